@@ -1,0 +1,1 @@
+"""Benchmarks: prompts × functions × seeds, scored into tables that routers learn from."""

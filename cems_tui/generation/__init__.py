@@ -1,0 +1,1 @@
+"""Turning a prompt into a picture on the one device there is."""

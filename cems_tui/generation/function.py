@@ -1,0 +1,125 @@
+"""Generation functions: the ways this machine can turn a prompt into a picture.
+
+A *model* is one set of weights; a *generation function* is a model with everything else
+fixed (steps, guidance, size, scheduler), named `<model>@<steps>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from cems_tui.errors import UnknownName
+
+Provenance = Literal["measured", "estimated", "published"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What one picture of a function takes, according to somebody. `None` is unknown, never 0."""
+
+    seconds: float | None = None
+    """Encode + denoise + decode seconds of one picture at the function's own size."""
+
+    memory_bytes: int | None = None
+    """Peak device bytes while it runs."""
+
+    load_seconds: float | None = None
+    """Seconds until a pipeline that is not resident is ready."""
+
+    load_bytes: int | None = None
+    """Bytes of weights that loading brings to the device."""
+
+    provenance: Provenance = "estimated"
+    """Who says so: measured here, estimated by us, or published by others."""
+
+    source: str = ""
+    """The paper, card or run these figures come from, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One set of weights, installed or not."""
+
+    name: str
+    family: str
+    """The adapter that runs it, e.g. `stable-diffusion`."""
+
+    licence: str
+    source: str
+    """Where the weights come from: a Hub repo id, or the pack they are part of."""
+
+    path: Path | None = None
+    """The diffusers folder it loads from; None when it is not installed."""
+
+    summary: str = ""
+
+    @property
+    def installed(self) -> bool:
+        return self.path is not None
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationFunction:
+    """A model and the settings it runs with."""
+
+    name: str
+    model: Model
+    steps: int
+    guidance: float
+    """Classifier-free guidance scale; 0 or 1 switches it off."""
+
+    width: int
+    """Pixels."""
+
+    height: int
+    """Pixels."""
+
+    scheduler: str | None = None
+    """A diffusers scheduler class name; None keeps the model's own."""
+
+    expected: Expected = Expected()
+
+    @property
+    def installed(self) -> bool:
+        return self.model.installed
+
+
+class Catalog(Mapping[str, GenerationFunction]):
+    """The generation functions there are, installed or not, in a fixed order."""
+
+    def __init__(self, functions: Iterable[GenerationFunction]) -> None:
+        self._functions = {function.name: function for function in functions}
+
+    def __getitem__(self, name: str) -> GenerationFunction:
+        return self._functions[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._functions)
+
+    def __len__(self) -> int:
+        return len(self._functions)
+
+    def function(self, name: str) -> GenerationFunction:
+        """The function of that name.
+
+        Raises:
+            UnknownName: nothing is called that; the hint suggests near names.
+        """
+        try:
+            return self._functions[name]
+        except KeyError:
+            raise UnknownName.of("generation function", name, self._functions) from None
+
+    def installed(self) -> list[GenerationFunction]:
+        return [function for function in self._functions.values() if function.installed]
+
+    def models(self) -> dict[str, Model]:
+        """Every model, by name, in catalog order."""
+        return {function.model.name: function.model for function in self._functions.values()}
+
+    def of_model(self, model: str) -> list[GenerationFunction]:
+        """The functions of one model, in catalog order."""
+        return [f for f in self._functions.values() if f.model.name == model]

@@ -1,0 +1,1 @@
+"""Scoring pictures: a metric is a scale, a scorer the instrument that read it."""

@@ -1,0 +1,1 @@
+"""What was generated, what it cost and how it scored: SQLite rows and PNG receipts."""
