@@ -54,6 +54,9 @@ class Model:
     path: Path | None = None
     """The diffusers folder it loads from; None when it is not installed."""
 
+    digest: str | None = None
+    """`sha256:…` over the digests of its weight files; None when not known."""
+
     summary: str = ""
 
     @property

@@ -1,0 +1,89 @@
+"""Where things live: one folder when CEMS_HOME is set, the platform's folders otherwise.
+
+Nothing is created here; whoever writes creates (`ensure`).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from cems_tui.errors import StorageError
+
+APP = "cems-tui"
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The folders of one profile."""
+
+    data: Path
+    cache: Path
+    config: Path
+    state: Path
+
+    @property
+    def database(self) -> Path:
+        return self.data / "cems.db"
+
+    @property
+    def pictures(self) -> Path:
+        return self.data / "pictures"
+
+    @property
+    def models(self) -> Path:
+        return self.data / "models"
+
+    @property
+    def routers(self) -> Path:
+        return self.data / "routers"
+
+    @property
+    def config_file(self) -> Path:
+        return self.config / "config.toml"
+
+    @property
+    def log_file(self) -> Path:
+        return self.state / "cems.log"
+
+    @property
+    def device_lock(self) -> Path:
+        return self.state / "device.lock"
+
+
+def current() -> Paths:
+    """The paths of this environment: CEMS_HOME, or the platformdirs folders of `cems-tui`."""
+    if home := os.environ.get("CEMS_HOME"):
+        root = Path(home).expanduser().absolute()
+        return Paths(data=root, cache=root / "cache", config=root, state=root / "state")
+    import platformdirs
+
+    return Paths(
+        data=platformdirs.user_data_path(APP),
+        cache=platformdirs.user_cache_path(APP),
+        config=platformdirs.user_config_path(APP),
+        state=platformdirs.user_state_path(APP),
+    )
+
+
+def ensure(folder: Path) -> Path:
+    """The folder, created with its parents if need be.
+
+    Raises:
+        StorageError: it cannot be created or is not a folder.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"cannot create the folder {folder}: {error.strerror or error}",
+            "Choose a folder you may write to (--out, or CEMS_HOME).",
+        ) from error
+    return folder
+
+
+def checkpoints() -> Path:
+    """The folder of the trained artifacts shipped with the package."""
+    return Path(str(files("checkpoints")))
