@@ -7,65 +7,28 @@ uses the same code, so what was shown is what is done.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from cems_tui.errors import ModelMissing, UsageError
 from cems_tui.events import Request
+from cems_tui.generation.cost_model import Observation
 from cems_tui.generation.function import Catalog, Expected, GenerationFunction
 from cems_tui.ids import new_id
 from cems_tui.pricing import Pricing
+from cems_tui.routing.checkpoint import Checkpoint
 from cems_tui.routing.decision import Offer, Policy, RoutingDecision
-from cems_tui.routing.estimator import PromptEstimate
 from cems_tui.routing.router import Asked, route
+from cems_tui.routing.shelf import RouterShelf
 from cems_tui.settings import Settings
-
-LONGEST_LIST = 6
-"""Unknown words told at most; more are counted."""
-
-
-class Checkpoint(Protocol):
-    """A trained router."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def metric(self) -> str: ...
-
-    @property
-    def functions(self) -> tuple[str, ...]: ...
-
-    def estimate(self, prompt: str) -> PromptEstimate: ...
-
-    def lambda_for(self, dial: float, prices: Mapping[str, float | None]) -> float: ...
-
-
-class Shelf(Protocol):
-    """The router checkpoints at hand."""
-
-    def named(self, name: str, functions: Sequence[GenerationFunction]) -> Checkpoint:
-        """The checkpoint of that name, if it was trained on these very functions.
-
-        Raises:
-            UnknownName: there is none.
-            WeightsError: it is damaged, or a function differs from the one trained on.
-        """
-        ...
-
-    def default(self, functions: Sequence[GenerationFunction]) -> Checkpoint | None:
-        """The one in use; failing that, the one that knows most of these functions."""
-        ...
-
-    def notes(self, checkpoint: Checkpoint) -> Sequence[str]:
-        """What the user should know of a checkpoint, e.g. what could not be verified."""
-        ...
 
 
 class CostModel(Protocol):
     """What a picture takes on this machine."""
 
     def predict(self, function: GenerationFunction, width: int, height: int) -> Expected: ...
+
+    def learn(self, observation: Observation) -> None: ...
 
 
 class Vocabulary(Protocol):
@@ -82,7 +45,7 @@ class Planner:
         catalog: Catalog,
         cost_model: CostModel,
         pricing: Pricing,
-        shelf: Shelf,
+        shelf: RouterShelf,
         settings: Settings,
         vocabulary: Vocabulary,
         weight_budget_bytes: int | None,
@@ -111,9 +74,17 @@ class Planner:
         """A fresh id for a request."""
         return new_id()
 
-    def learn(self, cost_model: CostModel) -> None:
-        """Price with what was measured since."""
+    def learn(self, observation: Observation) -> None:
+        """Price with what was just measured too."""
+        self._cost_model.learn(observation)
+
+    def relearn(self, cost_model: CostModel) -> None:
+        """Price with another cost model from now on."""
         self._cost_model = cost_model
+
+    def default_router(self) -> Checkpoint | None:
+        """The router that is asked when nobody names one, over the installed functions."""
+        return self._named_or_default(None, [f.name for f in self.catalog.installed()])
 
     def check(self, requests: Sequence[Request]) -> None:
         """Refuse requests that no decision could follow, before the first picture.
@@ -150,12 +121,18 @@ class Planner:
         if installed_only:
             self.check([request])
         pool = request.pool
-        if request.policy.kind == "pinned" and pool is not None and request.policy.value not in pool:
+        if (
+            request.policy.kind == "pinned"
+            and pool is not None
+            and request.policy.value not in pool
+        ):
             raise UsageError(
                 f"{request.policy.value} is not in the pool", "Add it to --pool, or drop --pool."
             )
         installed = self.catalog.installed()
-        checkpoint = self._checkpoint(request, installed)
+        checkpoint = self._named_or_default(
+            request.router, request.pool or [function.name for function in installed]
+        )
         allowed = self._allowed(request, checkpoint, installed, installed_only)
         card = [f for f in self.catalog.values() if f.installed or f.name in allowed]
         offers = [self._offer(f, request, resident, f.name in allowed) for f in card]
@@ -176,21 +153,12 @@ class Planner:
                 route_ms=(time.perf_counter() - began) * 1000,
             ),
             policy_is_explicit=request.policy_is_explicit,
-            notes=self._shelf.notes(checkpoint) if checkpoint else (),
+            notes=self._shelf.notes(checkpoint, installed) if checkpoint else (),
         )
 
-    def _checkpoint(
-        self, request: Request, installed: Sequence[GenerationFunction]
-    ) -> Checkpoint | None:
-        named = request.router or self.settings["routing.router"] or None
-        if named is not None:
-            return self._shelf.named(named, list(self.catalog.values()))
-        candidates = (
-            [f for f in self.catalog.values() if f.name in request.pool]
-            if request.pool is not None
-            else installed
-        )
-        return self._shelf.default(candidates)
+    def _named_or_default(self, name: str | None, functions: Sequence[str]) -> Checkpoint | None:
+        named = name or self.settings["routing.router"] or None
+        return self._shelf.named(named) if named else self._shelf.default(functions)
 
     def _allowed(
         self,
@@ -249,7 +217,7 @@ class Planner:
         if policy.kind != "tradeoff" or checkpoint is None:
             return None
         prices = {offer.function: offer.cost_usd for offer in offers if offer.allowed}
-        return checkpoint.lambda_for(float(policy.value or 0.0), prices)
+        return checkpoint.lambda_at(float(policy.value or 0.0), prices)
 
 
 def _named(request: Request) -> tuple[str, ...]:

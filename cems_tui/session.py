@@ -69,7 +69,9 @@ class Residency(Protocol):
         """Names of the models on the device."""
         ...
 
-    def free(self, model: str) -> None: ...
+    def free(self, model: str) -> bool: ...
+
+    def close(self) -> None: ...
 
 
 class Judges(Protocol):
@@ -126,6 +128,10 @@ class Session:
     def resident(self) -> frozenset[str]:
         """Names of the models on the device."""
         return self._residency.resident()
+
+    def close(self) -> None:
+        """Take everything off the device."""
+        self._residency.close()
 
     def run(self, request: Request, emit: Emit, stop: Stop) -> Generation:
         """Make one picture, from the decision to the committed row.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cems_tui.cli import output
 from cems_tui.cli.failures import Failure, failure_of, print_failure
-from cems_tui.cli.interrupts import was_interrupted
+from cems_tui.interrupts import was_interrupted
 from cems_tui.cli.options import RoutingOptions
 from cems_tui.cli.route import print_decision, request_of
 from cems_tui.errors import (

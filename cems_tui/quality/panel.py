@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from cems_tui.quality.mixed import MixedScale
 from cems_tui.quality.score import Score, Scorer
 
 if TYPE_CHECKING:
@@ -44,11 +45,25 @@ class Panel:
         for scorer in self._scorers:
             values = scorer.score(images, prompts)
             for reading, value in zip(readings, values, strict=True):
-                reading.append(
-                    Score(scorer.metric, value, scorer.id, scorer.higher_is_better)
-                )
+                reading.append(Score(scorer.metric, value, scorer.id, scorer.higher_is_better))
         for reading in readings:
             reading.extend(
                 score for scale in self._derived() if (score := scale.read(reading)) is not None
             )
         return [tuple(reading) for reading in readings]
+
+
+class MixedReading:
+    """CEMS's mixed score, read off the NIMA and CLIP readings of the scorers it was fitted on."""
+
+    def __init__(self, scale: MixedScale) -> None:
+        self._scale = scale
+
+    def read(self, scores: Sequence[Score]) -> Score | None:
+        """The mixed score; None when either reading is missing or another instrument's."""
+        by_scorer = {score.scorer: score.value for score in scores}
+        nima = by_scorer.get(self._scale.nima_scorer)
+        clip = by_scorer.get(self._scale.clip_scorer)
+        if nima is None or clip is None:
+            return None
+        return Score("mixed", self._scale.score(nima, clip), self._scale.id)
