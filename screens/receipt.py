@@ -1,0 +1,200 @@
+"""A picture's receipt in words, and the `cems` command that asks for it again."""
+
+from __future__ import annotations
+
+from shlex import quote
+
+from textual.content import Content
+
+from cems_tui.record import Generation
+from cems_tui.routing.decision import Candidate, Policy, RoutingDecision
+from cems_tui.text import visible
+from screens import figures
+
+
+def title(generation: Generation) -> str:
+    """The prompt, what drew it, and the seed."""
+    return f"{visible(generation.prompt)} · {generation.executed} · seed {generation.seed}"
+
+
+def bill(generation: Generation) -> str:
+    """Time, memory and price on one line."""
+    guess = "" if generation.cost_source == "measured" else "~"
+    price = figures.per_thousand(generation.cost_usd)
+    return " · ".join(
+        (
+            figures.seconds(generation.seconds.total),
+            figures.gigabytes(generation.peak_memory_bytes),
+            f"{guess}{price}" if generation.priced else "unpriced",
+        )
+    )
+
+
+def scores(generation: Generation) -> str:
+    """What the instruments read, with what was expected where the decision said."""
+    if generation.score_error:
+        return f"not scored: {visible(generation.score_error)}"
+    if not generation.scores:
+        return "not scored"
+    chosen = generation.decision.chosen
+    parts = []
+    for score in generation.scores:
+        expected = ""
+        if chosen and chosen.quality is not None and score.metric == generation.decision.metric:
+            expected = f" (expected {_estimate(chosen)})"
+        parts.append(f"{score.metric} {score.value:.2f}{expected}")
+    return "   ".join(parts)
+
+
+def receipt(generation: Generation) -> Content:
+    """Everything about the picture, one fact a line."""
+    spent = generation.seconds
+    fields = [
+        ("prompt", visible(generation.prompt), ""),
+        ("chosen", _chosen(generation), "bold"),
+        ("why", visible(generation.decision.reason), ""),
+        ("scores", scores(generation), "$quality"),
+        ("price", _exact(generation), "$cost"),
+        ("seconds", _seconds_line(generation), ""),
+        ("memory", figures.gigabytes(generation.peak_memory_bytes), ""),
+        ("picture", f"{generation.width}×{generation.height}, seed {generation.seed}", ""),
+        ("settings", f"{generation.steps} steps, guidance {generation.guidance:g}", ""),
+        ("sampler", generation.sampler, ""),
+        ("file", visible(str(generation.image)), ""),
+        ("made", f"{generation.created}, total {figures.seconds(spent.total)}", "$text-muted"),
+        ("id", generation.id, "$text-muted"),
+    ]
+    return _table(fields)
+
+
+def decision_receipt(decision: RoutingDecision) -> Content:
+    """The decision with its exact figures, one paragraph a candidate."""
+    head = _table(
+        [
+            ("prompt", visible(decision.prompt), ""),
+            ("choice", decision.choice or figures.UNKNOWN, "bold"),
+            ("why", visible(decision.reason), ""),
+            ("router", _router(decision), ""),
+            *(("note", visible(note), "$warning") for note in decision.notes),
+        ]
+    )
+    parts = [_candidate(candidate, decision.metric) for candidate in decision.candidates]
+    return Content("\n\n").join([head, *parts])
+
+
+def as_command(generation: Generation) -> str:
+    """The command that draws this picture again."""
+    parts = ["cems generate", f"--function {quote(generation.executed)}"]
+    parts += [f"--seed {generation.seed}", f"--size {generation.width}x{generation.height}"]
+    if generation.negative:
+        parts.append(f"--negative={quoted(generation.negative)}")
+    return " ".join((*parts, _prompt(generation.prompt)))
+
+
+def draft_command(prompt: str, policy: Policy) -> str:
+    """The command for what is being written."""
+    pinned = policy.kind == "pinned"
+    option = f"--function {quote(str(policy.value))}" if pinned else f"--tradeoff {policy.value:g}"
+    return f"cems generate {option} {_prompt(prompt)}"
+
+
+def quoted(text: str) -> str:
+    """One argument of a shell command; control characters are spelled, never pasted raw."""
+    if text.isprintable():
+        return quote(text)
+    spelled = "".join(_spelled(letter) for letter in text)
+    return f"$'{spelled}'"
+
+
+def _prompt(prompt: str) -> str:
+    """The last argument; a prompt that looks like an option stands behind `--`."""
+    return ("-- " if prompt.startswith("-") else "") + quoted(prompt)
+
+
+def _spelled(letter: str) -> str:
+    if letter in "\\'":
+        return f"\\{letter}"
+    if letter.isprintable():
+        return letter
+    code = ord(letter)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _table(fields: list[tuple[str, str, str]]) -> Content:
+    lines = [
+        Content.assemble((f"{name:<9}", "$text-muted"), (text, style))
+        for name, text, style in fields
+    ]
+    return Content("\n").join(lines)
+
+
+def _chosen(generation: Generation) -> str:
+    if generation.fallback is None:
+        return generation.executed
+    fallback = visible(generation.fallback)
+    return f"{generation.function}, but {generation.executed} ran: {fallback}"
+
+
+def _exact(generation: Generation) -> str:
+    if generation.cost_usd is None:
+        return "unpriced"
+    load = generation.load_cost_usd
+    loading = "load unpriced" if load is None else f"load {figures.per_thousand(load)}"
+    return (
+        f"{figures.per_thousand(generation.cost_usd)} {generation.cost_source}"
+        f" (${generation.cost_usd:.4g} a picture; {loading})"
+    )
+
+
+def _seconds_line(generation: Generation) -> str:
+    spent = generation.seconds
+    parts = [
+        ("load", spent.load),
+        ("encode", spent.encode),
+        ("denoise", spent.denoise),
+        ("decode", spent.decode),
+        ("score", spent.score),
+    ]
+    return " · ".join(
+        f"{name} {figures.UNKNOWN if value is None else f'{value:.2f}'}" for name, value in parts
+    )
+
+
+def _router(decision: RoutingDecision) -> str:
+    if decision.router is None:
+        return "none was asked"
+    took = [value for value in (decision.encode_ms, decision.route_ms) if value is not None]
+    spent = f", {sum(took):.1f} ms" if took else ""
+    return f"{decision.router}, {decision.metric or 'no metric'}{spent}"
+
+
+def _candidate(candidate: Candidate, metric: str | None) -> Content:
+    price = "unpriced"
+    if candidate.cost_usd is not None:
+        price = f"{figures.per_thousand(candidate.cost_usd)} {candidate.cost_source}"
+    where = "resident" if candidate.resident else "installed"
+    facts = " · ".join(
+        (
+            price,
+            figures.seconds(candidate.seconds),
+            f"load {figures.seconds(candidate.load_seconds)}",
+            figures.gigabytes(candidate.memory_bytes),
+            where if candidate.installed else "not installed",
+            {True: "fits", False: "too big", None: "size unknown"}[candidate.fits],
+        )
+    )
+    return Content.assemble(
+        (f"{candidate.rank}. {candidate.function}", "bold"),
+        (f"   {metric or 'quality'} {_estimate(candidate)}", "$quality"),
+        "\n   ",
+        (facts, "$cost" if candidate.priced else "$text-muted"),
+    )
+
+
+def _estimate(candidate: Candidate) -> str:
+    if candidate.quality is None:
+        return figures.UNKNOWN
+    if candidate.interval is None:
+        return f"{candidate.quality:.2f}"
+    low, high = candidate.interval
+    return f"{candidate.quality:.2f}, {low:.2f}…{high:.2f}"
