@@ -22,7 +22,7 @@ WHITENING = 0.6
 
 def patches(pictures: NDArray[np.uint8]) -> Tensor:
     """(N, 64, 64, 3) bytes → (N, 8, 8, 192) in -1..1, each patch ordered (row, column, rgb)."""
-    x = torch.from_numpy(np.ascontiguousarray(pictures)).float().div(127.5).sub(1)
+    x = torch.from_numpy(np.array(pictures)).float().div(127.5).sub(1)
     count, side = len(x), x.shape[1] // PATCH
     x = x.reshape(count, side, PATCH, side, PATCH, 3).permute(0, 1, 3, 2, 4, 5)
     return x.reshape(count, side, side, PATCH * PATCH * 3)

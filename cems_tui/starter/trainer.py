@@ -12,6 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from cems_tui.starter.muon import optimizers
+
 Log = Callable[[str], None]
 Losses = dict[str, Tensor]
 
@@ -34,6 +36,8 @@ class Plan:
     """Seconds between checkpoints."""
     warm: int = 150
     """Steps of linear warm-up."""
+    muon: bool = True
+    """Whether inner matrices are moved by Muon; everything else is moved by AdamW."""
 
 
 @dataclass(slots=True)
@@ -64,9 +68,7 @@ class Trainer:
             w for m in modules.values() for w in m.parameters() if w.requires_grad
         ]
         self.mean = [w.detach().clone() for w in self.weights]
-        self.optimizer = torch.optim.AdamW(
-            self.weights, lr=plan.rate, betas=(0.9, 0.99), weight_decay=plan.decay, fused=True
-        )
+        self.optimizers = optimizers(modules, plan.rate, plan.decay, plan.muon)
         self.random = torch.Generator().manual_seed(seed)
         if path.exists():
             self._load()
@@ -106,13 +108,15 @@ class Trainer:
         return plan.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * fall)))
 
     def _step(self, losses: Losses) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._rate()
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self._rate()
+            optimizer.zero_grad(set_to_none=True)
         total = torch.stack([v for k, v in losses.items() if not k.startswith("_")]).sum()
-        self.optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.weights, 1.0)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         step = self.progress.step = self.progress.step + 1
         keep = min(self.plan.average, (step + 1) / (step + 20))
         with torch.no_grad():
@@ -150,7 +154,7 @@ class Trainer:
         state = {
             "modules": {name: module.state_dict() for name, module in self.modules.items()},
             "mean": self.mean,
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "random": self.random.get_state(),
             "step": self.progress.step,
             "seconds": self.progress.seconds,
@@ -166,7 +170,8 @@ class Trainer:
             module.load_state_dict(state["modules"][name])
         with torch.no_grad():
             torch._foreach_copy_(self.mean, state["mean"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"] or (), strict=False):
+            optimizer.load_state_dict(saved)
         self.random.set_state(state["random"])
         self.progress = Progress(state["step"], state["seconds"], state["recent"])
         self.log(f"resumes at step {self.progress.step}")
