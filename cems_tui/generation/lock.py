@@ -13,6 +13,7 @@ from types import TracebackType
 
 from cems_tui.errors import DeviceBusy, Interrupted, StorageError
 from cems_tui.paths import ensure
+from cems_tui.text import one_line
 
 _POLL_SECONDS = 0.1
 _LONGEST_COMMAND = 80
@@ -118,6 +119,6 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def _write_holder(descriptor: int) -> None:
-    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:_LONGEST_COMMAND]
+    command = one_line(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]), _LONGEST_COMMAND)
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "command": command}).encode(), 0)

@@ -72,8 +72,9 @@ def _load_model(folder: Path, device: str) -> tuple[Any, Any]:
 
     hush()
     try:
+        # Of open_clip's factories this one refuses to go on with random weights.
         model, prepare = open_clip.create_model_from_pretrained(
-            f"local-dir:{folder}", device=device, require_pretrained=True
+            f"local-dir:{folder}", device=device
         )
     except Exception as error:
         raise WeightsError(
