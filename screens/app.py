@@ -20,7 +20,7 @@ from cems_tui.errors import CemsError
 from cems_tui.events import Event, Failed, Request
 from cems_tui.worker import EngineLost
 from screens import commands
-from screens.dialogs import JumpDialog, TextDialog, help_text
+from screens.dialogs import JumpDialog, TextDialog, help_facts
 from screens.messages import CancelAsked, EngineEvent, FreshEngineAsked, Submitted
 from screens.planner import PlannerFactory
 from screens.studio import StudioDefaults, StudioScreen
@@ -29,7 +29,7 @@ from screens.widgets.picture import ImageFactory
 if TYPE_CHECKING:
     from textual.command import Provider
 
-QUALITY, COST, ALARM = "#3fc1b0", "#e0a83e", "#f2665c"
+QUALITY, COST, ALARM, MUTED = "#3fc1b0", "#e0a83e", "#f2665c", "#93a1ad"
 
 THEME = Theme(
     name="cems",
@@ -45,7 +45,7 @@ THEME = Theme(
     dark=True,
     variables={
         "border": QUALITY,
-        "border-blurred": "#3b444c",
+        "border-blurred": "#4a555e",
         "footer-key-foreground": QUALITY,
         "footer-background": "#14171a",
     },
@@ -67,12 +67,12 @@ def _palette() -> type[Provider]:
     return CemsCommands
 
 
-class CemsApp(App[None]):
+class CemsApp(App[None], inherit_bindings=False):
     """Prompt-routed local image generation in the terminal."""
 
     TITLE = "cems"
     CSS_PATH = "app.tcss"
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [  # noqa: RUF012  as Textual declares it
         (0, "-compact"),
         (120, "-wide"),
     ]
@@ -111,8 +111,8 @@ class CemsApp(App[None]):
         self._pump()
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        """The two accents, whatever the theme."""
-        return {"quality": QUALITY, "cost": COST}
+        """The accents and the quiet grey, whatever the theme."""
+        return {"quality": QUALITY, "cost": COST, "muted": MUTED}
 
     def get_key_display(self, binding: Binding) -> str:
         return commands.key_name(binding.key)
@@ -182,10 +182,10 @@ class CemsApp(App[None]):
     def action_help(self) -> None:
         if len(self.screen_stack) == 1:
             listed = (*getattr(self.screen, "COMMAND_LIST", ()), *commands.APP)
-            text = help_text(self.focused, listed)
+            facts = help_facts(self.focused, listed)
             named = self.focused.border_title if self.focused else None
             title = Content.from_markup(named).plain if named else "Help"
-            self.push_screen(TextDialog(title, text))
+            self.push_screen(TextDialog(title, facts))
 
     def action_jump(self) -> None:
         if len(self.screen_stack) > 1:

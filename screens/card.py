@@ -17,6 +17,9 @@ LEGEND = "● resident  ○ installed  ⇣ not installed  ~ estimated"
 NAME_CELLS = 24
 """A longer function name is cut."""
 
+BAR_CELLS = (8, 21)
+"""The narrowest and the widest drawing of an interval."""
+
 WORTH_SAYING = 1.3
 """How many times dearer than the choice a candidate is before the card says so."""
 
@@ -39,14 +42,14 @@ class Column:
         """The padded cell of a row; None is the title."""
         text = self.title if row is None else self.cells[row]
         padded = text.ljust(self.width) if self.left else text.rjust(self.width)
-        return Content.styled(padded, "$text-muted" if row is None else self.style)
+        return Content.styled(padded, "$muted" if row is None else self.style)
 
 
 def card(decision: RoutingDecision, width: int) -> tuple[Content, list[Content]]:
     """The header and one line a candidate, at most `width` cells wide."""
     columns = _fitting(decision, width)
     rows = [_row(decision, columns, index) for index in range(len(decision.candidates))]
-    header = Content("    ") + Content("  ").join([column.at(None) for column in columns])
+    header = Content("     ") + Content("  ").join([column.at(None) for column in columns])
     return header, rows
 
 
@@ -93,6 +96,7 @@ def _against(candidate: Candidate, chosen: Candidate | None) -> str:
 
 def _fitting(decision: RoutingDecision, width: int) -> list[Column]:
     """All columns if they fit; else without the least needed ones, one after the other."""
+    least, most = BAR_CELLS
     named = _columns(decision.candidates, decision)
     for left_out in (
         (),
@@ -101,14 +105,16 @@ def _fitting(decision: RoutingDecision, width: int) -> list[Column]:
         ("why", "load", "GB"),
         ("why", "load", "GB", "s"),
     ):
-        columns = [column for name, column in named.items() if name not in left_out]
-        if _width(columns) <= width:
+        kept = {name: column for name, column in named.items() if name not in left_out}
+        spare = width - _width(list(kept.values()))
+        if spare >= 0:
             break
-    return columns
+    kept["interval"] = _interval(decision.candidates, max(least, min(most, least + spare)))
+    return list(kept.values())
 
 
 def _width(columns: Sequence[Column]) -> int:
-    return 4 + sum(column.width for column in columns) + 2 * (len(columns) - 1)
+    return 5 + sum(column.width for column in columns) + 2 * (len(columns) - 1)
 
 
 def _columns(candidates: Sequence[Candidate], decision: RoutingDecision) -> dict[str, Column]:
@@ -117,7 +123,7 @@ def _columns(candidates: Sequence[Candidate], decision: RoutingDecision) -> dict
     names = tuple(one_line(c.function, NAME_CELLS) for c in candidates)
     quality = figures.column([c.quality for c in candidates], known, 2, 3)
     run = figures.column([c.seconds for c in candidates], guessed, 2, 3)
-    load = figures.column([c.load_seconds for c in candidates], known, 1, 2)
+    load = figures.column([c.load_seconds for c in candidates], known, 1, 1)
     size = figures.column(
         [None if c.memory_bytes is None else c.memory_bytes / GIGABYTE for c in candidates],
         guessed,
@@ -130,26 +136,27 @@ def _columns(candidates: Sequence[Candidate], decision: RoutingDecision) -> dict
     return {
         "function": Column("function", names, left=True),
         "quality": Column(decision.metric or "quality", tuple(quality), "$quality"),
-        "interval": Column("±90 %", tuple(_bars(candidates)), "$quality", left=True),
+        "interval": _interval(candidates, BAR_CELLS[0]),
         "s": Column("s", tuple(run)),
         "load": Column("load", tuple(load)),
         "GB": Column("GB", tuple(size)),
         "$/k": Column("$/k", tuple(price), "$cost"),
-        "why": Column("why", tuple(why(c, decision) for c in candidates), "$text-muted", left=True),
+        "why": Column("why", tuple(why(c, decision) for c in candidates), "$muted", left=True),
     }
 
 
-def _bars(candidates: Sequence[Candidate], width: int = 10) -> list[str]:
+def _interval(candidates: Sequence[Candidate], cells: int) -> Column:
     scale = figures.shared_scale([c.interval for c in candidates if c.interval is not None])
-    return [figures.interval_bar(c.quality, c.interval, scale, width) for c in candidates]
+    bars = [figures.interval_bar(c.quality, c.interval, scale, cells) for c in candidates]
+    return Column("±90 %", tuple(bars), "$quality", left=True)
 
 
 def _row(decision: RoutingDecision, columns: Sequence[Column], index: int) -> Content:
     candidate = decision.candidates[index]
     chosen = candidate.function == decision.choice
     line = (
-        Content.styled("▸ " if chosen else "  ", "bold $quality")
-        + Content.styled(f"{state_sign(candidate)} ", "$quality" if candidate.resident else "")
+        Content.styled(" ▸" if chosen else "  ", "bold $quality")
+        + Content.styled(f" {state_sign(candidate)} ", "$quality" if candidate.resident else "")
         + Content("  ").join([column.at(index) for column in columns])
     )
     if chosen:

@@ -69,7 +69,7 @@ FRESH_ENGINE = Command(
 )  # fmt: skip
 BACK = Command("studio.back", "escape", "back", "Back to the prompt", "Focus the prompt box.")
 
-STUDIO = (GENERATE, CANCEL, COPY, REMIX, RETRY, FRESH_ENGINE, BACK)
+STUDIO = (GENERATE, CANCEL, RETRY, COPY, REMIX, FRESH_ENGINE, BACK)
 
 JUMP = Command(
     "app.jump", "ctrl+o", "jump", "Jump to a part of the screen",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual import events
@@ -15,6 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from screens.commands import Command, key_name
+from screens.widgets.facts import Fact, FactSheet
 
 CLOSE: list[BindingType] = [Binding("escape,enter,q", "dismiss", "Close", show=False)]
 
@@ -24,16 +25,16 @@ class TextDialog(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = CLOSE
 
-    def __init__(self, title: str, text: Content) -> None:
+    def __init__(self, title: str, facts: Sequence[Fact]) -> None:
         super().__init__()
         self._title = title
-        self._text = text
+        self._facts = facts
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog") as box:
             box.border_title = Content(self._title)
             box.border_subtitle = "esc closes"
-            yield Static(self._text, markup=False)
+            yield FactSheet(self._facts)
 
 
 class PictureDialog(ModalScreen[None]):
@@ -41,11 +42,11 @@ class PictureDialog(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = CLOSE
 
-    def __init__(self, picture: Widget | None, title: str, text: Content) -> None:
+    def __init__(self, picture: Widget | None, title: str, facts: Sequence[Fact]) -> None:
         super().__init__()
         self._picture = picture
         self._title = title
-        self._text = text
+        self._facts = facts
 
     def compose(self) -> ComposeResult:
         with Horizontal(classes="dialog picture-dialog") as box:
@@ -55,7 +56,7 @@ class PictureDialog(ModalScreen[None]):
                 with Vertical(id="dialog-picture"):
                     yield self._picture
             with VerticalScroll(id="dialog-text"):
-                yield Static(self._text, markup=False)
+                yield FactSheet(self._facts)
 
 
 class JumpDialog(ModalScreen[str | None]):
@@ -82,18 +83,12 @@ class JumpDialog(ModalScreen[str | None]):
             self.dismiss(self._targets[event.character][0])
 
 
-def help_text(focused: Widget | None, commands: Iterable[Command]) -> Content:
+def help_facts(focused: Widget | None, commands: Iterable[Command]) -> list[Fact]:
     """What the focused widget is and does, and every command with its key."""
-    parts: list[Content] = []
     about = getattr(focused, "HELP", None)
-    if about:
-        parts += [Content(about), Content("")]
-    for command in commands:
-        parts.append(
-            Content.assemble(
-                (f"{key_name(command.key):<8}", "bold $quality"),
-                (f"{command.title}. ", "bold"),
-                (command.help, "$text-muted"),
-            )
-        )
-    return Content("\n").join(parts)
+    facts = [Fact("about", about), Fact("", "")] if about else []
+    facts += [
+        Fact(key_name(command.key), f"{command.title}: {command.help}", "", "bold $quality")
+        for command in commands
+    ]
+    return facts

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from shlex import quote
 
-from textual.content import Content
-
 from cems_tui.record import Generation
 from cems_tui.routing.decision import Candidate, Policy, RoutingDecision
 from cems_tui.text import visible
 from screens import figures
+from screens.widgets.facts import Fact
 
 
 def title(generation: Generation) -> str:
-    """The prompt, what drew it, and the seed."""
-    return f"{visible(generation.prompt)} · {generation.executed} · seed {generation.seed}"
+    """What drew it, the seed, and the prompt, which may be cut."""
+    return f"{generation.executed} · seed {generation.seed} · {visible(generation.prompt)}"
 
 
 def bill(generation: Generation) -> str:
@@ -31,55 +30,52 @@ def bill(generation: Generation) -> str:
 
 
 def scores(generation: Generation) -> str:
-    """What the instruments read, with what was expected where the decision said."""
+    """What the instruments read; the metric of the decision first, with what was expected."""
     if generation.score_error:
         return f"not scored: {visible(generation.score_error)}"
     if not generation.scores:
         return "not scored"
-    chosen = generation.decision.chosen
-    parts = []
+    chosen, metric = generation.decision.chosen, generation.decision.metric
+    first, others = [], []
     for score in generation.scores:
-        expected = ""
-        if chosen and chosen.quality is not None and score.metric == generation.decision.metric:
-            expected = f" (expected {_estimate(chosen)})"
-        parts.append(f"{score.metric} {score.value:.2f}{expected}")
-    return "   ".join(parts)
+        if chosen is not None and chosen.quality is not None and score.metric == metric:
+            first.append(f"{metric} {score.value:.2f} (expected {_estimate(chosen)})")
+        else:
+            others.append(f"{score.metric} {score.value:.2f}")
+    return "\n".join(line for line in ("   ".join(first), "   ".join(others)) if line)
 
 
-def receipt(generation: Generation) -> Content:
+def receipt(generation: Generation) -> list[Fact]:
     """Everything about the picture, one fact a line."""
-    spent = generation.seconds
-    fields = [
-        ("prompt", visible(generation.prompt), ""),
-        ("chosen", _chosen(generation), "bold"),
-        ("why", visible(generation.decision.reason), ""),
-        ("scores", scores(generation), "$quality"),
-        ("price", _exact(generation), "$cost"),
-        ("seconds", _seconds_line(generation), ""),
-        ("memory", figures.gigabytes(generation.peak_memory_bytes), ""),
-        ("picture", f"{generation.width}×{generation.height}, seed {generation.seed}", ""),
-        ("settings", f"{generation.steps} steps, guidance {generation.guidance:g}", ""),
-        ("sampler", generation.sampler, ""),
-        ("file", visible(str(generation.image)), ""),
-        ("made", f"{generation.created}, total {figures.seconds(spent.total)}", "$text-muted"),
-        ("id", generation.id, "$text-muted"),
+    return [
+        Fact("prompt", visible(generation.prompt)),
+        Fact("chosen", _chosen(generation), "bold"),
+        Fact("why", visible(generation.decision.reason)),
+        Fact("scores", scores(generation).replace("\n", "   "), "$quality"),
+        Fact("price", _exact(generation), "$cost"),
+        Fact("seconds", _seconds_line(generation)),
+        Fact("memory", figures.gigabytes(generation.peak_memory_bytes)),
+        Fact("picture", f"{generation.width}×{generation.height}, seed {generation.seed}"),
+        Fact("settings", f"{generation.steps} steps, guidance {generation.guidance:g}"),
+        Fact("sampler", generation.sampler),
+        Fact("file", visible(str(generation.image))),
+        Fact("made", generation.created, "$muted"),
+        Fact("id", generation.id, "$muted"),
     ]
-    return _table(fields)
 
 
-def decision_receipt(decision: RoutingDecision) -> Content:
-    """The decision with its exact figures, one paragraph a candidate."""
-    head = _table(
-        [
-            ("prompt", visible(decision.prompt), ""),
-            ("choice", decision.choice or figures.UNKNOWN, "bold"),
-            ("why", visible(decision.reason), ""),
-            ("router", _router(decision), ""),
-            *(("note", visible(note), "$warning") for note in decision.notes),
-        ]
-    )
-    parts = [_candidate(candidate, decision.metric) for candidate in decision.candidates]
-    return Content("\n\n").join([head, *parts])
+def decision_receipt(decision: RoutingDecision) -> list[Fact]:
+    """The decision with its exact figures, two lines a candidate."""
+    facts = [
+        Fact("prompt", visible(decision.prompt)),
+        Fact("choice", decision.choice or figures.UNKNOWN, "bold"),
+        Fact("why", visible(decision.reason)),
+        Fact("router", _router(decision)),
+        *(Fact("note", visible(note), "$warning") for note in decision.notes),
+    ]
+    for candidate in decision.candidates:
+        facts += _candidate(candidate, decision.metric)
+    return facts
 
 
 def as_command(generation: Generation) -> str:
@@ -120,14 +116,6 @@ def _spelled(letter: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
-def _table(fields: list[tuple[str, str, str]]) -> Content:
-    lines = [
-        Content.assemble((f"{name:<9}", "$text-muted"), (text, style))
-        for name, text, style in fields
-    ]
-    return Content("\n").join(lines)
-
-
 def _chosen(generation: Generation) -> str:
     if generation.fallback is None:
         return generation.executed
@@ -142,7 +130,7 @@ def _exact(generation: Generation) -> str:
     loading = "load unpriced" if load is None else f"load {figures.per_thousand(load)}"
     return (
         f"{figures.per_thousand(generation.cost_usd)} {generation.cost_source}"
-        f" (${generation.cost_usd:.4g} a picture; {loading})"
+        f" ({generation.cost_usd:.4g} $ a picture; {loading})"
     )
 
 
@@ -154,6 +142,7 @@ def _seconds_line(generation: Generation) -> str:
         ("denoise", spent.denoise),
         ("decode", spent.decode),
         ("score", spent.score),
+        ("total", spent.total),
     ]
     return " · ".join(
         f"{name} {figures.UNKNOWN if value is None else f'{value:.2f}'}" for name, value in parts
@@ -168,7 +157,7 @@ def _router(decision: RoutingDecision) -> str:
     return f"{decision.router}, {decision.metric or 'no metric'}{spent}"
 
 
-def _candidate(candidate: Candidate, metric: str | None) -> Content:
+def _candidate(candidate: Candidate, metric: str | None) -> list[Fact]:
     price = "unpriced"
     if candidate.cost_usd is not None:
         price = f"{figures.per_thousand(candidate.cost_usd)} {candidate.cost_source}"
@@ -183,12 +172,13 @@ def _candidate(candidate: Candidate, metric: str | None) -> Content:
             {True: "fits", False: "too big", None: "size unknown"}[candidate.fits],
         )
     )
-    return Content.assemble(
-        (f"{candidate.rank}. {candidate.function}", "bold"),
-        (f"   {metric or 'quality'} {_estimate(candidate)}", "$quality"),
-        "\n   ",
-        (facts, "$cost" if candidate.priced else "$text-muted"),
-    )
+    promise = f"{metric or 'quality'} {_estimate(candidate)}"
+    return [
+        Fact("", ""),
+        Fact(f"{candidate.rank}", candidate.function, "bold"),
+        Fact("", promise, "$quality"),
+        Fact("", facts, "$cost" if candidate.priced else "$muted"),
+    ]
 
 
 def _estimate(candidate: Candidate) -> str:

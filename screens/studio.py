@@ -15,7 +15,6 @@ from textual.message import Message
 from textual.reactive import var
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer
 
 from cems_tui.errors import CemsError
 from cems_tui.events import Generated, Request
@@ -32,6 +31,7 @@ from screens.planner import Planner, PlannerFactory
 from screens.totals import SessionTotals
 from screens.widgets.candidates import CandidatesTable
 from screens.widgets.dial import TradeoffDial
+from screens.widgets.keys import KeyLine
 from screens.widgets.picture import ImageFactory, PicturePane, thumbnail
 from screens.widgets.progress import REFRESH_SECONDS, ProgressLine
 from screens.widgets.prompt import PromptBox
@@ -39,6 +39,9 @@ from screens.widgets.status import StatusLine
 
 DEBOUNCE_SECONDS = 0.06
 """A pause in typing this long asks for a new card."""
+
+REMEMBERED = 50
+"""Pictures of this session listed under the queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class StudioScreen(Screen[None]):
     card_error: var[tuple[str, str] | None] = var(None)
     generation: var[Generation | None] = var(None)
     under_way: var[Work] = var(Work())
+    made: var[tuple[Generation, ...]] = var(())
     totals: var[SessionTotals] = var(SessionTotals())
     pinned: var[str | None] = var(None)
     in_distribution: var[bool | None] = var(None)
@@ -109,9 +113,11 @@ class StudioScreen(Screen[None]):
                     decision=studio.decision, pinned=studio.pinned
                 )
                 yield CandidatesTable().data_bind(decision=studio.decision, error=studio.card_error)
-                yield ProgressLine().data_bind(work=studio.under_way, now=studio.now)
+                yield ProgressLine().data_bind(
+                    work=studio.under_way, made=studio.made, now=studio.now
+                )
             yield PicturePane(self._new_image).data_bind(generation=studio.generation)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self._ticking = self.set_interval(REFRESH_SECONDS, self._tick, pause=True)
@@ -176,6 +182,7 @@ class StudioScreen(Screen[None]):
         if isinstance(event, Generated):
             self.totals = self.totals.adding(event.generation)
             self.generation = event.generation
+            self.made = (event.generation, *self.made)[:REMEMBERED]
         if isinstance(event, EngineReady | EngineLost) and self.under_way.resident != before:
             self._reconsider()
 
@@ -196,14 +203,15 @@ class StudioScreen(Screen[None]):
 
     @on(CandidatesTable.Opened)
     def _open_decision(self, message: CandidatesTable.Opened) -> None:
-        text = receipt.decision_receipt(message.decision)
-        self.app.push_screen(TextDialog("Decision", text))
+        facts = receipt.decision_receipt(message.decision)
+        self.app.push_screen(TextDialog("Decision", facts))
 
     @on(PicturePane.Opened)
     def _open_receipt(self, message: PicturePane.Opened) -> None:
         made = message.generation
         try:
             picture = self._new_image()
+            picture.add_class("picture-image")
             picture.image = thumbnail(made.image)  # type: ignore[attr-defined]
         except OSError:
             picture = None  # the pane says why; the receipt is still worth reading

@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
@@ -18,8 +19,8 @@ from screens.card import LEGEND, card, reason
 
 EMPTY = "Type a prompt: every generation function is priced here as you type."
 NOTHING = (
-    "Nothing to choose from is installed. The starter pack comes with cems and needs no download "
-    "(`cems starter verify`); `cems pull sd-turbo` fetches a model, `cems ls` shows what there is."
+    "A starter pack comes with cems and needs no download: `cems starter verify` checks it. "
+    "`cems pull sd-turbo` fetches a larger model, `cems ls` lists what is here."
 )
 
 
@@ -52,8 +53,8 @@ class CandidatesTable(Widget, can_focus=True):
 
         decision: RoutingDecision
 
-    decision: reactive[RoutingDecision | None] = reactive(None)
-    error: reactive[tuple[str, str] | None] = reactive(None)
+    decision: reactive[RoutingDecision | None] = reactive(None, layout=True)
+    error: reactive[tuple[str, str] | None] = reactive(None, layout=True)
     """What went wrong and what to do, in the card's place."""
 
     cursor = reactive(0)
@@ -65,6 +66,10 @@ class CandidatesTable(Widget, can_focus=True):
     def watch_decision(self, decision: RoutingDecision | None) -> None:
         last = len(decision.candidates) - 1 if decision else 0
         self.cursor = max(0, min(self.cursor, last))
+        self._caption()
+
+    def watch_error(self) -> None:
+        self._caption()
 
     def action_move(self, rows: int) -> None:
         """Moves the cursor, not past the ends."""
@@ -84,39 +89,59 @@ class CandidatesTable(Widget, can_focus=True):
         if self.decision is not None and 0 <= row < len(self.decision.candidates):
             self.cursor = row
 
-    def render(self) -> Content:
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Every row and the reason, if the layout leaves the height to us."""
+        return len(self._lines(width, 1000))
+
+    def on_resize(self) -> None:
+        self._caption()
+
+    def _caption(self) -> None:
+        """The legend under a card with room for its reason; else the reason."""
+        decision, height = self.decision, self.content_size.height
         self.border_subtitle = None
+        if decision is None or self.error is not None or decision.choice is None:
+            return
+        rows = len(decision.candidates)
+        if len(self._lines(self.content_size.width, height)) > rows + 1:
+            self.border_subtitle = Content(LEGEND)
+            return
+        more = f"best {height - 1} of {rows} · " if height - 1 < rows else ""
+        self.border_subtitle = Content(f"{more}{reason(decision)}")
+
+    def render(self) -> Content:
+        return Content("\n").join(self._lines(*self.content_size))
+
+    def _lines(self, width: int, height: int) -> list[Content]:
+        """What fits into that many cells and lines."""
         if self.error is not None:
             message, hint = self.error
-            return Content.assemble(
-                ("✗ ", "bold $error"), (one_line(message, 500), "bold"), "\n", one_line(hint, 500)
-            )
+            what = Content.assemble(("✗ ", "bold $error"), (one_line(message, 500), "bold"))
+            return [*what.wrap(width), *Content(one_line(hint, 500)).wrap(width)]
         if self.decision is None:
-            return Content.styled(EMPTY, "$text-muted")
+            return Content.styled(EMPTY, "$muted").wrap(width)
         if not self.decision.candidates:
-            return Content(f"{reason(self.decision)}\n{NOTHING}")
-        return self._table(self.decision)
+            return _nothing(self.decision, width)
+        return self._table(self.decision, width, height)
 
-    def _table(self, decision: RoutingDecision) -> Content:
-        width, height = self.content_size
+    def _table(self, decision: RoutingDecision, width: int, height: int) -> list[Content]:
         header, rows = card(decision, width)
         if self.has_focus:
-            rows[self.cursor] = rows[self.cursor].pad_right(
-                max(0, width - rows[self.cursor].cell_length)
-            )
-            rows[self.cursor] = rows[self.cursor].stylize("reverse")
-        sentence = Content.styled(reason(decision), "$text-muted")
+            row = Content.styled("›", "bold") + rows[self.cursor][1:]
+            row = row.pad_right(max(0, width - row.cell_length))
+            rows[self.cursor] = row.stylize("on $panel")
         if decision.choice is None:
-            sentence = Content.assemble(
-                ("! ", "bold $warning"), reason(decision), "\n", (NOTHING, "$text-muted")
-            )
-        below = len(sentence.wrap(width))
-        if 1 + len(rows) + 1 + below <= height:
-            self.border_subtitle = Content(LEGEND)
-            return Content("\n").join([header, *rows, "", sentence])
+            return [*_nothing(decision, width), Content(""), header, *rows][:height]
+        below = Content.styled(reason(decision), "$muted").wrap(width)
+        lines = [header, *rows, Content(""), *below]
+        if len(lines) <= height:
+            return lines
         shown = max(1, height - 1)
         first = max(0, min(self.cursor - shown + 1, len(rows) - shown))
-        more = f"{first + 1}–{first + shown} of {len(rows)} · " if shown < len(rows) else ""
-        self.border_subtitle = Content(f"{more}{reason(decision)}")
-        lines = [header, *rows[first : first + shown]]
-        return Content("\n").join(line.truncate(width) for line in lines)
+        return [header, *rows[first : first + shown]]
+
+
+def _nothing(decision: RoutingDecision, width: int) -> list[Content]:
+    """There is nothing to choose from: why, and what to do."""
+    what = Content.assemble(("! ", "bold $warning"), (reason(decision), "bold"))
+    return [*what.wrap(width), *Content.styled(NOTHING, "$muted").wrap(width)]

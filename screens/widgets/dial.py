@@ -65,7 +65,7 @@ class TradeoffDial(Widget, can_focus=True):
             ("●", "bold reverse" if self.has_focus else "bold"),
             (f"{'─' * (cells - 3 - knob)}┤", "$quality"),
             (" quality", "$quality"),
-            (f"  {facts}", "$text-muted" if self.pinned is None else "bold"),
+            (f"  {facts}", "$muted" if self.pinned is None else "bold"),
         ).truncate(width, ellipsis=True)
 
     def _facts(self) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 THUMBNAIL_PIXELS = 512
 """The longest side handed to the terminal: drawing repeats on each refresh, in the UI's thread."""
 
-EMPTY = "The picture appears here. ctrl+g draws the prompt with the function marked ▸."
+EMPTY = "ctrl+g draws the prompt with the function marked ▸"
 
 
 class ImageWidget(Protocol):

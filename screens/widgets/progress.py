@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from textual.content import Content
+from textual.geometry import Size
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from cems_tui.record import Generation
 from cems_tui.text import one_line
+from cems_tui.worker import EngineLost
 from screens import figures
 from screens.jobs import Failure, Job, Work
 
@@ -18,7 +21,10 @@ REFRESH_SECONDS = 0.25
 class ProgressLine(Widget):
     """The running job with its step and time, the count of what waits, the last failure."""
 
-    work: reactive[Work] = reactive(Work())
+    work: reactive[Work] = reactive(Work(), layout=True)
+    made: reactive[tuple[Generation, ...]] = reactive(())
+    """The pictures of this session, newest first; listed where there is room."""
+
     now = reactive(0.0)
     """The screen's clock, seconds."""
 
@@ -31,45 +37,35 @@ class ProgressLine(Widget):
         running = "1 running" if work.running else "idle"
         self.border_title = f"Queue · {running}{f', {waiting} waiting' if waiting else ''}"
 
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """What must be seen; what waits and what is done is for spare room."""
+        return len(self._now_and_needed(width))
+
     def render(self) -> Content:
         width, height = self.content_size
-        lines = self.lines(width)
-        shown = lines if len(lines) <= height else lines[:height]
-        return Content("\n").join(line.truncate(width, ellipsis=True) for line in shown)
-
-    def lines(self, width: int) -> list[Content]:
-        """What needs action first, then what runs, then what waits."""
         work = self.work
-        lines = []
+        lines = self._now_and_needed(width)
+        lines += [_waits(job) for job in work.waiting]
+        lines += [_made(generation, width) for generation in self.made]
+        return Content("\n").join(line.truncate(width, ellipsis=True) for line in lines[:height])
+
+    def _now_and_needed(self, width: int) -> list[Content]:
+        """What needs action, then what runs, then what should be known."""
+        work = self.work
+        lines: list[Content] = []
         if work.lost is not None:
-            lines.append(
-                Content.assemble(
-                    ("✗ ", "bold $error"),
-                    (
-                        f"{one_line(work.lost.message, 200)} · F5 starts a fresh engine",
-                        "bold $error",
-                    ),
-                )
-            )
-            lines.append(Content.styled(one_line(work.lost.hint, 300), "$text-muted"))
+            lines += _lost(work.lost)
+        elif work.failure is not None:
+            lines += _failed(work.failure)
         if work.running is not None:
             lines.append(self._under_way(work.running, len(work.waiting), width))
         elif work.jobs:
-            lines.append(self._held(work))
-        if work.failure is not None and work.lost is None:
-            lines += _failed(work.failure)
-        if not lines:
-            lines.append(Content.styled(_idle(work), "$text-muted"))
+            lines.append(_held(work))
         if work.note:
             lines.append(Content.styled(f"! {one_line(work.note, 300)}", "$warning"))
-        lines += [_waits(job) for job in work.waiting]
-        return [line for line in lines if line.plain]
-
-    def _held(self, work: Work) -> Content:
-        doing = "waiting for a fresh engine" if work.lost else "the engine is starting"
-        return Content.assemble(
-            ("○ ", ""), f"{doing} · {len(work.waiting)} waiting", ("", "$text-muted")
-        )
+        if not lines:
+            lines.append(Content.styled(_idle(work), "$muted"))
+        return [part for line in lines for part in line.wrap(max(20, width))]
 
     def _under_way(self, job: Job, waiting: int, width: int) -> Content:
         spent = "" if job.began is None else figures.clock(max(0.0, self.now - job.began))
@@ -82,10 +78,10 @@ class ProgressLine(Widget):
         return Content.assemble(
             ("● ", "bold $quality"),
             (head, "bold"),
-            (prompt.ljust(room) if prompt else "", "$text-muted"),
+            (prompt.ljust(room) if prompt else "", "$muted"),
             tail,
             ("━" * done, "$quality"),
-            ("─" * (BAR_CELLS - done), "$text-muted"),
+            ("─" * (BAR_CELLS - done), "$muted"),
             f" {spent}{behind}",
         )
 
@@ -100,15 +96,43 @@ def _idle(work: Work) -> str:
     return "" if work.lost else "idle · ctrl+g generates"
 
 
+def _held(work: Work) -> Content:
+    doing = "waiting for a fresh engine" if work.lost else "waiting for the engine to start"
+    return Content.assemble(("○ ", ""), f"{len(work.waiting)} {doing}")
+
+
 def _waits(job: Job) -> Content:
-    return Content.assemble(("○ ", "$text-muted"), one_line(job.request.prompt, 200))
+    return Content.assemble(("○ ", "$muted"), one_line(job.request.prompt, 200))
+
+
+def _made(generation: Generation, width: int) -> Content:
+    guess = "" if generation.cost_source == "measured" else "~"
+    price = figures.per_thousand(generation.cost_usd) if generation.priced else "unpriced"
+    return Content.assemble(
+        ("✓ ", "$quality"),
+        f"{one_line(generation.executed, 24):<16} ",
+        (f"{figures.seconds(generation.seconds.total):>8} ", "$muted"),
+        (f"{guess + price if generation.priced else price:>11}  ", "$cost"),
+        (one_line(generation.prompt, max(8, width)), "$muted"),
+    )
+
+
+def _lost(event: EngineLost) -> list[Content]:
+    head = Content.assemble(
+        ("✗ ", "bold $error"),
+        (one_line(event.message, 200), "bold $error"),
+        (" · F5 starts a fresh engine", "bold"),
+    )
+    return [head, Content.styled(one_line(event.hint, 300), "$muted")] if event.hint else [head]
 
 
 def _failed(failure: Failure) -> list[Content]:
     message, hint = one_line(failure.message, 300), one_line(failure.hint, 300)
     if failure.cancelled:
-        return [Content.styled(f"– {message}", "$text-muted")]
+        return [Content.styled(f"– {message}", "$muted")]
+    retry = " R tries again." if failure.request else ""
     return [
-        Content.assemble(("✗ ", "bold $error"), (message, "bold $error"), (f" · {hint}", "")),
-        Content.styled("R tries again", "$text-muted"),
+        Content.assemble(
+            ("✗ ", "bold $error"), (message, "bold $error"), " · ", hint, (retry, "$muted")
+        )
     ]

@@ -30,5 +30,5 @@ class StatusLine(Widget):
         while len(text) > room and len(parts) > 1:
             parts.pop()
             text = " · ".join(parts)
-        right = Content.styled(text, "$cost" if self.totals.pictures else "$text-muted")
+        right = Content.styled(text, "$cost" if self.totals.pictures else "$muted")
         return left.pad_right(max(2, width - left.cell_length - len(text))) + right
