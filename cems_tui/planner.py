@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from cems_tui.errors import ModelMissing, UsageError
@@ -139,7 +140,7 @@ class Planner:
         estimates = checkpoint.estimate(request.prompt) if checkpoint else None
         encode_ms = (time.perf_counter() - began) * 1000
         began = time.perf_counter()
-        return route(
+        decision = route(
             request.prompt,
             offers,
             estimates,
@@ -150,11 +151,11 @@ class Planner:
                 router=checkpoint.name if checkpoint else None,
                 metric=checkpoint.metric if checkpoint else None,
                 encode_ms=encode_ms if checkpoint else None,
-                route_ms=(time.perf_counter() - began) * 1000,
             ),
             policy_is_explicit=request.policy_is_explicit,
             notes=self._shelf.notes(checkpoint, installed) if checkpoint else (),
         )
+        return replace(decision, route_ms=(time.perf_counter() - began) * 1000)
 
     def _named_or_default(self, name: str | None, functions: Sequence[str]) -> Checkpoint | None:
         named = name or self.settings["routing.router"] or None

@@ -209,6 +209,7 @@ def build_session(planner: Planner, store: Store, session_id: str, folder: Path)
         session_id=session_id,
         pictures=folder,
         on_measured=learn,
+        warm_up=warm_up,
     )
 
 
@@ -227,6 +228,13 @@ def load_pipeline(function: GenerationFunction) -> Pipeline:
     if function.model.name.startswith(STARTER):
         _verify_component(function.model.name)
     return families.load(function, engine_settings())
+
+
+def warm_up(function: GenerationFunction) -> None:
+    """Import what the function's family runs on: seconds, once a process."""
+    from cems_tui.generation import families
+
+    families.warm_up(function)
 
 
 def expected_bytes(function: GenerationFunction) -> int | None:

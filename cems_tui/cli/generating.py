@@ -196,6 +196,8 @@ def _make_all(
             generation = engine.session.run(request, narrator, was_interrupted)
             made += 1
             highest = max(highest, _scoring_code(generation))
+        except BrokenPipeError:
+            raise  # nobody reads on; the picture is made
         except KeyboardInterrupt:
             narrator.close()
             if made:
