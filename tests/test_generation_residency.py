@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from time import sleep
 
 import pytest
 from hypothesis import given, settings
@@ -91,6 +92,21 @@ def test_a_lease_says_what_loading_took_and_nothing_when_resident() -> None:
         assert first.load_bytes == 10
     with residency.lease(function("base")) as second:
         assert (second.load_seconds, second.load_bytes) == (0.0, 0)
+
+
+def test_preparing_comes_before_every_load_and_is_not_counted_as_loading() -> None:
+    device = FakeDevice(a=10)
+    prepared: list[str] = []
+
+    def prepare(wanted: GenerationFunction) -> None:
+        sleep(0.2)
+        prepared.append(wanted.model.name)
+
+    residency = Residency(100, device.load, device.expected, prepare)
+    with residency.lease(function("a")) as lease:
+        assert lease.load_seconds < 0.2
+    use(residency, "a")
+    assert prepared == ["a"]
 
 
 def test_the_least_recently_used_model_leaves_first() -> None:

@@ -21,7 +21,7 @@ class Lease:
 
     pipeline: Pipeline
     load_seconds: float
-    """What loading took; 0.0 when the model was resident."""
+    """What loading took, `prepare` left out; 0.0 when the model was resident."""
 
     load_bytes: int
     """Bytes of weights that loading brought to the device; 0 when the model was resident."""
@@ -47,6 +47,7 @@ class Residency:
         budget_bytes: int,
         load: Callable[[GenerationFunction], Pipeline],
         expected_bytes: Callable[[GenerationFunction], int | None],
+        prepare: Callable[[GenerationFunction], None] | None = None,
     ) -> None:
         """A device with nothing on it.
 
@@ -56,10 +57,13 @@ class Residency:
             expected_bytes: the weights it will hold, as far as known before loading. With
                 None the model is let in and measured: it is on the device when it turns out
                 that others have to leave for it.
+            prepare: called before each load and not counted in its seconds, such as for
+                importing libraries: a price of loading is that of moving weights.
         """
         self._budget_bytes = budget_bytes
         self._load = load
         self._expected_bytes = expected_bytes
+        self._prepare = prepare
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._leaving: list[_Entry] = []  # freed while leased: still on the device
         self._measured: dict[Model, int] = {}
@@ -143,6 +147,8 @@ class Residency:
             self._entries.move_to_end(name)
             return entry, Lease(entry.pipeline, 0.0, 0)
         self._make_room(function, self._needed_bytes(function) or 0)
+        if self._prepare is not None:
+            self._prepare(function)
         started = perf_counter()
         pipeline = self._load_or_make_room(function)
         seconds = perf_counter() - started

@@ -1,6 +1,6 @@
 """The model families that can be run: one adapter a family, found by the family's name.
 
-A new family is a module with `load` and `expected_bytes` and a row in `FAMILIES`.
+A new family is a module with `load`, `expected_bytes` and `warm_up`, and a row in `FAMILIES`.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Family(Protocol):
 
     load: Callable[[GenerationFunction, Path, EngineSettings], Pipeline]
     expected_bytes: Callable[[Path, EngineSettings], int]
+    warm_up: Callable[[Path], None]
 
 
 FAMILIES: Mapping[str, str] = {
@@ -79,6 +80,17 @@ def expected_bytes(
         return None
     family, folder = _adapter(function)
     return family.expected_bytes(folder, settings or EngineSettings())
+
+
+def warm_up(function: GenerationFunction) -> None:
+    """Import the libraries the function's model runs on: seconds, once in a process.
+
+    Raises:
+        ModelMissing: the model is not installed.
+        WeightsError: its folder says nothing sensible, or its family is one nothing here runs.
+    """
+    family, folder = _adapter(function)
+    family.warm_up(folder)
 
 
 def _adapter(function: GenerationFunction) -> tuple[Family, Path]:

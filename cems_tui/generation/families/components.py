@@ -66,22 +66,31 @@ def check_digest(model: Model, folder: Path) -> None:
         raise WeightsError(f"the weights of {model.name} in {folder} are not those expected")
 
 
+def component_class(folder: Path, name: str, index: dict[str, Any]) -> Any:
+    """The class that model_index.json gives a component; importing it takes a while.
+
+    Raises:
+        WeightsError: it is not one of diffusers or transformers.
+    """
+    from importlib import import_module
+
+    match index.get(name):
+        case [str(library), str(class_name)] if library in _LIBRARIES:
+            found = getattr(import_module(library), class_name, None)
+        case _:
+            found = None
+    if found is None:
+        raise WeightsError(f"{folder / 'model_index.json'} names no known class for {name}")
+    return found
+
+
 def load_network(folder: Path, name: str, index: dict[str, Any], dtype: Any) -> Any:
     """One network of the pipeline, in eval mode on the CPU, every weight read from its files.
 
     Raises:
         WeightsError: its class is not one we trust, or weights are missing.
     """
-    from importlib import import_module
-
-    match index.get(name):
-        case [str(library), str(class_name)] if library in _LIBRARIES:
-            network_class = getattr(import_module(library), class_name, None)
-        case _:
-            network_class = None
-    if network_class is None:
-        raise WeightsError(f"{folder / 'model_index.json'} names no known class for {name}")
-    network, report = network_class.from_pretrained(
+    network, report = component_class(folder, name, index).from_pretrained(
         folder / name,
         dtype=dtype,
         use_safetensors=True,
