@@ -1,0 +1,1 @@
+"""Measured ratios: each against a floor of the same run."""
