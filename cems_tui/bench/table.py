@@ -84,7 +84,7 @@ def write_table(table: ScoreTable, path: Path) -> None:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+        raise StorageError(f"cannot write {path}: {error}") from error
 
 
 def table_text(table: ScoreTable, form: str) -> str:

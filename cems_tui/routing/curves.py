@@ -30,9 +30,8 @@ class Sweep:
 def sweep(truth: Matrix, predicted: Matrix, cost: Matrix) -> Sweep:
     """The choices at λ = 0 and 400 geometric steps up to where all prompts go to the cheapest."""
     high = all_cheapest_lambda(predicted, cost)
-    lambdas = np.concatenate([[0.0], np.geomspace(high * 1e-5, high, STEPS_OF_LAMBDA - 1)])
-    if high == 0.0:
-        lambdas = np.zeros(STEPS_OF_LAMBDA)
+    steps = np.geomspace(high * 1e-5, high, STEPS_OF_LAMBDA - 1) if high else np.zeros(1)
+    lambdas = np.concatenate([[0.0], steps])
     rows = np.arange(len(truth))
     picks = np.stack([choices(predicted, cost, float(value)) for value in lambdas])
     return Sweep(lambdas, truth[rows, picks], cost[picks])

@@ -173,13 +173,16 @@ def _interval(values: Matrix) -> Interval:
 def _against_best_single(
     truth: Matrix, picks: NDArray[np.intp], weights: Matrix
 ) -> tuple[Interval, Interval | None]:
-    """Router − best single at λ = 0, and that as a share of oracle − best single."""
-    routed = weights @ truth[np.arange(len(truth)), picks]
-    best = (weights @ truth).max(axis=1)
-    headroom = weights @ truth.max(axis=1) - best
+    """Router − best single at λ = 0, and that as a share of oracle − best single.
+
+    The best single is that of the evaluated prompts in every resample.
+    """
+    best = truth[:, int(np.argmax(truth.mean(axis=0)))]
+    difference = weights @ (truth[np.arange(len(truth)), picks] - best)
+    headroom = weights @ (truth.max(axis=1) - best)
     usable = headroom > 1e-12
-    gap = _interval((routed - best)[usable] / headroom[usable]) if usable[0] else None
-    return _interval(routed - best), gap
+    gap = _interval(difference[usable] / headroom[usable]) if usable[0] else None
+    return _interval(difference), gap
 
 
 def _areas(

@@ -47,20 +47,21 @@ class Block:
         rarity = np.log(total / (1.0 + frequency[kept])) + 1.0
         return cls(keys[kept], rarity.astype(np.float32), float(np.log(total)) + 1.0)
 
-    def vector(self, document: Keys) -> tuple[Sparse, float]:
-        """The tf-idf vector of the known n-grams, and the length of the vector of all n-grams.
-
-        The vector has unit length; the known part of the whole is `1 / length` of it.
-        """
+    def vector(self, document: Keys) -> Sparse:
+        """The tf-idf vector of the known n-grams, of unit length unless none is known."""
         distinct, times = np.unique(document, return_counts=True)
         places, known = _find(self.keys, distinct)
-        weights = (1.0 + np.log(times)).astype(np.float32)
-        values = weights[known] * self.rarity[places[known]]
-        unseen = float(np.square(weights[~known] * self.unseen).sum())
-        inside = float(np.square(values).sum())
-        norm = inside**0.5
-        sparse = Sparse(places[known].astype(np.int32), values / np.float32(norm or 1.0))
-        return sparse, ((inside + unseen) ** 0.5 / norm if norm else 0.0)
+        values = (1.0 + np.log(times[known])).astype(np.float32) * self.rarity[places[known]]
+        norm = float(np.square(values).sum()) ** 0.5
+        return Sparse(places[known].astype(np.int32), values / np.float32(norm or 1.0))
+
+    def unknown(self, one: Grams, *, own: bool) -> float:
+        """Share of the content words that no training prompt has; `own`: no other one."""
+        places, known = _find(self.keys, one.content)
+        missing = ~known
+        if own:  # what only one document has is as rare as log((1 + N) / 2) + 1
+            missing |= self.rarity[places] > self.unseen - np.log(2.0) - 1e-3
+        return float(missing.mean()) if missing.size else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,10 @@ class Reading:
     """Words, characters and counts side by side: what ridge regression reads."""
 
     words: Sparse
-    """The known words alone, of unit length: what neighbours are found with."""
-
-    coverage: float
-    """How much of the prompt's weight in words the router knows: 0 nothing, 1 all."""
+    """The known content words alone, of unit length: what neighbours are found with."""
 
     unknown_share: float
-    """Share of the prompt's distinct content words that no training prompt has."""
+    """Share of the prompt's distinct content words that no (other) training prompt has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +87,8 @@ class FeatureSpace:
     """Single words and pairs, for ridge regression."""
 
     characters: Block
-    single_words: Block
-    """Every word of the training prompts: for neighbours, and to tell known from unknown."""
+    content: Block
+    """Every content word of the training prompts: for neighbours, and to tell what is unknown."""
 
     counts_mean: Floats
     counts_scale: Floats
@@ -104,8 +102,8 @@ class FeatureSpace:
     def learn(cls, prompts: Sequence[Grams], config: FeatureConfig) -> FeatureSpace:
         """The space of the training prompts, shape N."""
         least = 1 if len(prompts) < 200 else 2
-        singles = Block.learn([one.words for one in prompts], 1 << 20, 1)
-        counts = np.stack([_all_counts(one, singles, own=True) for one in prompts])
+        content = Block.learn([one.content for one in prompts], 1 << 20, 1)
+        counts = np.stack([_all_counts(one, content.unknown(one, own=True)) for one in prompts])
         scale = counts.std(axis=0)
         return cls(
             config,
@@ -117,23 +115,21 @@ class FeatureSpace:
             Block.learn(
                 [one.characters for one in prompts], config.max_character_features, least + 1
             ),
-            singles,
+            content,
             counts.mean(axis=0),
             np.where(scale < 1e-6, 1.0, scale).astype(np.float32),
         )
 
     def read(self, one: Grams, *, own: bool = False) -> Reading:
         """The prompt in this space; `own` says that it is one of the training prompts."""
-        words, _ = self.words.vector(np.concatenate([one.words, one.pairs]))
-        characters, _ = self.characters.vector(one.characters)
-        known_words, length = self.single_words.vector(one.words)
-        counts = _all_counts(one, self.single_words, own=own)
-        scaled = np.clip((counts - self.counts_mean) / self.counts_scale, -4.0, 4.0)
+        words = self.words.vector(np.concatenate([one.words, one.pairs]))
+        characters = self.characters.vector(one.characters)
+        unknown = self.content.unknown(one, own=own)
+        counts = (_all_counts(one, unknown) - self.counts_mean) / self.counts_scale
         return Reading(
-            self._side_by_side(words, characters, scaled.astype(np.float32)),
-            known_words,
-            1.0 / length if length else 0.0,
-            float(unknown_share(one.content, self.single_words.keys)),
+            self._side_by_side(words, characters, np.clip(counts, -4.0, 4.0)),
+            self.content.vector(one.content),
+            unknown,
         )
 
     def _side_by_side(self, words: Sparse, characters: Sparse, counts: Floats) -> Sparse:
@@ -152,13 +148,6 @@ class FeatureSpace:
                 [words.values, characters.values * self.config.characters_weight, counts * weight]
             ).astype(np.float32),
         )
-
-
-def unknown_share(content: Keys, known: Keys) -> float:
-    """Share of the distinct content words that are not among the known ones; 0 without any."""
-    if not content.size:
-        return 0.0
-    return 1.0 - float(_find(known, content)[1].mean())
 
 
 def dense(rows: Iterable[Sparse], size: int, low: int = 0, high: int | None = None) -> Floats:
@@ -180,11 +169,5 @@ def _find(keys: Keys, wanted: Keys) -> tuple[NDArray[np.int64], NDArray[np.bool_
     return places, keys[places] == wanted
 
 
-def _all_counts(one: Grams, singles: Block, *, own: bool) -> Floats:
-    """The counts with the share of rare words: those no (other) training prompt has."""
-    places, known = _find(singles.keys, one.content)
-    rare = ~known
-    if own:  # a word of this prompt alone is as rare as log((1 + N) / 2) + 1
-        rare |= singles.rarity[places] > singles.unseen - np.log(2.0) - 1e-3
-    share = rare.mean() if rare.size else 0.0
-    return np.append(one.counts, np.float32(share))
+def _all_counts(one: Grams, unknown: float) -> Floats:
+    return np.append(one.counts, np.float32(unknown))

@@ -100,7 +100,7 @@ class Grams:
     """Hashes of the character n-grams."""
 
     content: Keys
-    """Hashes of the distinct words that are not function words."""
+    """Ascending hashes of the distinct words that are not function words, plurals as singulars."""
 
     counts: Floats
     """The counts of COUNT_NAMES but the last, which only a `FeatureSpace` can tell."""
@@ -119,7 +119,7 @@ def grams(prompt: str, config: FeatureConfig) -> Grams:
         words=_keys(word_key(word) for word in words),
         pairs=_keys(word_key(f"{one} {two}") for one, two in pairwise(words)),
         characters=_character_keys(" ".join(("", *words, "")), config.character_ngrams),
-        content=np.unique(_keys(word_key(word) for word in set(words) - FUNCTION_WORDS)),
+        content=np.unique(_keys(word_key(_singular(word)) for word in set(words) - FUNCTION_WORDS)),
         counts=_counts(text, words),
     )
 
@@ -131,6 +131,13 @@ def near_duplicate_group(prompt: str) -> str:
     """
     words = _WORD.findall(prompt.lower())[:6]
     return " ".join(words) if words else f"\0{prompt}"
+
+
+def _singular(word: str) -> str:
+    """Boxes as box, balls as ball: rough, and the same for every prompt."""
+    if len(word) > 4 and word.endswith(("xes", "ches", "shes", "sses", "zzes")):
+        return word[:-2]
+    return word[:-1] if len(word) > 3 and word.endswith("s") and word[-2] not in "su" else word
 
 
 def _keys(values: Any) -> Keys:

@@ -132,12 +132,12 @@ def _lambda(
     """The λ the policy looks at; None where it has none."""
     if policy.kind not in ("tradeoff", "lambda"):
         return None
-    if ignores_prices or not options:
-        return 0.0 if options else given
-    if policy.kind == "lambda":
+    if policy.kind == "lambda" and not ignores_prices:
         return float(policy.value or 0.0)
-    if policy.value == 1:
+    if policy.value == 1 or ignores_prices:
         return 0.0
+    if not options:
+        return given
     if policy.value == 0:
         # the cheapest is promised, also for a prompt unlike those λ was calibrated on
         return max(given or 0.0, cheapest_wins_from(options))

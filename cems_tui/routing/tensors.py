@@ -19,7 +19,7 @@ from cems_tui.routing.intervals import Spread
 
 Tensors = dict[str, NDArray[Any]]
 
-_BLOCKS = ("words", "characters", "single_words")
+_BLOCKS = ("words", "characters", "content")
 
 
 def to_tensors(router: TextRouter, training_estimates: Floats) -> Tensors:
@@ -64,7 +64,7 @@ def settings_of(router: TextRouter) -> dict[str, float | int | None]:
         "interval_growth": router.spread.growth,
         "unseen_words": router.space.words.unseen,
         "unseen_characters": router.space.characters.unseen,
-        "unseen_single_words": router.space.single_words.unseen,
+        "unseen_content": router.space.content.unseen,
     }
 
 
@@ -139,7 +139,7 @@ def _check(card: Card, router: TextRouter, estimates: Floats) -> None:
     """Raises ValueError where a shape or a value cannot be that of the card."""
     width, prompts = len(card.functions), card.training.prompts
     space, index = router.space, router.index
-    words = space.single_words.keys.size
+    words = space.content.keys.size
     shapes: dict[str, tuple[NDArray[Any], tuple[int, ...]]] = {
         "parts.mean": (router.parts_mean, (1 + width,)),
         "parts": (router.parts, (prompts, 1 + width)),

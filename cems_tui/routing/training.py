@@ -19,7 +19,7 @@ from cems_tui.routing.card import Card, FunctionFacts, Training
 from cems_tui.routing.checkpoint import Checkpoint
 from cems_tui.routing.estimators.neighbours import Nearest, WordIndex, mean_of, nearest
 from cems_tui.routing.estimators.ridge import Matrix, cross_validated, kernel, primal, solve
-from cems_tui.routing.estimators.text_router import Blend, TextRouter, split_parts
+from cems_tui.routing.estimators.text_router import Blend, TextRouter, novelty_of, split_parts
 from cems_tui.routing.evaluation import evaluate
 from cems_tui.routing.feature_space import FeatureSpace, Reading
 from cems_tui.routing.features import FeatureConfig, Floats, grams
@@ -170,7 +170,7 @@ def _prepare(pivot: Pivot, config: FeatureConfig, kind: Kind, seed: int) -> _Dat
         readings,
         split_parts(filled(pivot.scores)),
         grouped_folds(pivot.prompts, pivot.groups, FOLDS, seed),
-        WordIndex.of([reading.words for reading in readings], space.single_words.keys.size),
+        WordIndex.of([reading.words for reading in readings], space.content.keys.size),
         None if kind == "knn" else kernel(rows, space.size),
     )
 
@@ -181,7 +181,7 @@ def _held_out(data: _Data, kind: Kind) -> tuple[HeldOut, NDArray[np.float64]]:
     for number in range(FOLDS):
         base[data.fold == number] = data.parts[data.fold != number].mean(axis=0)
     found = [_outside(data, row) for row in range(len(data.parts))]
-    similarity = np.array([one.similarity[0] for one in found], dtype=np.float64)
+    novelty = [novelty_of(one, data.readings[row]) for row, one in enumerate(found)]
     ridge = None if data.gram is None else cross_validated(data.gram, data.fold, ALPHAS, data.parts)
     neighbours = None
     if kind != "ridge":
@@ -191,7 +191,7 @@ def _held_out(data: _Data, kind: Kind) -> tuple[HeldOut, NDArray[np.float64]]:
                 for k in NEIGHBOURS
             ]
         )
-    return HeldOut(ridge, neighbours, base), np.clip(1.0 - similarity, 0.0, 1.0)
+    return HeldOut(ridge, neighbours, base), np.array(novelty)
 
 
 def _outside(data: _Data, row: int) -> Nearest:

@@ -116,7 +116,7 @@ class TextRouter:
 def novelty_of(found: Nearest, reading: Reading) -> float:
     """1 − cosine with the nearest training prompt, unknown words counted against it."""
     best = float(found.similarity[0]) if found.similarity.size else 0.0
-    return min(1.0, max(0.0, 1.0 - best * reading.coverage))
+    return min(1.0, max(0.0, 1.0 - best * (1.0 - reading.unknown_share)))
 
 
 def split_parts(scores: NDArray[np.floating[Any]]) -> Floats:
