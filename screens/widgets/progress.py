@@ -130,9 +130,7 @@ def _failed(failure: Failure) -> list[Content]:
     message, hint = one_line(failure.message, 300), one_line(failure.hint, 300)
     if failure.cancelled:
         return [Content.styled(f"– {message}", "$muted")]
-    retry = " R tries again." if failure.request else ""
-    return [
-        Content.assemble(
-            ("✗ ", "bold $error"), (message, "bold $error"), " · ", hint, (retry, "$muted")
-        )
-    ]
+    what = Content.assemble(("✗ ", "bold $error"), (message, "bold $error"))
+    todo = [hint] if hint else []
+    todo += ["R tries again."] if failure.request else []
+    return [Content(" · ").join([what, " ".join(todo)]) if todo else what]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from rich.text import Text
 from textual import on
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import var
@@ -17,14 +19,34 @@ NEARLY_FULL = MAX_PROMPT_CHARACTERS * 9 // 10
 """Characters from which on the count is shown."""
 
 
-class PromptBox(TextArea):
+TERMINAL_KEYS = frozenset({"ctrl+s", "ctrl+z", "ctrl+i", "ctrl+j", "ctrl+m", "ctrl+b", "ctrl+a"})
+"""Terminals, shells and multiplexers use these themselves; they are never bound."""
+
+
+def _editing_keys() -> list[BindingType]:
+    """The text area's own bindings without the terminal's keys."""
+    kept: list[BindingType] = []
+    for binding in TextArea.BINDINGS:
+        if isinstance(binding, Binding):
+            keys = [key for key in binding.key.split(",") if key not in TERMINAL_KEYS]
+            if keys:
+                kept.append(replace(binding, key=",".join(keys)))
+    return kept
+
+
+class PromptBox(TextArea, inherit_bindings=False):
     """Several lines of prompt; reports each change, and shows what is known about the text."""
 
     HELP = (
         "Write what the picture should show; every generation function is priced as you type. "
         "enter starts a new line, ctrl+g generates. Several lines may be pasted; "
-        f"{MAX_PROMPT_CHARACTERS:,} characters is the most."
+        f"{MAX_PROMPT_CHARACTERS:,} characters is the most. alt+z takes back, ctrl+y does again."
     )
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *_editing_keys(),
+        Binding("alt+z", "undo", "Undo", show=False),
+    ]
 
     @dataclass
     class Edited(Message):
