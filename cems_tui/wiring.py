@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cems_tui.quality.panel import MixedReading, Panel
     from cems_tui.quality.score import Scorer
     from cems_tui.routing.shelf import RouterShelf
-    from cems_tui.store.database import Store
+    from cems_tui.store.database import SessionKind, Store
 
 
 STARTER = "starter-"
@@ -156,7 +156,7 @@ class Engine:
 def open_engine(
     *,
     session_name: str | None = None,
-    kind: str = "command",
+    kind: SessionKind = "command",
     wait_seconds: float | None = 0.0,
     pictures: Path | None = None,
 ) -> Iterator[Engine]:

@@ -11,6 +11,7 @@ from cems_tui.cli import options as o
 
 if TYPE_CHECKING:
     from cems_tui.bench.plan import BenchPlan
+    from cems_tui.bench.prompt_sets import PromptLine
     from cems_tui.planner import Planner
 
 bench = typer.Typer(help="Measure functions on prompts.", rich_markup_mode=None)
@@ -106,7 +107,7 @@ def _plan(
     return plan_of(name, _prompt_lines(prompts), chosen, seeds, read)
 
 
-def _prompt_lines(prompts: str) -> list[o.PromptLine]:
+def _prompt_lines(prompts: str) -> list[PromptLine]:
     from cems_tui.bench.prompt_sets import PromptLine, read_prompts
 
     if prompts == "starter" and not Path(prompts).exists():

@@ -15,7 +15,7 @@ from cems_tui.errors import BudgetReached, Interrupted, StorageError, UsageError
 from cems_tui.interrupts import was_interrupted
 
 if TYPE_CHECKING:
-    from cems_tui.bench.plan import Bill, BenchPlan, CellEstimate
+    from cems_tui.bench.plan import BenchPlan, Bill, CellEstimate
     from cems_tui.bench.run import BenchOutcome, CellDone
     from cems_tui.planner import Planner
     from cems_tui.wiring import Engine

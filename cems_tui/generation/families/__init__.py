@@ -33,8 +33,6 @@ class EngineSettings:
 class Family(Protocol):
     """What the adapter module of a family offers."""
 
-    warm_up: Callable[[], None]
-
     load: Callable[[GenerationFunction, Path, EngineSettings], Pipeline]
     expected_bytes: Callable[[Path, EngineSettings], int]
     warm_up: Callable[[Path], None]
@@ -56,16 +54,6 @@ def load(function: GenerationFunction, settings: EngineSettings | None = None) -
     """
     family, folder = _adapter(function)
     return family.load(function, folder, settings or EngineSettings())
-
-
-def warm_up(function: GenerationFunction) -> None:
-    """Import the libraries the function's family runs on, so that loading is timed without them.
-
-    Raises:
-        ModelMissing: the model is not installed.
-        WeightsError: its family is one nothing here runs.
-    """
-    _adapter(function)[0].warm_up()
 
 
 def expected_bytes(

@@ -27,14 +27,6 @@ _PIPELINE_CLASS = "StableDiffusionPipeline"
 _HALF_PRECISION_DEVICES = ("cuda", "xpu")
 
 
-def warm_up() -> None:
-    """Import diffusers' pipeline and what it stands on."""
-    hush()
-    from diffusers import StableDiffusionPipeline
-
-    assert StableDiffusionPipeline.__name__ == _PIPELINE_CLASS, "diffusers resolves names lazily"
-
-
 def load(function: GenerationFunction, folder: Path, settings: EngineSettings) -> DiffusersPipeline:
     """The pipeline of a diffusers folder: float16 on cuda and xpu, float32 elsewhere.
 
