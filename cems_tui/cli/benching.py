@@ -137,6 +137,7 @@ def export(name: str, format: Literal["csv", "jsonl", "parquet"], out: Path | No
     from cems_tui.wiring import open_history
 
     with open_history() as store:
+        store.benches.plan(name)  # an unknown name is told before anything is written
         rows = store.benches.long_rows(name)
         if format == "parquet":
             if out is None:
