@@ -54,7 +54,7 @@ def examine() -> list[Finding]:
         ("network", _network),
         ("versions", _versions),
     )
-    findings = []
+    findings: list[Finding] = []
     for subject, look in looks:
         try:
             findings.extend(look())

@@ -30,3 +30,9 @@ def to_file() -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+
+
+def error(message: str, *values: object) -> None:
+    """One line in the log file."""
+    to_file()
+    logging.getLogger("cems").error(message, *values)

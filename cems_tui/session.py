@@ -69,7 +69,9 @@ class Residency(Protocol):
         """Names of the models on the device."""
         ...
 
-    def free(self, model: str) -> None: ...
+    def free(self, model: str) -> bool: ...
+
+    def close(self) -> None: ...
 
 
 class Judges(Protocol):
@@ -113,7 +115,16 @@ class Session:
         session_id: str,
         pictures: Path,
         on_measured: Callable[[Generation], None] = lambda generation: None,
+        warm_up: Callable[[GenerationFunction], None] = lambda function: None,
     ) -> None:
+        """Every part is handed in.
+
+        Args:
+            pictures: where pictures go unless a request says otherwise.
+            on_measured: told of every finished picture.
+            warm_up: what a process has to do once before it can load a function (imports); kept
+                apart so that the load time is the model's own.
+        """
         self._planner = planner
         self._residency = residency
         self._judges = judges
@@ -122,10 +133,15 @@ class Session:
         self._session_id = session_id
         self._pictures = pictures
         self._on_measured = on_measured
+        self._warm_up = warm_up
 
     def resident(self) -> frozenset[str]:
         """Names of the models on the device."""
         return self._residency.resident()
+
+    def close(self) -> None:
+        """Take everything off the device."""
+        self._residency.close()
 
     def run(self, request: Request, emit: Emit, stop: Stop) -> Generation:
         """Make one picture, from the decision to the committed row.
@@ -191,6 +207,7 @@ class Session:
         if function.model.name not in self.resident():
             expected = self._planner.expected(function, job.width, job.height)
             emit(Loading(request_id, function.name, expected.load_seconds))
+            self._warm_up(function)
         with self._residency.lease(function) as lease:
             picture = lease.pipeline.generate(
                 job, lambda step, steps: emit(Step(request_id, function.name, step, steps)), stop

@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from cems_tui.catalog.pack import StarterPack
+from cems_tui.catalog.pack import StarterPack as StarterPack
 from cems_tui.generation.function import Catalog, Expected, GenerationFunction, Model
 
 

@@ -59,7 +59,5 @@ class StarterPack:
         )
         if not weights:
             return None
-        combined = hashlib.sha256()
-        for path, digest in weights:
-            combined.update(f"{path}\0{digest}\n".encode())
-        return f"sha256:{combined.hexdigest()}"
+        lines = "".join(f"{path} sha256:{digest}\n" for path, digest in weights)
+        return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 
 from cems_tui.cli import output
 from cems_tui.cli.failures import Failure, failure_of, print_failure
-from cems_tui.cli.interrupts import was_interrupted
 from cems_tui.cli.options import RoutingOptions
 from cems_tui.cli.route import print_decision, request_of
 from cems_tui.errors import (
@@ -22,6 +21,7 @@ from cems_tui.errors import (
     StorageError,
     UsageError,
 )
+from cems_tui.interrupts import was_interrupted
 from cems_tui.session import MAX_SEED
 
 if TYPE_CHECKING:
@@ -196,6 +196,8 @@ def _make_all(
             generation = engine.session.run(request, narrator, was_interrupted)
             made += 1
             highest = max(highest, _scoring_code(generation))
+        except BrokenPipeError:
+            raise  # nobody reads on; the picture is made
         except KeyboardInterrupt:
             narrator.close()
             if made:

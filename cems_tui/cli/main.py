@@ -22,7 +22,7 @@ from cems_tui.cli import (
     why,
 )
 from cems_tui.cli.failures import Failure, failure_of, report
-from cems_tui.cli.interrupts import catch_interrupts, was_interrupted
+from cems_tui.interrupts import catch_interrupts, was_interrupted
 
 app = typer.Typer(
     name="cems",

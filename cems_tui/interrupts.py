@@ -6,9 +6,17 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
-_state = {"interrupted": False, "shields": 0}
+
+@dataclass
+class _State:
+    interrupted: bool = False
+    shields: int = 0
+
+
+_state = _State()
 
 
 def catch_interrupts() -> None:
@@ -19,22 +27,22 @@ def catch_interrupts() -> None:
 
 def was_interrupted() -> bool:
     """Whether ctrl+c was pressed in this process."""
-    return _state["interrupted"]
+    return _state.interrupted
 
 
 @contextmanager
 def shielded() -> Iterator[None]:
     """A block that ctrl+c cannot tear: the interrupt is raised when the block has ended."""
-    _state["shields"] += 1
+    _state.shields += 1
     try:
         yield
     finally:
-        _state["shields"] -= 1
-    if _state["interrupted"] and not _state["shields"]:
+        _state.shields -= 1
+    if _state.interrupted and not _state.shields:
         raise KeyboardInterrupt
 
 
 def _on_interrupt(number: int, frame: FrameType | None) -> None:
-    _state["interrupted"] = True
-    if not _state["shields"]:
+    _state.interrupted = True
+    if not _state.shields:
         raise KeyboardInterrupt
