@@ -54,3 +54,8 @@ def test_admission_prefers_to_keep_what_was_used_last(
         for group in combinations(older, size)
     )
     assert not enough
+
+
+def test_of_those_that_need_not_leave_the_most_recently_used_stays() -> None:
+    rows = [Resident("old", 30, False), Resident("newer", 30, False), Resident("big", 140, False)]
+    assert admit(rows, needed_bytes=160, budget_bytes=200).evict == ("old", "big")

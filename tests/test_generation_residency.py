@@ -222,6 +222,19 @@ def test_fits_looks_past_what_may_leave_but_not_past_what_is_in_use() -> None:
     assert Residency(100, device.load, lambda _: None).fits(function("b")) is None
 
 
+def test_a_damaged_model_does_not_stop_the_others_from_being_considered() -> None:
+    def expected(wanted: GenerationFunction) -> int:
+        if wanted.model.name == "broken":
+            raise WeightsError("damaged")
+        return 10
+
+    residency = Residency(100, FakeDevice(a=10).load, expected)
+    assert residency.fits(function("broken")) is None
+    assert residency.fits(function("a")) is True
+    with pytest.raises(WeightsError):
+        use(residency, "broken")
+
+
 def test_closing_closes_each_pipeline_once() -> None:
     device = FakeDevice(a=10, b=10)
     residency = device.residency(100)
