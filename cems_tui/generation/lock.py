@@ -65,6 +65,17 @@ class DeviceLock:
             raise
         self._descriptor = descriptor
 
+    def holder(self) -> str | None:
+        """Who holds the device now; None when nobody does. Creates nothing."""
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            return None if _try_lock(descriptor) else self._holder()
+        finally:
+            os.close(descriptor)
+
     def release(self) -> None:
         """Give the device back; does nothing when this object does not hold it."""
         if self._descriptor is not None:

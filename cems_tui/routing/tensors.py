@@ -1,0 +1,171 @@
+"""The numbers of a text router as named tensors, and back with every shape checked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cems_tui.errors import WeightsError
+from cems_tui.routing.card import DAMAGED, Card
+from cems_tui.routing.estimators.neighbours import WordIndex
+from cems_tui.routing.estimators.ridge import Ridge
+from cems_tui.routing.estimators.text_router import Blend, TextRouter
+from cems_tui.routing.feature_space import Block, FeatureSpace
+from cems_tui.routing.features import COUNT_NAMES, Floats
+from cems_tui.routing.intervals import Spread
+
+Tensors = dict[str, NDArray[Any]]
+
+_BLOCKS = ("words", "characters", "content")
+
+
+def to_tensors(router: TextRouter, training_estimates: Floats) -> Tensors:
+    """Everything of the router that is not in its card."""
+    space = router.space
+    tensors: Tensors = {
+        "counts.mean": space.counts_mean,
+        "counts.scale": space.counts_scale,
+        "parts.mean": router.parts_mean,
+        "parts": router.parts,
+        "index.starts": router.index.starts,
+        "index.rows": router.index.rows,
+        "index.values": router.index.values,
+        "spread.low": router.spread.low,
+        "spread.high": router.spread.high,
+        "spread.unfamiliar": router.spread.unfamiliar,
+        "training_estimates": training_estimates,
+    }
+    for name in _BLOCKS:
+        block: Block = getattr(space, name)
+        tensors[f"{name}.keys"] = block.keys
+        tensors[f"{name}.rarity"] = block.rarity
+    if router.ridge:
+        tensors["ridge.weights"] = router.ridge.weights.astype(np.float16)
+        tensors["ridge.offset"] = router.ridge.offset
+    if router.prompts:
+        text = json.dumps(router.prompts).encode("ascii")
+        tensors["prompts"] = np.frombuffer(text, dtype=np.uint8)
+    return {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+
+
+def settings_of(router: TextRouter) -> dict[str, float | int | None]:
+    """The single numbers of a router: they stand in its card."""
+    return {
+        "alpha_level": router.blend.alpha_level,
+        "alpha_deviation": router.blend.alpha_deviation,
+        "neighbours": router.blend.neighbours,
+        "keep_level": router.blend.keep_level,
+        "keep_deviation": router.blend.keep_deviation,
+        "novelty_limit": router.novelty_limit,
+        "novelty_mean": router.spread.novelty_mean,
+        "interval_growth": router.spread.growth,
+        "unseen_words": router.space.words.unseen,
+        "unseen_characters": router.space.characters.unseen,
+        "unseen_content": router.space.content.unseen,
+    }
+
+
+def from_tensors(card: Card, tensors: Tensors) -> tuple[TextRouter, Floats]:
+    """The router of a card and its tensors, and its estimates for its training prompts.
+
+    Raises:
+        WeightsError: a tensor is missing, has another shape than the card says, or is not finite.
+    """
+    try:
+        router = _router(card, tensors)
+        estimates = tensors["training_estimates"]
+        _check(card, router, estimates)
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(
+            f"the weights of router {card.name} are not those of its card: {error}", DAMAGED
+        ) from error
+    return router, estimates
+
+
+def _router(card: Card, tensors: Tensors) -> TextRouter:
+    settings = card.settings
+    blocks = {
+        name: Block(
+            tensors[f"{name}.keys"], tensors[f"{name}.rarity"], _number(settings, f"unseen_{name}")
+        )
+        for name in _BLOCKS
+    }
+    ridge = None
+    if settings["alpha_level"] is not None:
+        ridge = Ridge(tensors["ridge.weights"].astype(np.float32), tensors["ridge.offset"])
+    prompts = json.loads(tensors["prompts"].tobytes()) if "prompts" in tensors else ()
+    neighbours = settings["neighbours"]
+    return TextRouter(
+        functions=tuple(card.functions),
+        metric=card.metric,
+        space=FeatureSpace(
+            card.features, **blocks, counts_mean=tensors["counts.mean"],
+            counts_scale=tensors["counts.scale"],
+        ),
+        blend=Blend(
+            settings["alpha_level"],
+            settings["alpha_deviation"],
+            None if neighbours is None else int(neighbours),
+            _number(settings, "keep_level"),
+            _number(settings, "keep_deviation"),
+        ),
+        parts_mean=tensors["parts.mean"],
+        ridge=ridge,
+        index=WordIndex(
+            tensors["index.starts"], tensors["index.rows"], tensors["index.values"],
+            len(tensors["parts"]),
+        ),
+        parts=tensors["parts"],
+        spread=Spread(
+            tensors["spread.low"], tensors["spread.high"], _number(settings, "interval_growth"),
+            _number(settings, "novelty_mean"), tensors["spread.unfamiliar"],
+        ),
+        novelty_limit=_number(settings, "novelty_limit"),
+        prompts=tuple(prompts),
+    )  # fmt: skip
+
+
+def _number(settings: Any, name: str) -> float:
+    value = settings[name]
+    if value is None or not np.isfinite(value):
+        raise ValueError(f"{name} is {value}")
+    return float(value)
+
+
+def _check(card: Card, router: TextRouter, estimates: Floats) -> None:
+    """Raises ValueError where a shape or a value cannot be that of the card."""
+    width, prompts = len(card.functions), card.training.prompts
+    space, index = router.space, router.index
+    words = space.content.keys.size
+    shapes: dict[str, tuple[NDArray[Any], tuple[int, ...]]] = {
+        "parts.mean": (router.parts_mean, (1 + width,)),
+        "parts": (router.parts, (prompts, 1 + width)),
+        "counts.mean": (space.counts_mean, (len(COUNT_NAMES),)),
+        "counts.scale": (space.counts_scale, (len(COUNT_NAMES),)),
+        "spread.low": (router.spread.low, (width,)),
+        "spread.high": (router.spread.high, (width,)),
+        "spread.unfamiliar": (router.spread.unfamiliar, (width,)),
+        "training_estimates": (estimates, (prompts, width)),
+        "index.starts": (index.starts, (words + 1,)),
+        "index.values": (index.values, index.rows.shape),
+    }
+    for name in _BLOCKS:
+        block: Block = getattr(space, name)
+        shapes[f"{name}.rarity"] = (block.rarity, block.keys.shape)
+    if router.ridge:
+        shapes["ridge.weights"] = (router.ridge.weights, (space.size, 1 + width))
+        shapes["ridge.offset"] = (router.ridge.offset, (1 + width,))
+    for name, (tensor, shape) in shapes.items():
+        if tensor.shape != shape:
+            raise ValueError(f"{name} has the shape {tensor.shape}, not {shape}")
+        if not np.isfinite(tensor).all():
+            raise ValueError(f"{name} holds values that are not finite")
+    if index.rows.size and not 0 <= int(index.rows.min()) <= int(index.rows.max()) < prompts:
+        raise ValueError("index.rows points outside the training prompts")
+    if index.starts[-1] != index.rows.size or (np.diff(index.starts) < 0).any():
+        raise ValueError("index.starts does not match index.rows")
+    if router.prompts and len(router.prompts) != prompts:
+        raise ValueError(f"prompts holds {len(router.prompts)}, not {prompts}")

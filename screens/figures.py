@@ -1,0 +1,105 @@
+"""Numbers as the screens write them: few digits, aligned on the point, unknown is `—`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, floor, log10
+
+from cems_tui.pricing import GIGABYTE
+
+UNKNOWN = "—"
+
+
+def per_thousand(usd: float | None) -> str:
+    """The price of a thousand such pictures: `$0.103/k`; two digits that count, at least."""
+    if usd is None:
+        return UNKNOWN
+    thousand = usd * 1000
+    return f"${thousand:.{_digits(thousand, 3, least=2, most=6)}f}/k"
+
+
+def seconds(value: float | None) -> str:
+    """`0.41 s`, `12.3 s`."""
+    return UNKNOWN if value is None else f"{value:.{2 if value < 10 else 1}f} s"
+
+
+def gigabytes(count: int | None) -> str:
+    """`0.031 GB`, `9.5 GB`; decimal gigabytes."""
+    if count is None:
+        return UNKNOWN
+    size = count / GIGABYTE
+    return f"{size:.{_digits(size, 2, least=1, most=3)}f} GB"
+
+
+def clock(value: float) -> str:
+    """Whole seconds as `0:07`."""
+    minutes, rest = divmod(int(value), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def column(
+    values: Sequence[float | None], estimated: Sequence[bool], least: int = 1, most: int = 4
+) -> list[str]:
+    """The values with their points under each other, all equally wide.
+
+    As many decimals as the smallest value needs for two digits that count, within `least` and
+    `most`. An estimated value carries `~`, an unknown one is `—` where the units would stand.
+    """
+    sizes = [abs(value) for value in values if value]
+    decimals = _digits(min(sizes), 2, least, most) if sizes else least
+    texts = [
+        UNKNOWN + " " * (decimals + 1)
+        if value is None
+        else f"{'~' if guess else ''}{value:.{decimals}f}"
+        for value, guess in zip(values, estimated, strict=True)
+    ]
+    width = max((len(text) for text in texts), default=0)
+    return [text.rjust(width) for text in texts]
+
+
+def interval_bar(
+    quality: float | None,
+    interval: tuple[float, float] | None,
+    scale: tuple[float, float],
+    width: int,
+) -> str:
+    """A quality and its interval on a shared scale, `width` cells: `  ▕──●──▏ `."""
+    if quality is None or width < 3:
+        return " " * width
+    low, high = interval or (quality, quality)
+    cells = [" "] * width
+    left, middle, right = (_cell(value, scale, width) for value in (low, quality, high))
+    for index in range(left, right + 1):
+        cells[index] = "─"
+    if interval is not None:
+        cells[left], cells[right] = "▕", "▏"
+    cells[middle] = "●"
+    return "".join(cells)
+
+
+def shared_scale(intervals: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """From the lowest to the highest end, never of no length."""
+    low = min((low for low, _ in intervals), default=0.0)
+    high = max((high for _, high in intervals), default=1.0)
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _cell(value: float, scale: tuple[float, float], width: int) -> int:
+    low, high = scale
+    return max(0, min(width - 1, round((value - low) / (high - low) * (width - 1))))
+
+
+def _digits(value: float, figures: int, least: int, most: int) -> int:
+    """The decimals that show `figures` digits that count of `value`, within bounds."""
+    if value <= 0:
+        return least
+    return max(least, min(most, figures - 1 - floor(log10(value))))
+
+
+def times(ratio: float) -> str:
+    """`2.5×`, `37×`."""
+    return f"{ratio:.1f}×" if ratio < 9.95 else f"{ceil(ratio - 0.5)}×"

@@ -1,0 +1,67 @@
+"""`cems` without arguments: prepares the terminal, starts the engine, runs the app."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from cems_tui.worker import EngineProcess, Session
+from screens.app import CemsApp
+from screens.planner import PlannerFactory
+from screens.studio import StudioDefaults
+from screens.widgets.picture import ImageFactory
+
+
+def run(
+    open_session: Callable[[], Session],
+    planner_factory: PlannerFactory,
+    defaults: StudioDefaults | None = None,
+) -> int:
+    """Runs the app until the user quits; returns the exit code.
+
+    `open_session` is called in the engine's process and must be picklable; `planner_factory` is
+    called in this one, in a thread, and must not import torch.
+    """
+    engine = EngineProcess(open_session)
+    engine.start()  # before the terminal is taken over: later its file descriptors are gone
+    try:
+        app = CemsApp(engine, planner_factory, prepare_terminal(), defaults)
+        app.run()
+        return app.return_code or 0
+    finally:
+        engine.close()
+
+
+def prepare_terminal() -> ImageFactory:
+    """Asks the terminal what pictures it can show, and returns the widget for them.
+
+    textual-image asks when it is imported and reads the answer from the keyboard, so this must
+    happen before the app does. Where it cannot ask, pictures are drawn with half cells.
+    """
+    if sys.__stdin__ is not None and sys.__stdin__.isatty():
+        try:
+            from textual_image.widget import Image
+
+            best: ImageFactory = Image
+            return best
+        except Exception as error:
+            # terminals break in many ways here (termios.error, timeouts); none is worth the app
+            print(f"pictures are drawn with half cells: {error}", file=sys.stderr)
+    with _no_terminal():
+        from textual_image.widget import HalfcellImage
+    plain: ImageFactory = HalfcellImage
+    return plain
+
+
+@contextmanager
+def _no_terminal() -> Iterator[None]:
+    """While it lasts, a library that looks for a terminal finds none."""
+    stdout = sys.__stdout__
+    with open(os.devnull, "w") as nowhere:
+        sys.__stdout__ = nowhere  # type: ignore[misc]
+        try:
+            yield
+        finally:
+            sys.__stdout__ = stdout  # type: ignore[misc]

@@ -1,0 +1,25 @@
+"""What prices a prompt while it is typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from cems_tui.events import Request
+from cems_tui.routing.decision import RoutingDecision
+
+
+class Planner(Protocol):
+    """Decides without generating; a few milliseconds, no torch."""
+
+    def decide(self, request: Request, resident: frozenset[str]) -> RoutingDecision:
+        """The price card of the request, given what is on the device now.
+
+        Raises:
+            CemsError: there is no card, and why.
+        """
+        ...
+
+
+PlannerFactory = Callable[[], Planner]
+"""Makes the planner; called in a thread after the first paint, as it may read files."""

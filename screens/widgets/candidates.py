@@ -1,0 +1,147 @@
+"""The live price card: every candidate, what it would cost and what it promises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.geometry import Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from cems_tui.routing.decision import RoutingDecision
+from cems_tui.text import one_line
+from screens.card import LEGEND, card, reason
+
+EMPTY = "Type a prompt: every generation function is priced here as you type."
+NOTHING = (
+    "A starter pack comes with cems and needs no download: `cems starter verify` checks it. "
+    "`cems pull sd-turbo` fetches a larger model, `cems ls` lists what is here."
+)
+
+
+class CandidatesTable(Widget, can_focus=True):
+    """The decision as a table with a cursor; shows as many rows as it has room for."""
+
+    HELP = (
+        "One line a generation function: ▸ is what ctrl+g would use now. Prices are for a "
+        "thousand pictures; the bar is the 90 % interval of the quality on a scale shared by all "
+        "rows. ↑ ↓ move, space pins a function (again: frees it), enter shows the exact figures."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("g,home", "move(-1000)", "First", show=False),
+        Binding("G,end", "move(1000)", "Last", show=False),
+        Binding("space", "pin", "pin", show=True),
+        Binding("enter", "open", "figures", show=True),
+    ]
+
+    @dataclass
+    class Pinned(Message):
+        """The user wants this function, or, again, leaves the choice to the policy."""
+
+        function: str
+
+    @dataclass
+    class Opened(Message):
+        """The user wants the exact figures."""
+
+        decision: RoutingDecision
+
+    decision: reactive[RoutingDecision | None] = reactive(None, layout=True)
+    error: reactive[tuple[str, str] | None] = reactive(None, layout=True)
+    """What went wrong and what to do, in the card's place."""
+
+    cursor = reactive(0)
+
+    def __init__(self) -> None:
+        super().__init__(id="candidates")
+        self.border_title = "Candidates"
+
+    def watch_decision(self, decision: RoutingDecision | None) -> None:
+        last = len(decision.candidates) - 1 if decision else 0
+        self.cursor = max(0, min(self.cursor, last))
+        self._caption()
+
+    def watch_error(self) -> None:
+        self._caption()
+
+    def action_move(self, rows: int) -> None:
+        """Moves the cursor, not past the ends."""
+        if self.decision is not None and self.decision.candidates:
+            self.cursor = max(0, min(len(self.decision.candidates) - 1, self.cursor + rows))
+
+    def action_pin(self) -> None:
+        if self.decision is not None and self.decision.candidates:
+            self.post_message(self.Pinned(self.decision.candidates[self.cursor].function))
+
+    def action_open(self) -> None:
+        if self.decision is not None:
+            self.post_message(self.Opened(self.decision))
+
+    def on_click(self, event: events.Click) -> None:
+        row = event.y - 2  # the border and the header
+        if self.decision is not None and 0 <= row < len(self.decision.candidates):
+            self.cursor = row
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Every row and the reason, if the layout leaves the height to us."""
+        return len(self._lines(width, 1000))
+
+    def on_resize(self) -> None:
+        self._caption()
+
+    def _caption(self) -> None:
+        """The legend under a card with room for its reason; else the reason."""
+        decision, height = self.decision, self.content_size.height
+        self.border_subtitle = None
+        if decision is None or self.error is not None or decision.choice is None:
+            return
+        rows = len(decision.candidates)
+        if len(self._lines(self.content_size.width, height)) > rows + 1:
+            self.border_subtitle = Content(LEGEND)
+            return
+        more = f"best {height - 1} of {rows} · " if height - 1 < rows else ""
+        self.border_subtitle = Content(f"{more}{reason(decision)}")
+
+    def render(self) -> Content:
+        return Content("\n").join(self._lines(*self.content_size))
+
+    def _lines(self, width: int, height: int) -> list[Content]:
+        """What fits into that many cells and lines."""
+        if self.error is not None:
+            message, hint = self.error
+            what = Content.assemble(("✗ ", "bold $error"), (one_line(message, 500), "bold"))
+            return [*what.wrap(width), *Content(one_line(hint, 500)).wrap(width)]
+        if self.decision is None:
+            return Content.styled(EMPTY, "$muted").wrap(width)
+        if not self.decision.candidates:
+            return _nothing(self.decision, width)
+        return self._table(self.decision, width, height)
+
+    def _table(self, decision: RoutingDecision, width: int, height: int) -> list[Content]:
+        header, rows = card(decision, width)
+        if self.has_focus:
+            row = Content.styled("›", "bold") + rows[self.cursor][1:]
+            row = row.pad_right(max(0, width - row.cell_length))
+            rows[self.cursor] = row.stylize("on $panel")
+        if decision.choice is None:
+            return [*_nothing(decision, width), Content(""), header, *rows][:height]
+        below = Content.styled(reason(decision), "$muted").wrap(width)
+        lines = [header, *rows, Content(""), *below]
+        if len(lines) <= height:
+            return lines
+        shown = max(1, height - 1)
+        first = max(0, min(self.cursor - shown + 1, len(rows) - shown))
+        return [header, *rows[first : first + shown]]
+
+
+def _nothing(decision: RoutingDecision, width: int) -> list[Content]:
+    """There is nothing to choose from: why, and what to do."""
+    what = Content.assemble(("! ", "bold $warning"), (reason(decision), "bold"))
+    return [*what.wrap(width), *Content.styled(NOTHING, "$muted").wrap(width)]

@@ -1,0 +1,63 @@
+"""The last line: the keys that do something now, as many as fit whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual import events
+from textual.content import Content
+from textual.screen import Screen
+from textual.widget import Widget
+
+from screens.commands import GENERATE, PALETTE, key_name
+
+ALWAYS = frozenset({GENERATE.key, PALETTE.key})
+"""What stays when there is too little room for all."""
+
+
+class KeyLine(Widget):
+    """`ctrl+g generate  ctrl+p commands …`, clickable; follows the focus."""
+
+    def __init__(self) -> None:
+        super().__init__(id="keys")
+        self._places: list[tuple[int, int, str]] = []
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, self._update)
+
+    def _update(self, _screen: Screen[object]) -> None:
+        self.refresh()
+
+    def render(self) -> Content:
+        keys = [
+            (binding.key, binding.description)
+            for _, binding, enabled, _ in self.screen.active_bindings.values()
+            if binding.show and enabled
+        ]
+        parts: list[Content] = []
+        self._places, column = [], 1
+        for key, word in fitting(keys, self.content_size.width - 1):
+            part = Content.assemble((key_name(key), "bold $quality"), f" {word}")
+            self._places.append((column, column + part.cell_length, key))
+            column += part.cell_length + 2
+            parts.append(part)
+        return Content(" ") + Content("  ").join(parts)
+
+    def on_click(self, event: events.Click) -> None:
+        for start, end, key in self._places:
+            if start <= event.x < end:
+                self.app.simulate_key(key)
+
+
+def fitting(keys: Sequence[tuple[str, str]], width: int) -> list[tuple[str, str]]:
+    """The keys that fit into `width` cells, in their order; the first ones and ALWAYS win."""
+    cells = {key: len(key_name(key)) + 1 + len(word) + 2 for key, word in keys}
+    room = width + 2 - sum(cells[key] for key, _ in keys if key in ALWAYS)
+    kept = []
+    for key, word in keys:
+        if key not in ALWAYS:
+            if cells[key] > room:
+                continue
+            room -= cells[key]
+        kept.append((key, word))
+    return kept
