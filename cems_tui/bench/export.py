@@ -66,12 +66,14 @@ def write_parquet(rows: Iterable[Row], path: Path) -> int:
             "Install pyarrow, or use --format csv or jsonl.",
         ) from error
     text, number = pyarrow.string(), pyarrow.float64()
-    kinds = {"seed": pyarrow.int64(), "higher_is_better": pyarrow.bool_()}
+    taken = [{column: row.get(column) for column in COLUMNS} for row in rows]
+    named = any(isinstance(row["seed"], str) for row in taken)  # of an imported table
+    for row in taken:
+        row["seed"] = str(row["seed"]) if named and row["seed"] is not None else row["seed"]
+    kinds = {"seed": text if named else pyarrow.int64(), "higher_is_better": pyarrow.bool_()}
     numbers = ("score", "cost_usd", "seconds", "memory_gb")
     schema = pyarrow.schema([(c, kinds.get(c, number if c in numbers else text)) for c in COLUMNS])
-    table = pyarrow.Table.from_pylist(
-        [{column: row.get(column) for column in COLUMNS} for row in rows], schema=schema
-    )
+    table = pyarrow.Table.from_pylist(taken, schema=schema)
     try:
         parquet.write_table(table, path)
     except OSError as error:

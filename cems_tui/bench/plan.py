@@ -101,6 +101,11 @@ class BenchPlan:
     seeds: tuple[int, ...]
     metrics: tuple[str, ...]
 
+    @property
+    def size(self) -> int:
+        """How many cells there are."""
+        return len(self.prompts) * len(self.functions) * len(self.seeds)
+
     def keys(self) -> Iterator[CellKey]:
         """Every cell, one function after the other: each model is loaded once."""
         for function in self.functions:

@@ -22,6 +22,7 @@ STOPS_AT_ONCE = (BudgetReached, DeviceBusy, StorageError)
 """Failures that the next cell would have too: the run ends, what is done is kept."""
 
 Stop = Callable[[], bool]
+Ended = Literal["done", "stopped", "budget"]
 
 
 class Maker(Protocol):
@@ -45,10 +46,43 @@ class Book(Protocol):
     def done(self, name: str, *, failed_too: bool) -> frozenset[CellKey]: ...
 
     def record(
-        self, name: str, key: CellKey, prompt: BenchPrompt, cell: Cell | None, error: str | None
+        self,
+        plan: BenchPlan,
+        key: CellKey,
+        prompt: BenchPrompt,
+        cell: Cell | None,
+        error: str | None,
     ) -> None: ...
 
     def end(self, name: str, status: Status) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a run may cost."""
+
+    usd: float
+    estimate: Callable[[str], CellEstimate]
+    """What a picture of a function is expected to take."""
+
+    def check(self, function: str, spent_usd: float) -> None:
+        """Stop before a picture that would break the budget, or cannot be held to it.
+
+        Raises:
+            BudgetReached: it would, or its price is unknown.
+        """
+        expected = self.estimate(function).cost_usd
+        if expected is None:
+            raise BudgetReached(
+                f"{function} has no known price, so it cannot be held to a budget",
+                "Leave --budget out, or leave that function out.",
+            )
+        if spent_usd + expected > self.usd:
+            raise BudgetReached(
+                f"the benchmark has cost ${spent_usd:.3g} and a picture of {function} would add "
+                f"${expected:.3g}, over the budget of ${self.usd:.3g}",
+                "Raise --budget; what is done is kept, and the same command goes on from there.",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +139,12 @@ class BenchOutcome:
     unpriced: int
     """Cells made in this run whose price is unknown."""
 
-    ended: Literal["done", "stopped", "budget"]
+    ended: Ended
     exit_code: int
     """0, the highest of the failed cells' codes, 6 for the budget, 130 when stopped."""
 
     message: str = ""
     """Why it ended early; empty when it did not."""
-
-
-@dataclass(slots=True)
-class _Progress:
-    made: int = 0
-    failed: int = 0
-    spent_usd: float = 0.0
-    unpriced: int = 0
-    exit_code: int = 0
 
 
 def run_bench(
@@ -131,8 +156,7 @@ def run_bench(
     *,
     resume: bool = False,
     retry_failed: bool = False,
-    budget_usd: float | None = None,
-    estimate: Callable[[str], CellEstimate] | None = None,
+    budget: Budget | None = None,
 ) -> BenchOutcome:
     """Make every cell of the plan that is not there yet.
 
@@ -144,8 +168,7 @@ def run_bench(
         stop: asked between cells, and by the maker within them.
         resume: let a benchmark of that name grow to this plan.
         retry_failed: try the cells again that failed in an earlier run.
-        budget_usd: the most this run may cost; a cell expected to break it is not begun.
-        estimate: what a cell of a function should cost, for the budget.
+        budget: what this run may cost; a cell expected to break it is not begun.
 
     Raises:
         UsageError: another benchmark has the name, or scores come from another instrument.
@@ -153,96 +176,76 @@ def run_bench(
     """
     whole = book.begin(plan, resume=resume)
     keys = whole.left(book.done(whole.name, failed_too=not retry_failed))
-    total = len(whole.prompts) * len(whole.functions) * len(whole.seeds)
-    prompts = {prompt.id: prompt for prompt in whole.prompts}
-    progress = _Progress()
+    run = _Run(whole, maker, book, stop, total=whole.size, skipped=whole.size - len(keys))
     status: Status = "stopped"
-    ended: Literal["done", "stopped", "budget"] = "done"
-    message = ""
-    tried = 0
     try:
         for key in keys:
-            _refuse_over_budget(key.function, progress, budget_usd, estimate)
+            if budget is not None:
+                budget.check(key.function, run.spent_usd)
             if stop():
                 raise Interrupted("the benchmark was stopped")
-            done = _try(whole.name, key, prompts[key.prompt_id], maker, book, stop, progress)
-            tried += 1
-            emit(
-                CellDone(
-                    whole.name,
-                    key,
-                    prompts[key.prompt_id].prompt,
-                    *done,
-                    number=total - len(keys) + tried,
-                    total=total,
-                )
-            )
+            emit(run.try_cell(key))
         status = "done"
     except Interrupted as error:
-        ended, message, progress.exit_code = "stopped", str(error), error.exit_code
+        return run.outcome("stopped", error)
     except BudgetReached as error:
-        ended, message, progress.exit_code = "budget", str(error), error.exit_code
+        return run.outcome("budget", error)
     finally:
         book.end(whole.name, status)
-    return BenchOutcome(
-        made=progress.made,
-        failed=progress.failed,
-        skipped=total - len(keys),
-        left=len(keys) - tried,
-        spent_usd=progress.spent_usd,
-        unpriced=progress.unpriced,
-        ended=ended,
-        exit_code=progress.exit_code,
-        message=message,
-    )
+    return run.outcome("done")
 
 
-def _try(
-    name: str,
-    key: CellKey,
-    prompt: BenchPrompt,
-    maker: Maker,
-    book: Book,
-    stop: Stop,
-    progress: _Progress,
-) -> tuple[Cell | None, str | None]:
-    """Make one cell and keep it, made or failed."""
-    try:
-        cell = maker.make(key.function, prompt.prompt, key.seed, stop)
-    except (Interrupted, *STOPS_AT_ONCE):
-        raise
-    except CemsError as error:
-        book.record(name, key, prompt, None, str(error))
-        progress.failed += 1
-        progress.exit_code = max(progress.exit_code, error.exit_code)
-        return None, str(error)
-    book.record(name, key, prompt, cell, None)
-    progress.made += 1
-    progress.spent_usd += cell.cost_usd or 0.0
-    progress.unpriced += cell.cost_usd is None
-    return cell, None
+class _Run:
+    """The cells of one run so far."""
 
+    def __init__(
+        self, plan: BenchPlan, maker: Maker, book: Book, stop: Stop, *, total: int, skipped: int
+    ) -> None:
+        self._plan = plan
+        self._maker = maker
+        self._book = book
+        self._stop = stop
+        self._total = total
+        self._skipped = skipped
+        self._prompts = {prompt.id: prompt for prompt in plan.prompts}
+        self._made = 0
+        self._failed = 0
+        self._unpriced = 0
+        self._exit_code = 0
+        self.spent_usd = 0.0
 
-def _refuse_over_budget(
-    function: str,
-    progress: _Progress,
-    budget_usd: float | None,
-    estimate: Callable[[str], CellEstimate] | None,
-) -> None:
-    """Stop before a cell that would break the budget, or that cannot be held to it.
+    def try_cell(self, key: CellKey) -> CellDone:
+        """Make one cell and keep it, made or failed."""
+        prompt = self._prompts[key.prompt_id]
+        cell: Cell | None = None
+        error: str | None = None
+        try:
+            cell = self._maker.make(key.function, prompt.prompt, key.seed, self._stop)
+        except (Interrupted, *STOPS_AT_ONCE):
+            raise
+        except CemsError as failure:
+            error = str(failure)
+            self._exit_code = max(self._exit_code, failure.exit_code)
+        self._book.record(self._plan, key, prompt, cell, error)
+        if cell is None:
+            self._failed += 1
+        else:
+            self._made += 1
+            self.spent_usd += cell.cost_usd or 0.0
+            self._unpriced += cell.cost_usd is None
+        number = self._skipped + self._made + self._failed
+        return CellDone(self._plan.name, key, prompt.prompt, cell, error, number, self._total)
 
-    Raises:
-        BudgetReached: it would, or its price is unknown.
-    """
-    if budget_usd is None:
-        return
-    expected = None if estimate is None else estimate(function).cost_usd
-    if expected is None and estimate is not None:
-        raise BudgetReached(f"{function} has no known price, so it cannot be held to a budget")
-    if progress.spent_usd + (expected or 0.0) > budget_usd or (
-        expected is None and progress.spent_usd >= budget_usd
-    ):
-        raise BudgetReached(
-            f"the benchmark has cost ${progress.spent_usd:.3g} and the next picture of {function} "
-            f"would break the budget of ${budget_usd:.3g}"
+    def outcome(self, ended: Ended, error: CemsError | None = None) -> BenchOutcome:
+        """The run's figures, and why it ended."""
+        return BenchOutcome(
+            made=self._made,
+            failed=self._failed,
+            skipped=self._skipped,
+            left=self._total - self._skipped - self._made - self._failed,
+            spent_usd=self.spent_usd,
+            unpriced=self._unpriced,
+            ended=ended,
+            exit_code=self._exit_code if error is None else error.exit_code,
+            message="" if error is None else str(error),
         )

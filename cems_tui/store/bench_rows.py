@@ -27,12 +27,10 @@ def imported(
         "cost_usd": row.get("cost_usd"),
         "created": moment,
     }
-    if row.get("score") is None:
-        return finite(cell, f"a row of {name}"), []
     higher = row.get("higher_is_better")
     score = {
         "metric": row["metric"],
-        "value": float(row["score"]),
+        "value": row["score"],
         "higher_is_better": True if higher is None else bool(higher),
     }
     return finite(cell, f"a row of {name}"), [finite(score, f"a row of {name}")]

@@ -107,15 +107,23 @@ class Benches:
         return frozenset(CellKey(row[0], row[1], row[2]) for row in rows)
 
     def record(
-        self, name: str, key: CellKey, prompt: BenchPrompt, cell: Cell | None, error: str | None
+        self,
+        plan: BenchPlan,
+        key: CellKey,
+        prompt: BenchPrompt,
+        cell: Cell | None,
+        error: str | None,
     ) -> None:
         """Keep one cell, made or failed, in the place of an earlier try.
+
+        Metrics of the plan that were not read are kept as missing.
 
         Raises:
             UsageError: a metric was read by another instrument before; two are never mixed.
             GenerationError: a figure is not finite.
             StorageError: it cannot be written.
         """
+        name = plan.name
         row = {
             "bench": name,
             "prompt_id": key.prompt_id,
@@ -130,9 +138,14 @@ class Benches:
             "created": now(),
         }
         finite(row, f"a cell of {name}")
-        scores = [_score_row(score) for score in (cell.scores if cell else ())]
+        read = cell.scores if cell else ()
+        missing = set(plan.metrics) - {score.metric for score in read}
+        scores = [_score_row(score) for score in read]
+        scores += [
+            {"metric": metric, "value": None} for metric in plan.metrics if metric in missing
+        ]
         with self._connection.transaction() as db:
-            self._refuse_other_scorers(name, cell.scores if cell else ())
+            self._refuse_other_scorers(name, read)
             db.conn.execute(
                 "DELETE FROM bench_cells "
                 "WHERE bench = ? AND prompt_id = ? AND function = ? AND seed = ?",
@@ -190,25 +203,27 @@ class Benches:
     def long_rows(self, name: str) -> Iterator[dict[str, Any]]:
         """The benchmark in the contract's long form: a row a score, in the order they were made.
 
-        Failed cells have no score and so no row; `summaries` counts them.
+        What is missing (a failed cell, a metric that was not read) is a row without a score.
 
         Raises:
             UnknownName: there is no such benchmark.
         """
         self._row(name)
+        directions = self._directions(name)
         after = (0, "")
         while page := self._connection.rows(
             """
             SELECT id, prompt_id, prompt, function, metric, value, cost_usd, seconds,
                 memory_bytes, seed, rater, group_name, higher_is_better
             FROM bench_cells JOIN bench_scores ON cell = id
-            WHERE bench = ? AND error IS NULL AND (id, metric) > (?, ?)
+            WHERE bench = ? AND (id, metric) > (?, ?)
             ORDER BY id, metric LIMIT ?
             """,
             [name, *after, EXPORT_PAGE],
         ):
             for row in page:
-                yield long_row(dict(row))
+                said = long_row(dict(row))
+                yield said | {"higher_is_better": directions.get(row["metric"], True)}
             after = (page[-1]["id"], page[-1]["metric"])
 
     def failures(self, name: str) -> list[tuple[CellKey, str]]:
@@ -228,12 +243,24 @@ class Benches:
             raise UnknownName.of("benchmark", name, [row["name"] for row in names])
         return dict(rows[0])
 
+    def _directions(self, name: str) -> dict[str, bool]:
+        """Whether higher is better, by metric; a missing score does not say."""
+        rows = self._connection.rows(
+            """
+            SELECT metric, MIN(higher_is_better) AS higher
+            FROM bench_scores JOIN bench_cells ON id = cell
+            WHERE bench = ? AND (value IS NOT NULL OR NOT higher_is_better) GROUP BY metric
+            """,
+            [name],
+        )
+        return {row["metric"]: bool(row["higher"]) for row in rows}
+
     def _refuse_other_scorers(self, name: str, scores: Iterable[Score]) -> None:
         for score in scores:
             before = self._connection.rows(
                 """
                 SELECT scorer FROM bench_scores JOIN bench_cells ON id = cell
-                WHERE bench = ? AND metric = ? LIMIT 1
+                WHERE bench = ? AND metric = ? AND scorer IS NOT NULL LIMIT 1
                 """,
                 [name, score.metric],
             )

@@ -5,7 +5,6 @@ Every SQLite error becomes a StorageError that says what happened to which file.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import sys
 import threading
@@ -107,7 +106,7 @@ def connect_to_read(path: Path) -> Connection:
         if not path.exists():
             db = _database(":memory:")
         else:
-            db = _database(_read_only_uri(path), uri=True)
+            db = _database_to_read(path)
             try:
                 _refuse_foreign(db, path)
                 if not migrations().pending(db):
@@ -135,8 +134,7 @@ def failures_told(path: Path) -> Iterator[None]:
 
 def told(error: sqlite3.Error, path: Path) -> StorageError:
     """What the error means for the user, and what to do about it."""
-    code = getattr(error, "sqlite_errorcode", None)
-    primary = code & 0xFF if isinstance(code, int) else None
+    primary = _primary(error)
     where = f"the database {path}"
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StorageError(
@@ -193,11 +191,33 @@ def _sqlite_utils_database() -> Any:
     return Database
 
 
-def _read_only_uri(path: Path) -> str:
-    """In a folder nobody may write to, WAL needs a promise that nobody else writes."""
+def _database_to_read(path: Path) -> Database:
+    """The file, opened so that nothing can be written to it.
+
+    Even a reader of a WAL database makes a file beside it. Where it may not, SQLite wants the
+    promise that nobody else writes: true when there is no log of a writer to be read.
+    """
     uri = f"{path.absolute().as_uri()}?mode=ro"
-    waiting = path.with_name(path.name + "-wal").exists()
-    return uri if waiting or os.access(path.parent, os.W_OK) else uri + "&immutable=1"
+    db = _database(uri, uri=True)
+    try:
+        db.conn.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        db.conn.close()
+        log = path.with_name(path.name + "-wal")
+        refused = _primary(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+        if not refused or not path.is_file() or (log.exists() and log.stat().st_size):
+            raise
+        return _database(uri + "&immutable=1", uri=True)
+    except BaseException:
+        db.conn.close()
+        raise
+    return db
+
+
+def _primary(error: sqlite3.Error) -> int | None:
+    """SQLite's primary result code, without the detail in its upper bits."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code & 0xFF if isinstance(code, int) else None
 
 
 def _use_wal(db: Database) -> None:

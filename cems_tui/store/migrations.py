@@ -172,7 +172,10 @@ def m006_failures(db: Database) -> None:
 
 
 def m007_benches(db: Database) -> None:
-    """Benchmarks: what each is made of, its cells, and their scores."""
+    """Benchmarks: what each is made of, its cells, and their scores.
+
+    A score without a value is a missing cell: asked for and not there.
+    """
     db.execute(
         """
         CREATE TABLE benches (
@@ -207,7 +210,7 @@ def m007_benches(db: Database) -> None:
         CREATE TABLE bench_scores (
             cell INTEGER NOT NULL REFERENCES bench_cells (id) ON DELETE CASCADE,
             metric TEXT NOT NULL,
-            value REAL NOT NULL,
+            value REAL,
             scorer TEXT,
             higher_is_better INTEGER NOT NULL DEFAULT 1,
             PRIMARY KEY (cell, metric)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from cems_tui.errors import CemsError, StorageError
 from cems_tui.record import Generation
 from cems_tui.store.receipts import clean_temporary, read_receipt, write_png
-from cems_tui.store.rows import generation_row
+from cems_tui.store.rows import check
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -47,7 +47,7 @@ def commit_picture(store: Book, image: Image, generation: Generation) -> None:
         StorageError: one of them cannot be written, or the id is taken; neither is left behind.
         CemsError: the row is refused; neither is left behind.
     """
-    generation_row(generation)  # refuse what cannot be recorded before anything is written
+    check(generation)  # refuse what cannot be recorded before anything is written
     if store.has(generation.id):
         raise StorageError(
             f"a picture with the id {generation.id} is recorded already",
@@ -124,7 +124,7 @@ def _receipt_of(path: Path) -> Generation | None:
     """The record in a PNG, at home where the file is now; None when it has no sound receipt."""
     try:
         generation = replace(Generation.from_json(read_receipt(path)), image=path)
-        generation_row(generation)
+        check(generation)
     except CemsError:  # another program's picture, or a receipt that cannot be a row
         return None
     return generation

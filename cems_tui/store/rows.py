@@ -88,6 +88,17 @@ def score_rows(generation: Generation) -> list[dict[str, Any]]:
     ]
 
 
+def check(generation: Generation) -> None:
+    """Refuse what could not be recorded as it is.
+
+    Raises:
+        GenerationError: a figure is not finite.
+    """
+    generation_row(generation)
+    candidate_rows(generation)
+    score_rows(generation)
+
+
 def generation_of(row: Row, candidates: Sequence[Row], scores: Sequence[Row]) -> Generation:
     """The picture these rows are about; `candidates` and `scores` in order of position."""
     return Generation(
