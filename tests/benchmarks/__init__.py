@@ -1,0 +1,1 @@
+"""Measured ratios against named peers: `python -m tests.benchmarks [--json] [NAME…]`."""
