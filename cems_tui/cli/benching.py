@@ -47,7 +47,7 @@ def run(
 
 def _run(plan: BenchPlan, engine: Engine, chosen: RunOptions, *, json: bool, quiet: bool) -> int:
     from cems_tui.bench.maker import SessionMaker
-    from cems_tui.bench.run import run_bench
+    from cems_tui.bench.run import Budget, run_bench
 
     planner = engine.planner
     maker = SessionMaker(
@@ -71,8 +71,9 @@ def _run(plan: BenchPlan, engine: Engine, chosen: RunOptions, *, json: bool, qui
             was_interrupted,
             resume=chosen.resume,
             retry_failed=chosen.retry_failed,
-            budget_usd=chosen.budget_usd,
-            estimate=lambda function: estimate(planner, function),
+            budget=None
+            if chosen.budget_usd is None
+            else Budget(chosen.budget_usd, lambda function: estimate(planner, function)),
         )
     except KeyboardInterrupt:
         output.note(f"benchmark {plan.name} was stopped; run it again to go on")
