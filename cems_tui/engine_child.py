@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from cems_tui import paths
 from cems_tui.errors import CemsError, Interrupted
 from cems_tui.events import Event, Failed, Generated, Request
-from cems_tui.worker import Cancel, EngineReady, OpenFailed, Session, Started
+from cems_tui.worker import Cancel, EngineReady, Open, OpenFailed, Session, Started
 
 MESSAGE_CHARACTERS = 200
 """How much of an unexpected exception is shown; the whole of it is in the log."""
@@ -27,6 +27,8 @@ def serve(connection: Connection, open_session: Callable[[], Session]) -> None:
     _write_to_the_log()
     inbox = Inbox(connection)
     threading.Thread(target=inbox.listen, name="inbox", daemon=True).start()
+    if not inbox.wait_to_open():
+        return
     try:
         session = open_session()
     except Exception as error:
@@ -82,6 +84,7 @@ class Inbox:
         self._waiting: deque[Request] = deque()
         self._current: str | None = None
         self._stop_current = False
+        self._open = False
         self._closed = False
 
     def listen(self) -> None:
@@ -91,12 +94,20 @@ class Inbox:
                 message = self._connection.recv()
                 if isinstance(message, Request):
                     self._append(message)
+                elif isinstance(message, Open):
+                    self._set_open()
                 elif isinstance(message, Cancel):
                     self._cancel(message.request)
                 else:
                     self._close()
         except (EOFError, OSError):
             os._exit(0)
+
+    def wait_to_open(self) -> bool:
+        """Waits until there is a reason to open the session; False when there will be none."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._open or self._waiting or self._closed)
+            return not self._closed
 
     def next(self) -> Request | None:
         """The next request, waiting for one; None when the parent wants us to end."""
@@ -117,6 +128,11 @@ class Inbox:
         """Reports to the parent; from any thread."""
         with self._sending:
             self._connection.send(event)
+
+    def _set_open(self) -> None:
+        with self._changed:
+            self._open = True
+            self._changed.notify()
 
     def _append(self, request: Request) -> None:
         with self._changed:

@@ -7,85 +7,24 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 from cems_tui.errors import CemsError, GenerationTimeout, Interrupted, ModelMissing, OutOfMemory
 from cems_tui.events import Event, Generated, Loading, Note, Request, Routed, Scoring, Step
-from cems_tui.generation.function import Expected, GenerationFunction
-from cems_tui.generation.pipeline import Job, Picture, Pipeline
+from cems_tui.generation.function import GenerationFunction
+from cems_tui.generation.pipeline import Job, Picture
+from cems_tui.parts import Commit, Judges, Planner, Residency
 from cems_tui.pricing import Pricing
 from cems_tui.quality.score import Score
 from cems_tui.record import Generation, Seconds, now
 from cems_tui.routing.decision import RoutingDecision
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 Emit = Callable[[Event], None]
 Stop = Callable[[], bool]
 
 MAX_SEED = 2**32 - 1
-
-
-class Planner(Protocol):
-    """Prices and routes; never touches the device."""
-
-    def decide(
-        self, request: Request, resident: frozenset[str], *, installed_only: bool
-    ) -> RoutingDecision: ...
-
-    def function(self, name: str) -> GenerationFunction: ...
-
-    def expected(self, function: GenerationFunction, width: int, height: int) -> Expected: ...
-
-    def notes(self, prompt: str, function: GenerationFunction) -> Sequence[str]:
-        """What the user should know before this function draws this prompt."""
-        ...
-
-
-class Lease(Protocol):
-    """A loaded pipeline that cannot be evicted while it is held."""
-
-    @property
-    def pipeline(self) -> Pipeline: ...
-
-    @property
-    def load_seconds(self) -> float | None: ...
-
-    @property
-    def load_bytes(self) -> int | None: ...
-
-
-class Residency(Protocol):
-    """What is on the device."""
-
-    def lease(self, function: GenerationFunction) -> AbstractContextManager[Lease]: ...
-
-    def resident(self) -> frozenset[str]:
-        """Names of the models on the device."""
-        ...
-
-    def free(self, model: str) -> bool: ...
-
-    def close(self) -> None: ...
-
-
-class Judges(Protocol):
-    """Every scorer at hand, read in one go."""
-
-    def read(self, images: Sequence[Image], prompts: Sequence[str]) -> list[tuple[Score, ...]]:
-        """The scores of each picture, derived scales (mixed) included."""
-        ...
-
-
-class Commit(Protocol):
-    """Writes PNG and row so that both exist or neither."""
-
-    def __call__(self, image: Image, generation: Generation) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

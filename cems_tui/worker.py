@@ -77,6 +77,11 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Open:
+    """Down the pipe: open the session now, if that has not begun."""
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """Down the pipe: stop everything and end."""
 
@@ -105,8 +110,12 @@ class EngineProcess:
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None else None
 
-    def start(self) -> None:
-        """Starts the child; returns at once, long before the session is open."""
+    def start(self, open_now: bool = True) -> None:
+        """Starts the child; returns at once, long before the session is open.
+
+        With `open_now` false the child waits for `open` or a request before it imports what the
+        session needs, so that it takes no time from what the caller does first.
+        """
         from cems_tui.engine_child import serve
 
         context = multiprocessing.get_context("spawn")
@@ -115,11 +124,18 @@ class EngineProcess:
             target=serve, args=(there, self._open_session), name="cems-engine", daemon=True
         )
         process.start()
+        if open_now:
+            here.send(Open())
         there.close()  # the child's copy is now the only one, so its death is our end of file
         with self._lock:
             self._process, self._connection = process, here
             self._unfinished.clear()
             self._closing = False
+
+    def open(self) -> None:
+        """Has the child open its session, if it was started to wait."""
+        with self._lock:
+            self._send(Open())
 
     def submit(self, request: Request) -> None:
         """Queues the request behind those already submitted.
@@ -183,7 +199,7 @@ class EngineProcess:
             process.kill()
             process.join(CLOSE_SECONDS / 2)
 
-    def _send(self, message: Request | Cancel | Close) -> bool:
+    def _send(self, message: Request | Cancel | Open | Close) -> bool:
         """Whether the child's end of the pipe took it."""
         if self._connection is None:
             return False

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from textual import on, work
@@ -55,6 +56,7 @@ THEME = Theme(
 class Engine(Protocol):
     """What the app asks of the engine process."""
 
+    def open(self) -> None: ...
     def submit(self, request: Request) -> None: ...
     def cancel(self, request: str) -> None: ...
     def restart(self) -> None: ...
@@ -71,7 +73,7 @@ class CemsApp(App[None], inherit_bindings=False):
     """Prompt-routed local image generation in the terminal."""
 
     TITLE = "cems"
-    CSS_PATH = "app.tcss"
+    CSS_PATH = Path(__file__).with_name("app.tcss")
     HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [  # noqa: RUF012  as Textual declares it
         (0, "-compact"),
         (120, "-wide"),
@@ -109,6 +111,8 @@ class CemsApp(App[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         self._pump()
+        # what the session imports takes seconds of the processor; the first paint comes first
+        self.call_after_refresh(self._engine.open)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The accents and the quiet grey, whatever the theme."""

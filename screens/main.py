@@ -25,7 +25,9 @@ def run(
     called in this one, in a thread, and must not import torch.
     """
     engine = EngineProcess(open_session)
-    engine.start()  # before the terminal is taken over: later its file descriptors are gone
+    engine.start(
+        open_now=False
+    )  # before the terminal is taken over: later its file descriptors are gone
     try:
         app = CemsApp(engine, planner_factory, prepare_terminal(), defaults)
         app.run()

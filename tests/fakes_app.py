@@ -197,7 +197,7 @@ class FakeSession:
 
     def __init__(self) -> None:
         self._resident: frozenset[str] = frozenset()
-        print("the session says hello")  # must land in the log, not on the terminal
+        print("the session says hello", flush=True)  # must land in the log, not on the terminal
 
     def run(
         self, request: Request, emit: Callable[[Event], None], stop: Callable[[], bool]

@@ -34,6 +34,7 @@ class FakeEngine:
         self.cancelled: list[str] = []
         self.restarts = 0
         self.broken = False
+        self.opened = False
         self._said: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
 
     def say(self, *events: Event) -> None:
@@ -44,6 +45,9 @@ class FakeEngine:
         if self.broken:
             raise GenerationError("the engine is not running", "Start a fresh engine.")
         self.submitted.append(request)
+
+    def open(self) -> None:
+        self.opened = True
 
     def cancel(self, request: str) -> None:
         self.cancelled.append(request)

@@ -133,6 +133,20 @@ def test_an_unknown_metric_is_an_unknown_name() -> None:
         table_with_signal(5).pivot("clap")
 
 
+def test_line_ends_within_a_prompt_stay_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(f'{HEAD}\r\np1,"a\r\ncat",a@1,clip,1\r\n'.encode())
+    assert read_table(path).prompts == {"p1": "a\r\ncat"}
+
+
+def test_a_prompt_that_is_not_utf8_is_a_bad_row(tmp_path: Path) -> None:
+    path = tmp_path / "table.jsonl"
+    row = {"prompt_id": "p", "prompt": "a \ud800", "function": "a@1", "metric": "m", "score": 1}
+    path.write_text(json.dumps(row), encoding="utf-8")
+    with pytest.raises(UsageError, match="line 1: prompt is not valid UTF-8"):
+        read_table(path)
+
+
 @pytest.mark.parametrize("name", ["none.csv", "table.xlsx", "none.parquet"])
 def test_a_file_that_cannot_be_a_table_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError):

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -189,10 +189,10 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(home: Path) 
 
 def test_a_newer_database_is_refused_and_left_alone(home: Path) -> None:
     assert draw(home, "--no-score", "--json").code == 0
-    with sqlite3.connect(home / "cems.db") as database:
+    with closing(sqlite3.connect(home / "cems.db")) as database, database:
         database.execute(
             "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) "
-            "SELECT migration_set, 'm999_from_the_future', applied_at FROM _sqlite_migrations LIMIT 1"
+            "SELECT migration_set, 'm999', applied_at FROM _sqlite_migrations LIMIT 1"
         )
     before = (home / "cems.db").read_bytes()
     ran = draw(home)
@@ -225,16 +225,20 @@ def start(home: Path, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def test_one_engine_has_the_device_and_the_other_is_refused_or_waits(home: Path) -> None:
-    first = start(home, "generate", CAT, "--function", FUNCTION, "-n", "30", "--no-score", "-q")
+    first = start(home, "generate", CAT, "--function", FUNCTION, "-n", "900", "--no-score", "-q")
     assert first.stdout is not None
     first.stdout.readline()
     refused = draw(home, "--no-score")
     assert refused.code == 7, refused.err
     assert str(first.pid) in refused.err
-    waited = draw(home, "--no-score", "--wait", "120")
-    assert waited.code == 0, waited.err
-    assert first.wait(60) == 0
-    assert rows(home) == 31
+    waiting = start(home, "generate", CAT, "--function", FUNCTION, "--no-score", "-q", "--wait")
+    time.sleep(2)
+    assert waiting.poll() is None
+    first.kill()  # a killed engine leaves no lock behind
+    first.communicate()
+    out, err = waiting.communicate(timeout=120)
+    assert waiting.returncode == 0, err.decode()
+    assert Path(out.decode().strip()).exists()
 
 
 @pytest.mark.parametrize("moment", ["importing", "between pictures", "first row"])

@@ -91,7 +91,7 @@ def test_the_catalog_at_another_size_is_an_estimate_too() -> None:
 
 
 def test_load_time_is_learnt_from_loads_and_not_from_resident_runs() -> None:
-    runs = [run("base@4", load_seconds=3.0, load_bytes=400), *[run()] * 5]
+    runs = [run("base@4", load_seconds=3.0, load_bytes=400), *[run("base@4")] * 3 * WINDOW]
     expected = CostModel(runs).predict(function())
     assert (expected.load_seconds, expected.load_bytes) == (3.0, 400)
 

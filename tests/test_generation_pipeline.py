@@ -212,6 +212,26 @@ def test_running_out_of_memory_is_said_as_that(
     assert caught.value.__cause__ is None
 
 
+def test_a_size_beyond_all_memory_is_refused_before_the_kernel_kills_us(pipeline: Any) -> None:
+    with pytest.raises(OutOfMemory, match=r"800000x800000 needs more than .* GB"):
+        pipeline.generate(job(width=800_000, height=800_000), ignore, never)
+
+
+def test_two_threads_may_ask_one_pipeline(pipeline: Any) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    def one(seed: int) -> bytes:
+        return draw(pipeline, seed=seed, steps=8, scheduler="EulerDiscreteScheduler")
+
+    alone = [one(seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(one, range(4))) == alone
+
+
+def test_the_largest_seed_draws(pipeline: Any) -> None:
+    assert draw(pipeline, seed=2**64 - 1) != draw(pipeline, seed=0)
+
+
 def test_numbers_that_are_no_picture_are_an_error_and_not_a_black_picture(
     pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from time import perf_counter
 import numpy as np
 import pytest
 
-from cems_tui.errors import WeightsError
+from cems_tui.errors import UsageError, WeightsError
 from cems_tui.routing.card import Card
 from cems_tui.routing.checkpoint import (
     Checkpoint,
@@ -138,6 +138,12 @@ def test_a_card_under_another_name_is_refused(folder: Path) -> None:
         (folder / f"mine.{ending}").rename(folder / f"other.{ending}")
     with pytest.raises(WeightsError, match="another router"):
         load_checkpoint(folder, "other")
+
+
+@pytest.mark.parametrize("name", ["../mine", "", ".hidden", "a/b", "a\\b"])
+def test_a_name_that_leaves_the_folder_is_refused(folder: Path, name: str) -> None:
+    with pytest.raises(UsageError):
+        load_checkpoint(folder, name)
 
 
 def changed(folder: Path, **values: object) -> None:

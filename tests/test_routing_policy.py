@@ -176,6 +176,7 @@ def test_a_classifier_is_argmax_unless_a_trade_off_was_asked_for() -> None:
     policy = Policy.tradeoff(0.2)
     implicit = route("a", offers, expected, policy, 1e5, policy_is_explicit=False)
     assert implicit.choice == "two@4"
+    assert implicit.reason == "best probability; one@1 is 0.2 lower in probability and 100x cheaper"
     assert implicit.candidates[0].quality is None
     assert implicit.candidates[0].probability == 0.6
     assert route("a", offers, expected, policy, 1e5).choice == "one@1"

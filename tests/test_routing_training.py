@@ -37,7 +37,8 @@ def test_where_there_is_signal_the_router_beats_the_best_single(kind: Kind) -> N
 def test_where_there_is_none_the_estimates_are_the_means() -> None:
     router = train(table_of_noise(), metric="quality", name="noise")
     assert router.card.verdict == "ties"
-    assert router.card.settings["keep_deviation"] == 0.0
+    assert router.card.settings["ridge_deviation"] == 0.0
+    assert router.card.settings["neighbours_deviation"] == 0.0
     gaps = [
         router.estimate(p).estimates["c@20"].quality - router.estimate(p).estimates["a@1"].quality  # type: ignore[operator]
         for p in grammar_prompts(20, seed=9)

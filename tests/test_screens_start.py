@@ -109,6 +109,8 @@ def test_the_app_runs_in_a_terminal_draws_quits_and_leaves_nothing_behind(tmp_pa
             screen.read()
             time.sleep(0.05)
         assert app.returncode == 0
+        while any(map(_is_alive, children)) and time.monotonic() < deadline:
+            time.sleep(0.05)  # multiprocessing's own tracker ends when it finds itself alone
         assert not [child for child in children if _is_alive(child)]
     finally:
         app.kill()

@@ -10,9 +10,10 @@ import pytest
 
 from cems_tui.errors import GenerationTimeout, Interrupted, ModelMissing, OutOfMemory
 from cems_tui.events import Event, Generated, Loading, Note, Routed, Scoring, Step
+from cems_tui.parts import Judges
 from cems_tui.pricing import Pricing
 from cems_tui.routing.decision import Policy
-from cems_tui.session import Judges, Session
+from cems_tui.session import Session
 from tests.fakes_session import (
     Committed,
     FakeJudges,

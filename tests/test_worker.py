@@ -200,6 +200,36 @@ def test_a_session_that_cannot_be_opened_says_why() -> None:
     engine.close()
 
 
+@pytest.mark.parametrize("reason", ["open", "request"])
+def test_a_session_that_may_wait_opens_when_there_is_a_reason(reason: str) -> None:
+    engine = EngineProcess(FakeSession)
+    engine.start(open_now=False)
+    try:
+        time.sleep(0.5)
+        assert "hello" not in _log()
+        if reason == "open":
+            engine.open()
+        else:
+            engine.submit(request())
+        assert isinstance(next(engine.events()), EngineReady)
+        assert "hello" in _log()
+    finally:
+        engine.close()
+
+
+def test_a_session_that_never_opened_is_closed_quietly() -> None:
+    engine = EngineProcess(FakeSession)
+    engine.start(open_now=False)
+    engine.close()
+    assert list(engine.events()) == []
+    assert "goodbye" not in _log()
+
+
+def _log() -> str:
+    log = paths.current().log_file
+    return log.read_text() if log.exists() else ""
+
+
 @pytest.mark.parametrize("prompt", ["slow", "hang"])
 def test_closing_takes_under_two_seconds_whatever_the_child_does(
     engine: EngineProcess, prompt: str

@@ -45,17 +45,28 @@ def save_stable_diffusion(folder: Path) -> Path:
     """A StableDiffusionPipeline with random weights, saved into `folder`."""
     hush()
     import torch
-    from diffusers import (
-        AutoencoderTiny,
-        DDIMScheduler,
-        StableDiffusionPipeline,
-        UNet2DConditionModel,
-    )
-    from transformers import CLIPTextConfig, CLIPTextModel
+    from diffusers import DDIMScheduler, StableDiffusionPipeline
 
     hush()
     torch.manual_seed(0)
     words = tokenizer()
+    StableDiffusionPipeline(
+        vae=_decoder(),
+        text_encoder=_text_encoder(words),
+        tokenizer=words,
+        unet=_denoiser(),
+        scheduler=DDIMScheduler(timestep_spacing="trailing", clip_sample=False),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).save_pretrained(folder)
+    return folder
+
+
+def _denoiser() -> Any:
+    import torch
+    from diffusers import UNet2DConditionModel
+
     unet = UNet2DConditionModel(
         sample_size=SIDE // 8,
         in_channels=4,
@@ -68,41 +79,45 @@ def save_stable_diffusion(folder: Path) -> Path:
         attention_head_dim=4,
         norm_num_groups=8,
     )
-    vae = AutoencoderTiny(
+    with torch.no_grad():  # at its default size a prompt would change no pixel
+        for name, weight in unet.named_parameters():
+            if "attn2" in name:
+                weight.mul_(5)
+    return unet
+
+
+def _decoder() -> Any:
+    from diffusers import AutoencoderTiny
+
+    return AutoencoderTiny(
         encoder_block_out_channels=(8,) * 4,
         decoder_block_out_channels=(8,) * 4,
         num_encoder_blocks=(1,) * 4,
         num_decoder_blocks=(1,) * 4,
         latent_channels=4,
     )
-    text = CLIPTextConfig(
-        vocab_size=len(words),
-        hidden_size=32,
-        intermediate_size=37,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=CONTEXT,
-        bos_token_id=words.bos_token_id,
-        eos_token_id=words.eos_token_id,
-        pad_token_id=words.pad_token_id,
+
+
+def _text_encoder(words: Any) -> Any:
+    import torch
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    encoder = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(words),
+            hidden_size=32,
+            intermediate_size=37,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=CONTEXT,
+            bos_token_id=words.bos_token_id,
+            eos_token_id=words.eos_token_id,
+            pad_token_id=words.pad_token_id,
+        )
     )
-    encoder = CLIPTextModel(text).eval()
-    with torch.no_grad():  # at its default size a prompt would change no pixel
+    with torch.no_grad():
         encoder.embeddings.token_embedding.weight.mul_(50)
-        for name, weight in unet.named_parameters():
-            if "attn2" in name:
-                weight.mul_(5)
-    StableDiffusionPipeline(
-        vae=vae,
-        text_encoder=encoder,
-        tokenizer=words,
-        unet=unet,
-        scheduler=DDIMScheduler(timestep_spacing="trailing", clip_sample=False),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    ).save_pretrained(folder)
-    return folder
+    return encoder.eval()
 
 
 def function(

@@ -137,11 +137,13 @@ def _needed(values: Mapping[Any, Any], name: str) -> str:
     text = _text(values, name)
     if text is None or not text.strip():
         raise _BadRow(f"{name} is empty")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise _BadRow(f"{name} is not valid UTF-8")
     return text
 
 
 def _text(values: Mapping[Any, Any], name: str) -> str | None:
-    """Exactly as given; a number that stands for a name loses a `.0` that Parquet may add."""
+    """As given; a number that stands for a name loses the `.0` that Parquet may add."""
     value = values.get(name)
     if value is None or value == "":
         return None
@@ -226,7 +228,7 @@ def _lines(path: Path) -> Iterator[Line]:
     if form == "parquet":
         return _parquet_lines(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")  # line ends within prompts stay as they are
     except OSError as error:
         raise UsageError(
             f"cannot read {path}: {error.strerror or error}", "Check the path."
@@ -250,9 +252,8 @@ def _csv_lines(text: str, name: str, form: str) -> Iterator[Line]:
             breaks = sum(str(value).count("\n") for value in values.values())
             yield reader.line_num - breaks, values
     except csv.Error as error:
-        raise UsageError(
-            f"{name} line {reader.line_num}: {error}", "Nothing was imported."
-        ) from error
+        where = f"{name} line {reader.line_num}"
+        raise UsageError(f"{where}: {error}", "Nothing was imported.") from error
 
 
 def _json_lines(text: str, name: str) -> Iterator[Line]:

@@ -18,6 +18,7 @@ from cems_tui.cli import (
     history,
     models,
     route,
+    router,
     starter,
     why,
 )
@@ -58,6 +59,7 @@ why.register(app)
 models.register(app)
 history.register(app)
 bench.register(app)
+router.register(app)
 starter.register(app)
 config.register(app)
 doctor.register(app)

@@ -84,6 +84,11 @@ def likely_kind(setting: str | None = None) -> str:
     return torch_device() if "torch" in sys.modules else probe().kind
 
 
+def free_memory_bytes() -> int:
+    """Bytes of main memory that can be had now, within the limits of the container."""
+    return _memory()[1]
+
+
 def _budget_setting(text: str) -> int:
     try:
         budget = int(float(text) * MEGABYTE)

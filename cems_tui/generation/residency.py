@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from threading import RLock
 from time import perf_counter
 
-from cems_tui.errors import OutOfMemory
+from cems_tui.errors import OutOfMemory, WeightsError
 from cems_tui.generation.admission import Resident, admit
 from cems_tui.generation.function import GenerationFunction, Model
 from cems_tui.generation.pipeline import Pipeline
@@ -66,7 +66,7 @@ class Residency:
         self._prepare = prepare
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._leaving: list[_Entry] = []  # freed while leased: still on the device
-        self._measured: dict[Model, int] = {}
+        self._sizes: dict[Model, int] = {}  # expected, and measured once loaded
         self._lock = RLock()
 
     @contextmanager
@@ -100,16 +100,21 @@ class Residency:
             return sum(resident.weight_bytes for resident in self._residents())
 
     def fits(self, function: GenerationFunction) -> bool | None:
-        """Whether the function's model could be let in now; None when its size is unknown."""
+        """Whether the function's model could be let in now.
+
+        None when its size is unknown, or cannot be told as its files are damaged: leasing it
+        says what is wrong with them.
+        """
         with self._lock:
             if function.model.name in self._entries:
                 return True
-            needed = self._needed_bytes(function)
-            return (
-                None
-                if needed is None
-                else admit(self._residents(), needed, self._budget_bytes).fits
-            )
+            try:
+                needed = self._needed_bytes(function)
+            except WeightsError:
+                return None
+            if needed is None:
+                return None
+            return admit(self._residents(), needed, self._budget_bytes).fits
 
     def free(self, model: str) -> bool:
         """Take a model off the device, at the end of its lease if it is in use.
@@ -152,7 +157,7 @@ class Residency:
         started = perf_counter()
         pipeline = self._load_or_make_room(function)
         seconds = perf_counter() - started
-        self._measured[function.model] = pipeline.weight_bytes
+        self._sizes[function.model] = pipeline.weight_bytes
         try:
             self._make_room(function, pipeline.weight_bytes)
         except BaseException:
@@ -189,8 +194,12 @@ class Residency:
         ]
 
     def _needed_bytes(self, function: GenerationFunction) -> int | None:
-        measured = self._measured.get(function.model)
-        return self._expected_bytes(function) if measured is None else measured
+        if function.model not in self._sizes:
+            expected = self._expected_bytes(function)
+            if expected is None:
+                return None
+            self._sizes[function.model] = expected
+        return self._sizes[function.model]
 
     def _dismiss(self, entry: _Entry) -> None:
         if entry.leases:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from cems_tui.errors import StorageError, WeightsError
+from cems_tui.errors import StorageError, UsageError, WeightsError
 from cems_tui.routing.calibrate import Dial
 from cems_tui.routing.card import (
     DAMAGED,
@@ -86,10 +87,11 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
 
     Raises:
         StorageError: the folder cannot be written.
+        UsageError: the name is not a plain one.
     """
     from safetensors.numpy import save
 
-    name = checkpoint.name
+    name = _plain(checkpoint.name)
     data = save(to_tensors(checkpoint.router, checkpoint.training_estimates))
     row = checkpoint.card.to_json(f"sha256:{hashlib.sha256(data).hexdigest()}")
     text = json.dumps(row, ensure_ascii=False, indent=1) + "\n"
@@ -111,8 +113,9 @@ def load_checkpoint(folder: Path, name: str) -> Checkpoint:
     Raises:
         WeightsError: a file is missing, damaged, not what the card expects, or from a newer
             program.
+        UsageError: the name is not a plain one.
     """
-    card, expected = _read_card(folder / f"{name}.json")
+    card, expected = _read_card(folder / f"{_plain(name)}.json")
     weights = folder / f"{name}.safetensors"
     try:
         data = weights.read_bytes()
@@ -134,7 +137,7 @@ def load_card(folder: Path, name: str) -> Card:
     Raises:
         WeightsError: it is missing or not a card.
     """
-    return _read_card(folder / f"{name}.json")[0]
+    return _read_card(folder / f"{_plain(name)}.json")[0]
 
 
 def list_checkpoints(folders: Iterable[Path]) -> list[tuple[Path, Card]]:
@@ -152,6 +155,14 @@ def list_checkpoints(folders: Iterable[Path]) -> list[tuple[Path, Card]]:
             except WeightsError:
                 continue  # `cems router show NAME` loads it and says what is wrong
     return [found[name] for name in sorted(found)]
+
+
+def _plain(name: str) -> str:
+    if not re.fullmatch(r"\w[\w.+-]*", name):
+        raise UsageError(
+            f"{name!r} cannot be the name of a router", "Use letters, digits, - . + and _."
+        )
+    return name
 
 
 def _read_card(path: Path) -> tuple[Card, str]:

@@ -69,7 +69,7 @@ class Reading:
     """A prompt as one router sees it."""
 
     features: Sparse
-    """Words, characters and counts side by side: what ridge regression reads."""
+    """Words, characters, counts and waves side by side: what ridge regression reads."""
 
     words: Sparse
     """The known content words alone, of unit length: what neighbours are found with."""
@@ -92,11 +92,14 @@ class FeatureSpace:
 
     counts_mean: Floats
     counts_scale: Floats
+    waves: Floats
+    """Directions and phases of the waves over the counts, shape (counts + 1, waves)."""
 
     @property
     def size(self) -> int:
         """The length D of `Reading.features`."""
-        return self.words.keys.size + self.characters.keys.size + len(COUNT_NAMES)
+        dense_part = len(COUNT_NAMES) + self.config.waves
+        return self.words.keys.size + self.characters.keys.size + dense_part
 
     @classmethod
     def learn(cls, prompts: Sequence[Grams], config: FeatureConfig) -> FeatureSpace:
@@ -118,6 +121,7 @@ class FeatureSpace:
             content,
             counts.mean(axis=0),
             np.where(scale < 1e-6, 1.0, scale).astype(np.float32),
+            _waves(config),
         )
 
     def read(self, one: Grams, *, own: bool = False) -> Reading:
@@ -133,21 +137,33 @@ class FeatureSpace:
         )
 
     def _side_by_side(self, words: Sparse, characters: Sparse, counts: Floats) -> Sparse:
+        config = self.config
+        waves = np.cos(counts @ self.waves[:-1] + self.waves[-1]) * (2.0 / config.waves) ** 0.5
+        always = np.concatenate(
+            [
+                counts * (config.counts_weight / len(COUNT_NAMES) ** 0.5),
+                waves * config.waves_weight,
+            ]
+        )
         after_words = self.words.keys.size
         after_characters = after_words + self.characters.keys.size
-        weight = self.config.counts_weight / len(COUNT_NAMES) ** 0.5
-        return Sparse(
-            np.concatenate(
-                [
-                    words.indices,
-                    characters.indices + after_words,
-                    np.arange(counts.size, dtype=np.int32) + after_characters,
-                ]
-            ).astype(np.int32),
-            np.concatenate(
-                [words.values, characters.values * self.config.characters_weight, counts * weight]
-            ).astype(np.float32),
+        indices = (
+            words.indices,
+            characters.indices + after_words,
+            np.arange(always.size) + after_characters,
         )
+        values = (words.values, characters.values * config.characters_weight, always)
+        return Sparse(
+            np.concatenate(indices).astype(np.int32), np.concatenate(values).astype(np.float32)
+        )
+
+
+def _waves(config: FeatureConfig) -> Floats:
+    """Directions and, in the last row, phases of the waves: the same for every router."""
+    random = np.random.default_rng(20240617)
+    directions = random.normal(size=(len(COUNT_NAMES), config.waves)) / config.waves_width
+    phases = random.uniform(0.0, 2.0 * np.pi, size=(1, config.waves))
+    return np.concatenate([directions, phases]).astype(np.float32)
 
 
 def dense(rows: Iterable[Sparse], size: int, low: int = 0, high: int | None = None) -> Floats:

@@ -76,14 +76,32 @@ class FeatureConfig:
     counts_weight: float = 0.3
     """Weight of the linguistic counts beside the word block."""
 
+    waves: int = 256
+    """Random cosine waves over the counts: together a Gaussian kernel (Rahimi & Recht, 2007)."""
+
+    waves_weight: float = 0.55
+    waves_width: float = 3.5
+    """Width of that kernel, in standard deviations of the counts."""
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> FeatureConfig:
-        """The configuration a card holds; raises TypeError or ValueError for another shape."""
+        """The configuration a card holds; raises KeyError, TypeError or ValueError otherwise."""
         low, high = row["character_ngrams"]
-        return cls(**{**row, "character_ngrams": (int(low), int(high))})
+        return cls(
+            max_characters=int(row["max_characters"]),
+            max_words=int(row["max_words"]),
+            character_ngrams=(int(low), int(high)),
+            max_word_features=int(row["max_word_features"]),
+            max_character_features=int(row["max_character_features"]),
+            characters_weight=float(row["characters_weight"]),
+            counts_weight=float(row["counts_weight"]),
+            waves=int(row["waves"]),
+            waves_weight=float(row["waves_weight"]),
+            waves_width=float(row["waves_width"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)

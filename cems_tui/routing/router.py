@@ -71,6 +71,10 @@ def route(
         for name, worth in worths.items()
     }
     choice, reason, extra = _choose(offers, options, policy, lambda_per_usd or 0.0, utilities)
+    if _is_classifier(known):
+        reason = reason.replace("predicted quality", "probability").replace(
+            "quality", "probability"
+        )
     return RoutingDecision(
         prompt=prompt,
         choice=choice,

@@ -12,7 +12,7 @@ from cems_tui.errors import WeightsError
 from cems_tui.routing.card import DAMAGED, Card
 from cems_tui.routing.estimators.neighbours import WordIndex
 from cems_tui.routing.estimators.ridge import Ridge
-from cems_tui.routing.estimators.text_router import Blend, TextRouter
+from cems_tui.routing.estimators.text_router import Blend, TextRouter, Weights
 from cems_tui.routing.feature_space import Block, FeatureSpace
 from cems_tui.routing.features import COUNT_NAMES, Floats
 from cems_tui.routing.intervals import Spread
@@ -28,6 +28,7 @@ def to_tensors(router: TextRouter, training_estimates: Floats) -> Tensors:
     tensors: Tensors = {
         "counts.mean": space.counts_mean,
         "counts.scale": space.counts_scale,
+        "waves": space.waves,
         "parts.mean": router.parts_mean,
         "parts": router.parts,
         "index.starts": router.index.starts,
@@ -57,8 +58,10 @@ def settings_of(router: TextRouter) -> dict[str, float | int | None]:
         "alpha_level": router.blend.alpha_level,
         "alpha_deviation": router.blend.alpha_deviation,
         "neighbours": router.blend.neighbours,
-        "keep_level": router.blend.keep_level,
-        "keep_deviation": router.blend.keep_deviation,
+        "ridge_level": router.blend.ridge.level,
+        "ridge_deviation": router.blend.ridge.deviation,
+        "neighbours_level": router.blend.near.level,
+        "neighbours_deviation": router.blend.near.deviation,
         "novelty_limit": router.novelty_limit,
         "novelty_mean": router.spread.novelty_mean,
         "interval_growth": router.spread.growth,
@@ -104,13 +107,16 @@ def _router(card: Card, tensors: Tensors) -> TextRouter:
         space=FeatureSpace(
             card.features, **blocks, counts_mean=tensors["counts.mean"],
             counts_scale=tensors["counts.scale"],
+            waves=tensors["waves"],
         ),
         blend=Blend(
             settings["alpha_level"],
             settings["alpha_deviation"],
             None if neighbours is None else int(neighbours),
-            _number(settings, "keep_level"),
-            _number(settings, "keep_deviation"),
+            Weights(_number(settings, "ridge_level"), _number(settings, "ridge_deviation")),
+            Weights(
+                _number(settings, "neighbours_level"), _number(settings, "neighbours_deviation")
+            ),
         ),
         parts_mean=tensors["parts.mean"],
         ridge=ridge,
@@ -145,6 +151,7 @@ def _check(card: Card, router: TextRouter, estimates: Floats) -> None:
         "parts": (router.parts, (prompts, 1 + width)),
         "counts.mean": (space.counts_mean, (len(COUNT_NAMES),)),
         "counts.scale": (space.counts_scale, (len(COUNT_NAMES),)),
+        "waves": (space.waves, (len(COUNT_NAMES) + 1, card.features.waves)),
         "spread.low": (router.spread.low, (width,)),
         "spread.high": (router.spread.high, (width,)),
         "spread.unfamiliar": (router.spread.unfamiliar, (width,)),

@@ -226,6 +226,22 @@ class Benches:
         )
         return [(CellKey(row[0], row[1], row[2]), row[3]) for row in rows]
 
+    def scorers(self, name: str) -> dict[str, str | None]:
+        """The instrument that read each metric; None where the table did not say.
+
+        Raises:
+            UnknownName: there is no such benchmark.
+        """
+        self._row(name)
+        rows = self._connection.rows(
+            """
+            SELECT metric, MAX(scorer) AS scorer FROM bench_scores JOIN bench_cells ON id = cell
+            WHERE bench = ? GROUP BY metric
+            """,
+            [name],
+        )
+        return {row["metric"]: row["scorer"] for row in rows}
+
     def _row(self, name: str) -> Mapping[str, Any]:
         rows = self._connection.rows("SELECT * FROM benches WHERE name = ?", [name])
         if not rows:

@@ -7,15 +7,16 @@ computed beside that call, its phases are only watched from inside.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
 from math import lcm
+from threading import Lock
 from typing import Any
 
-from cems_tui.errors import CemsError, GenerationError, Interrupted, OutOfMemory, UsageError
+from cems_tui.errors import CemsError, GenerationError, OutOfMemory, UsageError
+from cems_tui.generation.device import free_memory_bytes
 from cems_tui.generation.families.translate import drawing_error
+from cems_tui.generation.families.watch import Watch, call_after
 from cems_tui.generation.meter import MemoryMeter
 from cems_tui.generation.pipeline import Job, OnStep, Picture, Stop
-from cems_tui.generation.stopwatch import Stopwatch
 from cems_tui.generation.threads import use_threads
 
 _SIZE_MULTIPLE = 8
@@ -27,7 +28,7 @@ _LARGEST_SEED = 2**64 - 1
 class DiffusersPipeline:
     """A diffusers pipeline with `encode_prompt`, `vae` and a step callback, on its device.
 
-    One thread at a time may use it, as diffusers pipelines keep state in their scheduler.
+    One thread at a time draws, the others wait: a diffusers pipeline keeps state of its run.
     """
 
     def __init__(self, pipe: Any, model: str, *, threads: int | None = None) -> None:
@@ -41,12 +42,13 @@ class DiffusersPipeline:
         self._pipe = pipe
         self._model = model
         self._threads = threads
+        self._busy = Lock()
         self._schedulers: dict[str | None, Any] = {None: pipe.scheduler}
-        self._watch: _Watch | None = None
+        self._watch: Watch | None = None
         self._weight_bytes = _weight_bytes(pipe)
         self._meter = MemoryMeter(pipe.device.type)
-        _after(pipe, "encode_prompt", self._encoded)
-        _after(pipe.vae, "decode", self._decoded)
+        call_after(pipe, "encode_prompt", self._encoded)
+        call_after(pipe.vae, "decode", self._decoded)
 
     @property
     def weight_bytes(self) -> int:
@@ -60,9 +62,20 @@ class DiffusersPipeline:
 
     def generate(self, job: Job, on_step: OnStep, stop: Stop) -> Picture:
         """Draw one picture; see `Pipeline.generate` for what is raised."""
-        self._check(job)
-        self._pipe.scheduler = self._scheduler(job.scheduler)
-        watch = self._watch = _Watch(self._pipe.device.type, on_step, stop)
+        with self._busy:
+            self._check(job)
+            self._pipe.scheduler = self._scheduler(job.scheduler)
+            return self._generate(job, on_step, stop)
+
+    def close(self) -> None:
+        """Leave the device."""
+        self._pipe = None
+        self._schedulers = {}
+        gc.collect()
+        self._meter.give_back()
+
+    def _generate(self, job: Job, on_step: OnStep, stop: Stop) -> Picture:
+        watch = self._watch = Watch(self._pipe.device.type, on_step, stop)
         try:
             watch.pass_gate()
             image, extra_bytes = self._draw(job, watch)
@@ -77,14 +90,7 @@ class DiffusersPipeline:
             sampler=type(self._pipe.scheduler).__name__,
         )
 
-    def close(self) -> None:
-        """Leave the device."""
-        self._pipe = None
-        self._schedulers = {}
-        gc.collect()
-        self._meter.give_back()
-
-    def _draw(self, job: Job, watch: _Watch) -> tuple[Any, int | None]:
+    def _draw(self, job: Job, watch: Watch) -> tuple[Any, int | None]:
         failure: CemsError
         use_threads(self._pipe.device.type, self._weight_bytes, self._threads)
         try:
@@ -105,7 +111,7 @@ class DiffusersPipeline:
         self._meter.give_back()
         raise failure
 
-    def _call(self, job: Job, watch: _Watch) -> Any:
+    def _call(self, job: Job, watch: Watch) -> Any:
         import torch
 
         made = self._pipe(
@@ -141,64 +147,24 @@ class DiffusersPipeline:
             raise UsageError(f"{self._model} cannot draw in {job.steps} steps", "Use 1 or more.")
         if not 0 <= job.seed <= _LARGEST_SEED:
             raise UsageError(f"the seed {job.seed} is out of range", "Use 0 to 2**64 - 1.")
+        self._check_room(job)
+
+    def _check_room(self, job: Job) -> None:
+        """On a CPU the kernel would kill the process where a card's allocator says no."""
+        if self._pipe.device.type != "cpu":
+            return
+        least = _least_run_bytes(self._pipe, job)
+        free = free_memory_bytes()
+        if least > free:
+            raise OutOfMemory(
+                f"{job.width}x{job.height} needs more than {least / 1e9:,.1f} GB to draw, and "
+                f"{free / 1e9:,.1f} GB is free"
+            )
 
     def _scheduler(self, name: str | None) -> Any:
         if name not in self._schedulers:
             self._schedulers[name] = _make_scheduler(name, self._schedulers[None].config)
         return self._schedulers[name]
-
-
-class _Watch:
-    """Follows one call through its phases, and stops it when asked to."""
-
-    def __init__(self, device_type: str, on_step: OnStep, stop: Stop) -> None:
-        self.encode = Stopwatch(device_type)
-        self.denoise = Stopwatch(device_type)
-        self.decode = Stopwatch(device_type)
-        self.foreign: Exception | None = None
-        """What a callable of the caller raised; it is not the model's failure."""
-        self._on_step = on_step
-        self._stop = stop
-
-    def pass_gate(self) -> None:
-        """Go on unless the user wants to stop."""
-        try:
-            stopped = self._stop()
-        except Exception as error:
-            self.foreign = error
-            raise
-        if stopped:
-            raise Interrupted("the picture was stopped before it was finished")
-
-    def encoded(self) -> None:
-        self.encode.stop()
-        self.pass_gate()
-        self.denoise.start()
-
-    def step_ended(self, pipe: Any, index: int, _time: Any, tensors: dict[str, Any]) -> Any:
-        if index + 1 == pipe.num_timesteps:
-            self.denoise.stop()
-        try:
-            self._on_step(index + 1, pipe.num_timesteps)
-        except Exception as error:
-            self.foreign = error
-            raise
-        self.pass_gate()
-        if index + 1 == pipe.num_timesteps:
-            self.decode.start()
-        return tensors
-
-
-def _after(owner: Any, name: str, then: Callable[[Any], None]) -> None:
-    """Have `owner.name(…)` call `then` with its result before returning it."""
-    method = getattr(owner, name)
-
-    def watched(*args: Any, **kwargs: Any) -> Any:
-        result = method(*args, **kwargs)
-        then(result)
-        return result
-
-    setattr(owner, name, watched)
 
 
 def _make_scheduler(name: str | None, config: Any) -> Any:
@@ -216,6 +182,18 @@ def _make_scheduler(name: str | None, config: Any) -> Any:
 def _is_finite(decoded: Any) -> bool:
     pixels = decoded[0] if isinstance(decoded, tuple) else decoded.sample
     return bool(pixels.isfinite().all())
+
+
+def _least_run_bytes(pipe: Any, job: Job) -> int:
+    """What the largest layers of denoising and decoding hold at the very least: in and out."""
+    pixels = job.width * job.height
+    batch = 2 if job.guidance > 1 else 1
+    vae = pipe.vae.config
+    decoder = getattr(vae, "decoder_block_out_channels", vae.block_out_channels)
+    widest_denoise = batch * pipe.unet.config.block_out_channels[0] * pixels
+    widest_decode = min(decoder) * pixels
+    largest = max(widest_denoise // pipe.vae_scale_factor**2, widest_decode)
+    return int(2 * largest * pipe.unet.dtype.itemsize)
 
 
 def _weight_bytes(pipe: Any) -> int:

@@ -1,8 +1,8 @@
-"""The instant router: ridge regression and nearest prompts, averaged and shrunk to the means.
+"""The instant router: ridge regression and nearest prompts, weighed and shrunk to the means.
 
 A score is split in the prompt's own level (the mean over functions) and each function's deviation
-from it; only deviations decide. Both parts are shrunk by what they were worth on held-out prompts,
-so where there is nothing to learn the estimates are the functions' means.
+from it; only deviations decide. Members weigh what they were worth on held-out prompts, so where
+there is nothing to learn the estimates are the functions' means.
 """
 
 from __future__ import annotations
@@ -27,6 +27,20 @@ UNKNOWN_LIMIT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """How much of a member's predicted difference from the means is taken: 0 none of it."""
+
+    level: float
+    deviation: float
+
+    def apply(self, difference: Floats) -> Floats:
+        """Weighs level and deviations side by side, shape (1 + M,)."""
+        weighed = difference * np.float32(self.deviation)
+        weighed[0] = difference[0] * np.float32(self.level)
+        return weighed
+
+
+@dataclass(frozen=True, slots=True)
 class Blend:
     """The settings chosen on held-out prompts."""
 
@@ -37,14 +51,9 @@ class Blend:
     neighbours: int | None
     """K; None without neighbours."""
 
-    keep_level: float
-    """Share of the predicted level that is kept, 0 … 1; the rest is the mean."""
-
-    keep_deviation: float
-
-    def kept(self, width: int) -> Floats:
-        """The shares for level and deviations side by side, shape (1 + M,)."""
-        return np.array([self.keep_level] + [self.keep_deviation] * width, dtype=np.float32)
+    ridge: Weights
+    near: Weights
+    """Of the neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +106,13 @@ class TextRouter:
 
     def quality(self, reading: Reading, found: Nearest) -> NDArray[np.float64]:
         """The estimates of a prompt like the training prompts, shape (M,)."""
-        members = []
+        parts = self.parts_mean.copy()
         if self.ridge:
-            members.append(self.ridge.predict(reading.features))
+            parts += self.blend.ridge.apply(self.ridge.predict(reading.features) - self.parts_mean)
         if self.blend.neighbours:
-            members.append(mean_of(found, self.parts, self.blend.neighbours, self.parts_mean))
-        predicted = np.mean(members, axis=0) - self.parts_mean
-        shrunk = self.parts_mean + predicted * self.blend.kept(len(self.functions))
-        return np.asarray(shrunk[0] + shrunk[1:], dtype=np.float64)
+            near = mean_of(found, self.parts, self.blend.neighbours, self.parts_mean)
+            parts += self.blend.near.apply(near - self.parts_mean)
+        return np.asarray(parts[0] + parts[1:], dtype=np.float64)
 
     def _shown(self, found: Nearest) -> tuple[Neighbour, ...]:
         if not self.prompts:
