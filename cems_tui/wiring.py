@@ -182,7 +182,7 @@ def open_engine(
         lock = DeviceLock(here.device_lock)
         lock.acquire(wait_seconds)
         stack.callback(lock.release)
-        reconcile(store, folder)
+        reconcile(store, folder, ours_only=pictures is not None)
         session_id = store.session(name, kind=kind, command=" ".join(sys.argv[1:])[:500])
         planner = build_planner(chosen, store)
         session = build_session(planner, store, session_id, folder)

@@ -17,6 +17,7 @@ from cems_tui.bench.export import COLUMNS, write_csv, write_jsonl, write_parquet
 from cems_tui.bench.plan import BenchPlan, BenchPrompt, Cell, CellEstimate, CellKey, bill, plan_of
 from cems_tui.bench.prompt_sets import parse_prompts
 from cems_tui.bench.run import BenchOutcome, Budget, CellDone, Stop, run_bench
+from cems_tui.bench.table import parse_table
 from cems_tui.errors import (
     CemsError,
     DeviceBusy,
@@ -263,3 +264,15 @@ def test_an_imported_table_comes_out_as_it_went_in(
     for use in (book.remove, book.plan, lambda name: list(book.long_rows(name)), book.failures):
         with pytest.raises(UnknownName):
             use("theirs")
+
+
+def test_what_is_exported_is_read_as_a_score_table(book: Benches) -> None:
+    failing = FakeMaker({CAT.prompt: OutOfMemory("no room")})
+    run(book, replace(PLAN, prompts=(CAR, CAT, DOG)), maker=failing)
+    stream = io.StringIO()
+    write_csv(book.long_rows("b"), stream)
+    lines = csv.DictReader(io.StringIO(stream.getvalue(), newline=""))
+    table = parse_table(enumerate(lines, start=2), "b.csv")
+    assert len(table.rows) == 12
+    assert [row.prompt for row in table.rows if row.score is None] == [CAT.prompt] * 4
+    assert {row.cost_usd for row in table.rows if row.score is not None} == {PRICE}

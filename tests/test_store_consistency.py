@@ -117,6 +117,17 @@ def test_a_picture_without_a_row_is_adopted_from_its_receipt(store: Store, folde
     assert len(list(folder.iterdir())) == 4
 
 
+def test_in_a_folder_of_others_only_pictures_of_known_sessions_are_adopted(
+    store: Store, folder: Path
+) -> None:
+    mine, theirs = generation(store.session(), folder), generation("01THEIRS", folder)
+    for made in (mine, theirs):
+        write_png(PICTURE, made.image, made.to_json())
+    assert reconcile(store, folder, ours_only=True).adopted == (mine,)
+    assert store.generations() == [mine]
+    assert reconcile(store, folder).adopted == (theirs,)
+
+
 def test_a_moved_picture_is_adopted_where_it_is_now_and_copies_are_not(
     store: Store, folder: Path, tmp_path: Path
 ) -> None:

@@ -158,14 +158,11 @@ def run_bench(
     retry_failed: bool = False,
     budget: Budget | None = None,
 ) -> BenchOutcome:
-    """Make every cell of the plan that is not there yet.
+    """Make every cell of the plan that is not there yet, one function after the other.
 
     Args:
-        plan: what to run; one function after the other.
-        maker: makes and scores a picture.
-        book: keeps each cell as soon as it is done.
-        emit: told of each cell once it is kept.
-        stop: asked between cells, and by the maker within them.
+        plan, maker, book: what to run, who makes a picture, where its cell is kept at once.
+        emit, stop: told of each kept cell; asked between cells, and by the maker within them.
         resume: let a benchmark of that name grow to this plan.
         retry_failed: try the cells again that failed in an earlier run.
         budget: what this run may cost; a cell expected to break it is not begun.
@@ -176,7 +173,7 @@ def run_bench(
     """
     whole = book.begin(plan, resume=resume)
     keys = whole.left(book.done(whole.name, failed_too=not retry_failed))
-    run = _Run(whole, maker, book, stop, total=whole.size, skipped=whole.size - len(keys))
+    run = _Run(whole, maker, book, stop, skipped=whole.size - len(keys))
     status: Status = "stopped"
     try:
         for key in keys:
@@ -199,13 +196,13 @@ class _Run:
     """The cells of one run so far."""
 
     def __init__(
-        self, plan: BenchPlan, maker: Maker, book: Book, stop: Stop, *, total: int, skipped: int
+        self, plan: BenchPlan, maker: Maker, book: Book, stop: Stop, *, skipped: int
     ) -> None:
         self._plan = plan
         self._maker = maker
         self._book = book
         self._stop = stop
-        self._total = total
+        self._total = plan.size
         self._skipped = skipped
         self._prompts = {prompt.id: prompt for prompt in plan.prompts}
         self._made = 0

@@ -124,20 +124,7 @@ class Benches:
             StorageError: it cannot be written.
         """
         name = plan.name
-        row = {
-            "bench": name,
-            "prompt_id": key.prompt_id,
-            "prompt": prompt.prompt,
-            "group_name": prompt.group,
-            "function": key.function,
-            "seed": key.seed,
-            "seconds": cell.seconds if cell else None,
-            "memory_bytes": cell.memory_bytes if cell else None,
-            "cost_usd": cell.cost_usd if cell else None,
-            "error": error,
-            "created": now(),
-        }
-        finite(row, f"a cell of {name}")
+        row = _cell_row(name, key, prompt, cell, error)
         read = cell.scores if cell else ()
         missing = set(plan.metrics) - {score.metric for score in read}
         scores = [_score_row(score) for score in read]
@@ -209,6 +196,9 @@ class Benches:
             UnknownName: there is no such benchmark.
         """
         self._row(name)
+        return self._long_rows(name)
+
+    def _long_rows(self, name: str) -> Iterator[dict[str, Any]]:
         directions = self._directions(name)
         after = (0, "")
         while page := self._connection.rows(
@@ -292,6 +282,25 @@ def _insert_cell(db: Database, row: Mapping[str, Any], scores: Iterable[dict[str
     cell = insert(db, "bench_cells", row)
     for score in scores:
         insert(db, "bench_scores", {"cell": cell, **score})
+
+
+def _cell_row(
+    name: str, key: CellKey, prompt: BenchPrompt, cell: Cell | None, error: str | None
+) -> dict[str, Any]:
+    row = {
+        "bench": name,
+        "prompt_id": key.prompt_id,
+        "prompt": prompt.prompt,
+        "group_name": prompt.group,
+        "function": key.function,
+        "seed": key.seed,
+        "seconds": cell.seconds if cell else None,
+        "memory_bytes": cell.memory_bytes if cell else None,
+        "cost_usd": cell.cost_usd if cell else None,
+        "error": error,
+        "created": now(),
+    }
+    return finite(row, f"a cell of {name}")
 
 
 def _score_row(score: Score) -> dict[str, Any]:

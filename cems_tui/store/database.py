@@ -111,18 +111,9 @@ class Store:
             UnknownName: the session is not in the database.
             StorageError: it cannot be written.
         """
-        row = {
-            "request": request,
-            "session": session,
-            "prompt": prompt,
-            "function": function,
-            "message": message,
-            "exit_code": exit_code,
-            "created": now(),
-        }
-        with self._connection.transaction() as db:
-            writing.require_session(db, session)
-            writing.insert(db, "failures", row)
+        writing.add_failure(
+            self._connection, request, session, prompt, function, message, exit_code
+        )
 
     def generation(self, id_or_prefix: str) -> Generation:
         """The picture of that id, or the only one whose id begins so.
@@ -142,6 +133,10 @@ class Store:
             StorageError: the database cannot be read.
         """
         return reading.find_by_image(self._connection, path)
+
+    def has_session(self, session_id: str) -> bool:
+        """Whether a session of exactly that id is in this database."""
+        return bool(self._connection.rows("SELECT 1 FROM sessions WHERE id = ?", [session_id]))
 
     def has(self, generation_id: str) -> bool:
         """Whether a picture of exactly that id is recorded, hidden or not."""

@@ -15,6 +15,66 @@ if TYPE_CHECKING:
 SET = "cems"
 """The name our steps have in the `_sqlite_migrations` table."""
 
+GENERATIONS = """
+CREATE TABLE generations (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    session TEXT NOT NULL REFERENCES sessions (id),
+    created TEXT NOT NULL,
+    prompt TEXT NOT NULL,
+    negative TEXT NOT NULL,
+    function TEXT NOT NULL,
+    executed TEXT NOT NULL,
+    fallback TEXT,
+    image TEXT NOT NULL,
+    seed NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    steps INTEGER NOT NULL,
+    guidance REAL NOT NULL,
+    sampler TEXT NOT NULL,
+    model TEXT NOT NULL,
+    router TEXT,
+    metric TEXT,
+    policy TEXT NOT NULL,
+    policy_value,
+    seconds_load REAL,
+    seconds_encode REAL,
+    seconds_denoise REAL,
+    seconds_decode REAL,
+    seconds_score REAL,
+    seconds_total REAL NOT NULL,
+    peak_memory_bytes INTEGER,
+    energy_wh REAL,
+    cost_usd REAL,
+    cost_source TEXT,
+    load_cost_usd REAL,
+    score_error TEXT,
+    rating INTEGER CHECK (rating BETWEEN 1 AND 5),
+    starred INTEGER NOT NULL DEFAULT 0,
+    removed TEXT,
+    decision TEXT NOT NULL
+)
+"""
+
+BENCH_CELLS = """
+CREATE TABLE bench_cells (
+    id INTEGER PRIMARY KEY,
+    bench TEXT NOT NULL REFERENCES benches (name) ON DELETE CASCADE,
+    prompt_id TEXT NOT NULL,
+    prompt TEXT NOT NULL,
+    group_name TEXT,
+    function TEXT NOT NULL,
+    seed,
+    rater TEXT,
+    seconds REAL,
+    memory_bytes INTEGER,
+    cost_usd REAL,
+    error TEXT,
+    created TEXT NOT NULL
+)
+"""
+
 
 @cache
 def migrations() -> Migrations:
@@ -48,49 +108,7 @@ def m002_generations(db: Database) -> None:
     `number` ties a row to its full-text entry: rowids without a name change in a VACUUM.
     `seed` has no type: seeds beyond 2⁶³ do not fit SQLite's integers and are kept as text.
     """
-    db.execute(
-        """
-        CREATE TABLE generations (
-            number INTEGER PRIMARY KEY,
-            id TEXT NOT NULL UNIQUE,
-            session TEXT NOT NULL REFERENCES sessions (id),
-            created TEXT NOT NULL,
-            prompt TEXT NOT NULL,
-            negative TEXT NOT NULL,
-            function TEXT NOT NULL,
-            executed TEXT NOT NULL,
-            fallback TEXT,
-            image TEXT NOT NULL,
-            seed NOT NULL,
-            width INTEGER NOT NULL,
-            height INTEGER NOT NULL,
-            steps INTEGER NOT NULL,
-            guidance REAL NOT NULL,
-            sampler TEXT NOT NULL,
-            model TEXT NOT NULL,
-            router TEXT,
-            metric TEXT,
-            policy TEXT NOT NULL,
-            policy_value,
-            seconds_load REAL,
-            seconds_encode REAL,
-            seconds_denoise REAL,
-            seconds_decode REAL,
-            seconds_score REAL,
-            seconds_total REAL NOT NULL,
-            peak_memory_bytes INTEGER,
-            energy_wh REAL,
-            cost_usd REAL,
-            cost_source TEXT,
-            load_cost_usd REAL,
-            score_error TEXT,
-            rating INTEGER CHECK (rating BETWEEN 1 AND 5),
-            starred INTEGER NOT NULL DEFAULT 0,
-            removed TEXT,
-            decision TEXT NOT NULL
-        )
-        """
-    )
+    db.execute(GENERATIONS)
     db.execute("CREATE INDEX generations_created ON generations (created, id)")
     db.execute("CREATE INDEX generations_session ON generations (session, created)")
     db.execute("CREATE INDEX generations_executed ON generations (executed, created)")
@@ -186,25 +204,7 @@ def m007_benches(db: Database) -> None:
         )
         """
     )
-    db.execute(
-        """
-        CREATE TABLE bench_cells (
-            id INTEGER PRIMARY KEY,
-            bench TEXT NOT NULL REFERENCES benches (name) ON DELETE CASCADE,
-            prompt_id TEXT NOT NULL,
-            prompt TEXT NOT NULL,
-            group_name TEXT,
-            function TEXT NOT NULL,
-            seed,
-            rater TEXT,
-            seconds REAL,
-            memory_bytes INTEGER,
-            cost_usd REAL,
-            error TEXT,
-            created TEXT NOT NULL
-        )
-        """
-    )
+    db.execute(BENCH_CELLS)
     db.execute(
         """
         CREATE TABLE bench_scores (

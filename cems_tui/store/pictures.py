@@ -22,6 +22,8 @@ class Book(Protocol):
 
     def has(self, generation_id: str) -> bool: ...
 
+    def has_session(self, session_id: str) -> bool: ...
+
     def add_generation(self, generation: Generation) -> None: ...
 
     def adopt(self, generation: Generation) -> None: ...
@@ -79,14 +81,22 @@ def orphans(store: Book, folder: Path) -> list[Generation]:
     return sorted(found.values(), key=lambda generation: (generation.created, generation.id))
 
 
-def reconcile(store: Book, folder: Path) -> Reconciled:
+def reconcile(store: Book, folder: Path, *, ours_only: bool = False) -> Reconciled:
     """Put right what a killed process left: adopt pictures without a row, clear half files.
+
+    Args:
+        store: where the rows go.
+        folder: where the pictures are.
+        ours_only: adopt only pictures of sessions that this database knows. For a folder that
+            is not the program's own: what others put there is not this user's history.
 
     Raises:
         StorageError: the folder or the database cannot be read or written.
     """
     adopted = []
     for generation in orphans(store, folder):
+        if ours_only and not store.has_session(generation.session):
+            continue
         store.adopt(generation)
         adopted.append(generation)
     return Reconciled(tuple(adopted), tuple(clean_temporary(folder)))

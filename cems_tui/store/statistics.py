@@ -136,23 +136,13 @@ def stats(connection: Connection, window: Window) -> Stats:
         """,
         arguments,
     )
-    failed = connection.rows(
-        f"SELECT exit_code, COUNT(*) AS n FROM failures WHERE {where} GROUP BY exit_code",
-        arguments,
-    )
-    [sessions] = connection.rows(
-        f"""
-        SELECT COUNT(*) AS n FROM (SELECT session FROM generations WHERE {where}
-            UNION SELECT session FROM failures WHERE {where})
-        """,
-        arguments * 2,
-    )
+    failed = _failures(connection, window)
     none = total["pictures"] == 0
     return Stats(
         pictures=total["pictures"],
-        failures=sum(row["n"] for row in failed),
-        failures_by_exit_code={row["exit_code"]: row["n"] for row in failed},
-        sessions=sessions["n"],
+        failures=sum(failed.values()),
+        failures_by_exit_code=failed,
+        sessions=_sessions(connection, window),
         cost_usd=0.0 if none else total["cost"],
         unpriced=total["pictures"] - total["priced"],
         load_cost_usd=0.0 if none else total["load_cost"],
@@ -163,6 +153,27 @@ def stats(connection: Connection, window: Window) -> Stats:
         since=total["first"],
         until=total["last"],
     )
+
+
+def _failures(connection: Connection, window: Window) -> dict[int, int]:
+    """How many requests failed, by exit code."""
+    rows = connection.rows(
+        f"SELECT exit_code, COUNT(*) AS n FROM failures WHERE {window.sql} GROUP BY exit_code",
+        window.arguments,
+    )
+    return {row["exit_code"]: row["n"] for row in rows}
+
+
+def _sessions(connection: Connection, window: Window) -> int:
+    """How many sessions made or tried a picture."""
+    [row] = connection.rows(
+        f"""
+        SELECT COUNT(*) AS n FROM (SELECT session FROM generations WHERE {window.sql}
+            UNION SELECT session FROM failures WHERE {window.sql})
+        """,
+        window.arguments * 2,
+    )
+    return int(row["n"])
 
 
 def _functions(connection: Connection, window: Window) -> tuple[FunctionStats, ...]:

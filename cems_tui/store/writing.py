@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cems_tui.errors import StorageError, UnknownName
-from cems_tui.record import Generation
+from cems_tui.record import Generation, now
 from cems_tui.store.connection import Connection
 from cems_tui.store.reading import with_parts
 from cems_tui.store.rows import candidate_rows, generation_row, score_rows
@@ -39,6 +39,35 @@ def add(connection: Connection, generation: Generation, *, session_if_missing: b
             insert(db, "candidates", candidate)
         for score in scores:
             insert(db, "scores", score)
+
+
+def add_failure(
+    connection: Connection,
+    request: str,
+    session: str,
+    prompt: str,
+    function: str | None,
+    message: str,
+    exit_code: int,
+) -> None:
+    """Write that a request ended without a picture.
+
+    Raises:
+        UnknownName: the session is not there.
+        StorageError: it cannot be written.
+    """
+    row = {
+        "request": request,
+        "session": session,
+        "prompt": prompt,
+        "function": function,
+        "message": message,
+        "exit_code": exit_code,
+        "created": now(),
+    }
+    with connection.transaction() as db:
+        require_session(db, session)
+        insert(db, "failures", row)
 
 
 def insert(db: Database, table: str, row: Mapping[str, Any]) -> int:
