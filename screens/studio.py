@@ -264,13 +264,11 @@ class StudioScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The footer offers what has a meaning now."""
-        typing = self.focused is not None and self.focused is self._prompt
         match action:
             case "cancel_job":
                 return bool(self.under_way.jobs)
-            case "copy_command" | "remix":
-                has_one = self.generation is not None
-                return (has_one or action == "copy_command") and not typing
+            case "remix":
+                return self.generation is not None
             case "retry":
                 failure = self.under_way.failure
                 return failure is not None and failure.request is not None
@@ -298,6 +296,7 @@ class StudioScreen(Screen[None]):
             id=name,
             prompt=prompt,
             policy=self._policy,
+            policy_is_explicit=True,  # the dial is in sight: it means what it says
             pool=defaults.pool,
             router=defaults.router,
             load_cost=defaults.load_cost,

@@ -375,6 +375,17 @@ async def test_y_copies_the_focused_pictures_command_else_the_drafts() -> None:
         assert "--function starter-base@8 --seed 7" in app.clipboard
 
 
+async def test_the_palette_does_what_a_letter_cannot_do_while_one_types() -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await write(pilot)
+        await pilot.press("ctrl+p")
+        await pilot.press(*"copy")
+        await pilot.pause(0.5)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.clipboard == f"cems generate --tradeoff 0.5 '{PROMPT}'")
+
+
 async def test_f1_explains_what_is_focused_and_esc_goes_back() -> None:
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
