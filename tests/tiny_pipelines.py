@@ -90,6 +90,62 @@ def save_stable_diffusion_xl(folder: Path) -> Path:
     return folder
 
 
+def save_amused(folder: Path) -> Path:
+    """An AmusedPipeline with random weights, saved into `folder`."""
+    hush()
+    import torch
+    from diffusers import AmusedPipeline, AmusedScheduler, UVit2DModel, VQModel
+
+    hush()
+    torch.manual_seed(0)
+    words = tokenizer()
+    transformer = UVit2DModel(
+        hidden_size=32,
+        use_bias=False,
+        hidden_dropout=0.0,
+        cond_embed_dim=32,
+        micro_cond_encode_dim=2,
+        micro_cond_embed_dim=10,
+        encoder_hidden_size=32,
+        vocab_size=32,
+        codebook_size=8,
+        in_channels=32,
+        block_out_channels=32,
+        num_res_blocks=1,
+        downsample=True,
+        upsample=True,
+        block_num_heads=1,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        attention_dropout=0.0,
+        intermediate_size=32,
+        layer_norm_eps=1e-6,
+        ln_elementwise_affine=True,
+        sample_size=2,
+    )
+    decoder = VQModel(
+        act_fn="silu",
+        block_out_channels=[8] * 5,
+        down_block_types=["DownEncoderBlock2D"] * 5,
+        up_block_types=["UpDecoderBlock2D"] * 5,
+        latent_channels=8,
+        layers_per_block=1,
+        norm_num_groups=8,
+        num_vq_embeddings=8,
+        sample_size=SIDE,
+        mid_block_add_attention=False,
+        lookup_from_codebook=True,
+    )
+    AmusedPipeline(
+        vqvae=decoder,
+        tokenizer=words,
+        text_encoder=_text_encoder(words, projected=True),
+        transformer=transformer,
+        scheduler=AmusedScheduler(mask_token_id=31),
+    ).save_pretrained(folder)
+    return folder
+
+
 def _denoiser(**changes: Any) -> Any:
     import torch
     from diffusers import UNet2DConditionModel

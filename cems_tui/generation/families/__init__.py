@@ -1,7 +1,7 @@
 """The model families that can be run.
 
-A new family is a row in `FAMILIES`: a `Layout` when its models are plain diffusers folders that
-call their steps back, else a class of its own. Nothing heavy is imported until one is used.
+A new family is a row in `FAMILIES`: a `Layout` when its models are plain diffusers folders,
+else a class of its own. Nothing heavy is imported until one is used.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cems_tui.errors import ModelMissing, WeightsError
+from cems_tui.generation.families.amused import AMUSED
 from cems_tui.generation.families.settings import EngineSettings
 from cems_tui.generation.families.stable_diffusion import STABLE_DIFFUSION, STABLE_DIFFUSION_XL
 from cems_tui.generation.function import GenerationFunction
@@ -34,6 +35,7 @@ class Family(Protocol):
 FAMILIES: Mapping[str, Family] = {
     "stable-diffusion": STABLE_DIFFUSION,
     "stable-diffusion-xl": STABLE_DIFFUSION_XL,
+    "amused": AMUSED,
 }
 """By the name that models carry in the catalog."""
 

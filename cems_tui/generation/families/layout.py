@@ -17,7 +17,7 @@ from cems_tui.generation.families.components import (
     load_network,
     read_index,
 )
-from cems_tui.generation.families.diffusers_pipeline import DiffusersPipeline
+from cems_tui.generation.families.diffusers_pipeline import Anatomy, DiffusersPipeline
 from cems_tui.generation.families.settings import EngineSettings
 from cems_tui.generation.families.translate import loading_error
 from cems_tui.generation.function import GenerationFunction
@@ -46,6 +46,8 @@ class Layout:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """What the pipeline is built with beside its components."""
 
+    anatomy: Anatomy = field(default_factory=Anatomy)
+
     def load(
         self, function: GenerationFunction, folder: Path, settings: EngineSettings
     ) -> DiffusersPipeline:
@@ -65,7 +67,7 @@ class Layout:
             pipe = self._assemble(folder, index, device)
         except Exception as error:
             raise loading_error(error, model.name, folder) from error
-        return DiffusersPipeline(pipe, model.name, threads=settings.threads)
+        return DiffusersPipeline(pipe, model.name, self.anatomy, threads=settings.threads)
 
     def expected_bytes(self, folder: Path, settings: EngineSettings) -> int:
         """Device bytes the weights will hold.
