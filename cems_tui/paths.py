@@ -84,6 +84,25 @@ def ensure(folder: Path) -> Path:
     return folder
 
 
+def ensure_writable(folder: Path) -> Path:
+    """The folder, created if need be, once a file could be made in it.
+
+    Raises:
+        StorageError: nothing can be written there.
+    """
+    import tempfile
+
+    ensure(folder)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise StorageError(
+            f"cannot write into {folder}: {error.strerror or error}",
+            "Choose a folder you may write to (--out, or CEMS_HOME).",
+        ) from error
+
+
 def checkpoints() -> Path:
     """The folder of the trained artifacts shipped with the package."""
     return Path(str(files("checkpoints")))

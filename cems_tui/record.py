@@ -107,6 +107,7 @@ class Generation:
             "load_cost_usd": self.load_cost_usd,
             "scores": {score.metric: score.value for score in self.scores},
             "scorers": {score.metric: score.scorer for score in self.scores},
+            "lower_is_better": [s.metric for s in self.scores if not s.higher_is_better],
             "score_error": self.score_error,
             "router": self.decision.router,
             "decision": self.decision.to_json(),
@@ -115,6 +116,7 @@ class Generation:
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Generation:
         """The record that `to_json` wrote: rows and PNG receipts are read back with it."""
+        lower = row.get("lower_is_better", ())
         return cls(
             id=row["id"],
             session=row["session"],
@@ -139,7 +141,7 @@ class Generation:
             cost_source=row["cost_source"],
             load_cost_usd=row["load_cost_usd"],
             scores=tuple(
-                Score(metric, value, row["scorers"][metric])
+                Score(metric, value, row["scorers"][metric], metric not in lower)
                 for metric, value in row["scores"].items()
             ),
             score_error=row.get("score_error"),

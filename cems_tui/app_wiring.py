@@ -1,0 +1,92 @@
+"""What the terminal app is built of: a planner for its own process, a session for its engine's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from cems_tui import paths, wiring
+from cems_tui.errors import CemsError
+from cems_tui.events import Event, Request
+from cems_tui.generation.cost_model import CostModel
+from cems_tui.planner import Planner
+from cems_tui.routing.decision import RoutingDecision
+
+
+class AppPlanner:
+    """The live price card's planner: torch-free, and up to date with what the engine measured."""
+
+    def __init__(self) -> None:
+        self._planner = self._build()
+        self._seen = _changes(paths.current().database)
+
+    def decide(self, request: Request, resident: frozenset[str]) -> RoutingDecision:
+        """The card of a request, among the installed functions.
+
+        Raises:
+            CemsError: as `Planner.decide`.
+        """
+        changes = _changes(paths.current().database)
+        if changes != self._seen:
+            self._seen = changes
+            with wiring.open_history() as store:
+                self._planner.relearn(CostModel(wiring.observations(store), self._planner.pricing))
+        return self._planner.decide(request, resident, installed_only=True)
+
+    @staticmethod
+    def _build() -> Planner:
+        with wiring.open_history() as store:
+            return wiring.build_planner(wiring.open_planner_settings(), store)
+
+
+def _changes(database: Path) -> tuple[float, ...]:
+    """When the database was last written, as far as its files tell."""
+    files = (database, database.with_name(f"{database.name}-wal"))
+    return tuple(file.stat().st_mtime if file.exists() else 0.0 for file in files)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """Opens the app's session in the engine's process; picklable."""
+
+    session_name: str | None = None
+
+    def __call__(self) -> AppSession:
+        return AppSession(self.session_name)
+
+
+class AppSession:
+    """A session that takes the device with its first picture and keeps it until it is closed.
+
+    An app that only looks leaves the device to others.
+    """
+
+    def __init__(self, session_name: str | None) -> None:
+        self._name = session_name
+        self._stack = ExitStack()
+        self._engine: wiring.Engine | None = None
+
+    def run(
+        self, request: Request, emit: Callable[[Event], None], stop: Callable[[], bool]
+    ) -> None:
+        """One picture, as `Session.run`; a failure is recorded before it is raised."""
+        if self._engine is None:
+            self._engine = self._stack.enter_context(
+                wiring.open_engine(session_name=self._name, kind="app")
+            )
+        try:
+            self._engine.session.run(request, emit, stop)
+        except CemsError as error:
+            self._engine.record_failure(request, str(error), error.exit_code)
+            raise
+
+    def resident(self) -> frozenset[str]:
+        """Names of the models on the device."""
+        return self._engine.session.resident() if self._engine else frozenset()
+
+    def close(self) -> None:
+        """Give the device back."""
+        self._engine = None
+        self._stack.close()

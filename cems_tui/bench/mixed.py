@@ -1,0 +1,71 @@
+"""The mixed score of CEMS: NIMA and CLIP score, each min–max scaled, added: 0…2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from cems_tui.bench.score_table import Row, ScoreTable
+from cems_tui.errors import UsageError
+
+METRIC = "mixed"
+PARTS = ("nima", "clip")
+
+Constants = Mapping[str, tuple[float, float]]
+
+
+def default_metric(metrics: tuple[str, ...]) -> str:
+    """The only metric; else `mixed` if nima and clip exist; else the first."""
+    if len(metrics) > 1 and (METRIC in metrics or set(PARTS) <= set(metrics)):
+        return METRIC
+    return metrics[0]
+
+
+def constants_of(table: ScoreTable) -> dict[str, tuple[float, float]]:
+    """Minimum and maximum of NIMA and CLIP over all functions of a (training) table.
+
+    Raises:
+        UsageError: one of them is missing, or has a single value.
+    """
+    constants = {}
+    for metric in PARTS:
+        scores = [row.score for row in table.rows if row.metric == metric and row.score is not None]
+        if not scores or min(scores) == max(scores):
+            raise UsageError(
+                f"the mixed score needs varied {' and '.join(PARTS)} scores; {metric} has none",
+                f"The table has {', '.join(table.metrics)}; name one with --metric.",
+            )
+        constants[metric] = (min(scores), max(scores))
+    return constants
+
+
+def mixed_value(scores: Mapping[str, float], constants: Constants) -> float:
+    """Each metric scaled to 0…1 by its constants, summed."""
+    return sum((scores[metric] - low) / (high - low) for metric, (low, high) in constants.items())
+
+
+def with_mixed(table: ScoreTable, constants: Constants) -> ScoreTable:
+    """The table with a mixed row for every picture that has all the parts.
+
+    Repeats without seed or rater are paired in the order they stand in the table.
+    """
+    pictures: dict[tuple[str | int | None, ...], dict[str, Row]] = {}
+    times: dict[tuple[str | None, ...], int] = {}
+    for row in table.rows:
+        if row.metric not in constants or row.score is None:
+            continue
+        cell = (row.prompt_id, row.function, row.seed, row.rater)
+        count = times[(*cell, row.metric)] = times.get((*cell, row.metric), 0) + 1
+        pictures.setdefault((*cell, count), {})[row.metric] = row
+    mixed = [
+        replace(
+            next(iter(parts.values())),
+            metric=METRIC,
+            score=mixed_value(
+                {m: r.score for m, r in parts.items() if r.score is not None}, constants
+            ),
+        )
+        for parts in pictures.values()
+        if len(parts) == len(constants)
+    ]
+    return ScoreTable.of((*table.rows, *mixed))

@@ -1,0 +1,122 @@
+"""The price card and the receipt of a picture, for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cems_tui.cli.output import usd_per_thousand
+from cems_tui.text import one_line, visible
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from cems_tui.record import Generation
+    from cems_tui.routing.decision import Candidate, RoutingDecision
+    from cems_tui.settings import Settings
+
+
+def price_card(decision: RoutingDecision, settings: Settings) -> Table:
+    """Every candidate with predicted quality, price, seconds and memory; the pick marked."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        box=None,
+        pad_edge=False,
+        title=Text(f"“{one_line(decision.prompt, 70)}”", style="bold"),
+        title_justify="left",
+        caption=Text(visible(decision.reason)),
+        caption_justify="left",
+    )
+    metric = decision.metric or "quality"
+    currency = settings["pricing.currency"]
+    unit = "$/1,000" if currency == "USD" else f"{currency}/1,000"
+    for name in ("", "function", f"{metric}", "±90 %", unit, "seconds", "load s", "memory MB", ""):
+        table.add_column(name, justify="left" if name in ("", "function") else "right")
+    for candidate in decision.candidates:
+        picked = candidate.function == decision.choice
+        style = "bold" if picked else ("" if candidate.allowed else "dim")
+        table.add_row(*_cells(candidate, picked, settings), style=style)
+    return table
+
+
+def _cells(candidate: Candidate, picked: bool, settings: Settings) -> list[str]:
+    estimated = candidate.cost_source != "measured"
+    price = usd_per_thousand(
+        candidate.cost_usd,
+        estimated=estimated,
+        per_usd=settings["pricing.per_usd"],
+        currency=settings["pricing.currency"],
+    )
+    return [
+        "▸" if picked else " ",
+        candidate.function,
+        _number(candidate.quality, 3),
+        _interval(candidate),
+        price,
+        _number(candidate.seconds, 3, estimated),
+        "0 ●" if candidate.resident else _number(candidate.load_seconds, 1, True),
+        _number(candidate.memory_bytes, 0, estimated, scale=1e-6),
+        _remark(candidate),
+    ]
+
+
+def _number(value: float | None, decimals: int, estimated: bool = False, scale: float = 1.0) -> str:
+    if value is None:
+        return "—"
+    return f"{'~' if estimated else ''}{value * scale:,.{decimals}f}"
+
+
+def _interval(candidate: Candidate) -> str:
+    if candidate.interval is None:
+        return "—"
+    low, high = candidate.interval
+    return f"{low:.2f}…{high:.2f}"
+
+
+def _remark(candidate: Candidate) -> str:
+    if candidate.quality_source == "unknown":
+        return "quality unknown"
+    if not candidate.allowed:
+        return "not in the pool"
+    if candidate.fits is False:
+        return "too big"
+    if not candidate.installed:
+        return "not installed"
+    return candidate.cost_source or "unpriced"
+
+
+def receipt_lines(generation: Generation, settings: Settings) -> list[str]:
+    """What a finished picture was, scored and cost, against the dearest candidate."""
+
+    def money(usd: float | None, estimated: bool = False) -> str:
+        return usd_per_thousand(
+            usd,
+            estimated=estimated,
+            per_usd=settings["pricing.per_usd"],
+            currency=settings["pricing.currency"],
+        )
+
+    lines = [str(generation.image)]
+    if generation.scores:
+        lines.append("scores  " + "  ".join(f"{s.metric} {s.value:.3f}" for s in generation.scores))
+    cost = "unpriced" if generation.cost_usd is None else f"{money(generation.cost_usd)} per 1,000"
+    dearest = generation.decision.dearest
+    against = ""
+    if dearest is not None and dearest.function != generation.executed:
+        price = money(dearest.cost_usd, dearest.cost_source != "measured")
+        against = f"; the dearest, {dearest.function}, would have cost {price}"
+    lines.append(f"cost    {cost}{against}")
+    seconds = generation.seconds
+    parts = (
+        ("load", seconds.load),
+        ("encode", seconds.encode),
+        ("denoise", seconds.denoise),
+        ("decode", seconds.decode),
+        ("score", seconds.score),
+    )
+    told = " · ".join(f"{name} {value:.2f}" for name, value in parts if value is not None)
+    lines.append(
+        f"time    {seconds.total:.2f} s ({told}) · {generation.executed} · seed {generation.seed}"
+    )
+    return lines

@@ -1,0 +1,80 @@
+"""`cems config`: the settings, where they come from, and whether they can be followed."""
+
+from __future__ import annotations
+
+import typer
+
+from cems_tui.cli import options as o
+
+config = typer.Typer(help="The settings.", rich_markup_mode=None)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(config, name="config")
+
+
+@config.command("path")
+def path(json: o.Json = False) -> None:
+    """Print where everything lives."""
+    from cems_tui import paths
+    from cems_tui.cli import output
+
+    here = paths.current()
+    if not json:
+        output.line(str(here.config_file))
+        return
+    output.json_document(
+        {
+            "config": str(here.config_file),
+            "data": str(here.data),
+            "cache": str(here.cache),
+            "state": str(here.state),
+            "log": str(here.log_file),
+        }
+    )
+
+
+@config.command("show")
+def show(json: o.Json = False) -> None:
+    """Print every setting, its value and where the value comes from."""
+    from cems_tui import paths
+    from cems_tui.cli import output
+    from cems_tui.settings import SETTINGS, load
+
+    settings = load(paths.current().config_file)
+    if json:
+        output.json_document(
+            {
+                setting.name: {
+                    "value": settings[setting.name],
+                    "source": settings.source(setting.name),
+                    "help": setting.help,
+                }
+                for setting in SETTINGS
+            }
+        )
+        return
+    for setting in SETTINGS:
+        source = settings.source(setting.name)
+        output.line(f"{setting.name:<28} {settings[setting.name]!r:<16} {source:<8} {setting.help}")
+
+
+@config.command("validate")
+def validate(json: o.Json = False) -> int:
+    """Check config.toml and the environment; exit 2 when something cannot be followed."""
+    from cems_tui import paths
+    from cems_tui.cli import output
+    from cems_tui.settings import environment_problems, problems, read_document
+
+    file = paths.current().config_file
+    found = [*problems(read_document(file)), *environment_problems()]
+    if json:
+        output.json_document({"config": str(file), "problems": found})
+        return 2 if found else 0
+    if not found:
+        output.line(f"{file}: fine" if file.exists() else f"{file}: not there; defaults are used")
+        return 0
+    for problem in found:
+        output.note(f"error: {problem}")
+    output.note(f" hint: Mend {file} and run `cems config validate` again.")
+    return 2

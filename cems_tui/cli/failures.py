@@ -1,0 +1,60 @@
+"""From an exception to one line of what happened, one line of what to do, and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import dataclass
+
+from cems_tui.errors import CemsError, Interrupted
+from cems_tui.text import visible
+
+SURPRISE_HINT = "This is a bug of ours; the traceback is in the log (`cems doctor` says where)."
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What is printed of a failed command."""
+
+    message: str
+    hint: str
+    exit_code: int
+
+
+def failure_of(error: BaseException, *, interrupted: bool) -> Failure:
+    """What a user is told about an exception."""
+    if interrupted and not isinstance(error, CemsError):
+        return Failure("interrupted", Interrupted.hint, Interrupted.exit_code)
+    if isinstance(error, CemsError):
+        return Failure(str(error), error.hint, error.exit_code)
+    if isinstance(error, MemoryError):
+        return Failure("the machine is out of memory", "Close something, or use a smaller size.", 5)
+    return Failure(f"{type(error).__name__}: {error}"[:300], SURPRISE_HINT, 1)
+
+
+def report(failure: Failure, debug: bool, error: BaseException | None = None) -> int:
+    """Print a failure on stderr, keep its traceback in the log, and return its exit code."""
+    print_failure(failure)
+    if error is not None and not isinstance(error, KeyboardInterrupt):
+        from cems_tui import log
+
+        log.to_file()
+        logging.getLogger("cems").error("%s", failure.message, exc_info=error)
+        if debug:
+            import traceback
+
+            traceback.print_exception(error)
+    return failure.exit_code
+
+
+def print_failure(failure: Failure) -> None:
+    """The two lines on stderr."""
+    lines = [f"error: {_line(failure.message)}"]
+    if failure.hint:
+        lines.append(f" hint: {_line(failure.hint)}")
+    for line in lines:
+        print(line, file=sys.stderr)
+
+
+def _line(text: str) -> str:
+    return visible(" ".join(text.splitlines()))

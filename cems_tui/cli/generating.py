@@ -1,0 +1,256 @@
+"""The work of `cems generate`: requests in order, each tried, the highest exit code returned."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from cems_tui.cli import output
+from cems_tui.cli.failures import Failure, failure_of, print_failure
+from cems_tui.cli.options import RoutingOptions
+from cems_tui.cli.route import print_decision, request_of
+from cems_tui.errors import (
+    BudgetReached,
+    CemsError,
+    GenerationError,
+    Interrupted,
+    StorageError,
+    UsageError,
+)
+from cems_tui.interrupts import was_interrupted
+from cems_tui.session import MAX_SEED
+
+if TYPE_CHECKING:
+    from cems_tui.bench.prompt_sets import PromptLine
+    from cems_tui.events import Request
+    from cems_tui.planner import Planner
+    from cems_tui.record import Generation
+    from cems_tui.wiring import Engine
+
+STOPS_AT_ONCE = (BudgetReached, StorageError, Interrupted)
+"""Errors after which no further picture is tried (exit codes 6, 8 and 130)."""
+
+MAX_SIDE_PIXELS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class DrawingOptions:
+    """How to draw, as given on the command line."""
+
+    seed: int | None
+    count: int
+    size: str | None
+    negative: str
+    out: Path | None
+    score: bool
+    session: str | None
+    session_budget: float | None
+    dry_run: bool
+    order: Literal["fifo", "family"]
+    wait: float | None
+    timeout: float | None
+
+    def checked(self) -> DrawingOptions:
+        """These options, if they can be followed.
+
+        Raises:
+            UsageError: a value out of range.
+        """
+        self.pixels()
+        if self.count < 1:
+            raise UsageError(f"--count {self.count} is out of range", "Make 1 or more.")
+        if self.seed is not None and not 0 <= self.seed <= MAX_SEED:
+            raise UsageError(f"--seed {self.seed} is out of range", f"Give 0 to {MAX_SEED}.")
+        for name, value in (
+            ("--session-budget", self.session_budget),
+            ("--timeout", self.timeout),
+            ("--wait", self.wait),
+        ):
+            if value is not None and (math.isnan(value) or value < 0):
+                raise UsageError(f"{name} {value:g} is out of range", "Give 0 or more.")
+        if self.session is not None and not self.session.strip():
+            raise UsageError("--session has no name", "Give it a name, or leave it out.")
+        return self
+
+    def pixels(self) -> tuple[int | None, int | None]:
+        """Width and height of `--size`."""
+        return parsed_size(self.size)
+
+
+def parsed_size(size: str | None) -> tuple[int | None, int | None]:
+    """`WxH` as pixels; (None, None) for None.
+
+    Raises:
+        UsageError: it is not a size that can be drawn.
+    """
+    if size is None:
+        return None, None
+    found = re.fullmatch(r"(\d{1,5})[xX×](\d{1,5})", size.strip())
+    if found is None:
+        raise UsageError(f"--size {size!r} is not a size", "Write it as 64x64.")
+    width, height = int(found[1]), int(found[2])
+    if not (1 <= width <= MAX_SIDE_PIXELS and 1 <= height <= MAX_SIDE_PIXELS):
+        raise UsageError(f"--size {size} is out of range", f"Sides go to {MAX_SIDE_PIXELS} pixels.")
+    return width, height
+
+
+def run(
+    lines: Sequence[PromptLine],
+    choice: RoutingOptions,
+    drawing: DrawingOptions,
+    *,
+    json: bool,
+    quiet: bool,
+) -> int:
+    """Make every picture asked for; the exit code is the highest of them all."""
+    from cems_tui import wiring
+
+    if drawing.dry_run:
+        with wiring.open_planner() as planner:
+            requests = _requests(lines, choice, drawing, planner)
+            return _bill(requests, planner, json=json, quiet=quiet)
+    with wiring.open_engine(
+        session_name=drawing.session, wait_seconds=drawing.wait, pictures=drawing.out
+    ) as engine:
+        requests = _requests(lines, choice, drawing, engine.planner)
+        if drawing.order == "family":
+            requests = _by_model(requests, engine)
+        return _make_all(requests, engine, drawing, json=json, quiet=quiet)
+
+
+def _requests(
+    lines: Sequence[PromptLine],
+    choice: RoutingOptions,
+    drawing: DrawingOptions,
+    planner: Planner,
+) -> list[Request]:
+    width, height = drawing.pixels()
+    requests = []
+    for line in lines:
+        request = request_of(line, choice, planner.settings, len(lines) * drawing.count)
+        first_seed = line.seed if line.seed is not None else drawing.seed
+        for index in range(drawing.count):
+            seed = None if first_seed is None else (first_seed + index) % (MAX_SEED + 1)
+            requests.append(
+                replace(
+                    request,
+                    id=planner.new_id(),
+                    seed=seed,
+                    width=line.width or width,
+                    height=line.height or height,
+                    negative=line.negative or drawing.negative,
+                    score=drawing.score and planner.settings["generation.score"],
+                    out_dir=drawing.out,
+                    deadline_seconds=drawing.timeout,
+                )
+            )
+    planner.check(requests)
+    return requests
+
+
+def _by_model(requests: list[Request], engine: Engine) -> list[Request]:
+    """The requests grouped by the model they would run on, groups in order of appearance."""
+    groups: dict[str, list[Request]] = {}
+    for request in requests:
+        decision = engine.planner.decide(request, frozenset(), installed_only=True)
+        model = engine.planner.function(decision.choice).model.name if decision.choice else ""
+        groups.setdefault(model, []).append(request)
+    return [request for group in groups.values() for request in group]
+
+
+def _bill(requests: Sequence[Request], planner: Planner, *, json: bool, quiet: bool) -> int:
+    """What the pictures would cost, before any work."""
+    total, unpriced = 0.0, 0
+    for request in requests:
+        decision = planner.decide(request, frozenset(), installed_only=True)
+        print_decision(decision, planner.settings, json=json, quiet=quiet)
+        chosen = decision.chosen
+        if chosen is None or chosen.cost_usd is None:
+            unpriced += 1
+        else:
+            total += chosen.cost_usd
+    beside = f", {unpriced} unpriced" if unpriced else ""
+    output.note(f"{len(requests)} pictures would cost ${total:.9f}{beside}; nothing was generated")
+    return 0
+
+
+def _make_all(
+    requests: Sequence[Request],
+    engine: Engine,
+    drawing: DrawingOptions,
+    *,
+    json: bool,
+    quiet: bool,
+) -> int:
+    from cems_tui.cli.narrator import Narrator
+
+    narrator = Narrator(engine.planner.settings, json=json, quiet=quiet, total=len(requests))
+    highest, made = 0, 0
+    for request in requests:
+        try:
+            _check_budget(request, engine, drawing.session_budget)
+            generation = engine.session.run(request, narrator, was_interrupted)
+            made += 1
+            highest = max(highest, _scoring_code(generation))
+        except BrokenPipeError:
+            raise  # nobody reads on; the picture is made
+        except KeyboardInterrupt:
+            narrator.close()
+            if made:
+                output.note(f"{made} of {len(requests)} pictures were finished and kept")
+            raise
+        except Exception as error:
+            narrator.close()
+            failure = failure_of(error, interrupted=was_interrupted())
+            engine.record_failure(request, failure.message, failure.exit_code)
+            if not isinstance(error, CemsError) or isinstance(error, STOPS_AT_ONCE):
+                if made:
+                    output.note(f"{made} of {len(requests)} pictures were finished and kept")
+                raise
+            print_failure(failure)
+            highest = max(highest, failure.exit_code)
+    narrator.close()
+    return highest
+
+
+def _scoring_code(generation: Generation) -> int:
+    if generation.score_error is None:
+        return 0
+    print_failure(
+        Failure(
+            f"{generation.id} was drawn and kept, but not scored: {generation.score_error}",
+            GenerationError.hint,
+            GenerationError.exit_code,
+        )
+    )
+    return GenerationError.exit_code
+
+
+def _check_budget(request: Request, engine: Engine, budget_usd: float | None) -> None:
+    """Stop before a picture that would take the session over its budget.
+
+    Raises:
+        BudgetReached: the next picture would exceed it, or has no price to compare.
+    """
+    if budget_usd is None:
+        return
+    spent = engine.spent_usd()
+    decision = engine.planner.decide(request, engine.session.resident(), installed_only=True)
+    chosen = decision.chosen
+    if chosen is None:
+        return
+    if chosen.cost_usd is None:
+        raise BudgetReached(
+            f"{chosen.function} has no known price, so it cannot be held to a session budget",
+            "Choose a priced function, or leave --session-budget out.",
+        )
+    if spent + chosen.cost_usd > budget_usd:
+        raise BudgetReached(
+            f"the session has cost ${spent:.3g} and {chosen.function} would add "
+            f"${chosen.cost_usd:.3g}, over the budget of ${budget_usd:.3g}",
+            "Raise --session-budget, or lower --tradeoff.",
+        )

@@ -1,0 +1,95 @@
+"""The commands of `cems`, and what happens when one fails."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from cems_tui import __version__
+from cems_tui.cli import (
+    bench,
+    config,
+    doctor,
+    generate,
+    history,
+    models,
+    route,
+    router,
+    starter,
+    why,
+)
+from cems_tui.cli.failures import Failure, failure_of, report
+from cems_tui.interrupts import catch_interrupts, was_interrupted
+
+app = typer.Typer(
+    name="cems",
+    help="Make images locally with the model that is worth its price.",
+    add_completion=False,
+    no_args_is_help=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Print tracebacks.")] = False,
+) -> None:
+    """Without a command: open the terminal app."""
+    context.obj = {"debug": debug}
+    if version:
+        typer.echo(f"cems {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        from cems_tui.cli.app import open_app
+
+        raise typer.Exit(open_app())
+
+
+generate.register(app)
+route.register(app)
+why.register(app)
+models.register(app)
+history.register(app)
+bench.register(app)
+router.register(app)
+starter.register(app)
+config.register(app)
+doctor.register(app)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; never a traceback unless asked."""
+    from cems_tui.cli.arguments import normalised
+
+    arguments = normalised(list(sys.argv[1:] if argv is None else argv))
+    debug = "--debug" in arguments
+    catch_interrupts()
+    try:
+        code = app(args=arguments, prog_name="cems", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except typer.Exit as stopped:
+        return int(stopped.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except typer.TyperException as wrong:
+        return report(Failure(wrong.format_message(), _help_hint(wrong), wrong.exit_code), debug)
+    except (KeyboardInterrupt, typer.Abort) as stopped:
+        return report(failure_of(stopped, interrupted=True), debug, stopped)
+    except Exception as error:  # the last boundary: everything becomes a line and a code
+        return report(failure_of(error, interrupted=was_interrupted()), debug, error)
+
+
+def _help_hint(wrong: typer.TyperException) -> str:
+    context = getattr(wrong, "ctx", None)
+    command = context.command_path if context is not None else "cems"
+    return f"See `{command} --help`."

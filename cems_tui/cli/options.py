@@ -1,0 +1,175 @@
+"""Options that `generate` and `route` share, and what they mean together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cems_tui.cli.output import only_one
+from cems_tui.errors import UsageError
+from cems_tui.routing.decision import Policy
+
+if TYPE_CHECKING:
+    from cems_tui.bench.prompt_sets import PromptLine
+    from cems_tui.settings import Settings
+
+OnOff = Literal["on", "off"]
+
+Prompts = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="PROMPT…", help="What to draw; `-` reads prompts from stdin."),
+]
+PromptFile = Annotated[
+    Path | None, typer.Option("-f", "--file", help="A file of prompts, one a line or JSON.")
+]
+Function = Annotated[
+    str, typer.Option("--function", metavar="NAME", help="Use this function; `auto` routes.")
+]
+Pool = Annotated[
+    str | None, typer.Option("--pool", metavar="NAME,…", help="Only these may be chosen.")
+]
+Tradeoff = Annotated[
+    float | None, typer.Option("--tradeoff", metavar="0..1", help="0 = cheapest, 1 = best quality.")
+]
+BudgetPerImage = Annotated[
+    float | None,
+    typer.Option("--budget-per-image", metavar="USD", help="The best that costs at most this."),
+]
+Floor = Annotated[
+    float | None,
+    typer.Option("--floor", metavar="Q", help="The cheapest of at least this quality."),
+]
+Tolerance = Annotated[
+    float | None,
+    typer.Option("--tolerance", metavar="EPS", help="The cheapest this close to the best."),
+]
+Lambda = Annotated[
+    float | None,
+    typer.Option("--lambda", metavar="X", help="Quality units a US dollar is worth, raw."),
+]
+Router = Annotated[
+    str | None, typer.Option("--router", metavar="NAME", help="The checkpoint to ask.")
+]
+LoadCost = Annotated[
+    OnOff | None, typer.Option("--load-cost", help="Count load time in the price.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print names or paths only.")]
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingOptions:
+    """How to choose, as given on the command line."""
+
+    function: str = "auto"
+    pool: str | None = None
+    tradeoff: float | None = None
+    budget_per_image: float | None = None
+    floor: float | None = None
+    tolerance: float | None = None
+    lambda_: float | None = None
+    router: str | None = None
+    load_cost: OnOff | None = None
+
+    def checked(self) -> RoutingOptions:
+        """These options, if they can be followed together.
+
+        Raises:
+            UsageError: two policies at once, or a value out of range.
+        """
+        only_one(
+            tradeoff=self.tradeoff is not None,
+            budget_per_image=self.budget_per_image is not None,
+            floor=self.floor is not None,
+            tolerance=self.tolerance is not None,
+            **{"lambda": self.lambda_ is not None},
+        )
+        for name, value, low, high in (
+            ("--tradeoff", self.tradeoff, 0.0, 1.0),
+            ("--budget-per-image", self.budget_per_image, 0.0, math.inf),
+            ("--floor", self.floor, -math.inf, math.inf),
+            ("--tolerance", self.tolerance, 0.0, math.inf),
+            ("--lambda", self.lambda_, 0.0, math.inf),
+        ):
+            if value is not None and not (math.isfinite(value) and low <= value <= high):
+                raise UsageError(f"{name} {value:g} is out of range", _range_hint(name, low, high))
+        return self
+
+    @property
+    def policy_given(self) -> Policy | None:
+        """The policy on the command line, None when none was given."""
+        if self.tradeoff is not None:
+            return Policy("tradeoff", self.tradeoff)
+        if self.budget_per_image is not None:
+            return Policy("budget", self.budget_per_image)
+        if self.floor is not None:
+            return Policy("floor", self.floor)
+        if self.tolerance is not None:
+            return Policy("tolerance", self.tolerance)
+        if self.lambda_ is not None:
+            return Policy("lambda", self.lambda_)
+        return None
+
+    def policy(self, settings: Settings, line: PromptLine) -> tuple[Policy, bool]:
+        """The policy of one prompt, and whether it was asked for rather than configured.
+
+        A prompt's own `function` or `tradeoff` wins over the command line's.
+        """
+        pinned = line.function or self.function
+        if pinned != "auto":
+            return Policy.pinned(pinned), True
+        if line.tradeoff is not None:
+            return Policy("tradeoff", line.tradeoff), True
+        given = self.policy_given
+        if given is not None:
+            return given, True
+        return Policy("tradeoff", float(settings["routing.tradeoff"])), False
+
+    def pool_names(self) -> tuple[str, ...] | None:
+        """The names of `--pool`, None without it."""
+        if self.pool is None:
+            return None
+        names = tuple(dict.fromkeys(name.strip() for name in self.pool.split(",") if name.strip()))
+        if not names:
+            raise UsageError("--pool names no function", "Give names with commas: --pool a@4,b@8.")
+        return names
+
+    def counts_load(self, settings: Settings, prompts: int) -> bool:
+        """Whether load time is part of the price the policy looks at."""
+        if self.load_cost is not None:
+            return self.load_cost == "on"
+        return settings.load_cost(several=prompts > 1)
+
+
+def _range_hint(name: str, low: float, high: float) -> str:
+    if math.isinf(low):
+        return f"{name} takes a finite number."
+    return (
+        f"{name} takes {low:g} to {high:g}."
+        if math.isfinite(high)
+        else f"{name} takes {low:g} or more."
+    )
+
+
+def prompt_lines(prompts: list[str] | None, file: Path | None) -> list[PromptLine]:
+    """The prompts of a command: its arguments, a file, or stdin; all checked.
+
+    Raises:
+        UsageError: no prompt, two sources, an unreadable file, or a line that cannot be a prompt.
+    """
+    from cems_tui.bench.prompt_sets import PromptLine, read_prompts
+    from cems_tui.text import checked_prompt
+
+    if prompts and file is not None:
+        raise UsageError("prompts were given and a file too", "Give prompts, or -f FILE, not both.")
+    if file is not None:
+        return read_prompts(file)
+    if prompts == ["-"]:
+        return read_prompts("-")
+    if not prompts:
+        raise UsageError("there is no prompt", 'Say what to draw: cems generate "a red car".')
+    return [PromptLine(prompt=checked_prompt(prompt)) for prompt in prompts]

@@ -1,0 +1,91 @@
+"""`cems route`: the price card and the decision, nothing generated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from cems_tui.cli import options as o
+
+if TYPE_CHECKING:
+    from cems_tui.bench.prompt_sets import PromptLine
+    from cems_tui.events import Request
+    from cems_tui.routing.decision import RoutingDecision
+    from cems_tui.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    app.command("route")(route)
+
+
+def route(
+    prompts: o.Prompts = None,
+    file: o.PromptFile = None,
+    function: o.Function = "auto",
+    pool: o.Pool = None,
+    tradeoff: o.Tradeoff = None,
+    budget_per_image: o.BudgetPerImage = None,
+    floor: o.Floor = None,
+    tolerance: o.Tolerance = None,
+    lambda_: o.Lambda = None,
+    router: o.Router = None,
+    load_cost: o.LoadCost = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Print the price card and the decision of each prompt; generate nothing."""
+    from cems_tui import wiring
+
+    choice = o.RoutingOptions(
+        function, pool, tradeoff, budget_per_image, floor, tolerance, lambda_, router, load_cost
+    ).checked()
+    lines = o.prompt_lines(prompts, file)
+    with wiring.open_planner() as planner:
+        for line in lines:
+            request = request_of(line, choice, planner.settings, len(lines))
+            decision = planner.decide(request, frozenset(), installed_only=False)
+            print_decision(decision, planner.settings, json=json, quiet=quiet)
+
+
+def request_of(
+    line: PromptLine, choice: o.RoutingOptions, settings: Settings, prompts: int
+) -> Request:
+    """The request that a prompt and the command's options make together."""
+    from cems_tui.events import Request
+    from cems_tui.ids import new_id
+
+    policy, explicit = choice.policy(settings, line)
+    return Request(
+        id=new_id(),
+        prompt=line.prompt,
+        policy=policy,
+        policy_is_explicit=explicit,
+        pool=choice.pool_names(),
+        router=choice.router,
+        load_cost=choice.counts_load(settings, prompts),
+        seed=line.seed,
+        width=line.width,
+        height=line.height,
+        negative=line.negative,
+    )
+
+
+def print_decision(
+    decision: RoutingDecision, settings: Settings, *, json: bool, quiet: bool
+) -> None:
+    """One decision on stdout: JSON, a name, or the card."""
+    from cems_tui.cli import output
+
+    if json:
+        output.json_line(decision.to_json())
+    elif quiet:
+        output.line(decision.choice or "")
+    else:
+        from cems_tui.cli.card import price_card
+
+        console = output.console()
+        console.print(price_card(decision, settings))
+        for text in decision.notes:
+            output.note(f"note: {text}")
+        console.print()

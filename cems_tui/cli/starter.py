@@ -1,0 +1,63 @@
+"""`cems starter`: the embedded pack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cems_tui.cli import options as o
+
+starter = typer.Typer(help="The embedded starter pack.", rich_markup_mode=None)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(starter, name="starter")
+
+
+@starter.command("build")
+def build(
+    work: Annotated[Path, typer.Option(metavar="DIR", help="Data and checkpoints, to go on from.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the pack goes.")],
+    stage: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this stage; may be repeated.")
+    ] = None,
+) -> None:
+    """Rebuild the pack from its recipe: hours on a CPU, stopped and resumed at any time."""
+    from cems_tui.cli import output
+    from cems_tui.starter.build import Build, Recipe
+
+    Build(work, out, Recipe(), output.note).run(stage)
+
+
+@starter.command("verify")
+def verify(
+    pack: Annotated[
+        Path | None, typer.Option("--pack", metavar="DIR", help="A pack elsewhere.")
+    ] = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Check every file of the pack against its sha256."""
+    from cems_tui import paths
+    from cems_tui.cli import output
+    from cems_tui.starter.manifest import verify as verify_pack
+
+    root = pack or paths.checkpoints() / "starter"
+    manifest = verify_pack(root)
+    total = sum(entry.bytes for entry in manifest.files.values())
+    if json:
+        output.json_document(
+            {
+                "pack": str(root),
+                "version": manifest.version,
+                "files": len(manifest.files),
+                "bytes": total,
+                "ok": True,
+            }
+        )
+    elif not quiet:
+        output.line(
+            f"{root}: {len(manifest.files)} files, {total / 1e6:.1f} MB, all as they should be"
+        )

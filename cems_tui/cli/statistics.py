@@ -1,0 +1,57 @@
+"""`cems history stats` in words: what is known, and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from cems_tui.cli.output import usd_per_thousand
+
+if TYPE_CHECKING:
+    from cems_tui.settings import Settings
+    from cems_tui.store.statistics import FunctionStats, Stats
+
+
+def stats_lines(stats: Stats, settings: Settings) -> Iterator[str]:
+    """Totals first, then savings, then a line a function."""
+    yield f"{stats.pictures} pictures in {stats.sessions} sessions, {stats.failures} failed"
+    if not stats.pictures:
+        return
+    yield f"cost      {_usd(stats.cost_usd)}{_beside(stats.unpriced, 'unpriced')}"
+    yield f"loading   {_usd(stats.load_cost_usd)}{_beside(stats.load_unpriced, 'unpriced')}"
+    saved = stats.savings
+    if saved.estimated_usd is not None:
+        yield (
+            f"saved     ~{_usd(saved.estimated_usd)} against always drawing with the dearest "
+            f"candidate (estimated, {saved.compared} pictures compared)"
+        )
+    known = " · ".join(f"{k} {v:.2f}" for k, v in stats.seconds.items() if v is not None)
+    yield f"seconds   {known or '—'}"
+    yield ""
+    for function in stats.functions:
+        yield _function_line(function, settings)
+
+
+def _function_line(function: FunctionStats, settings: Settings) -> str:
+    mean = usd_per_thousand(
+        function.mean_cost_usd,
+        estimated=False,
+        per_usd=settings["pricing.per_usd"],
+        currency=settings["pricing.currency"],
+    )
+    scores = "  ".join(
+        f"{score.metric} {score.mean:.3f} ({score.count}, {score.scorer.split(':')[0]})"
+        for score in function.scores
+    )
+    return (
+        f"{function.function:<20} {function.pictures:>5} pictures  {mean:>10} per 1,000  "
+        f"{function.mean_seconds:.2f} s  {scores or 'not scored'}"
+    )
+
+
+def _usd(usd: float | None) -> str:
+    return "—" if usd is None else f"${usd:.6g}"
+
+
+def _beside(count: int, what: str) -> str:
+    return f" ({count} {what} beside)" if count else ""

@@ -1,0 +1,187 @@
+"""The one device there is: which, how much memory, and how much of it weights may hold."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from cems_tui.errors import ConfigError, UsageError
+
+DeviceKind = Literal["cpu", "cuda", "mps", "xpu"]
+
+BUDGET_VARIABLE = "CEMS_DEVICE_BUDGET_MB"
+MEGABYTE = 1_000_000
+"""Bytes; decimal, like the gigabytes that are billed."""
+
+_KINDS: tuple[DeviceKind, ...] = ("cuda", "xpu", "mps", "cpu")
+_WORKING_SHARE = 0.2
+"""Share of the device kept for what a run needs beside the weights: decoding above all."""
+
+_SMALLEST_WEIGHT_SHARE = 0.25
+"""Share of the free memory that weights may hold however full the device is."""
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where pictures are drawn."""
+
+    kind: DeviceKind
+    name: str
+    total_bytes: int
+    free_bytes: int
+    """When probed; other processes' use counts."""
+
+
+def probe() -> Device:
+    """The best device, without importing torch.
+
+    A torch that is already imported is asked first, as it knows what it can use.
+    """
+    return _from_torch() or _from_nvml() or _from_apple() or _from_memory()
+
+
+def weight_budget_bytes(device: Device) -> int:
+    """Bytes that resident weights may hold in all.
+
+    CEMS_DEVICE_BUDGET_MB megabytes (10⁶ bytes) when set, but never more than the device has;
+    otherwise what is free, less a fifth of the device for the runs themselves.
+
+    Raises:
+        ConfigError: CEMS_DEVICE_BUDGET_MB is not a positive number.
+    """
+    if (text := os.environ.get(BUDGET_VARIABLE, "").strip()) != "":
+        return min(_budget_setting(text), device.total_bytes)
+    rest = device.free_bytes - int(device.total_bytes * _WORKING_SHARE)
+    return max(rest, int(device.free_bytes * _SMALLEST_WEIGHT_SHARE))
+
+
+def torch_device(setting: str | None = None) -> DeviceKind:
+    """The torch device type to draw on; imports torch.
+
+    Raises:
+        UsageError: the setting names a device that torch cannot use here.
+    """
+    usable = _usable_in_torch()
+    if setting is None:
+        return usable[0]
+    if setting not in usable:
+        raise UsageError(
+            f"the device {setting!r} cannot be used here", f"Usable: {', '.join(usable)}."
+        )
+    return next(kind for kind in usable if kind == setting)
+
+
+def likely_kind(setting: str | None = None) -> str:
+    """The device type that `torch_device` would choose; torch is asked only if imported."""
+    if setting is not None:
+        return setting
+    return torch_device() if "torch" in sys.modules else probe().kind
+
+
+def free_memory_bytes() -> int:
+    """Bytes of main memory that can be had now, within the limits of the container."""
+    return _memory()[1]
+
+
+def _budget_setting(text: str) -> int:
+    try:
+        budget = int(float(text) * MEGABYTE)
+    except (ValueError, OverflowError):
+        budget = 0
+    if budget <= 0:
+        raise ConfigError(
+            f"{BUDGET_VARIABLE} is {text!r}, not a positive number of megabytes",
+            f"Set it to a number, such as {BUDGET_VARIABLE}=8000, or unset it.",
+        )
+    return budget
+
+
+def _usable_in_torch() -> list[DeviceKind]:
+    import torch
+
+    present = {
+        "cuda": torch.cuda.is_available(),
+        "xpu": torch.xpu.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    return [kind for kind in _KINDS if present[kind]]
+
+
+def _from_torch() -> Device | None:
+    if "torch" not in sys.modules:
+        return None
+    import torch
+
+    kind = torch_device()
+    if kind == "cpu":
+        return _from_memory()
+    if kind == "mps":
+        total = torch.mps.recommended_max_memory()
+        free = min(total - torch.mps.driver_allocated_memory(), _memory()[1])
+        return Device(kind, "Apple GPU", total, max(0, free))
+    free, total = torch.accelerator.get_memory_info()
+    name = torch.cuda.get_device_name() if kind == "cuda" else "Intel GPU"
+    return Device(kind, name, total, free)
+
+
+def _from_nvml() -> Device | None:
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and visible.strip() in ("", "-1"):
+        return None
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None  # no driver
+    first = (visible or "0").split(",")[0].strip()
+    try:
+        handle = pynvml.nvmlDeviceGetHandleByIndex(int(first) if first.isdigit() else 0)
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+        name = pynvml.nvmlDeviceGetName(handle)
+    except pynvml.NVMLError:
+        return None  # a driver without a device
+    finally:
+        pynvml.nvmlShutdown()
+    text = name.decode() if isinstance(name, bytes) else str(name)
+    return Device("cuda", text, int(memory.total), int(memory.free))
+
+
+def _from_apple() -> Device | None:
+    if (platform.system(), platform.machine()) != ("Darwin", "arm64"):
+        return None
+    return Device("mps", "Apple GPU", *_memory())
+
+
+def _from_memory() -> Device:
+    return Device("cpu", platform.processor() or platform.machine(), *_memory())
+
+
+def _memory() -> tuple[int, int]:
+    """Total and available bytes of memory, within the limits of the container."""
+    import psutil
+
+    memory = psutil.virtual_memory()
+    total, free = int(memory.total), int(memory.available)
+    limit, used = _cgroup_bytes("memory.max"), _cgroup_bytes("memory.current")
+    if limit is not None:
+        total = min(total, limit)
+        free = min(free, max(0, limit - (used or 0)))
+    return total, free
+
+
+def _cgroup_bytes(name: str) -> int | None:
+    try:
+        text = (_CGROUP / name).read_text().strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None

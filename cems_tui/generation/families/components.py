@@ -1,0 +1,118 @@
+"""Loads the networks of a diffusers folder one by one, and refuses what is not whole.
+
+diffusers alone starts with random numbers where weights are missing and with an empty
+vocabulary where a tokenizer is missing, and draws anyway.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from cems_tui.errors import WeightsError
+from cems_tui.generation.fingerprint import weights_digest
+from cems_tui.generation.function import Model
+from cems_tui.generation.weight_files import component_files, read_header, variant_of
+
+_LIBRARIES = ("diffusers", "transformers")
+_LARGEST_SPARE_VOCABULARY = 0.1
+"""Share of a text encoder's vocabulary that a whole tokenizer may leave unused (padding)."""
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """The model_index.json of a diffusers folder.
+
+    Raises:
+        WeightsError: it is missing or cannot be read.
+    """
+    path = folder / "model_index.json"
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise WeightsError(f"{path} is damaged: it is not JSON") from error
+    if not isinstance(index, dict):
+        raise WeightsError(f"{path} is damaged: it does not describe a pipeline")
+    return index
+
+
+def check_files(folder: Path, components: Iterable[str]) -> int:
+    """Bytes on disk of the components' weight files, each found whole.
+
+    Raises:
+        WeightsError: a file is missing or cut short; the message names it.
+    """
+    total = 0
+    for component in components:
+        files = component_files(folder / component)
+        if not files:
+            raise WeightsError(f"there are no weights in {folder / component}")
+        for path in files:
+            read_header(path)
+            total += path.stat().st_size
+    return total
+
+
+def check_digest(model: Model, folder: Path) -> None:
+    """Refuse a folder whose weights are not those the model's digest names.
+
+    Raises:
+        WeightsError: they differ.
+    """
+    if model.digest is not None and weights_digest(folder) != model.digest:
+        raise WeightsError(f"the weights of {model.name} in {folder} are not those expected")
+
+
+def component_class(folder: Path, name: str, index: dict[str, Any]) -> Any:
+    """The class that model_index.json gives a component; importing it takes a while.
+
+    Raises:
+        WeightsError: it is not one of diffusers or transformers.
+    """
+    from importlib import import_module
+
+    match index.get(name):
+        case [str(library), str(class_name)] if library in _LIBRARIES:
+            found = getattr(import_module(library), class_name, None)
+        case _:
+            found = None
+    if found is None:
+        raise WeightsError(f"{folder / 'model_index.json'} names no known class for {name}")
+    return found
+
+
+def load_network(folder: Path, name: str, index: dict[str, Any], dtype: Any) -> Any:
+    """One network of the pipeline, in eval mode on the CPU, every weight read from its files.
+
+    Raises:
+        WeightsError: its class is not one we trust, or weights are missing.
+    """
+    network, report = component_class(folder, name, index).from_pretrained(
+        folder / name,
+        dtype=dtype,
+        use_safetensors=True,
+        local_files_only=True,
+        variant=variant_of(folder / name),
+        output_loading_info=True,
+    )
+    if missing := sorted(report["missing_keys"]):
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise WeightsError(f"{folder / name} is incomplete: {missing[0]}{more} is not in its files")
+    return network.eval()
+
+
+def check_tokenizer(folder: Path, name: str, tokenizer: Any, vocabulary: int) -> None:
+    """Refuse a tokenizer that does not fill its text encoder's vocabulary.
+
+    Raises:
+        WeightsError: its files are missing or belong to another model.
+    """
+    words = len(tokenizer)
+    if not vocabulary * (1 - _LARGEST_SPARE_VOCABULARY) <= words <= vocabulary:
+        raise WeightsError(
+            f"{folder / name} is damaged: {words:,} tokens, and the text encoder knows "
+            f"{vocabulary:,}"
+        )

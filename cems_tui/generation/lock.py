@@ -1,0 +1,124 @@
+"""Gives the device to one engine at a time, through a lock the kernel drops with its holder."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, sleep
+from types import TracebackType
+
+from cems_tui.errors import DeviceBusy, Interrupted, StorageError
+from cems_tui.paths import ensure
+from cems_tui.text import one_line
+
+_POLL_SECONDS = 0.1
+_LONGEST_COMMAND = 80
+
+
+class DeviceLock:
+    """The lock on one device; the file stays, what counts is who holds it.
+
+    As a context manager it does not wait: `with DeviceLock(path): …`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the device."""
+        return self._descriptor is not None
+
+    def acquire(
+        self, wait_seconds: float | None = 0.0, stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Take the device; does nothing when this object holds it already.
+
+        Args:
+            wait_seconds: how long to wait for another holder; None waits for ever.
+            stop: asked while waiting.
+
+        Raises:
+            DeviceBusy: another process still holds it.
+            Interrupted: `stop` said so.
+            StorageError: the lock file cannot be opened.
+        """
+        if self.held:
+            return
+        deadline = None if wait_seconds is None else monotonic() + wait_seconds
+        descriptor = self._open()
+        try:
+            while not _try_lock(descriptor):
+                if stop():
+                    raise Interrupted("stopped while waiting for the device")
+                if deadline is not None and monotonic() >= deadline:
+                    raise DeviceBusy(f"the device is held by {self._holder()}")
+                sleep(_POLL_SECONDS)
+            _write_holder(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+
+    def holder(self) -> str | None:
+        """Who holds the device now; None when nobody does. Creates nothing."""
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            return None if _try_lock(descriptor) else self._holder()
+        finally:
+            os.close(descriptor)
+
+    def release(self) -> None:
+        """Give the device back; does nothing when this object does not hold it."""
+        if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> DeviceLock:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    def _open(self) -> int:
+        ensure(self._path.parent)
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise StorageError(f"cannot open {self._path}: {error.strerror or error}") from error
+
+    def _holder(self) -> str:
+        try:
+            holder = json.loads(self._path.read_text(encoding="utf-8"))
+            return f"process {holder['pid']} ({holder['command']})"
+        except (OSError, ValueError, KeyError, TypeError):
+            return "another process"  # which has not signed yet
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _write_holder(descriptor: int) -> None:
+    command = one_line(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]), _LONGEST_COMMAND)
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "command": command}).encode(), 0)

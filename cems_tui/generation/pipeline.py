@@ -1,0 +1,118 @@
+"""What the engine asks of a loaded model: one job in, one picture out, stoppable at any step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from cems_tui.generation.function import GenerationFunction
+
+OnStep = Callable[[int, int], None]
+"""Called after every denoising step with the steps done (from 1) and the steps there are."""
+
+Stop = Callable[[], bool]
+"""Asked between the phases and after every step whether the user wants to stop."""
+
+
+def never() -> bool:
+    """A `Stop` that never stops."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything that decides what one picture looks like, beside the weights."""
+
+    prompt: str
+    seed: int
+    """0 … 2**64 − 1."""
+
+    steps: int
+    guidance: float
+    """Classifier-free guidance scale; 0 or 1 switches it off."""
+
+    width: int
+    """Pixels."""
+
+    height: int
+    """Pixels."""
+
+    negative: str = ""
+    scheduler: str | None = None
+    """A diffusers scheduler class name; None keeps the model's own."""
+
+    @classmethod
+    def of(
+        cls,
+        function: GenerationFunction,
+        prompt: str,
+        seed: int,
+        *,
+        negative: str = "",
+        width: int | None = None,
+        height: int | None = None,
+    ) -> Job:
+        """The job that draws `prompt` with a function, at its own size unless another is given."""
+        return cls(
+            prompt=prompt,
+            seed=seed,
+            steps=function.steps,
+            guidance=function.guidance,
+            width=width or function.width,
+            height=height or function.height,
+            negative=negative,
+            scheduler=function.scheduler,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A finished picture and what it took."""
+
+    image: Image
+    encode_seconds: float
+    """From the call until the prompt is encoded."""
+
+    denoise_seconds: float
+    decode_seconds: float
+    """From the last step until the picture is in memory, conversion to pixels included."""
+
+    extra_bytes: int | None
+    """Peak device bytes the run needed on top of the weights; None when it cannot be measured."""
+
+    sampler: str
+    """The diffusers scheduler class that drew it."""
+
+    @property
+    def seconds(self) -> float:
+        """What is billed: encode + denoise + decode."""
+        return self.encode_seconds + self.denoise_seconds + self.decode_seconds
+
+
+class Pipeline(Protocol):
+    """A model on the device, ready to draw."""
+
+    @property
+    def weight_bytes(self) -> int:
+        """Device bytes its weights hold."""
+        ...
+
+    def generate(self, job: Job, on_step: OnStep, stop: Stop) -> Picture:
+        """Draw one picture. The pipeline stays usable whatever happens.
+
+        Raises:
+            Interrupted: `stop` said so; noticed before and after encoding, at every step and
+                before decoding.
+            UsageError: the job cannot be followed (size, steps, seed or scheduler).
+            OutOfMemory: the device has no room for the run.
+            GenerationError: the model failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Leave the device. Safe to call twice; `generate` must not be called afterwards."""
+        ...

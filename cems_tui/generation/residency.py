@@ -1,0 +1,212 @@
+"""Which models are on the device: loaded when leased, the least recently used out first."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import RLock
+from time import perf_counter
+
+from cems_tui.errors import OutOfMemory, WeightsError
+from cems_tui.generation.admission import Resident, admit
+from cems_tui.generation.function import GenerationFunction, Model
+from cems_tui.generation.pipeline import Pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A pipeline that cannot be evicted while the lease lasts."""
+
+    pipeline: Pipeline
+    load_seconds: float
+    """What loading took, `prepare` left out; 0.0 when the model was resident."""
+
+    load_bytes: int
+    """Bytes of weights that loading brought to the device; 0 when the model was resident."""
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    model: Model
+    pipeline: Pipeline
+    leases: int = 0
+
+
+class Residency:
+    """Keeps models on the device under a budget of weight bytes.
+
+    Keyed by model: the functions of one model share a pipeline. Loading, sizes and budget are
+    passed in, so the whole of it runs without a device. Any thread may call; one at a time
+    loads or evicts.
+    """
+
+    def __init__(
+        self,
+        budget_bytes: int,
+        load: Callable[[GenerationFunction], Pipeline],
+        expected_bytes: Callable[[GenerationFunction], int | None],
+        prepare: Callable[[GenerationFunction], None] | None = None,
+    ) -> None:
+        """A device with nothing on it.
+
+        Args:
+            budget_bytes: what all weights together may hold.
+            load: brings a function's model to the device.
+            expected_bytes: the weights it will hold, as far as known before loading. With
+                None the model is let in and measured: it is on the device when it turns out
+                that others have to leave for it.
+            prepare: called before each load and not counted in its seconds, such as for
+                importing libraries: a price of loading is that of moving weights.
+        """
+        self._budget_bytes = budget_bytes
+        self._load = load
+        self._expected_bytes = expected_bytes
+        self._prepare = prepare
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._leaving: list[_Entry] = []  # freed while leased: still on the device
+        self._sizes: dict[Model, int] = {}  # expected, and measured once loaded
+        self._lock = RLock()
+
+    @contextmanager
+    def lease(self, function: GenerationFunction) -> Iterator[Lease]:
+        """The function's pipeline, loaded if need be; it stays until the block ends.
+
+        Raises:
+            OutOfMemory: it does not fit beside what is in use.
+            CemsError: whatever `load` raises; then the model is not resident.
+        """
+        with self._lock:
+            entry, lease = self._enter(function)
+            entry.leases += 1
+        try:
+            yield lease
+        finally:
+            with self._lock:
+                entry.leases -= 1
+                if entry in self._leaving and entry.leases == 0:
+                    self._leaving.remove(entry)
+                    entry.pipeline.close()
+
+    def resident(self) -> frozenset[str]:
+        """Names of the models on the device; does not wait for a load in progress."""
+        return frozenset(self._entries.copy())
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of weights on the device."""
+        with self._lock:
+            return sum(resident.weight_bytes for resident in self._residents())
+
+    def fits(self, function: GenerationFunction) -> bool | None:
+        """Whether the function's model could be let in now.
+
+        None when its size is unknown, or cannot be told as its files are damaged: leasing it
+        says what is wrong with them.
+        """
+        with self._lock:
+            if function.model.name in self._entries:
+                return True
+            try:
+                needed = self._needed_bytes(function)
+            except WeightsError:
+                return None
+            if needed is None:
+                return None
+            return admit(self._residents(), needed, self._budget_bytes).fits
+
+    def free(self, model: str) -> bool:
+        """Take a model off the device, at the end of its lease if it is in use.
+
+        Returns:
+            Whether it was resident.
+        """
+        with self._lock:
+            entry = self._entries.pop(model, None)
+            if entry is not None:
+                self._dismiss(entry)
+            return entry is not None
+
+    def free_idle(self) -> bool:
+        """Take every model off the device that is not in use; whether there was one."""
+        with self._lock:
+            idle = [name for name, entry in self._entries.items() if not entry.leases]
+            for name in idle:
+                self.free(name)
+            return bool(idle)
+
+    def close(self) -> None:
+        """Take every model off the device."""
+        with self._lock:
+            for name in list(self._entries):
+                self.free(name)
+
+    def _enter(self, function: GenerationFunction) -> tuple[_Entry, Lease]:
+        name = function.model.name
+        entry = self._entries.get(name)
+        if entry is not None and entry.model != function.model:
+            self.free(name)  # the weights were replaced since
+            entry = None
+        if entry is not None:
+            self._entries.move_to_end(name)
+            return entry, Lease(entry.pipeline, 0.0, 0)
+        self._make_room(function, self._needed_bytes(function) or 0)
+        if self._prepare is not None:
+            self._prepare(function)
+        started = perf_counter()
+        pipeline = self._load_or_make_room(function)
+        seconds = perf_counter() - started
+        self._sizes[function.model] = pipeline.weight_bytes
+        try:
+            self._make_room(function, pipeline.weight_bytes)
+        except BaseException:
+            pipeline.close()
+            raise
+        entry = self._entries[name] = _Entry(function.model, pipeline)
+        return entry, Lease(pipeline, seconds, pipeline.weight_bytes)
+
+    def _load_or_make_room(self, function: GenerationFunction) -> Pipeline:
+        try:
+            return self._load(function)
+        except OutOfMemory:
+            # The budget was too generous for this device; the last resort is an empty one.
+            if not self.free_idle():
+                raise
+        return self._load(function)
+
+    def _make_room(self, function: GenerationFunction, needed_bytes: int) -> None:
+        admission = admit(self._residents(), needed_bytes, self._budget_bytes)
+        if not admission.fits:
+            in_use = sum(r.weight_bytes for r in self._residents() if r.leased)
+            raise OutOfMemory(
+                f"{function.model.name} needs {_megabytes(needed_bytes)}; "
+                f"{_megabytes(in_use)} is in use and weights may hold "
+                f"{_megabytes(self._budget_bytes)}"
+            )
+        for name in admission.evict:
+            self.free(name)
+
+    def _residents(self) -> list[Resident]:
+        return [
+            Resident(entry.model.name, entry.pipeline.weight_bytes, entry.leases > 0)
+            for entry in (*self._leaving, *self._entries.values())
+        ]
+
+    def _needed_bytes(self, function: GenerationFunction) -> int | None:
+        if function.model not in self._sizes:
+            expected = self._expected_bytes(function)
+            if expected is None:
+                return None
+            self._sizes[function.model] = expected
+        return self._sizes[function.model]
+
+    def _dismiss(self, entry: _Entry) -> None:
+        if entry.leases:
+            self._leaving.append(entry)
+        else:
+            entry.pipeline.close()
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"

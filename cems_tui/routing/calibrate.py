@@ -1,0 +1,110 @@
+"""From the dial to λ: how many quality units a dollar is worth at each trade-off.
+
+The dial d means a mean cost of c₀ + d·(c₁ − c₀) on the training prompts, c₀ being the cheapest
+function always and c₁ this router at λ = 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cems_tui.errors import UsageError
+
+Matrix = NDArray[np.float64]
+
+_HALVINGS = 80
+_MARGIN = 1.0 + 1e-9  # a tie at the exact λ can be lost to rounding
+
+
+def choices(quality: Matrix, cost: Matrix, lambda_per_usd: float) -> NDArray[np.intp]:
+    """The function of the best utility for every prompt, shape (N,); ties go to the cheaper.
+
+    Args:
+        quality: predicted quality, shape (N, M).
+        cost: US dollars of each function, shape (M,).
+    """
+    cheapest_first = np.argsort(cost, kind="stable")
+    utility = quality[:, cheapest_first] - lambda_per_usd * cost[cheapest_first]
+    return np.asarray(cheapest_first[np.argmax(utility, axis=1)])
+
+
+def all_cheapest_lambda(quality: Matrix, cost: Matrix) -> float:
+    """The smallest λ at which every prompt goes to a cheapest function; 0 if there is no choice."""
+    dearer = cost > cost.min()
+    base = quality[:, ~dearer].max(axis=1, keepdims=True)
+    if not dearer.any() or not len(quality):
+        return 0.0
+    slopes = (quality[:, dearer] - base) / (cost[dearer] - cost.min())
+    return float(max(0.0, slopes.max()) * _MARGIN)
+
+
+def lambda_for_dial(dial: float, quality: Matrix, cost: Matrix) -> float:
+    """The smallest λ whose mean cost on the training prompts is at most that of the dial.
+
+    Args:
+        dial: 0 the cheapest … 1 the best quality.
+        quality: the router's estimates for its training prompts, shape (N, M).
+        cost: US dollars a picture, shape (M,); a function whose price is NaN is left out.
+
+    Raises:
+        UsageError: the dial is not within 0..1.
+    """
+    if not 0.0 <= dial <= 1.0:
+        raise UsageError(f"the trade-off is {dial:g}; it runs from 0 to 1", "Try 0.5.")
+    quality, cost = np.asarray(quality, dtype=np.float64), np.asarray(cost, dtype=np.float64)
+    priced = np.isfinite(cost)
+    quality, cost = quality[:, priced], cost[priced]
+    if cost.size < 2 or not len(quality):
+        return 0.0
+    high = all_cheapest_lambda(quality, cost)
+    dearest = _mean_cost(quality, cost, 0.0)
+    least = float(cost.min())
+    target = least + dial * (dearest - least)
+    if dial == 1.0 or dearest <= target:
+        return 0.0
+    return high if dial == 0.0 else _smallest(quality, cost, target * (1.0 + 1e-12), high)
+
+
+def _smallest(quality: Matrix, cost: Matrix, target: float, high: float) -> float:
+    """Halves 0..high down to the first λ at which the mean cost is at most the target."""
+    low = 0.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2.0
+        if middle in (low, high):
+            break
+        if _mean_cost(quality, cost, middle) <= target:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _mean_cost(quality: Matrix, cost: Matrix, lambda_per_usd: float) -> float:
+    return float(cost[choices(quality, cost, lambda_per_usd)].mean())
+
+
+class Dial:
+    """The dial of one router: remembers λ for the prices it has seen."""
+
+    def __init__(self, functions: Sequence[str], quality: NDArray[np.floating]) -> None:
+        """`quality`: the router's estimates for its training prompts, shape (N, M)."""
+        self._functions = tuple(functions)
+        self._quality = quality.astype(np.float64)
+        self._lambda = lru_cache(maxsize=256)(self._calibrate)
+
+    def lambda_at(self, dial: float, prices: Mapping[str, float | None]) -> float:
+        """λ in quality units per US dollar for those who may be chosen.
+
+        Args:
+            prices: US dollars of the functions that may be chosen; the absent and the unknown are
+                left out of the calibration.
+        """
+        return self._lambda(dial, tuple(prices.get(name) for name in self._functions))
+
+    def _calibrate(self, dial: float, prices: tuple[float | None, ...]) -> float:
+        cost = np.array([np.nan if price is None else price for price in prices])
+        return lambda_for_dial(dial, self._quality, cost)

@@ -1,0 +1,200 @@
+"""The card of a router checkpoint: everything about it but its numbers, as readable JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from cems_tui.errors import WeightsError
+from cems_tui.routing.features import FeatureConfig
+
+FORMAT = 1
+"""Raised when an older program could no longer read what is written."""
+
+DAMAGED = "Train it again with `cems router train`, or import it again."
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionFacts:
+    """What a generation function was when its scores were made. None is not known."""
+
+    weights: str | None = None
+    """`sha256:…` of the model's weights."""
+
+    steps: int | None = None
+    guidance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What a router was trained on."""
+
+    table: str
+    """`sha256:…` of the score table."""
+
+    prompts: int
+    readings: int
+    """Scores, repeats included."""
+
+    missing: int
+    """Cells without a score."""
+
+    seed: int
+    folds: int
+    sources: Mapping[str, int] = field(default_factory=dict)
+    """Prompts of each source data set."""
+
+    split: str = "folds"
+    """The figures are of held-out folds; the router is refitted on all prompts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """The readable half of a checkpoint."""
+
+    name: str
+    kind: str
+    metric: str
+    functions: Mapping[str, FunctionFacts]
+    features: FeatureConfig
+    settings: Mapping[str, float | int | None]
+    """Numbers chosen in training: penalties, K, shrinkage, the novelty limit."""
+
+    training: Training
+    created: str
+    """UTC, ISO 8601."""
+
+    prices: Mapping[str, float | None] = field(default_factory=dict)
+    """US dollars a picture that the evaluation used."""
+
+    scorers: Mapping[str, str | None] = field(default_factory=dict)
+    """The instrument of each metric's scores; None is unknown."""
+
+    mixed: Mapping[str, tuple[float, float]] | None = None
+    """Minimum and maximum of each metric that the mixed score adds (CEMS)."""
+
+    interval: str = ""
+    """How the 90 % interval was made, for people."""
+
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+    """What `cems router eval` prints for the table trained on."""
+
+    negated: bool = False
+    """Whether the metric's scores were negated because lower is better."""
+
+    format: int = FORMAT
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        return (
+            f"{self.kind} router for {self.metric} over {len(self.functions)} functions, "
+            f"trained on {self.training.prompts:,} prompts: {self.verdict}"
+        )
+
+    @property
+    def verdict(self) -> str:
+        """`beats best single`, `ties`, `worse` or `not evaluated`."""
+        return str(self.evaluation.get("verdict", "not evaluated"))
+
+    def to_json(self, sha256: str) -> dict[str, Any]:
+        """The card of a checkpoint whose weights file has this digest."""
+        row = {"summary": self.summary, "verdict": self.verdict, "sha256": sha256, **asdict(self)}
+        row["features"] = self.features.to_json()
+        return row
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Card:
+        """The card that `to_json` wrote; raises KeyError, TypeError or ValueError otherwise."""
+        mixed = row["mixed"]
+        return cls(
+            name=str(row["name"]),
+            kind=str(row["kind"]),
+            metric=str(row["metric"]),
+            functions={name: FunctionFacts(**facts) for name, facts in row["functions"].items()},
+            features=FeatureConfig.from_json(row["features"]),
+            settings=dict(row["settings"]),
+            training=Training(**row["training"]),
+            created=str(row["created"]),
+            prices=dict(row["prices"]),
+            scorers=dict(row["scorers"]),
+            mixed=None
+            if mixed is None
+            else {k: (float(a), float(b)) for k, (a, b) in mixed.items()},
+            interval=str(row["interval"]),
+            evaluation=dict(row["evaluation"]),
+            negated=bool(row["negated"]),
+            format=int(row["format"]),
+        )
+
+
+def parse_card(text: str, where: str) -> tuple[Card, str]:
+    """A card and the digest it expects of the weights.
+
+    Raises:
+        WeightsError: not a card, or one of a newer program.
+    """
+    try:
+        row = json.loads(text)
+        newer = int(row["format"]) > FORMAT
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{where} is not the card of a router: {error}", DAMAGED) from error
+    if newer:
+        raise WeightsError(
+            f"{where} was written by a newer cems-tui (format {row['format']}, known is {FORMAT})",
+            "Update cems-tui.",
+        )
+    try:
+        return Card.from_json(row), str(row["sha256"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{where} is not the card of a router: {error!r}", DAMAGED) from error
+
+
+def check_compatible(card: Card, functions: Mapping[str, FunctionFacts]) -> list[str]:
+    """Notes on what could not be compared between the card and the functions of this machine.
+
+    Functions the card does not know are ignored; a field that is None on either side is not
+    compared and is noted as unverified.
+
+    Raises:
+        WeightsError: a known function has other weights, steps or guidance than trained on.
+    """
+    notes = []
+    for name, trained in card.functions.items():
+        here = functions.get(name)
+        if here is None:
+            continue
+        unverified = []
+        for part in ("weights", "steps", "guidance"):
+            ours, theirs = getattr(here, part), getattr(trained, part)
+            if ours is None or theirs is None:
+                unverified.append(part)
+            elif ours != theirs:
+                raise WeightsError(
+                    f"router {card.name} was trained on {name} with {part} {theirs}, "
+                    f"here it has {ours}",
+                    "Choose another router, or train one with `cems router train`.",
+                )
+        if unverified:
+            notes.append(f"{name}: {', '.join(unverified)} not verified against {card.name}")
+    return notes
+
+
+def choose_router(
+    available: Sequence[Card], in_use: str | None, functions: Sequence[str]
+) -> Card | None:
+    """The router to ask: the one in use; failing that, the one that knows most of the functions.
+
+    Args:
+        functions: the installed functions that may be chosen.
+
+    Of equals the newest. None when none knows any of them.
+    """
+    chosen = next((card for card in available if card.name == in_use), None)
+    if chosen is not None:
+        return chosen
+    known = [(len(set(card.functions) & set(functions)), card.created, card) for card in available]
+    best = max(known, key=lambda one: one[:2], default=None)
+    return best[2] if best and best[0] else None

@@ -1,0 +1,1 @@
+"""Members of an ensemble that predict the quality of every generation function."""

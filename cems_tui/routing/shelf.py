@@ -1,0 +1,77 @@
+"""The router checkpoints at hand, and which one is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from cems_tui.errors import UnknownName
+from cems_tui.generation.function import GenerationFunction
+from cems_tui.routing.card import Card, FunctionFacts, check_compatible, choose_router
+from cems_tui.routing.checkpoint import Checkpoint, list_checkpoints, load_checkpoint
+
+
+class RouterShelf:
+    """Checkpoints of several folders, each loaded and checked once, when first asked."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        """Of checkpoints of equal name the first folder's counts."""
+        self._folders = folders
+        self._loaded: dict[str, Checkpoint] = {}
+
+    @cached_property
+    def _cards(self) -> dict[str, tuple[Path, Card]]:
+        return {card.name: (folder, card) for folder, card in list_checkpoints(self._folders)}
+
+    def cards(self) -> list[Card]:
+        """Every readable card, by name."""
+        return [card for _, card in self._cards.values()]
+
+    def named(self, name: str) -> Checkpoint:
+        """The checkpoint of that name.
+
+        Raises:
+            UnknownName: there is none.
+            WeightsError: it is damaged.
+        """
+        if name not in self._loaded:
+            if name not in self._cards:
+                folder = self._damaged(name)
+                if folder is None:
+                    raise UnknownName.of("router", name, self._cards)
+                return load_checkpoint(folder, name)  # says what is wrong with it
+            self._loaded[name] = load_checkpoint(self._cards[name][0], name)
+        return self._loaded[name]
+
+    def default(self, functions: Sequence[str]) -> Checkpoint | None:
+        """The one that knows most of these functions; None when none knows any.
+
+        Raises:
+            WeightsError: that one is damaged.
+        """
+        card = choose_router(self.cards(), None, functions)
+        return None if card is None else self.named(card.name)
+
+    def notes(
+        self, checkpoint: Checkpoint, functions: Sequence[GenerationFunction]
+    ) -> Sequence[str]:
+        """What could not be verified of the checkpoint against the functions of this machine.
+
+        Raises:
+            WeightsError: a function differs from the one the checkpoint was trained on.
+        """
+        facts = {
+            function.name: FunctionFacts(
+                weights=function.model.digest, steps=function.steps, guidance=function.guidance
+            )
+            for function in functions
+        }
+        return check_compatible(checkpoint.card, facts)
+
+    def _damaged(self, name: str) -> Path | None:
+        """The folder that has a file of that name, though not a readable card."""
+        for folder in self._folders:
+            if any((folder / f"{name}{ending}").is_file() for ending in (".json", ".safetensors")):
+                return folder
+        return None

@@ -1,0 +1,78 @@
+"""A score table made ready to learn from: what is known, sampled, filled, and beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cems_tui.bench.score_table import Pivot, ScoreTable
+
+
+def filled(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Missing cells as function mean + prompt effect: they say nothing about who is better."""
+    missing = np.isnan(scores)
+    if not missing.any():
+        return scores
+    effect = np.zeros((len(scores), 1))
+    for _ in range(10):
+        column = np.nanmean(scores - effect, axis=0)
+        effect = np.nanmean(scores - column, axis=1, keepdims=True)
+    return np.where(missing, column + effect, scores)
+
+
+def known(pivot: Pivot) -> Pivot:
+    """Without the prompts that have no score at all, and the functions that have none."""
+    rows = np.flatnonzero(~np.isnan(pivot.scores).all(axis=1))
+    columns = np.flatnonzero(~np.isnan(pivot.scores).all(axis=0))
+    return _subset(pivot, rows, columns)
+
+
+def sampled(pivot: Pivot, most: int, seed: int) -> Pivot:
+    """At most so many prompts of it, drawn at random."""
+    if len(pivot.prompts) <= most:
+        return pivot
+    rows = np.random.default_rng(seed).choice(len(pivot.prompts), most, replace=False)
+    return _subset(pivot, np.sort(rows), np.arange(len(pivot.functions)))
+
+
+def _subset(pivot: Pivot, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Pivot:
+    new_row = {int(old): new for new, old in enumerate(rows)}
+    new_column = {int(old): new for new, old in enumerate(columns)}
+    return replace(
+        pivot,
+        prompt_ids=tuple(pivot.prompt_ids[row] for row in rows),
+        prompts=tuple(pivot.prompts[row] for row in rows),
+        groups=tuple(pivot.groups[row] for row in rows),
+        functions=tuple(pivot.functions[column] for column in columns),
+        scores=pivot.scores[np.ix_(rows, columns)],
+        repeats=pivot.repeats[np.ix_(rows, columns)],
+        readings=tuple(
+            (new_row[row], new_column[column], score)
+            for row, column, score in pivot.readings
+            if row in new_row and column in new_column
+        ),
+    )
+
+
+def other_metrics(
+    table: ScoreTable, pivot: Pivot, rows: NDArray[np.intp]
+) -> dict[str, NDArray[np.float64]]:
+    """Every metric that has all scores of these prompts, in its own direction, (n, M) each."""
+    out = {}
+    for metric in table.metrics:
+        other = table.pivot(metric)
+        if not set(pivot.functions) <= set(other.functions):
+            continue
+        places = {name: row for row, name in enumerate(other.prompt_ids)}
+        wanted = [places.get(pivot.prompt_ids[row]) for row in rows]
+        if None in wanted:
+            continue
+        columns = [other.functions.index(name) for name in pivot.functions]
+        scores = other.scores[
+            np.ix_(np.array(wanted, dtype=np.intp), np.array(columns, dtype=np.intp))
+        ]
+        if not np.isnan(scores).any():
+            out[metric] = -scores if other.negated else scores
+    return out

@@ -1,0 +1,1 @@
+"""The recipe of the embedded starter pack: scenes, training, packing, verification."""

@@ -1,0 +1,147 @@
+"""Scenes into English: many ways to say the same thing, and near misses of a caption."""
+
+from __future__ import annotations
+
+import random
+
+from cems_tui.starter.scenes import Scene, Thing
+from cems_tui.starter.vocabulary import (
+    BACKGROUNDS,
+    COLOURS,
+    COUNTS,
+    MEDIA,
+    NOUN_OF,
+    NOUNS,
+    POSTURES,
+    RELATIONS,
+    SIZES,
+    article,
+    names_of,
+    plural,
+)
+
+OPPOSITE = {
+    "left": "right", "right": "left", "above": "below", "over": "under", "below": "above",
+    "under": "over", "beneath": "above", "underneath": "above", "two": "three", "three": "two",
+}  # fmt: skip
+
+_PLACES = tuple(phrase for phrases in BACKGROUNDS.values() for phrase in phrases)
+_SIZE_OF = {word: size for size, words in SIZES.items() for word in words}
+
+
+def describe(scene: Scene, rng: random.Random) -> str:
+    """One caption of `scene`."""
+    things = [name(thing, rng) for thing in scene.things]
+    if len(things) == 1:
+        text = _alone(scene.things[0], things[0], rng)
+    elif scene.relation is not None:
+        text = _related(scene.things[0], things, scene.relation, rng)
+    elif len(things) == 4 and rng.random() < 0.5:
+        text = f"{things[0]} and {things[1]} above {things[2]} and {things[3]}"
+    else:
+        text = ", ".join(things[:-1]) + " and " + things[-1]
+    return _on_ground(text, scene.background, rng)
+
+
+def name(thing: Thing, rng: random.Random) -> str:
+    """The thing with its article or count, size and colour: `two small red cars`."""
+    noun = rng.choice(names_of(thing.noun)) if rng.random() < 0.25 else thing.noun
+    words = [plural(noun) if thing.count > 1 else noun]
+    if thing.colour:
+        words.insert(0, thing.colour)
+    if thing.size:
+        words.insert(0, rng.choice(SIZES[thing.size]))
+    if thing.count > 1:
+        words.insert(0, COUNTS[thing.count - 1])
+    else:
+        draw = rng.random()
+        if draw < 0.86:
+            words.insert(0, article(words[0]))
+        elif draw < 0.93:
+            words.insert(0, "the" if draw < 0.9 else "one")
+    return " ".join(words)
+
+
+def _alone(thing: Thing, text: str, rng: random.Random) -> str:
+    draw = rng.random()
+    if draw < 0.14:
+        medium = rng.choice(MEDIA)
+        return f"{article(medium)} {medium} of {text}"
+    if draw < 0.18:
+        return f"there {'are' if thing.count > 1 else 'is'} {text}"
+    return text
+
+
+def _related(first: Thing, things: list[str], relation: str, rng: random.Random) -> str:
+    if relation in ("left", "right") and rng.random() < 0.12:
+        other = OPPOSITE[relation]
+        return f"{things[0]} on the {relation} and {things[1]} on the {other}"
+    phrase = rng.choice(RELATIONS[relation])
+    if phrase != "and" and rng.random() < 0.12:
+        posture = rng.choice(POSTURES)
+        if posture in ("is", "are"):
+            posture = "are" if first.count > 1 else "is"
+        phrase = f"{posture} {phrase}"
+    return f"{things[0]} {phrase} {things[1]}"
+
+
+def _on_ground(text: str, background: str | None, rng: random.Random) -> str:
+    if background is None:
+        return text
+    if background in COLOURS:
+        ground = f"{article(background)} {background} background"
+        return f"{text} on {ground}" if rng.random() < 0.8 else f"{text}, {background} background"
+    phrase = rng.choice(BACKGROUNDS[background])
+    draw = rng.random()
+    if draw < 0.68:
+        return f"{text} {phrase}"
+    return f"{text}, {phrase}" if draw < 0.9 else f"{phrase}, {text}"
+
+
+def near_miss(caption: str, rng: random.Random) -> str:
+    """`caption` with one thing wrong: a noun, colour, count, size, relation or place.
+
+    Two different nouns are exchanged now and then, unless only `and` stands between them.
+    """
+    words = caption.replace(",", " ,").split()
+    nouns = [i for i, word in enumerate(words) if word in NOUN_OF]
+    if len(nouns) == 2 and NOUN_OF[words[nouns[0]]] != NOUN_OF[words[nouns[1]]]:
+        between = words[nouns[0] : nouns[1]]
+        directed = any(word in OPPOSITE and word not in COUNTS for word in between)
+        if directed and rng.random() < 0.3:
+            first, second = nouns
+            words[first], words[second] = words[second], words[first]
+            return _join(words)
+    changes = [(i, options) for i, word in enumerate(words) if (options := _others(word))]
+    place = next((phrase for phrase in _PLACES if phrase in caption), None)
+    if place and rng.random() < 0.2:
+        return caption.replace(place, rng.choice(_other_places(place)))
+    if not changes:
+        return caption
+    index, options = rng.choice(changes)
+    words[index] = rng.choice(options)
+    return _join(words)
+
+
+def _others(word: str) -> tuple[str, ...]:
+    """What would make the caption wrong in place of `word`."""
+    if word in NOUN_OF:
+        own = NOUN_OF[word]
+        many = word not in names_of(own)
+        return tuple(plural(noun) if many else noun for noun in NOUNS if noun != own)
+    if word in COLOURS:
+        return tuple(colour for colour in COLOURS if colour != word)
+    if word in OPPOSITE:
+        return (OPPOSITE[word],)
+    if word in _SIZE_OF:
+        return SIZES["big" if _SIZE_OF[word] == "small" else "small"]
+    return ()
+
+
+def _other_places(place: str) -> tuple[str, ...]:
+    own = next(key for key, phrases in BACKGROUNDS.items() if place in phrases)
+    return tuple(p for key, phrases in BACKGROUNDS.items() if key != own for p in phrases)
+
+
+def _join(words: list[str]) -> str:
+    return " ".join(words).replace(" ,", ",")

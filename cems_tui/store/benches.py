@@ -1,0 +1,307 @@
+"""The benchmarks in the database: their plans, their cells as they are done, their scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from cems_tui.bench.plan import BenchPlan, BenchPrompt, Cell, CellKey, Status, continued
+from cems_tui.errors import UnknownName, UsageError
+from cems_tui.quality.score import Score
+from cems_tui.record import now
+from cems_tui.store.bench_rows import imported, long_row
+from cems_tui.store.connection import Connection
+from cems_tui.store.rows import finite
+from cems_tui.store.writing import insert
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+EXPORT_PAGE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class BenchSummary:
+    """One benchmark in a list."""
+
+    name: str
+    created: str
+    status: Status
+    prompts: int
+    functions: int
+    cells: int
+    """Pictures made (of an imported table: its rows)."""
+
+    failed: int
+    cost_usd: float | None
+    """Sum of the priced cells; None when no cell has a price."""
+
+    unpriced: int
+
+    def to_json(self) -> dict[str, Any]:
+        """One row of `cems bench ls --json`."""
+        return asdict(self)
+
+
+class Benches:
+    """The benchmark tables; `run_bench` writes to them cell by cell."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def summaries(self) -> list[BenchSummary]:
+        """Every benchmark, newest first."""
+        rows = self._connection.rows(
+            """
+            SELECT name, benches.created AS created, status,
+                COUNT(DISTINCT prompt_id) AS prompts, COUNT(DISTINCT function) AS functions,
+                COUNT(id) - COUNT(error) AS cells, COUNT(error) AS failed,
+                SUM(cost_usd) AS cost_usd, COUNT(id) - COUNT(error) - COUNT(cost_usd) AS unpriced
+            FROM benches LEFT JOIN bench_cells ON bench = name
+            GROUP BY name ORDER BY benches.created DESC, name
+            """
+        )
+        return [BenchSummary(**dict(row)) for row in rows]
+
+    def plan(self, name: str) -> BenchPlan:
+        """The plan of a benchmark that was run here.
+
+        Raises:
+            UnknownName: there is no such benchmark.
+            UsageError: it was imported, so it has no plan.
+        """
+        row = self._row(name)
+        if row["status"] == "imported":
+            raise UsageError(f"the benchmark {name!r} is an imported table", "Run another --name.")
+        return BenchPlan.from_spec(name, json.loads(row["spec"]))
+
+    def begin(self, plan: BenchPlan, *, resume: bool) -> BenchPlan:
+        """Open the benchmark of that plan, new or to be continued; the plan that is to be run.
+
+        Raises:
+            UsageError: another benchmark has the name.
+            StorageError: it cannot be written.
+        """
+        with self._connection.transaction() as db:
+            found = self._connection.rows("SELECT 1 FROM benches WHERE name = ?", [plan.name])
+            whole = continued(self.plan(plan.name), plan, resume=resume) if found else plan
+            row = {"spec": json.dumps(whole.spec()), "status": "running"}
+            if found:
+                db.conn.execute(
+                    "UPDATE benches SET spec = ?, status = ? WHERE name = ?",
+                    [*row.values(), plan.name],
+                )
+            else:
+                insert(db, "benches", {"name": plan.name, "created": now(), **row})
+        return whole
+
+    def done(self, name: str, *, failed_too: bool) -> frozenset[CellKey]:
+        """The cells that are made, and with `failed_too` also those that were tried."""
+        rows = self._connection.rows(
+            "SELECT prompt_id, function, seed FROM bench_cells "
+            "WHERE bench = ? AND (error IS NULL OR ?)",
+            [name, failed_too],
+        )
+        return frozenset(CellKey(row[0], row[1], row[2]) for row in rows)
+
+    def record(
+        self,
+        plan: BenchPlan,
+        key: CellKey,
+        prompt: BenchPrompt,
+        cell: Cell | None,
+        error: str | None,
+    ) -> None:
+        """Keep one cell, made or failed, in the place of an earlier try.
+
+        Metrics of the plan that were not read are kept as missing.
+
+        Raises:
+            UsageError: a metric was read by another instrument before; two are never mixed.
+            GenerationError: a figure is not finite.
+            StorageError: it cannot be written.
+        """
+        name = plan.name
+        row = _cell_row(name, key, prompt, cell, error)
+        read = cell.scores if cell else ()
+        missing = set(plan.metrics) - {score.metric for score in read}
+        scores = [_score_row(score) for score in read]
+        scores += [
+            {"metric": metric, "value": None} for metric in plan.metrics if metric in missing
+        ]
+        with self._connection.transaction() as db:
+            self._refuse_other_scorers(name, read)
+            db.conn.execute(
+                "DELETE FROM bench_cells "
+                "WHERE bench = ? AND prompt_id = ? AND function = ? AND seed = ?",
+                [name, key.prompt_id, key.function, key.seed],
+            )
+            _insert_cell(db, row, scores)
+
+    def end(self, name: str, status: Status) -> None:
+        """Note how the run ended."""
+        with self._connection.transaction() as db:
+            db.conn.execute("UPDATE benches SET status = ? WHERE name = ?", [status, name])
+
+    def remove(self, name: str) -> None:
+        """Forget a benchmark with all its cells.
+
+        Raises:
+            UnknownName: there is no such benchmark.
+        """
+        self._row(name)
+        with self._connection.transaction() as db:
+            db.conn.execute("DELETE FROM benches WHERE name = ?", [name])
+
+    def import_rows(self, name: str, rows: Iterable[Mapping[str, Any]], source: str = "") -> int:
+        """Keep a long-form table whole as a benchmark; the number of its rows.
+
+        Args:
+            name: a benchmark name that is free.
+            rows: long-form rows, checked; a score of None is a missing cell and stays one.
+            source: where they come from, for people.
+
+        Raises:
+            UsageError: the name is taken.
+            GenerationError: a figure is not finite.
+            StorageError: it cannot be written; then nothing is kept.
+        """
+        count = 0
+        with self._connection.transaction() as db:
+            if self._connection.rows("SELECT 1 FROM benches WHERE name = ?", [name]):
+                raise UsageError(
+                    f"there is a benchmark {name!r} already",
+                    "Choose another --name, or remove it with `cems bench rm`.",
+                )
+            spec = json.dumps({"source": source})
+            moment = now()
+            insert(
+                db,
+                "benches",
+                {"name": name, "created": moment, "spec": spec, "status": "imported"},
+            )
+            for row in rows:
+                _insert_cell(db, *imported(name, row, moment))
+                count += 1
+        return count
+
+    def long_rows(self, name: str) -> Iterator[dict[str, Any]]:
+        """The benchmark in the contract's long form: a row a score, in the order they were made.
+
+        What is missing (a failed cell, a metric that was not read) is a row without a score.
+
+        Raises:
+            UnknownName: there is no such benchmark.
+        """
+        self._row(name)
+        return self._long_rows(name)
+
+    def _long_rows(self, name: str) -> Iterator[dict[str, Any]]:
+        directions = self._directions(name)
+        after = (0, "")
+        while page := self._connection.rows(
+            """
+            SELECT id, prompt_id, prompt, function, metric, value, cost_usd, seconds,
+                memory_bytes, seed, rater, group_name, higher_is_better
+            FROM bench_cells JOIN bench_scores ON cell = id
+            WHERE bench = ? AND (id, metric) > (?, ?)
+            ORDER BY id, metric LIMIT ?
+            """,
+            [name, *after, EXPORT_PAGE],
+        ):
+            for row in page:
+                said = long_row(dict(row))
+                yield said | {"higher_is_better": directions.get(row["metric"], True)}
+            after = (page[-1]["id"], page[-1]["metric"])
+
+    def failures(self, name: str) -> list[tuple[CellKey, str]]:
+        """The cells that failed, and why."""
+        self._row(name)
+        rows = self._connection.rows(
+            "SELECT prompt_id, function, seed, error FROM bench_cells "
+            "WHERE bench = ? AND error IS NOT NULL ORDER BY id",
+            [name],
+        )
+        return [(CellKey(row[0], row[1], row[2]), row[3]) for row in rows]
+
+    def scorers(self, name: str) -> dict[str, str | None]:
+        """The instrument that read each metric; None where the table did not say.
+
+        Raises:
+            UnknownName: there is no such benchmark.
+        """
+        self._row(name)
+        rows = self._connection.rows(
+            """
+            SELECT metric, MAX(scorer) AS scorer FROM bench_scores JOIN bench_cells ON id = cell
+            WHERE bench = ? GROUP BY metric
+            """,
+            [name],
+        )
+        return {row["metric"]: row["scorer"] for row in rows}
+
+    def _row(self, name: str) -> Mapping[str, Any]:
+        rows = self._connection.rows("SELECT * FROM benches WHERE name = ?", [name])
+        if not rows:
+            names = self._connection.rows("SELECT name FROM benches ORDER BY name")
+            raise UnknownName.of("benchmark", name, [row["name"] for row in names])
+        return dict(rows[0])
+
+    def _directions(self, name: str) -> dict[str, bool]:
+        """Whether higher is better, by metric; a missing score does not say."""
+        rows = self._connection.rows(
+            """
+            SELECT metric, MIN(higher_is_better) AS higher
+            FROM bench_scores JOIN bench_cells ON id = cell
+            WHERE bench = ? AND (value IS NOT NULL OR NOT higher_is_better) GROUP BY metric
+            """,
+            [name],
+        )
+        return {row["metric"]: bool(row["higher"]) for row in rows}
+
+    def _refuse_other_scorers(self, name: str, scores: Iterable[Score]) -> None:
+        for score in scores:
+            before = self._connection.rows(
+                """
+                SELECT scorer FROM bench_scores JOIN bench_cells ON id = cell
+                WHERE bench = ? AND metric = ? AND scorer IS NOT NULL LIMIT 1
+                """,
+                [name, score.metric],
+            )
+            if before and before[0]["scorer"] != score.scorer:
+                raise UsageError(
+                    f"{score.metric} of the benchmark {name!r} was read by "
+                    f"{before[0]['scorer']}, and now by {score.scorer}",
+                    "Readings of two instruments are never mixed: use another --name.",
+                )
+
+
+def _insert_cell(db: Database, row: Mapping[str, Any], scores: Iterable[dict[str, Any]]) -> None:
+    cell = insert(db, "bench_cells", row)
+    for score in scores:
+        insert(db, "bench_scores", {"cell": cell, **score})
+
+
+def _cell_row(
+    name: str, key: CellKey, prompt: BenchPrompt, cell: Cell | None, error: str | None
+) -> dict[str, Any]:
+    row = {
+        "bench": name,
+        "prompt_id": key.prompt_id,
+        "prompt": prompt.prompt,
+        "group_name": prompt.group,
+        "function": key.function,
+        "seed": key.seed,
+        "seconds": cell.seconds if cell else None,
+        "memory_bytes": cell.memory_bytes if cell else None,
+        "cost_usd": cell.cost_usd if cell else None,
+        "error": error,
+        "created": now(),
+    }
+    return finite(row, f"a cell of {name}")
+
+
+def _score_row(score: Score) -> dict[str, Any]:
+    return finite(asdict(score), f"the score {score.metric}")

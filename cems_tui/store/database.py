@@ -1,0 +1,294 @@
+"""The store: every picture with its decision and scores, every failure, every session.
+
+One writer at a time, readers beside it (WAL). `open_store` is the door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from cems_tui.errors import UnknownName, UsageError
+from cems_tui.ids import new_id
+from cems_tui.record import Generation, now
+from cems_tui.store import reading, statistics, writing
+from cems_tui.store.connection import Connection, connect, connect_to_read
+from cems_tui.store.reading import Marks, Observation
+from cems_tui.store.search import Matching, matching
+from cems_tui.store.statistics import Stats, Window
+
+if TYPE_CHECKING:
+    from cems_tui.store.benches import Benches
+
+SessionKind = Literal["app", "command", "recovered"]
+"""`recovered`: known only from the receipt of a picture found in the folder."""
+
+EXPORT_PAGE = 200
+
+
+class Store:
+    """The database, open. May be used by several threads, one after the other."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.path = connection.path
+
+    @cached_property
+    def benches(self) -> Benches:
+        """The benchmarks kept in this database."""
+        from cems_tui.store.benches import Benches
+
+        return Benches(self._connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def session(
+        self, name: str | None = None, *, kind: SessionKind = "command", command: str = ""
+    ) -> str:
+        """The id of a new session, or of the named one when it exists.
+
+        Raises:
+            UsageError: the name is blank.
+            StorageError: the database cannot be written.
+        """
+        if name is not None and not name.strip():
+            raise UsageError("the session has no name", "Give it a name, or leave it out.")
+        with self._connection.transaction() as db:
+            if name is not None:
+                found = db.conn.execute("SELECT id FROM sessions WHERE name = ?", [name]).fetchone()
+                if found is not None:
+                    return str(found["id"])
+            fresh = new_id()
+            writing.insert(
+                db,
+                "sessions",
+                {"id": fresh, "name": name, "kind": kind, "started": now(), "command": command},
+            )
+        return fresh
+
+    def add_generation(self, generation: Generation) -> None:
+        """Record a picture with its candidates and scores: all or nothing.
+
+        Recording the very same picture again changes nothing.
+
+        Raises:
+            UnknownName: its session is not in the database.
+            GenerationError: a figure is not finite.
+            StorageError: it cannot be written, or another picture has its id.
+        """
+        writing.add(self._connection, generation, session_if_missing=False)
+
+    def adopt(self, generation: Generation) -> None:
+        """Record a picture known only from its receipt; its session is made if need be.
+
+        Raises:
+            GenerationError: a figure is not finite.
+            StorageError: it cannot be written, or another picture has its id.
+        """
+        writing.add(self._connection, generation, session_if_missing=True)
+
+    def add_failure(
+        self,
+        request: str,
+        session: str,
+        prompt: str,
+        message: str,
+        exit_code: int,
+        function: str | None = None,
+    ) -> None:
+        """Record that a request ended without a picture, and why.
+
+        Raises:
+            UnknownName: the session is not in the database.
+            StorageError: it cannot be written.
+        """
+        writing.add_failure(
+            self._connection, request, session, prompt, function, message, exit_code
+        )
+
+    def generation(self, id_or_prefix: str) -> Generation:
+        """The picture of that id, or the only one whose id begins so.
+
+        Raises:
+            UnknownName: there is none.
+            UsageError: there are several.
+            StorageError: the database cannot be read.
+        """
+        return reading.find(self._connection, id_or_prefix)
+
+    def generation_by_image(self, path: Path) -> Generation:
+        """The picture whose file that is, the newest of them when several were.
+
+        Raises:
+            UnknownName: no row names that file.
+            StorageError: the database cannot be read.
+        """
+        return reading.find_by_image(self._connection, path)
+
+    def has_session(self, session_id: str) -> bool:
+        """Whether a session of exactly that id is in this database."""
+        return bool(self._connection.rows("SELECT 1 FROM sessions WHERE id = ?", [session_id]))
+
+    def has(self, generation_id: str) -> bool:
+        """Whether a picture of exactly that id is recorded, hidden or not."""
+        return bool(
+            self._connection.rows("SELECT 1 FROM generations WHERE id = ?", [generation_id])
+        )
+
+    def known_images(self) -> dict[str, Path]:
+        """The file of every recorded picture, by id."""
+        return {
+            row["id"]: Path(row["image"])
+            for row in self._connection.rows("SELECT id, image FROM generations")
+        }
+
+    def generations(
+        self,
+        search: str | None = None,
+        session: str | None = None,
+        limit: int | None = None,
+        before: str | None = None,
+    ) -> list[Generation]:
+        """Pictures, newest first.
+
+        Args:
+            search: words that the prompt or negative prompt must have, the last one perhaps
+                unfinished; where no picture has them as words, as a piece of the text.
+            session: the id or name of a session.
+            limit: at most this many; None is all.
+            before: the id of a picture; only older ones are given (the next page).
+
+        Raises:
+            UnknownName: no such session, or no picture `before`.
+            StorageError: the database cannot be read.
+        """
+        asked = [Matching("removed IS NULL")]
+        if session is not None:
+            asked.append(Matching("session = ?", (self._session_id(session),)))
+        if before is not None:
+            newest = self.generation(before)
+            asked.append(Matching("(created, id) < (?, ?)", (newest.created, newest.id)))
+        if search is not None and search.strip():
+            asked.append(matching(self._connection, search))
+        where = " AND ".join(part.sql for part in asked)
+        arguments: list[Any] = [value for part in asked for value in part.arguments]
+        rows = self._connection.rows(
+            f"SELECT * FROM generations WHERE {where} ORDER BY created DESC, id DESC LIMIT ?",
+            [*arguments, -1 if limit is None else limit],
+        )
+        return reading.with_parts(self._connection, rows)
+
+    def stats(
+        self, session: str | None = None, since: str | None = None, until: str | None = None
+    ) -> Stats:
+        """What the history adds up to, hidden pictures included: their money is spent too.
+
+        Args:
+            session: the id or name of a session; None is all of them.
+            since: UTC, ISO 8601, included.
+            until: UTC, ISO 8601, included.
+
+        Raises:
+            UnknownName: no such session.
+            StorageError: the database cannot be read.
+        """
+        wanted = None if session is None else self._session_id(session)
+        return statistics.stats(self._connection, Window.of(wanted, since, until))
+
+    def observations(self, limit_per_function: int = 20) -> list[Observation]:
+        """The newest runs of each function, oldest first: what the cost model learns from."""
+        return reading.observations(self._connection, limit_per_function)
+
+    def export_rows(self) -> Iterator[dict[str, Any]]:
+        """Every picture as `generate` prints it, with `rating` and `starred`, newest first."""
+        before: str | None = None
+        while page := self.generations(limit=EXPORT_PAGE, before=before):
+            marks = self.marks([generation.id for generation in page])
+            for generation in page:
+                said = marks[generation.id]
+                yield generation.to_json() | {"rating": said.rating, "starred": said.starred}
+            before = page[-1].id
+
+    def marks(self, ids: Sequence[str]) -> dict[str, Marks]:
+        """Ratings and stars by picture id; ids that are not recorded are left out."""
+        rows = reading.among(
+            self._connection, "SELECT id, rating, starred FROM generations WHERE id", ids
+        )
+        return {row["id"]: Marks(row["rating"], bool(row["starred"])) for row in rows}
+
+    def rate(self, generation_id: str, rating: int | None) -> None:
+        """Rate a picture 1 to 5, or take the rating back with None.
+
+        Raises:
+            UsageError: not 1 to 5.
+            UnknownName: no such picture.
+            StorageError: it cannot be written.
+        """
+        if rating is not None and rating not in range(1, 6):
+            raise UsageError(f"the rating {rating} is out of range", "Give 1 to 5.")
+        self._change(generation_id, "rating", rating)
+
+    def star(self, generation_id: str, starred: bool = True) -> None:
+        """Star a picture, or take the star back.
+
+        Raises:
+            UnknownName: no such picture.
+            StorageError: it cannot be written.
+        """
+        self._change(generation_id, "starred", int(starred))
+
+    def hide(self, generation_id: str, hidden: bool = True) -> None:
+        """Leave a picture out of the history, or bring it back; its row and file stay.
+
+        Raises:
+            UnknownName: no such picture.
+            StorageError: it cannot be written.
+        """
+        self._change(generation_id, "removed", now() if hidden else None)
+
+    def backup(self, path: Path) -> None:
+        """Copy the database, consistent even while others write, to a file that is new.
+
+        Raises:
+            UsageError: the file exists.
+            StorageError: it cannot be written.
+        """
+        if path.exists():
+            raise UsageError(f"{path} exists already", "Choose a new file.")
+        self._connection.copy_to(path)
+
+    def _change(self, generation_id: str, column: str, value: Any) -> None:
+        with self._connection.transaction() as db:
+            changed = db.conn.execute(
+                f"UPDATE generations SET {column} = ? WHERE id = ?", [value, generation_id]
+            )
+            if changed.rowcount == 0:
+                raise UnknownName(
+                    f"there is no picture {generation_id!r}", "`cems history ls` prints the ids."
+                )
+
+    def _session_id(self, id_or_name: str) -> str:
+        return reading.session_id(self._connection, id_or_name)
+
+
+def open_store(path: Path, *, read_only: bool = False) -> Store:
+    """The store in that file.
+
+    Args:
+        path: the database; its folder and tables are made if need be.
+        read_only: write nothing at all: a missing database is an empty history.
+
+    Raises:
+        StorageError: newer than the program, another program's, damaged, not writable,
+            or locked for over 5 s.
+    """
+    return Store(connect_to_read(path) if read_only else connect(path))

@@ -1,0 +1,231 @@
+"""How the database came to be: small named steps, each applied once and written down.
+
+The tables are a product: plain columns that sqlite-utils or datasette can open. A step that
+was released is never changed; a new one is added below it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database, Migrations
+
+SET = "cems"
+"""The name our steps have in the `_sqlite_migrations` table."""
+
+GENERATIONS = """
+CREATE TABLE generations (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    session TEXT NOT NULL REFERENCES sessions (id),
+    created TEXT NOT NULL,
+    prompt TEXT NOT NULL,
+    negative TEXT NOT NULL,
+    function TEXT NOT NULL,
+    executed TEXT NOT NULL,
+    fallback TEXT,
+    image TEXT NOT NULL,
+    seed NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    steps INTEGER NOT NULL,
+    guidance REAL NOT NULL,
+    sampler TEXT NOT NULL,
+    model TEXT NOT NULL,
+    router TEXT,
+    metric TEXT,
+    policy TEXT NOT NULL,
+    policy_value,
+    seconds_load REAL,
+    seconds_encode REAL,
+    seconds_denoise REAL,
+    seconds_decode REAL,
+    seconds_score REAL,
+    seconds_total REAL NOT NULL,
+    peak_memory_bytes INTEGER,
+    energy_wh REAL,
+    cost_usd REAL,
+    cost_source TEXT,
+    load_cost_usd REAL,
+    score_error TEXT,
+    rating INTEGER CHECK (rating BETWEEN 1 AND 5),
+    starred INTEGER NOT NULL DEFAULT 0,
+    removed TEXT,
+    decision TEXT NOT NULL
+)
+"""
+
+BENCH_CELLS = """
+CREATE TABLE bench_cells (
+    id INTEGER PRIMARY KEY,
+    bench TEXT NOT NULL REFERENCES benches (name) ON DELETE CASCADE,
+    prompt_id TEXT NOT NULL,
+    prompt TEXT NOT NULL,
+    group_name TEXT,
+    function TEXT NOT NULL,
+    seed,
+    rater TEXT,
+    seconds REAL,
+    memory_bytes INTEGER,
+    cost_usd REAL,
+    error TEXT,
+    created TEXT NOT NULL
+)
+"""
+
+
+@cache
+def migrations() -> Migrations:
+    """Every step, in order."""
+    from sqlite_utils import Migrations
+
+    steps: Any = Migrations(SET)
+    for step in STEPS:
+        steps(name=step.__name__)(step)
+    return steps
+
+
+def m001_sessions(db: Database) -> None:
+    """One row a run of the app or command, or a named session that several of them share."""
+    db.execute(
+        """
+        CREATE TABLE sessions (
+            id TEXT PRIMARY KEY,
+            name TEXT UNIQUE,
+            kind TEXT NOT NULL,
+            started TEXT NOT NULL,
+            command TEXT NOT NULL DEFAULT ''
+        )
+        """
+    )
+
+
+def m002_generations(db: Database) -> None:
+    """One row a picture.
+
+    `number` ties a row to its full-text entry: rowids without a name change in a VACUUM.
+    `seed` has no type: seeds beyond 2⁶³ do not fit SQLite's integers and are kept as text.
+    """
+    db.execute(GENERATIONS)
+    db.execute("CREATE INDEX generations_created ON generations (created, id)")
+    db.execute("CREATE INDEX generations_session ON generations (session, created)")
+    db.execute("CREATE INDEX generations_executed ON generations (executed, created)")
+    db.execute("CREATE INDEX generations_image ON generations (image)")
+
+
+def m003_candidates(db: Database) -> None:
+    """What the policy looked at, so that every decision can be replayed."""
+    db.execute(
+        """
+        CREATE TABLE candidates (
+            generation TEXT NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            function TEXT NOT NULL,
+            rank INTEGER NOT NULL,
+            quality REAL,
+            interval_low REAL,
+            interval_high REAL,
+            quality_source TEXT NOT NULL,
+            probability REAL,
+            cost_usd REAL,
+            cost_source TEXT,
+            priced INTEGER NOT NULL,
+            load_cost_usd REAL,
+            seconds REAL,
+            memory_bytes INTEGER,
+            load_seconds REAL,
+            utility REAL,
+            installed INTEGER NOT NULL,
+            resident INTEGER NOT NULL,
+            fits INTEGER,
+            allowed INTEGER NOT NULL,
+            PRIMARY KEY (generation, position)
+        )
+        """
+    )
+
+
+def m004_scores(db: Database) -> None:
+    """One row a reading; readings of different scorers are never compared."""
+    db.execute(
+        """
+        CREATE TABLE scores (
+            generation TEXT NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            metric TEXT NOT NULL,
+            value REAL NOT NULL,
+            scorer TEXT NOT NULL,
+            higher_is_better INTEGER NOT NULL DEFAULT 1,
+            PRIMARY KEY (generation, position)
+        )
+        """
+    )
+
+
+def m005_search(db: Database) -> None:
+    """Full-text search over prompts, kept up to date by triggers."""
+    table: Any = db["generations"]
+    table.enable_fts(["prompt", "negative"], create_triggers=True, tokenize="porter unicode61")
+
+
+def m006_failures(db: Database) -> None:
+    """Requests that ended without a picture: history that forgets them would flatter."""
+    db.execute(
+        """
+        CREATE TABLE failures (
+            id INTEGER PRIMARY KEY,
+            request TEXT NOT NULL,
+            session TEXT NOT NULL REFERENCES sessions (id),
+            prompt TEXT NOT NULL,
+            function TEXT,
+            message TEXT NOT NULL,
+            exit_code INTEGER NOT NULL,
+            created TEXT NOT NULL
+        )
+        """
+    )
+    db.execute("CREATE INDEX failures_session ON failures (session, created)")
+
+
+def m007_benches(db: Database) -> None:
+    """Benchmarks: what each is made of, its cells, and their scores.
+
+    A score without a value is a missing cell: asked for and not there.
+    """
+    db.execute(
+        """
+        CREATE TABLE benches (
+            name TEXT PRIMARY KEY,
+            created TEXT NOT NULL,
+            spec TEXT NOT NULL,
+            status TEXT NOT NULL
+        )
+        """
+    )
+    db.execute(BENCH_CELLS)
+    db.execute(
+        """
+        CREATE TABLE bench_scores (
+            cell INTEGER NOT NULL REFERENCES bench_cells (id) ON DELETE CASCADE,
+            metric TEXT NOT NULL,
+            value REAL,
+            scorer TEXT,
+            higher_is_better INTEGER NOT NULL DEFAULT 1,
+            PRIMARY KEY (cell, metric)
+        )
+        """
+    )
+    db.execute("CREATE INDEX bench_cells_of ON bench_cells (bench, function, prompt_id, seed)")
+
+
+STEPS = (
+    m001_sessions,
+    m002_generations,
+    m003_candidates,
+    m004_scores,
+    m005_search,
+    m006_failures,
+    m007_benches,
+)

@@ -1,0 +1,183 @@
+"""A picture as rows and back: plain columns, by hand, nothing lost. It knows nothing of SQLite."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from cems_tui.errors import GenerationError
+from cems_tui.quality.score import Score
+from cems_tui.record import Generation, Seconds
+from cems_tui.routing.decision import RoutingDecision
+
+LARGEST_INTEGER = 2**63 - 1
+"""What SQLite's integers hold."""
+
+Row = Mapping[str, Any]
+
+
+def generation_row(generation: Generation) -> dict[str, Any]:
+    """The columns of `generations`.
+
+    Raises:
+        GenerationError: a figure is not finite; it would come back as something else.
+    """
+    decision = generation.decision
+    seconds = asdict(generation.seconds)
+    row = {
+        "id": generation.id,
+        "session": generation.session,
+        "created": generation.created,
+        "prompt": generation.prompt,
+        "negative": generation.negative,
+        "function": generation.function,
+        "executed": generation.executed,
+        "fallback": generation.fallback,
+        "image": str(generation.image),
+        "seed": _seed_column(generation.seed),
+        "width": generation.width,
+        "height": generation.height,
+        "steps": generation.steps,
+        "guidance": generation.guidance,
+        "sampler": generation.sampler,
+        "model": generation.model,
+        "router": decision.router,
+        "metric": decision.metric,
+        "policy": decision.policy.kind,
+        "policy_value": decision.policy.value,
+        **{f"seconds_{part}": value for part, value in seconds.items()},
+        "peak_memory_bytes": generation.peak_memory_bytes,
+        "energy_wh": generation.energy_wh,
+        "cost_usd": generation.cost_usd,
+        "cost_source": generation.cost_source,
+        "load_cost_usd": generation.load_cost_usd,
+        "score_error": generation.score_error,
+        "decision": decision_column(decision),
+    }
+    return finite(row, f"the picture {generation.id}")
+
+
+def candidate_rows(generation: Generation) -> list[dict[str, Any]]:
+    """The columns of `candidates`, in the order the policy left them."""
+    rows = []
+    for position, candidate in enumerate(generation.decision.candidates):
+        row = asdict(candidate)
+        low, high = row.pop("interval") or (None, None)
+        row |= {
+            "generation": generation.id,
+            "position": position,
+            "interval_low": low,
+            "interval_high": high,
+        }
+        rows.append(finite(row, f"the candidate {candidate.function} of {generation.id}"))
+    return rows
+
+
+def score_rows(generation: Generation) -> list[dict[str, Any]]:
+    """The columns of `scores`, in the order they were read."""
+    return [
+        finite(
+            {"generation": generation.id, "position": position, **asdict(score)},
+            f"the score {score.metric} of {generation.id}",
+        )
+        for position, score in enumerate(generation.scores)
+    ]
+
+
+def check(generation: Generation) -> None:
+    """Refuse what could not be recorded as it is.
+
+    Raises:
+        GenerationError: a figure is not finite.
+    """
+    generation_row(generation)
+    candidate_rows(generation)
+    score_rows(generation)
+
+
+def generation_of(row: Row, candidates: Sequence[Row], scores: Sequence[Row]) -> Generation:
+    """The picture these rows are about; `candidates` and `scores` in order of position."""
+    return Generation(
+        id=row["id"],
+        session=row["session"],
+        prompt=row["prompt"],
+        negative=row["negative"],
+        function=row["function"],
+        executed=row["executed"],
+        fallback=row["fallback"],
+        image=Path(row["image"]),
+        seed=int(row["seed"]),
+        width=row["width"],
+        height=row["height"],
+        steps=row["steps"],
+        guidance=row["guidance"],
+        sampler=row["sampler"],
+        model=row["model"],
+        seconds=_seconds_of(row),
+        peak_memory_bytes=row["peak_memory_bytes"],
+        energy_wh=row["energy_wh"],
+        cost_usd=row["cost_usd"],
+        cost_source=row["cost_source"],
+        load_cost_usd=row["load_cost_usd"],
+        scores=tuple(
+            Score(s["metric"], s["value"], s["scorer"], bool(s["higher_is_better"])) for s in scores
+        ),
+        decision=_decision_of(row, candidates),
+        created=row["created"],
+        score_error=row["score_error"],
+    )
+
+
+def decision_column(decision: RoutingDecision) -> str:
+    """The decision as JSON without its candidates, which have a table of their own."""
+    said = decision.to_json()
+    del said["candidates"]
+    try:
+        return json.dumps(said, ensure_ascii=True, allow_nan=False)
+    except ValueError as error:
+        raise GenerationError("the decision holds a figure that is not finite") from error
+
+
+def finite(row: dict[str, Any], what: str) -> dict[str, Any]:
+    """The row, numbers of numpy's made Python's.
+
+    Raises:
+        GenerationError: a figure is NaN or infinite: SQLite keeps the one as null, and JSON
+            has neither.
+    """
+    for name, value in row.items():
+        if hasattr(value, "item"):
+            row[name] = value = value.item()
+        if isinstance(value, float) and not math.isfinite(value):
+            raise GenerationError(f"{name} of {what} is {value}, which cannot be recorded")
+    return row
+
+
+def _seed_column(seed: int) -> int | str:
+    return seed if -LARGEST_INTEGER <= seed <= LARGEST_INTEGER else str(seed)
+
+
+def _seconds_of(row: Row) -> Seconds:
+    parts = ("load", "encode", "denoise", "decode", "score", "total")
+    return Seconds(**{part: row[f"seconds_{part}"] for part in parts})
+
+
+def _decision_of(row: Row, candidates: Sequence[Row]) -> RoutingDecision:
+    """The decision as it was taken, candidates put back."""
+    said = json.loads(row["decision"])
+    said["candidates"] = [_candidate_json(candidate) for candidate in candidates]
+    return RoutingDecision.from_json(said)
+
+
+def _candidate_json(row: Row) -> dict[str, Any]:
+    said = dict(row)
+    low, high = said["interval_low"], said["interval_high"]
+    said["interval"] = None if low is None or high is None else [low, high]
+    for flag in ("priced", "installed", "resident", "allowed"):
+        said[flag] = bool(said[flag])
+    said["fits"] = None if said["fits"] is None else bool(said["fits"])
+    return said

@@ -1,0 +1,297 @@
+"""The only module that knows every concrete class: builds planners, engines and the app's parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cems_tui import catalog, paths, settings
+from cems_tui.errors import StorageError
+from cems_tui.events import Request
+from cems_tui.generation.cost_model import CostModel, Observation
+from cems_tui.planner import Planner
+from cems_tui.pricing import Pricing
+from cems_tui.record import Generation
+from cems_tui.session import Session
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from cems_tui.generation.families import EngineSettings
+    from cems_tui.generation.function import GenerationFunction
+    from cems_tui.generation.pipeline import Pipeline
+    from cems_tui.quality.panel import MixedReading, Panel
+    from cems_tui.quality.score import Scorer
+    from cems_tui.routing.shelf import RouterShelf
+    from cems_tui.store.database import SessionKind, Store
+
+
+STARTER = "starter-"
+"""What the names of the starter pack's models begin with."""
+
+
+def open_planner_settings() -> settings.Settings:
+    """The user's settings."""
+    return settings.load(paths.current().config_file)
+
+
+@contextmanager
+def open_history() -> Iterator[Store]:
+    """The database for reading; an empty one where there is none yet."""
+    from cems_tui.store.database import open_store
+
+    with open_store(paths.current().database, read_only=True) as store:
+        yield store
+
+
+@contextmanager
+def open_planner() -> Iterator[Planner]:
+    """A planner that knows what was measured here; needs no device and writes nothing."""
+    with open_history() as store:
+        yield build_planner(open_planner_settings(), store)
+
+
+def build_planner(chosen: settings.Settings, store: Store) -> Planner:
+    """A planner over the shipped catalog, the router shelf and the runs in the database."""
+    from cems_tui.generation.device import probe, weight_budget_bytes
+    from cems_tui.starter.vocabulary_notes import StarterVocabulary
+
+    pricing = Pricing(float(chosen["pricing.usd_per_gb_second"]))
+    return Planner(
+        catalog=catalog.builtin(),
+        cost_model=CostModel(observations(store), pricing),
+        pricing=pricing,
+        shelf=router_shelf(),
+        settings=chosen,
+        vocabulary=StarterVocabulary(),
+        weight_budget_bytes=weight_budget_bytes(probe()),
+    )
+
+
+def router_shelf() -> RouterShelf:
+    """Every router checkpoint: the user's own first, then the shipped ones."""
+    from cems_tui.routing.shelf import RouterShelf
+
+    shipped = paths.checkpoints()
+    return RouterShelf(
+        (paths.current().routers, shipped / "routers", shipped / "starter" / "router")
+    )
+
+
+def observations(store: Store) -> list[Observation]:
+    """What was measured on this machine, oldest first."""
+    rows = []
+    for row in store.observations():
+        if row.encode_seconds is None or row.denoise_seconds is None or row.decode_seconds is None:
+            continue
+        rows.append(
+            Observation(
+                function=row.function,
+                width=row.width,
+                height=row.height,
+                encode_seconds=row.encode_seconds,
+                denoise_seconds=row.denoise_seconds,
+                decode_seconds=row.decode_seconds,
+                load_seconds=row.load_seconds,
+                memory_bytes=row.memory_bytes,
+                load_bytes=row.load_bytes,
+            )
+        )
+    return rows
+
+
+def observed(generation: Generation) -> Observation | None:
+    """What one picture taught about its function; None when it was not fully measured."""
+    seconds = generation.seconds
+    if seconds.encode is None or seconds.denoise is None or seconds.decode is None:
+        return None
+    return Observation(
+        function=generation.executed,
+        width=generation.width,
+        height=generation.height,
+        encode_seconds=seconds.encode,
+        denoise_seconds=seconds.denoise,
+        decode_seconds=seconds.decode,
+        load_seconds=seconds.load or None,
+        memory_bytes=generation.peak_memory_bytes,
+        load_bytes=generation.peak_memory_bytes if seconds.load else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Everything one command or one app needs to make pictures."""
+
+    session: Session
+    planner: Planner
+    store: Store
+    session_id: str
+
+    def record_failure(self, request: Request, message: str, exit_code: int) -> None:
+        """Keep that a request failed; a database that cannot be written is told, not raised."""
+        from cems_tui import log
+
+        pinned = request.policy.value if request.policy.kind == "pinned" else None
+        try:
+            self.store.add_failure(
+                request.id,
+                self.session_id,
+                request.prompt,
+                message,
+                exit_code,
+                None if pinned is None else str(pinned),
+            )
+        except StorageError as error:
+            log.error("the failure of %s was not recorded: %s", request.id, error)
+
+    def spent_usd(self) -> float:
+        """US dollars this session has cost so far; unpriced pictures are not in it."""
+        return self.store.stats(session=self.session_id).cost_usd or 0.0
+
+
+@contextmanager
+def open_engine(
+    *,
+    session_name: str | None = None,
+    kind: SessionKind = "command",
+    wait_seconds: float | None = 0.0,
+    pictures: Path | None = None,
+) -> Iterator[Engine]:
+    """An engine that holds the device until the block ends.
+
+    Raises:
+        StorageError: the database or the pictures folder cannot be written.
+        DeviceBusy: another process holds the device.
+    """
+    import os
+    import sys
+
+    from cems_tui.generation.lock import DeviceLock
+    from cems_tui.store.database import open_store
+    from cems_tui.store.pictures import reconcile
+
+    here, chosen = paths.current(), open_planner_settings()
+    folder = pictures or (Path(chosen["generation.pictures"] or here.pictures)).expanduser()
+    with ExitStack() as stack:
+        paths.ensure_writable(folder)
+        store = stack.enter_context(open_store(here.database))
+        name = session_name or os.environ.get("CEMS_SESSION") or None
+        lock = DeviceLock(here.device_lock)
+        lock.acquire(wait_seconds)
+        stack.callback(lock.release)
+        reconcile(store, folder, ours_only=pictures is not None)
+        session_id = store.session(name, kind=kind, command=" ".join(sys.argv[1:])[:500])
+        planner = build_planner(chosen, store)
+        session = build_session(planner, store, session_id, folder)
+        stack.callback(session.close)
+        yield Engine(session, planner, store, session_id)
+
+
+def build_session(planner: Planner, store: Store, session_id: str, folder: Path) -> Session:
+    """A session that draws on this machine's device and records in the store."""
+    from cems_tui.generation.device import probe, weight_budget_bytes
+    from cems_tui.generation.residency import Residency
+
+    def learn(generation: Generation) -> None:
+        observation = observed(generation)
+        if observation is not None:
+            planner.learn(observation)
+
+    return Session(
+        planner=planner,
+        residency=Residency(weight_budget_bytes(probe()), load_pipeline, expected_bytes),
+        judges=scorer_panel(planner),
+        commit=lambda image, generation: _commit(store, image, generation),
+        pricing=planner.pricing,
+        session_id=session_id,
+        pictures=folder,
+        on_measured=learn,
+        warm_up=warm_up,
+    )
+
+
+def _commit(store: Store, image: Image, generation: Generation) -> None:
+    from cems_tui.interrupts import shielded
+    from cems_tui.store.pictures import commit_picture
+
+    with shielded():
+        commit_picture(store, image, generation)
+
+
+def load_pipeline(function: GenerationFunction) -> Pipeline:
+    """The function's model on the device; a file of the pack that is damaged is refused first."""
+    from cems_tui.generation import families
+
+    if function.model.name.startswith(STARTER):
+        _verify_component(function.model.name)
+    return families.load(function, engine_settings())
+
+
+def warm_up(function: GenerationFunction) -> None:
+    """Import what the function's family runs on: seconds, once a process."""
+    from cems_tui.generation import families
+
+    families.warm_up(function)
+
+
+def expected_bytes(function: GenerationFunction) -> int | None:
+    """Device bytes the function's weights will hold; None when not known."""
+    from cems_tui.generation import families
+
+    return families.expected_bytes(function, engine_settings())
+
+
+def engine_settings() -> EngineSettings:
+    """How pipelines are loaded, as the user configured it."""
+    from cems_tui.generation.families import EngineSettings
+
+    return EngineSettings(threads=int(open_planner_settings()["generation.threads"]) or None)
+
+
+def scorer_panel(planner: Planner) -> Panel | None:
+    """The scorers at hand; None when the pack has none."""
+    from cems_tui.quality.panel import Panel
+
+    pack = catalog.StarterPack.at()
+    if pack.folder("scorers/nima") is None or pack.folder("scorers/clip") is None:
+        return None
+    return Panel((_load_nima, _load_clip), lambda: mixed_scales(planner))
+
+
+def _load_nima() -> Scorer:
+    from cems_tui.quality.nima import NimaScorer
+
+    return NimaScorer(_verify_component("scorers/nima"))
+
+
+def _load_clip() -> Scorer:
+    from cems_tui.quality.clip_score import ClipScorer
+
+    return ClipScorer(_verify_component("scorers/clip"))
+
+
+def mixed_scales(planner: Planner) -> Sequence[MixedReading]:
+    """CEMS's mixed score with the constants of the router that routes the installed functions."""
+    from cems_tui.quality.mixed import MixedConstants, MixedScale
+    from cems_tui.quality.panel import MixedReading
+
+    checkpoint = planner.default_router()
+    if checkpoint is None or checkpoint.card.mixed is None:
+        return ()
+    ranges, scorers = checkpoint.card.mixed, checkpoint.card.scorers
+    nima, clip = scorers.get("nima"), scorers.get("clip")
+    if nima is None or clip is None:
+        return ()
+    return (MixedReading(MixedScale(nima, clip, MixedConstants(*ranges["nima"], *ranges["clip"]))),)
+
+
+def _verify_component(name: str) -> Path:
+    """The pack component's folder, every file of it checked against the manifest."""
+    from cems_tui.starter.manifest import verify
+
+    root = paths.checkpoints() / "starter"
+    verify(root, only=[name])
+    return root / name

@@ -1,0 +1,166 @@
+"""The interface contract as a table: what each built command prints and how it exits.
+
+A row joins when its part is built. `tests/test_contract.py` holds the program to it; adding a
+key to a program's JSON is free, renaming or dropping one listed here is not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Shape = Literal["lines", "array", "object", "text", "nothing"]
+
+SECONDS = frozenset({"load", "encode", "denoise", "decode", "score", "total"})
+
+CANDIDATE = frozenset(
+    {
+        "function",
+        "rank",
+        "quality",
+        "interval",
+        "quality_source",
+        "probability",
+        "cost_usd",
+        "cost_source",
+        "priced",
+        "load_cost_usd",
+        "seconds",
+        "memory_bytes",
+        "load_seconds",
+        "utility",
+        "installed",
+        "resident",
+        "fits",
+        "allowed",
+    }
+)
+
+POLICY = frozenset({"kind", "value", "lambda"})
+
+ROUTE = frozenset(
+    {
+        "prompt",
+        "choice",
+        "router",
+        "metric",
+        "policy",
+        "reason",
+        "encode_ms",
+        "route_ms",
+        "in_distribution",
+        "candidates",
+    }
+)
+
+GENERATE = frozenset(
+    {
+        "id",
+        "session",
+        "prompt",
+        "function",
+        "executed",
+        "fallback",
+        "image",
+        "seed",
+        "width",
+        "height",
+        "steps",
+        "seconds",
+        "peak_memory_bytes",
+        "energy_wh",
+        "cost_usd",
+        "cost_source",
+        "priced",
+        "load_cost_usd",
+        "scores",
+        "scorers",
+        "router",
+        "decision",
+    }
+)
+
+EXIT_CODES = {
+    "ok": 0,
+    "generation": 1,
+    "usage": 2,
+    "weights": 3,
+    "timeout": 4,
+    "memory": 5,
+    "budget": 6,
+    "busy": 7,
+    "storage": 8,
+    "interrupted": 130,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One promise: this command line exits so and prints that."""
+
+    name: str
+    arguments: tuple[str, ...]
+    exit_code: int = 0
+    shape: Shape = "text"
+    keys: frozenset[str] = frozenset()
+    """Keys that the object, each line or each element must have."""
+
+    stdin: bytes | None = None
+    draws: bool = False
+    """Whether it loads weights and draws: such rows are marked slow."""
+
+
+CAT = "a cat to the left of a red car at night"
+
+ROWS: tuple[Row, ...] = (
+    Row("help", ("--help",)),
+    Row("version", ("--version",)),
+    Row("route", ("route", CAT, "--json"), shape="lines", keys=ROUTE),
+    Row(
+        "route a pool", ("route", CAT, "--pool", "sd-turbo@1", "--json"), shape="lines", keys=ROUTE
+    ),
+    Row("route names", ("route", CAT, "-q")),
+    Row(
+        "route stdin",
+        ("route", "-", "--json"),
+        shape="lines",
+        keys=ROUTE,
+        stdin=b"a cat\n\na dog\n",
+    ),
+    Row("route nothing", ("route",), exit_code=2, shape="nothing"),
+    Row("route blank", ("route", "  "), exit_code=2, shape="nothing"),
+    Row("route empty stdin", ("route", "-"), exit_code=2, shape="nothing", stdin=b""),
+    Row("route latin-1", ("route", "-"), exit_code=2, shape="nothing", stdin=b"caf\xe9\n"),
+    Row("route too long", ("route", "a" * 10_001), exit_code=2, shape="nothing"),
+    Row("route no file", ("route", "-f", "nowhere.txt"), exit_code=2, shape="nothing"),
+    Row("route unknown", ("route", CAT, "--function", "starter-bass@20"), 2, "nothing"),
+    Row("route two policies", ("route", CAT, "--tradeoff", "1", "--floor", "1"), 2, "nothing"),
+    Row("route dial", ("route", CAT, "--tradeoff", "1.5"), exit_code=2, shape="nothing"),
+    Row("route unknown router", ("route", CAT, "--router", "nobody"), 2, "nothing"),
+    Row("route budget", ("route", CAT, "--budget-per-image", "1e-30"), 6, "nothing"),
+    Row("generate", ("generate", CAT, "--json"), shape="lines", keys=GENERATE, draws=True),
+    Row("generate paths", ("generate", CAT, "-q", "--no-score"), draws=True),
+    Row("generate bill", ("generate", CAT, "--dry-run", "--json"), shape="lines", keys=ROUTE),
+    Row("generate absent", ("generate", CAT, "--function", "sd-turbo@1"), 3, "nothing"),
+    Row("generate unknown", ("generate", CAT, "--function", "nothing@1"), 2, "nothing"),
+    Row("generate size", ("generate", CAT, "--size", "64"), exit_code=2, shape="nothing"),
+    Row("generate late", ("generate", CAT, "--timeout", "0"), 4, "nothing", draws=True),
+    Row("generate over", ("generate", CAT, "--session-budget", "0"), 6, "nothing", draws=True),
+    Row("ls", ("ls", "--json"), shape="array", keys=frozenset({"model", "installed", "functions"})),
+    Row("show", ("show", "starter-base", "--json"), shape="object", keys=frozenset({"licence"})),
+    Row("show unknown", ("show", "starter-bass"), exit_code=2, shape="nothing"),
+    Row("history ls", ("history", "ls", "--json"), shape="array", keys=GENERATE),
+    Row("history stats", ("history", "stats", "--json"), shape="object"),
+    Row("history path", ("history", "path")),
+    Row("history show nothing", ("history", "show", "01ZZ"), exit_code=2, shape="nothing"),
+    Row("why nothing", ("why", "nowhere.png"), exit_code=2, shape="nothing"),
+    Row("starter verify", ("starter", "verify", "--json"), shape="object"),
+    Row("config path", ("config", "path")),
+    Row("config show", ("config", "show", "--json"), shape="object"),
+    Row("config validate", ("config", "validate")),
+    Row("doctor", ("doctor", "--json"), shape="array"),
+    Row("an unknown command", ("generat", CAT), exit_code=2, shape="nothing"),
+    Row("an unknown option", ("route", CAT, "--frobnicate"), exit_code=2, shape="nothing"),
+    Row("bench export nothing", ("bench", "export", "nobody"), exit_code=2, shape="nothing"),
+    Row("the app in a pipe", (), exit_code=2, shape="nothing"),
+)

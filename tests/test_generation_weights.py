@@ -1,0 +1,189 @@
+"""A damaged, cut, swapped or missing file is refused by name before anything is drawn."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cems_tui.errors import ModelMissing, UsageError, WeightsError
+from cems_tui.generation.families import EngineSettings, expected_bytes, load
+from cems_tui.generation.fingerprint import weights_digest
+from cems_tui.generation.weight_files import component_files, read_header
+from tests.tiny_pipelines import function, save_stable_diffusion, tokenizer
+
+CPU = EngineSettings(device="cpu")
+UNET = "unet/diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_stable_diffusion(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture
+def copy(whole: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(whole, tmp_path / "copy"))
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def scribble(path: Path) -> None:
+    path.write_bytes(b"\x00\xff" * (path.stat().st_size // 2))
+
+
+@pytest.mark.parametrize(
+    "damage", [cut, empty, scribble, Path.unlink], ids=["cut", "empty", "scribbled", "gone"]
+)
+@pytest.mark.parametrize(
+    "file", [UNET, "vae/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"]
+)
+def test_a_damaged_weight_file_is_refused_by_name(
+    copy: Path, file: str, damage: Callable[[Path], None]
+) -> None:
+    damage(copy / file)
+    with pytest.raises(WeightsError, match=file.split("/")[0]) as caught:
+        load(function(copy), CPU)
+    assert caught.value.exit_code == 3
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "model_index.json",
+        "unet/config.json",
+        "scheduler/scheduler_config.json",
+        "tokenizer/tokenizer.json",
+        "text_encoder/config.json",
+    ],
+)
+@pytest.mark.parametrize("damage", [empty, Path.unlink], ids=["empty", "gone"])
+def test_a_damaged_configuration_is_refused(
+    copy: Path, file: str, damage: Callable[[Path], None]
+) -> None:
+    damage(copy / file)
+    with pytest.raises(WeightsError):
+        load(function(copy), CPU)
+
+
+def test_a_missing_tokenizer_folder_is_refused(copy: Path) -> None:
+    shutil.rmtree(copy / "tokenizer")
+    with pytest.raises(WeightsError):
+        load(function(copy), CPU)
+
+
+@pytest.mark.parametrize(
+    "words", [("<pad>", "<unk>", "<bos>", "<eos>"), tuple(f"w{i}" for i in range(40))]
+)
+def test_a_tokenizer_of_another_model_is_refused(copy: Path, words: tuple[str, ...]) -> None:
+    shutil.rmtree(copy / "tokenizer")
+    tokenizer(words).save_pretrained(copy / "tokenizer")
+    with pytest.raises(WeightsError, match="tokenizer is damaged"):
+        load(function(copy), CPU)
+
+
+@pytest.mark.parametrize("component", ["unet", "text_encoder", "vae"])
+def test_a_weight_that_is_missing_from_its_file_is_refused_not_drawn_at_random(
+    copy: Path, component: str
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    (path,) = component_files(copy / component)
+    weights = load_file(path)
+    lost = sorted(weights)[0]
+    weights.pop(lost)
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(WeightsError, match=f"{component} is incomplete: {lost}"):
+        load(function(copy), CPU)
+
+
+def test_a_weight_of_the_wrong_shape_is_refused(copy: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    (path,) = component_files(copy / "unet")
+    weights = load_file(path)
+    weights[sorted(weights)[0]] = torch.zeros(3)
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(WeightsError, match="does not load"):
+        load(function(copy), CPU)
+
+
+def test_weights_that_are_not_those_of_the_digest_are_refused(copy: Path) -> None:
+    digest = weights_digest(copy)
+    load(function(copy, digest=digest), CPU).close()
+    content = bytearray((copy / UNET).read_bytes())
+    content[-1] ^= 1
+    (copy / UNET).write_bytes(content)
+    with pytest.raises(WeightsError, match="not those expected"):
+        load(function(copy, digest=digest), CPU)
+
+
+def test_the_digest_depends_on_weights_and_names_only(copy: Path, whole: Path) -> None:
+    digest = weights_digest(copy)
+    (copy / "unet/config.json").write_text("{}")
+    assert weights_digest(copy) == digest == weights_digest(whole)
+    (copy / UNET).rename(copy / "unet/other.safetensors")
+    assert weights_digest(copy) != digest
+
+
+def test_a_folder_without_weights_has_no_digest(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="no weights"):
+        weights_digest(tmp_path)
+
+
+def test_code_that_comes_with_a_folder_is_not_run(copy: Path) -> None:
+    index = json.loads((copy / "model_index.json").read_text())
+    index["unet"] = ["my_unet", "MyUNet"]
+    (copy / "model_index.json").write_text(json.dumps(index))
+    (copy / "my_unet.py").write_text("raise SystemExit('run')")
+    with pytest.raises(WeightsError, match="no known class for unet"):
+        load(function(copy), CPU)
+
+
+def test_another_pipeline_class_is_refused(copy: Path) -> None:
+    index = json.loads((copy / "model_index.json").read_text())
+    index["_class_name"] = "FluxPipeline"
+    (copy / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(WeightsError, match="FluxPipeline"):
+        load(function(copy), CPU)
+
+
+def test_a_model_that_is_not_installed_or_of_an_unknown_family_is_said_so(copy: Path) -> None:
+    with pytest.raises(ModelMissing, match="tiny"):
+        load(function(None), CPU)
+    assert expected_bytes(function(None), CPU) is None
+    with pytest.raises(WeightsError, match="perpetuum"):
+        load(function(copy, family="perpetuum"), CPU)
+
+
+def test_a_device_that_is_not_there_is_a_usage_error(copy: Path) -> None:
+    with pytest.raises(UsageError, match="abacus"):
+        load(function(copy), EngineSettings(device="abacus"))
+
+
+def test_half_precision_files_are_loaded_where_there_are_no_others(copy: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    for component in ("unet", "vae", "text_encoder"):
+        (path,) = component_files(copy / component)
+        weights = {name: value.half() for name, value in load_file(path).items()}
+        path.unlink()
+        save_file(weights, path.with_suffix(".fp16.safetensors"), metadata={"format": "pt"})
+    pipeline = load(function(copy), CPU)
+    assert pipeline.weight_bytes == pytest.approx(expected_bytes(function(copy), CPU), rel=0.01)
+
+
+def test_the_header_tells_how_many_bytes_the_weights_will_hold(copy: Path) -> None:
+    file = read_header(copy / UNET)
+    assert file.loaded_bytes(4) == 2 * file.loaded_bytes(2) > 0

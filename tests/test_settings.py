@@ -1,0 +1,83 @@
+"""config.toml is followed, or refused with the reason; never half ignored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cems_tui.errors import ConfigError
+from cems_tui.settings import SETTINGS, environment_problems, load, problems
+
+
+def _file(folder: Path, text: str | bytes) -> Path:
+    file = folder / "config.toml"
+    file.write_bytes(text.encode() if isinstance(text, str) else text)
+    return file
+
+
+def test_without_a_file_every_setting_has_its_default(tmp_path: Path) -> None:
+    settings = load(tmp_path / "config.toml")
+    assert all(settings[setting.name] == setting.default for setting in SETTINGS)
+    assert {settings.source(setting.name) for setting in SETTINGS} == {"default"}
+
+
+def test_every_default_passes_its_own_check() -> None:
+    assert [s.name for s in SETTINGS if s.check(s.default) is not None] == []
+
+
+def test_a_setting_of_the_file_wins_and_says_so(tmp_path: Path) -> None:
+    settings = load(_file(tmp_path, "[routing]\ntradeoff = 0.9\n"))
+    assert settings["routing.tradeoff"] == 0.9
+    assert settings.source("routing.tradeoff") == "file"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[routing]\ntradeof = 1", "did you mean routing.tradeoff"),
+        ("[routing]\ntradeoff = 2", "it must be 0 to 1"),
+        ("[routing]\ntradeoff = nan", "it must be 0 to 1"),
+        ("[routing]\ntradeoff = true", "it must be 0 to 1"),
+        ("[routing]\nload_cost = 'maybe'", "one of auto, on, off"),
+        ("[pricing]\nusd_per_gb_second = -1", "at least 0"),
+        ("[rooting]\ntradeoff = 1", "no section [rooting]"),
+        ("routing = 3", "no section [routing]"),
+        ("[keys]\ngenerate = 3", "must be a key in quotes"),
+        ("[routing", "not valid TOML"),
+        (b"[routing]\n# caf\xe9", "not valid TOML"),
+    ],
+)
+def test_what_cannot_be_followed_is_refused_with_the_reason(
+    tmp_path: Path, text: str | bytes, told: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(_file(tmp_path, text))
+    assert told in str(refused.value)
+    assert "cems config validate" in refused.value.hint
+
+
+def test_a_folder_in_the_file_s_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").mkdir()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path / "config.toml")
+
+
+def test_every_problem_is_listed() -> None:
+    assert len(problems({"routing": {"tradeoff": 3, "load_cost": "x"}, "nothing": {}})) == 3
+
+
+@pytest.mark.parametrize("value", ["much", "-1", "0", "nan", "inf", ""])
+def test_a_device_budget_that_is_no_amount_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("CEMS_DEVICE_BUDGET_MB", value)
+    assert "CEMS_DEVICE_BUDGET_MB" in environment_problems()[0]
+
+
+def test_load_time_counts_by_itself_where_several_pictures_are_made(tmp_path: Path) -> None:
+    settings = load(tmp_path / "config.toml")
+    assert settings.load_cost(several=True)
+    assert not settings.load_cost(several=False)
+    always = load(_file(tmp_path, "[routing]\nload_cost = 'on'"))
+    assert always.load_cost(several=False)

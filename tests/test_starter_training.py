@@ -1,0 +1,141 @@
+"""Each training stage runs, leaves a checkpoint, and goes on from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from cems_tui.errors import CemsError  # noqa: E402
+from cems_tui.starter import dataset  # noqa: E402
+from cems_tui.starter.build import Build, Recipe  # noqa: E402
+from cems_tui.starter.captions import describe  # noqa: E402
+from cems_tui.starter.painter import font_path  # noqa: E402
+from cems_tui.starter.scenes import random_scene  # noqa: E402
+from cems_tui.starter.trainer import Plan  # noqa: E402
+
+STAGES = ("decoder", "base", "small", "turbo", "clip", "nima")
+
+
+def recipe(steps: int) -> Recipe:
+    plan = Plan(steps=steps, batch=12, warm=1)
+    return Recipe(
+        pictures=60,
+        held=24,
+        width=32,
+        small_width=16,
+        workers=1,
+        base=plan,
+        small=plan,
+        turbo=plan,
+        decoder=replace(plan, batch=4),
+        clip=plan,
+        nima=replace(plan, batch=24),
+    )
+
+
+def _in_this_process(folder: Path, count: int, seed: str, workers: int, log: object) -> None:
+    pictures, grids, captions, objects = dataset.make_chunk(seed, count)
+    folder.mkdir(parents=True)
+    np.save(folder / "pictures.npy", pictures)
+    np.save(folder / "grid.npy", grids)
+    flat = [caption for ways in captions for caption in ways]
+    np.save(folder / "tokens.npy", dataset.encode(flat).reshape(count, dataset.WAYS, -1))
+    text = dataset.json.dumps({"captions": captions, "objects": objects})
+    (folder / "captions.json").write_text(text)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A work folder in which every stage has run for two steps."""
+    try:
+        font_path()
+    except CemsError:
+        pytest.skip("no Noto Colour Emoji font here")
+    torch.set_num_threads(1)
+    root = tmp_path_factory.mktemp("starter")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cems_tui.starter.build.make_split", _in_this_process)
+        Build(root, root / "pack", recipe(2), lambda line: None).run()
+    return root
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_goes_on_from_its_checkpoint(built: Path, stage: str) -> None:
+    log: list[str] = []
+    path = built / "ckpt" / f"{stage}.pt"
+    before = torch.load(path, weights_only=True)
+    assert before["step"] == 2
+    Build(built, built / "pack", recipe(3), log.append).run([stage])
+    after = torch.load(path, weights_only=True)
+    assert after["step"] == 3
+    assert "resumes at step 2" in log
+    assert any(not torch.equal(a, b) for a, b in zip(before["mean"], after["mean"], strict=True))
+
+
+def test_a_complete_stage_is_left_alone(built: Path) -> None:
+    path = built / "ckpt" / "nima.pt"
+    done = torch.load(path, weights_only=True)["step"]
+    Build(built, built / "pack", recipe(done), lambda line: None).run(["nima"])
+    assert torch.load(path, weights_only=True)["step"] == done
+
+
+def test_the_pack_verifies_and_its_parts_load(built: Path) -> None:
+    from cems_tui.starter.manifest import verify
+    from cems_tui.starter.nima_head import load_nima
+    from cems_tui.starter.packing import load_pipeline
+    from cems_tui.starter.tokens import VOCABULARY
+
+    pack = built / "pack"
+    manifest = verify(pack)
+    assert set(manifest.pipelines) == {"starter-base", "starter-small", "starter-turbo"}
+    assert set(manifest.scorers) == {"clip", "nima"}
+    pipeline = load_pipeline(pack / "starter-base")
+    assert len(pipeline.tokenizer) == len(VOCABULARY)
+    picture = pipeline("a cat", num_inference_steps=1, guidance_scale=1.0).images[0]
+    assert picture.size == (64, 64)
+    marks = load_nima(pack / "scorers" / "nima")(torch.rand(2, 3, 96, 80))
+    assert marks.shape == (2, 10)
+    assert torch.allclose(marks.sum(-1), torch.ones(2), atol=1e-5)
+
+
+def test_open_clip_loads_the_judge(built: Path) -> None:
+    open_clip = pytest.importorskip("open_clip")
+    folder = built / "pack" / "scorers" / "clip"
+    model = open_clip.create_model(f"local-dir:{folder}", require_pretrained=True).eval()
+    from cems_tui.starter.tokens import encode
+
+    with torch.no_grad():
+        said = model.encode_text(torch.from_numpy(encode(["a cat", "a red car"])).long())
+        seen = model.encode_image(torch.rand(2, 3, 128, 128))
+    assert said.shape == seen.shape == (2, 128)
+
+
+def test_the_encoder_is_the_closed_form_analysis(built: Path) -> None:
+    from cems_tui.starter import latents
+    from cems_tui.starter.decoder import to_tensor
+    from cems_tui.starter.networks import LATENT_SCALE, make_autoencoder
+
+    build = Build(built, built / "pack", recipe(2), lambda line: None)
+    pictures = np.array(build.split("held").pictures[:4])
+    exact = latents.encode(pictures, build.basis())
+    with torch.no_grad():
+        coded = make_autoencoder(build.basis()).encode(to_tensor(pictures)).latents * LATENT_SCALE
+    assert torch.allclose(exact, coded, atol=1e-3)
+
+
+def test_captions_survive_the_tokenizer() -> None:
+    import random
+
+    from cems_tui.starter.tokens import CONTEXT, END, UNKNOWN, encode
+
+    rng = random.Random(0)
+    captions = [describe(random_scene(rng), rng) for _ in range(300)]
+    tokens = encode([caption.replace(",", "") for caption in captions])
+    assert tokens.shape == (300, CONTEXT)
+    assert not (tokens == UNKNOWN).any()
+    assert ((tokens == END).sum(1) == 1).all(), "no caption may be cut"

@@ -1,0 +1,154 @@
+"""Pipelines of a few thousand random weights, in the folders that real ones come in."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from cems_tui.generation.function import GenerationFunction, Model
+from cems_tui.generation.pipeline import Job
+from cems_tui.quiet import hush
+
+WORDS = ("<pad>", "<unk>", "<bos>", "a", "red", "cat", "blue", "dog", "moon", "the", "<eos>")
+CONTEXT = 16
+SIDE = 16
+"""Pixels of a tiny picture's side."""
+
+
+def tokenizer(words: tuple[str, ...] = WORDS) -> Any:
+    """A word-level tokenizer whose end token has the highest id, as open_clip needs it."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    ids = {word: index for index, word in enumerate(words)}
+    core = Tokenizer(models.WordLevel(ids, unk_token="<unk>"))
+    core.normalizer = normalizers.Lowercase()
+    core.pre_tokenizer = pre_tokenizers.Whitespace()
+    core.post_processor = processors.TemplateProcessing(
+        single="<bos> $A <eos>", special_tokens=[("<bos>", 2), ("<eos>", len(words) - 1)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        bos_token="<bos>",
+        eos_token="<eos>",
+        model_max_length=CONTEXT,
+    )
+
+
+def save_stable_diffusion(folder: Path) -> Path:
+    """A StableDiffusionPipeline with random weights, saved into `folder`."""
+    hush()
+    import torch
+    from diffusers import DDIMScheduler, StableDiffusionPipeline
+
+    hush()
+    torch.manual_seed(0)
+    words = tokenizer()
+    StableDiffusionPipeline(
+        vae=_decoder(),
+        text_encoder=_text_encoder(words),
+        tokenizer=words,
+        unet=_denoiser(),
+        scheduler=DDIMScheduler(timestep_spacing="trailing", clip_sample=False),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).save_pretrained(folder)
+    return folder
+
+
+def _denoiser() -> Any:
+    import torch
+    from diffusers import UNet2DConditionModel
+
+    unet = UNet2DConditionModel(
+        sample_size=SIDE // 8,
+        in_channels=4,
+        out_channels=4,
+        block_out_channels=(32,),
+        layers_per_block=1,
+        down_block_types=("CrossAttnDownBlock2D",),
+        up_block_types=("CrossAttnUpBlock2D",),
+        cross_attention_dim=32,
+        attention_head_dim=4,
+        norm_num_groups=8,
+    )
+    with torch.no_grad():  # at its default size a prompt would change no pixel
+        for name, weight in unet.named_parameters():
+            if "attn2" in name:
+                weight.mul_(5)
+    return unet
+
+
+def _decoder() -> Any:
+    from diffusers import AutoencoderTiny
+
+    return AutoencoderTiny(
+        encoder_block_out_channels=(8,) * 4,
+        decoder_block_out_channels=(8,) * 4,
+        num_encoder_blocks=(1,) * 4,
+        num_decoder_blocks=(1,) * 4,
+        latent_channels=4,
+    )
+
+
+def _text_encoder(words: Any) -> Any:
+    import torch
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    encoder = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(words),
+            hidden_size=32,
+            intermediate_size=37,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=CONTEXT,
+            bos_token_id=words.bos_token_id,
+            eos_token_id=words.eos_token_id,
+            pad_token_id=words.pad_token_id,
+        )
+    )
+    with torch.no_grad():
+        encoder.embeddings.token_embedding.weight.mul_(50)
+    return encoder.eval()
+
+
+def function(
+    folder: Path | None, *, digest: str | None = None, **settings: Any
+) -> GenerationFunction:
+    """The function `tiny@4` over a saved pipeline; None is a model that is not installed."""
+    model = Model(
+        name="tiny",
+        family=settings.pop("family", "stable-diffusion"),
+        licence="CC0-1.0",
+        source="tests",
+        path=folder,
+        digest=digest,
+    )
+    values = {"steps": 4, "guidance": 3.0, "width": SIDE, "height": SIDE, **settings}
+    return GenerationFunction(name=f"tiny@{values['steps']}", model=model, **values)
+
+
+def job(**changes: Any) -> Job:
+    """A job for `tiny@4`, changed as told."""
+    values: dict[str, Any] = {
+        "prompt": "a red cat",
+        "seed": 7,
+        "steps": 4,
+        "guidance": 3.0,
+        "width": SIDE,
+        "height": SIDE,
+        **changes,
+    }
+    return Job(**values)
+
+
+def ignore(step: int, steps: int) -> None:
+    """An `on_step` that does nothing."""
