@@ -134,13 +134,19 @@ class StudioScreen(Screen[None]):
         self._debounce = self.set_timer(DEBOUNCE_SECONDS, self._ask)
 
     def _ask(self) -> None:
+        if self._asking:
+            return  # one question at a time: a thread cannot be stopped, so the next waits for it
         prompt = self._prompt.text
         if not prompt.strip():
             self._answer(self.Decided(self._question))
-        elif not self._prompt.too_long and not self._asking:
-            # one question at a time: a thread cannot be stopped, so the next waits for it
-            self._asking = True
-            self._decide(self._question, self._request("", prompt), self.under_way.resident)
+            return
+        try:
+            request = self._request("", checked_prompt(prompt))
+        except CemsError as error:
+            self._answer(self.Decided(self._question, error=(str(error), error.hint)))
+            return
+        self._asking = True
+        self._decide(self._question, request, self.under_way.resident)
 
     @work(thread=True, group="card", exclusive=True, exit_on_error=False)
     def _decide(self, number: int, request: Request, resident: frozenset[str]) -> None:
@@ -304,4 +310,5 @@ class StudioScreen(Screen[None]):
 
     def _submit(self, request: Request) -> None:
         self.under_way = self.under_way.submitting(request)
-        self.post_message(Submitted(request))
+        if self.under_way.lost is None:  # else it waits for the fresh engine
+            self.post_message(Submitted(request))

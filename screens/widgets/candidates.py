@@ -93,7 +93,9 @@ class CandidatesTable(Widget, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         row = event.y - 2  # the border and the header
-        if self.decision is not None and 0 <= row < len(self.decision.candidates):
+        rows = len(self.decision.candidates) if self.decision is not None else 0
+        row += self._window(rows, self.content_size.height)[0]
+        if event.y >= 2 and row < rows:
             self.cursor = row
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
