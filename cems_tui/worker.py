@@ -26,12 +26,12 @@ class Session(Protocol):
 
     def run(
         self, request: Request, emit: Callable[[Event], None], stop: Callable[[], bool]
-    ) -> None:
+    ) -> object:
         """Works on the request until it ends, reporting to `emit`, asking `stop` at each step."""
         ...
 
     def resident(self) -> frozenset[str]:
-        """The functions whose weights are on the device now."""
+        """The names of the models on the device now."""
         ...
 
     def close(self) -> None: ...
@@ -42,7 +42,7 @@ class EngineReady(Event):
     """The child can work, or has just finished something; `request` is empty the first time."""
 
     resident: frozenset[str]
-    """The functions that need no loading now."""
+    """The names of the models on the device, which need no loading."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from rich.text import Text
 from textual import on, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -17,8 +19,10 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.theme import Theme
 
+from cems_tui import paths
 from cems_tui.errors import CemsError
 from cems_tui.events import Event, Failed, Request
+from cems_tui.text import visible
 from cems_tui.worker import EngineLost
 from screens import commands
 from screens.dialogs import JumpDialog, TextDialog, help_facts
@@ -125,6 +129,12 @@ class CemsApp(App[None], inherit_bindings=False):
         """None of Textual's own: the palette lists what `commands` declares."""
         return ()
 
+    def _fatal_error(self) -> None:
+        """What an unforeseen error leaves in the terminal: two lines; the log has the rest."""
+        error = self._exception
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        self.panic(Text(f"cems: the app failed: {visible(text)}\n{_log(error)}"))
+
     # --- the engine --------------------------------------------------------------------------
 
     def _pump(self) -> None:
@@ -204,3 +214,15 @@ class CemsApp(App[None], inherit_bindings=False):
     def _focus(self, name: str | None) -> None:
         if name is not None:
             self.screen.query_one(f"#{name}").focus()
+
+
+def _log(error: BaseException | None) -> str:
+    """Appends the traceback to the log; returns the line that says where it is."""
+    file = paths.current().log_file
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a", encoding="utf-8") as log:
+            traceback.print_exception(error, file=log)
+    except OSError as problem:
+        return f"The log cannot be written ({problem}); start `cems` again."
+    return f"The details are in {file}; start `cems` again."

@@ -9,13 +9,13 @@ from textual.content import Content
 
 from cems_tui.pricing import GIGABYTE
 from cems_tui.routing.decision import Candidate, RoutingDecision
-from cems_tui.text import one_line
+from cems_tui.text import one_line, visible
 from screens import figures
 
 RESIDENT, INSTALLED, MISSING = "●", "○", "⇣"
 LEGEND = "● resident  ○ installed  ⇣ not installed  ~ estimated"
 NAME_CELLS = 24
-"""A longer function name is cut."""
+"""A longer function name is shortened."""
 
 BAR_CELLS = (8, 21)
 """The narrowest and the widest drawing of an interval."""
@@ -75,6 +75,16 @@ def why(candidate: Candidate, decision: RoutingDecision) -> str:
     return _against(candidate, decision.chosen)
 
 
+def short_name(function: str, cells: int = NAME_CELLS) -> str:
+    """The function's name, cut before its `@steps` if it is too long."""
+    name = visible(function)
+    if len(name) <= cells:
+        return name
+    model, at, steps = name.rpartition("@")
+    kept = cells - len(at + steps)
+    return one_line(model, kept) + at + steps if kept >= 4 else one_line(name, cells)
+
+
 def state_sign(candidate: Candidate) -> str:
     """Where the weights are."""
     if candidate.resident:
@@ -120,7 +130,7 @@ def _width(columns: Sequence[Column]) -> int:
 def _columns(candidates: Sequence[Candidate], decision: RoutingDecision) -> dict[str, Column]:
     guessed = [c.cost_source is not None and c.cost_source != "measured" for c in candidates]
     known = [False] * len(candidates)
-    names = tuple(one_line(c.function, NAME_CELLS) for c in candidates)
+    names = tuple(short_name(c.function) for c in candidates)
     quality = figures.column([c.quality for c in candidates], known, 2, 3)
     run = figures.column([c.seconds for c in candidates], guessed, 2, 3)
     load = figures.column([c.load_seconds for c in candidates], known, 1, 1)

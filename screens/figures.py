@@ -38,6 +38,8 @@ def clock(value: float) -> str:
 
 
 def percent(share: float) -> str:
+    if 0 < share < 0.005:
+        return "<1 %"
     return f"{100 * share:.0f} %"
 
 

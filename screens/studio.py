@@ -134,13 +134,19 @@ class StudioScreen(Screen[None]):
         self._debounce = self.set_timer(DEBOUNCE_SECONDS, self._ask)
 
     def _ask(self) -> None:
+        if self._asking:
+            return  # one question at a time: a thread cannot be stopped, so the next waits for it
         prompt = self._prompt.text
         if not prompt.strip():
             self._answer(self.Decided(self._question))
-        elif not self._prompt.too_long and not self._asking:
-            # one question at a time: a thread cannot be stopped, so the next waits for it
-            self._asking = True
-            self._decide(self._question, self._request("", prompt), self.under_way.resident)
+            return
+        try:
+            request = self._request("", checked_prompt(prompt))
+        except CemsError as error:
+            self._answer(self.Decided(self._question, error=(str(error), error.hint)))
+            return
+        self._asking = True
+        self._decide(self._question, request, self.under_way.resident)
 
     @work(thread=True, group="card", exclusive=True, exit_on_error=False)
     def _decide(self, number: int, request: Request, resident: frozenset[str]) -> None:
@@ -264,13 +270,11 @@ class StudioScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The footer offers what has a meaning now."""
-        typing = self.focused is not None and self.focused is self._prompt
         match action:
             case "cancel_job":
                 return bool(self.under_way.jobs)
-            case "copy_command" | "remix":
-                has_one = self.generation is not None
-                return (has_one or action == "copy_command") and not typing
+            case "remix":
+                return self.generation is not None
             case "retry":
                 failure = self.under_way.failure
                 return failure is not None and failure.request is not None
@@ -298,6 +302,7 @@ class StudioScreen(Screen[None]):
             id=name,
             prompt=prompt,
             policy=self._policy,
+            policy_is_explicit=True,  # the dial is in sight: it means what it says
             pool=defaults.pool,
             router=defaults.router,
             load_cost=defaults.load_cost,
@@ -305,4 +310,5 @@ class StudioScreen(Screen[None]):
 
     def _submit(self, request: Request) -> None:
         self.under_way = self.under_way.submitting(request)
-        self.post_message(Submitted(request))
+        if self.under_way.lost is None:  # else it waits for the fresh engine
+            self.post_message(Submitted(request))

@@ -82,7 +82,7 @@ CANDIDATES = (
 def decision_for(request: Request, resident: frozenset[str] = frozenset()) -> RoutingDecision:
     """The starter pack's three models and one that is not installed, priced for the request."""
     candidates = tuple(
-        replace(c, resident=c.function in resident) if resident else c for c in CANDIDATES
+        replace(c, resident=_model(c.function) in resident) if resident else c for c in CANDIDATES
     )
     choice, reason = (
         "starter-base@8",
@@ -106,6 +106,10 @@ def decision_for(request: Request, resident: frozenset[str] = frozenset()) -> Ro
         in_distribution=True,
         candidates=candidates,
     )
+
+
+def _model(function: str) -> str:
+    return function.rpartition("@")[0]
 
 
 def nothing_installed(request: Request) -> RoutingDecision:
@@ -168,7 +172,7 @@ def generation(request: Request, image: Path, **changes: object) -> Generation:
         steps=int(function.rpartition("@")[2]),
         guidance=3.0,
         sampler="DDIMScheduler",
-        model=function.rpartition("@")[0],
+        model=_model(function),
         seconds=Seconds(load=0.0, encode=0.01, denoise=0.14, decode=0.02, score=0.04, total=0.21),
         peak_memory_bytes=31_000_000,
         energy_wh=None,
@@ -223,7 +227,7 @@ class FakeSession:
                 return
             time.sleep(self.seconds_per_step)
             emit(Step(request.id, function, step, steps))
-        self._resident = frozenset({function})
+        self._resident = frozenset({_model(function)})
         emit(Scoring(request.id, function))
         if word == "note":
             emit(Note(request.id, "[/oops] said the driver"))

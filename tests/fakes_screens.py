@@ -23,7 +23,7 @@ from tests.fakes_app import (
     picture,
 )
 
-RESIDENT = frozenset({"starter-base@8", "starter-base@20", "starter-base@4"})
+RESIDENT = frozenset({"starter-base"})
 
 
 class FakeEngine:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cems_tui.routing.feature_space import FeatureSpace, dense
+from cems_tui.routing.feature_space import FeatureSpace
 from cems_tui.routing.features import FeatureConfig, grams, near_duplicate_group
 from cems_tui.routing.folds import grouped_folds
 
@@ -86,17 +86,6 @@ def test_an_unknown_word_is_counted_against_the_prompt() -> None:
     half = space.read(grams("a red zyxgorp on the grass", CONFIG))
     assert known.unknown_share == 0.0
     assert half.unknown_share == pytest.approx(1 / 4)  # red, zyxgorp, on, grass
-
-
-def test_columns_of_sparse_rows_come_back_in_parts() -> None:
-    prompts = grammar_prompts(20)
-    space = FeatureSpace.learn([grams(p, CONFIG) for p in prompts], CONFIG)
-    rows = [space.read(grams(p, CONFIG)).features for p in prompts]
-    whole = dense(rows, space.size)
-    parts = [
-        dense(rows, space.size, low, min(low + 50, space.size)) for low in range(0, space.size, 50)
-    ]
-    assert np.array_equal(whole, np.concatenate(parts, axis=1))
 
 
 def test_near_duplicates_share_their_first_six_words_and_stay_in_one_fold() -> None:

@@ -68,6 +68,25 @@ def test_stdin_that_is_no_terminal_is_survived_when_stdout_is_one() -> None:
     assert found.stderr.decode().strip() == "HalfcellImage"
 
 
+def test_an_unforeseen_error_leaves_two_lines_and_a_traceback_in_the_log(tmp_path: Path) -> None:
+    code = (
+        "from screens.app import CemsApp\n"
+        "from tests import fakes_screens\n"
+        "CemsApp.on_ready = lambda self: 1 / 0\n"
+        "app = fakes_screens.make_app()\n"
+        "app.run(headless=True)\n"
+        "raise SystemExit(app.return_code)"
+    )
+    command = [sys.executable, "-c", code]
+    home = {**os.environ, "CEMS_HOME": str(tmp_path)}
+    found = subprocess.run(command, capture_output=True, text=True, env=home, timeout=30)
+    said = found.stdout + found.stderr
+    assert found.returncode == 1
+    assert "cems: the app failed: ZeroDivisionError: division by zero" in said
+    assert "Traceback" not in said
+    assert "Traceback" in (tmp_path / "state" / "cems.log").read_text()
+
+
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks for children in /proc")
 def test_the_app_runs_in_a_terminal_draws_quits_and_leaves_nothing_behind(tmp_path: Path) -> None:
     import fcntl

@@ -275,6 +275,18 @@ async def test_a_lost_engine_is_one_key_from_a_fresh_one_that_gets_what_waited()
         assert "F5 starts" not in screen_text(pilot)
 
 
+async def test_what_is_asked_of_a_lost_engine_waits_for_the_fresh_one() -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await states.lost(pilot)
+        engine = states.engine_of(pilot)
+        await pilot.press("ctrl+g")
+        await until(pilot, lambda: "2 waiting for a fresh engine" in screen_text(pilot))
+        assert len(engine.submitted) == 2
+        await pilot.press("f5")
+        await until(pilot, lambda: len(engine.submitted) == 4)
+
+
 async def test_a_request_that_no_engine_takes_is_a_failure_not_a_crash() -> None:
     engine = FakeEngine()
     engine.broken = True
@@ -375,6 +387,17 @@ async def test_y_copies_the_focused_pictures_command_else_the_drafts() -> None:
         assert "--function starter-base@8 --seed 7" in app.clipboard
 
 
+async def test_the_palette_does_what_a_letter_cannot_do_while_one_types() -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await write(pilot)
+        await pilot.press("ctrl+p")
+        await pilot.press(*"copy")
+        await pilot.pause(0.5)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.clipboard == f"cems generate --tradeoff 0.5 '{PROMPT}'")
+
+
 async def test_f1_explains_what_is_focused_and_esc_goes_back() -> None:
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
@@ -459,7 +482,7 @@ async def test_the_app_draws_a_picture_with_a_real_engine_process() -> None:
             await write(pilot)
             await pilot.press("ctrl+g")
             await until(pilot, lambda: studio(app).generation, 10)
-            await until(pilot, lambda: "starter-base@8" in studio(app).under_way.resident)
+            await until(pilot, lambda: "starter-base" in studio(app).under_way.resident)
             assert app.screen.query_one(ProgressLine).work.jobs == ()
     finally:
         engine.close()

@@ -14,7 +14,7 @@ from cems_tui.events import Failed, Generated, Loading, Note, Routed, Scoring, S
 from cems_tui.routing.decision import Policy
 from cems_tui.worker import EngineLost, EngineReady, Started
 from screens import figures, receipt
-from screens.card import BAR_CELLS, card, why
+from screens.card import BAR_CELLS, card, short_name, why
 from screens.commands import APP, PALETTE, STUDIO, Command
 from screens.jobs import Work
 from screens.totals import SessionTotals
@@ -94,6 +94,12 @@ def test_the_card_marks_choice_states_guesses_and_the_unknown() -> None:
     assert turbo.lstrip().startswith("⇣")
     assert "—" in turbo
     assert "too big" in turbo
+
+
+def test_a_long_name_keeps_its_steps() -> None:
+    assert short_name("a-rather-long-model-name@25", 16) == "a-rather-lon…@25"
+    assert short_name("sdxl@25", 16) == "sdxl@25"
+    assert short_name("x" * 30, 8) == "xxxxxxx…"
 
 
 def test_why_says_what_sets_a_candidate_apart() -> None:

@@ -76,7 +76,7 @@ def test_a_request_is_reported_from_its_start_to_its_picture(engine: EngineProce
     assert isinstance(last, Generated)
     assert last.generation.image.exists()
     ready = next(events)
-    assert ready == EngineReady(request().id, frozenset({"starter-base@8"}))
+    assert ready == EngineReady(request().id, frozenset({"starter-base"}))
 
 
 def test_requests_are_worked_on_one_after_the_other(engine: EngineProcess) -> None:

@@ -50,6 +50,9 @@ def _run(plan: BenchPlan, engine: Engine, chosen: RunOptions, *, json: bool, qui
     from cems_tui.bench.run import Budget, run_bench
 
     planner = engine.planner
+    budget = None
+    if chosen.budget_usd is not None:
+        budget = Budget(chosen.budget_usd, lambda function: estimate(planner, function))
     maker = SessionMaker(
         engine.session, planner.catalog, planner.pricing, plan.metrics, lambda event: None
     )
@@ -71,9 +74,7 @@ def _run(plan: BenchPlan, engine: Engine, chosen: RunOptions, *, json: bool, qui
             was_interrupted,
             resume=chosen.resume,
             retry_failed=chosen.retry_failed,
-            budget=None
-            if chosen.budget_usd is None
-            else Budget(chosen.budget_usd, lambda function: estimate(planner, function)),
+            budget=budget,
         )
     except KeyboardInterrupt:
         output.note(f"benchmark {plan.name} was stopped; run it again to go on")
@@ -138,7 +139,6 @@ def export(name: str, format: Literal["csv", "jsonl", "parquet"], out: Path | No
     from cems_tui.wiring import open_history
 
     with open_history() as store:
-        store.benches.plan(name)  # an unknown name is told before anything is written
         rows = store.benches.long_rows(name)
         if format == "parquet":
             if out is None:

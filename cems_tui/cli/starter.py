@@ -16,6 +16,21 @@ def register(app: typer.Typer) -> None:
     app.add_typer(starter, name="starter")
 
 
+@starter.command("build")
+def build(
+    work: Annotated[Path, typer.Option(metavar="DIR", help="Data and checkpoints, to go on from.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the pack goes.")],
+    stage: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this stage; may be repeated.")
+    ] = None,
+) -> None:
+    """Rebuild the pack from its recipe: hours on a CPU, stopped and resumed at any time."""
+    from cems_tui.cli import output
+    from cems_tui.starter.build import Build, Recipe
+
+    Build(work, out, Recipe(), output.note).run(stage)
+
+
 @starter.command("verify")
 def verify(
     pack: Annotated[

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cems_tui.routing.estimators.text_router import Blend, Weights
 from cems_tui.routing.features import Floats
 
-ALPHAS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+ALPHAS = (1.0, 3.0, 10.0, 30.0, 100.0)
 NEIGHBOURS = (10, 20, 50, 100, 200)
 SURE = 1.645
 """Standard errors that a prediction's worth must lie above 0, else the mean is better."""

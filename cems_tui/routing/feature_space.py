@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -164,17 +164,6 @@ def _waves(config: FeatureConfig) -> Floats:
     directions = random.normal(size=(len(COUNT_NAMES), config.waves)) / config.waves_width
     phases = random.uniform(0.0, 2.0 * np.pi, size=(1, config.waves))
     return np.concatenate([directions, phases]).astype(np.float32)
-
-
-def dense(rows: Iterable[Sparse], size: int, low: int = 0, high: int | None = None) -> Floats:
-    """The columns low..high of sparse rows as one matrix."""
-    high = size if high is None else high
-    listed = list(rows)
-    out = np.zeros((len(listed), high - low), dtype=np.float32)
-    for row, sparse in zip(out, listed, strict=True):
-        inside = (sparse.indices >= low) & (sparse.indices < high)
-        row[sparse.indices[inside] - low] = sparse.values[inside]
-    return out
 
 
 def _find(keys: Keys, wanted: Keys) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -47,10 +47,9 @@ def route(
 
     Args:
         estimates: what a router expects; None when none knows these functions.
-        lambda_: quality units per US dollar, for `tradeoff` (see calibrate.lambda_for_dial).
+        lambda_: quality units per US dollar for a trade-off (see `calibrate.lambda_for_dial`).
         load_cost: whether known load prices are added to the prices compared.
-        policy_is_explicit: whether the user gave the policy for this prompt; a classifier follows
-            a λ only then.
+        policy_is_explicit: given for this prompt; a classifier follows a λ only then.
         notes: what else the user should know.
 
     Raises:

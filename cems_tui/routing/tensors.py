@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -90,51 +91,65 @@ def from_tensors(card: Card, tensors: Tensors) -> tuple[TextRouter, Floats]:
 
 def _router(card: Card, tensors: Tensors) -> TextRouter:
     settings = card.settings
-    blocks = {
-        name: Block(
-            tensors[f"{name}.keys"], tensors[f"{name}.rarity"], _number(settings, f"unseen_{name}")
-        )
-        for name in _BLOCKS
-    }
     ridge = None
     if settings["alpha_level"] is not None:
         ridge = Ridge(tensors["ridge.weights"].astype(np.float32), tensors["ridge.offset"])
-    prompts = json.loads(tensors["prompts"].tobytes()) if "prompts" in tensors else ()
-    neighbours = settings["neighbours"]
+    starts, rows, values = (tensors[f"index.{name}"] for name in ("starts", "rows", "values"))
     return TextRouter(
         functions=tuple(card.functions),
         metric=card.metric,
-        space=FeatureSpace(
-            card.features, **blocks, counts_mean=tensors["counts.mean"],
-            counts_scale=tensors["counts.scale"],
-            waves=tensors["waves"],
-        ),
-        blend=Blend(
-            settings["alpha_level"],
-            settings["alpha_deviation"],
-            None if neighbours is None else int(neighbours),
-            Weights(_number(settings, "ridge_level"), _number(settings, "ridge_deviation")),
-            Weights(
-                _number(settings, "neighbours_level"), _number(settings, "neighbours_deviation")
-            ),
-        ),
+        space=_space(card, tensors),
+        blend=_blend(settings),
         parts_mean=tensors["parts.mean"],
         ridge=ridge,
-        index=WordIndex(
-            tensors["index.starts"], tensors["index.rows"], tensors["index.values"],
-            len(tensors["parts"]),
-        ),
+        index=WordIndex(starts, rows, values, len(tensors["parts"])),
         parts=tensors["parts"],
         spread=Spread(
-            tensors["spread.low"], tensors["spread.high"], _number(settings, "interval_growth"),
-            _number(settings, "novelty_mean"), tensors["spread.unfamiliar"],
+            low=tensors["spread.low"],
+            high=tensors["spread.high"],
+            growth=_number(settings, "interval_growth"),
+            novelty_mean=_number(settings, "novelty_mean"),
+            unfamiliar=tensors["spread.unfamiliar"],
         ),
         novelty_limit=_number(settings, "novelty_limit"),
-        prompts=tuple(prompts),
-    )  # fmt: skip
+        prompts=tuple(json.loads(tensors["prompts"].tobytes())) if "prompts" in tensors else (),
+    )
 
 
-def _number(settings: Any, name: str) -> float:
+def _space(card: Card, tensors: Tensors) -> FeatureSpace:
+    words, characters, content = (
+        Block(
+            tensors[f"{name}.keys"],
+            tensors[f"{name}.rarity"],
+            _number(card.settings, f"unseen_{name}"),
+        )
+        for name in _BLOCKS
+    )
+    return FeatureSpace(
+        card.features,
+        words,
+        characters,
+        content,
+        tensors["counts.mean"],
+        tensors["counts.scale"],
+        tensors["waves"],
+    )
+
+
+def _blend(settings: Mapping[str, float | int | None]) -> Blend:
+    count = settings["neighbours"]
+    return Blend(
+        alpha_level=settings["alpha_level"],
+        alpha_deviation=settings["alpha_deviation"],
+        neighbours=None if count is None else int(count),
+        ridge=Weights(_number(settings, "ridge_level"), _number(settings, "ridge_deviation")),
+        near=Weights(
+            _number(settings, "neighbours_level"), _number(settings, "neighbours_deviation")
+        ),
+    )
+
+
+def _number(settings: Mapping[str, float | int | None], name: str) -> float:
     value = settings[name]
     if value is None or not np.isfinite(value):
         raise ValueError(f"{name} is {value}")

@@ -99,12 +99,11 @@ def train(
     estimates = _cross_fitted(held_out, data)
     router = _router(data, held_out, estimates, novelty, keep_prompts=keep_prompts)
     costs = _costs(table, prices or {}, pivot.functions)
-    facts = functions_facts or {}
     card = Card(
         name=name,
         kind=kind,
         metric=metric,
-        functions={one: facts.get(one, FunctionFacts()) for one in pivot.functions},
+        functions={one: (functions_facts or {}).get(one, FunctionFacts()) for one in costs},
         features=data.space.config,
         settings=settings_of(router),
         training=_training(table, pivot, seed),
@@ -116,8 +115,14 @@ def train(
         evaluation=_evaluation(table, pivot, estimates, costs, seed),
         negated=pivot.negated,
     )
-    own = np.stack([router.quality(reading, router.look_up(reading)) for reading in data.readings])
-    return Checkpoint(card, router, own.astype(np.float32))
+    return Checkpoint(card, router, _own_estimates(router, pivot.prompts))
+
+
+def _own_estimates(router: TextRouter, prompts: Sequence[str]) -> Floats:
+    """What the router says about its own training prompts, shape (N, M)."""
+    said = (router.estimate(prompt).estimates for prompt in prompts)
+    rows = [[one[name].quality for name in router.functions] for one in said]
+    return np.array(rows, dtype=np.float32)
 
 
 def _router(

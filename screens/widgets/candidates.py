@@ -17,7 +17,11 @@ from cems_tui.routing.decision import RoutingDecision
 from cems_tui.text import one_line
 from screens.card import LEGEND, card, reason
 
-EMPTY = "Type a prompt: every generation function is priced here as you type."
+EMPTY = (
+    "Type a prompt: every generation function is priced here as you type.",
+    "The dial says how much quality is worth how much money (tab, then ← →).",
+    "ctrl+g draws with the function marked ▸; space on another one pins it.",
+)
 NOTHING = (
     "A starter pack comes with cems and needs no download: `cems starter verify` checks it. "
     "`cems pull sd-turbo` fetches a larger model, `cems ls` lists what is here."
@@ -68,6 +72,9 @@ class CandidatesTable(Widget, can_focus=True):
         self.cursor = max(0, min(self.cursor, last))
         self._caption()
 
+    def watch_cursor(self) -> None:
+        self._caption()
+
     def watch_error(self) -> None:
         self._caption()
 
@@ -86,7 +93,9 @@ class CandidatesTable(Widget, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         row = event.y - 2  # the border and the header
-        if self.decision is not None and 0 <= row < len(self.decision.candidates):
+        rows = len(self.decision.candidates) if self.decision is not None else 0
+        row += self._window(rows, self.content_size.height)[0]
+        if event.y >= 2 and row < rows:
             self.cursor = row
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
@@ -106,8 +115,10 @@ class CandidatesTable(Widget, can_focus=True):
         if len(self._lines(self.content_size.width, height)) > rows + 1:
             self.border_subtitle = Content(LEGEND)
             return
-        more = f"best {height - 1} of {rows} · " if height - 1 < rows else ""
-        self.border_subtitle = Content(f"{more}{reason(decision)}")
+        first, shown = self._window(rows, height)
+        more = f"best {shown}" if first == 0 else f"{first + 1}–{first + shown}"
+        counted = f"{more} of {rows} · " if shown < rows else ""
+        self.border_subtitle = Content(f"{counted}{reason(decision)}")
 
     def render(self) -> Content:
         return Content("\n").join(self._lines(*self.content_size))
@@ -119,10 +130,15 @@ class CandidatesTable(Widget, can_focus=True):
             what = Content.assemble(("✗ ", "bold $error"), (one_line(message, 500), "bold"))
             return [*what.wrap(width), *Content(one_line(hint, 500)).wrap(width)]
         if self.decision is None:
-            return Content.styled(EMPTY, "$muted").wrap(width)
+            return [part for line in EMPTY for part in Content.styled(line, "$muted").wrap(width)]
         if not self.decision.candidates:
             return _nothing(self.decision, width)
         return self._table(self.decision, width, height)
+
+    def _window(self, rows: int, height: int) -> tuple[int, int]:
+        """The first row shown and how many, under the header, with the cursor among them."""
+        shown = max(1, min(rows, height - 1))
+        return max(0, min(self.cursor - shown + 1, rows - shown)), shown
 
     def _table(self, decision: RoutingDecision, width: int, height: int) -> list[Content]:
         header, rows = card(decision, width)
@@ -136,8 +152,7 @@ class CandidatesTable(Widget, can_focus=True):
         lines = [header, *rows, Content(""), *below]
         if len(lines) <= height:
             return lines
-        shown = max(1, height - 1)
-        first = max(0, min(self.cursor - shown + 1, len(rows) - shown))
+        first, shown = self._window(len(rows), height)
         return [header, *rows[first : first + shown]]
 
 

@@ -96,8 +96,8 @@ class PicturePane(Vertical, can_focus=True):
     def _decode(self, path: Path) -> None:
         try:
             self.post_message(self.Decoded(path, thumbnail(path)))
-        except (OSError, SyntaxError, ValueError) as error:  # Pillow's words for damaged files
-            problem = f"cannot show {path.name}: {getattr(error, 'strerror', None) or error}"
+        except OSError as error:
+            problem = f"cannot show {path.name}: {error.strerror or error}"
             self.post_message(self.Decoded(path, None, problem))
 
     @on(Decoded)
@@ -120,6 +120,9 @@ def thumbnail(path: Path) -> Image:
     """
     from PIL import Image
 
-    with Image.open(path) as picture:
-        picture.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
-        return picture.convert("RGB")
+    try:
+        with Image.open(path) as picture:
+            picture.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
+            return picture.convert("RGB")
+    except (SyntaxError, ValueError) as error:  # Pillow's words for damaged files
+        raise OSError(f"it is damaged: {error}") from error

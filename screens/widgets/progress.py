@@ -11,6 +11,7 @@ from cems_tui.record import Generation
 from cems_tui.text import one_line
 from cems_tui.worker import EngineLost
 from screens import figures
+from screens.card import short_name
 from screens.jobs import Failure, Job, Work
 
 BAR_CELLS = 20
@@ -69,20 +70,22 @@ class ProgressLine(Widget):
 
     def _under_way(self, job: Job, waiting: int, width: int) -> Content:
         spent = "" if job.began is None else figures.clock(max(0.0, self.now - job.began))
-        behind = f" · {waiting} waiting" if waiting else ""
-        head = f"{one_line(job.function or '…', 24)}  "
-        tail = f" {_phase(job):<11} "
-        room = width - len(head) - len(tail) - BAR_CELLS - len(spent) - len(behind) - 4
-        prompt = one_line(job.request.prompt, max(0, room)) if room >= 8 else ""
-        done = round(BAR_CELLS * job.step / job.steps) if job.steps else 0
+        head = short_name(job.function) if job.function else "…"
+        tail = f"{_phase(job):<11}"
+        after = f"{spent} · {waiting} waiting" if waiting else spent
+        room = width - 2 - len(head) - len(tail) - len(after) - 4
+        bar = max(4, min(BAR_CELLS, room))
+        done = round(bar * job.step / job.steps) if job.steps else 0
+        room -= bar + 2
+        prompt = f"{one_line(job.request.prompt, room):<{room}}  " if room >= 8 else ""
         return Content.assemble(
             ("● ", "bold $quality"),
-            (head, "bold"),
-            (prompt.ljust(room) if prompt else "", "$muted"),
-            tail,
+            (f"{head}  ", "bold"),
+            (prompt, "$muted"),
+            f"{tail} ",
             ("━" * done, "$quality"),
-            ("─" * (BAR_CELLS - done), "$muted"),
-            f" {spent}{behind}",
+            ("─" * (bar - done), "$muted"),
+            f" {after}",
         )
 
 
@@ -110,7 +113,7 @@ def _made(generation: Generation, width: int) -> Content:
     price = figures.per_thousand(generation.cost_usd) if generation.priced else "unpriced"
     return Content.assemble(
         ("✓ ", "$quality"),
-        f"{one_line(generation.executed, 24):<16} ",
+        f"{short_name(generation.executed):<16} ",
         (f"{figures.seconds(generation.seconds.total):>8} ", "$muted"),
         (f"{guess + price if generation.priced else price:>11}  ", "$cost"),
         (one_line(generation.prompt, max(8, width)), "$muted"),
