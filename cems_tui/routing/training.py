@@ -36,7 +36,7 @@ MOST_PROMPTS = 12_000
 """The kernel of more prompts would need over half a gigabyte; a sample of them is learned."""
 
 NOVELTY_PERCENTILE = 99.0
-LEAST_NOVELTY_LIMIT = 0.5
+LEAST_NOVELTY_LIMIT = 0.6
 """Prompts that share this much with a training prompt are never called unfamiliar."""
 
 INTERVAL = (
