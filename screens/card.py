@@ -54,8 +54,13 @@ def card(decision: RoutingDecision, width: int) -> tuple[Content, list[Content]]
 
 
 def reason(decision: RoutingDecision) -> str:
-    """Why the choice is the choice, with what else should be known."""
-    return one_line(" · ".join((decision.reason, *decision.notes)), 1000)
+    """Why the choice is the choice, or why there is none and what can be done about it."""
+    pinnable = decision.choice is None and not nothing_installed(decision)
+    return one_line(decision.reason, 1000) + (" · space pins a function" if pinnable else "")
+
+
+def nothing_installed(decision: RoutingDecision) -> bool:
+    return not any(candidate.installed for candidate in decision.candidates)
 
 
 def why(candidate: Candidate, decision: RoutingDecision) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -173,8 +174,8 @@ async def test_space_pins_a_function_and_space_again_frees_it() -> None:
         await until(pilot, lambda: "pinned starter-base@20" in screen_text(pilot))
         [request] = await submit(pilot)
         assert request.policy == Policy.pinned("starter-base@20")
-        app.screen.query_one(CandidatesTable).cursor = 0
         await until(pilot, lambda: studio(app).decision.choice == "starter-base@20")
+        assert app.screen.query_one(CandidatesTable).cursor == 0, "it follows its function"
         await pilot.press("space")
         await until(pilot, lambda: studio(app).pinned is None)
 
@@ -306,6 +307,22 @@ async def test_nothing_installed_says_what_cems_can_offer() -> None:
         assert "! no generation function is installed" in text
         assert "cems starter verify" in text
         assert "cems pull sd-turbo" in text
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+async def test_functions_that_no_router_knows_can_be_pinned(size: tuple[int, int]) -> None:
+    def undecided(request: Request) -> RoutingDecision:
+        made = decision_for(request)
+        return made if request.policy.kind == "pinned" else replace(made, choice=None, reason="why")
+
+    app = make_app(planner=FakePlanner(undecided))
+    async with app.run_test(size=size) as pilot:
+        await write(pilot)
+        assert "! why · space pins a function" in screen_text(pilot)
+        assert "cems pull" not in screen_text(pilot)
+        app.screen.query_one(CandidatesTable).focus()
+        await pilot.press("space")
+        await until(pilot, lambda: studio(app).decision.choice)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)])

@@ -15,7 +15,7 @@ from textual.widget import Widget
 
 from cems_tui.routing.decision import RoutingDecision
 from cems_tui.text import one_line
-from screens.card import LEGEND, card, reason
+from screens.card import LEGEND, card, nothing_installed, reason
 
 EMPTY = (
     "Type a prompt: every generation function is priced here as you type.",
@@ -67,9 +67,11 @@ class CandidatesTable(Widget, can_focus=True):
         super().__init__(id="candidates")
         self.border_title = "Candidates"
 
-    def watch_decision(self, decision: RoutingDecision | None) -> None:
-        last = len(decision.candidates) - 1 if decision else 0
-        self.cursor = max(0, min(self.cursor, last))
+    def watch_decision(self, before: RoutingDecision | None, now: RoutingDecision | None) -> None:
+        """The cursor stays on its function, wherever that stands now."""
+        names = [candidate.function for candidate in now.candidates] if now else []
+        at = before.candidates[self.cursor].function if before and before.candidates else None
+        self.cursor = names.index(at) if at in names and self.has_focus else 0
         self._caption()
 
     def watch_cursor(self) -> None:
@@ -109,7 +111,7 @@ class CandidatesTable(Widget, can_focus=True):
         """The legend under a card with room for its reason; else the reason."""
         decision, height = self.decision, self.content_size.height
         self.border_subtitle = None
-        if decision is None or self.error is not None or decision.choice is None:
+        if decision is None or self.error is not None or nothing_installed(decision):
             return
         rows = len(decision.candidates)
         if len(self._lines(self.content_size.width, height)) > rows + 1:
@@ -118,7 +120,7 @@ class CandidatesTable(Widget, can_focus=True):
         first, shown = self._window(rows, height)
         more = f"best {shown}" if first == 0 else f"{first + 1}–{first + shown}"
         counted = f"{more} of {rows} · " if shown < rows else ""
-        self.border_subtitle = Content(f"{counted}{reason(decision)}")
+        self.border_subtitle = Content(counted) + _sentence(decision)
 
     def render(self) -> Content:
         return Content("\n").join(self._lines(*self.content_size))
@@ -131,8 +133,6 @@ class CandidatesTable(Widget, can_focus=True):
             return [*what.wrap(width), *Content(one_line(hint, 500)).wrap(width)]
         if self.decision is None:
             return [part for line in EMPTY for part in Content.styled(line, "$muted").wrap(width)]
-        if not self.decision.candidates:
-            return _nothing(self.decision, width)
         return self._table(self.decision, width, height)
 
     def _window(self, rows: int, height: int) -> tuple[int, int]:
@@ -141,19 +141,29 @@ class CandidatesTable(Widget, can_focus=True):
         return max(0, min(self.cursor - shown + 1, rows - shown)), shown
 
     def _table(self, decision: RoutingDecision, width: int, height: int) -> list[Content]:
+        if not decision.candidates:
+            return _nothing(decision, width)
         header, rows = card(decision, width)
         if self.has_focus:
             row = Content.styled("›", "bold") + rows[self.cursor][1:]
             row = row.pad_right(max(0, width - row.cell_length))
             rows[self.cursor] = row.stylize("on $panel")
-        if decision.choice is None:
+        if nothing_installed(decision):
             return [*_nothing(decision, width), Content(""), header, *rows][:height]
-        below = Content.styled(reason(decision), "$muted").wrap(width)
+        notes = [Content.styled(one_line(note, 1000), "$muted") for note in decision.notes]
+        below = [part for line in (_sentence(decision), *notes) for part in line.wrap(width)]
         lines = [header, *rows, Content(""), *below]
         if len(lines) <= height:
             return lines
         first, shown = self._window(len(rows), height)
         return [header, *rows[first : first + shown]]
+
+
+def _sentence(decision: RoutingDecision) -> Content:
+    """The reason, marked if it is why there is no choice."""
+    if decision.choice is None:
+        return Content.assemble(("! ", "bold $warning"), (reason(decision), "$warning"))
+    return Content.styled(reason(decision), "$muted")
 
 
 def _nothing(decision: RoutingDecision, width: int) -> list[Content]:
