@@ -109,8 +109,11 @@ def test_open_clip_loads_the_judge(built: Path) -> None:
     model = open_clip.create_model(f"local-dir:{folder}", require_pretrained=True).eval()
     from cems_tui.starter.tokens import encode
 
+    prompts = ["a cat", "a red car"]
+    tokens = open_clip.get_tokenizer(f"local-dir:{folder}")(prompts)
+    assert np.array_equal(tokens.numpy(), encode(prompts))
     with torch.no_grad():
-        said = model.encode_text(torch.from_numpy(encode(["a cat", "a red car"])).long())
+        said = model.encode_text(tokens)
         seen = model.encode_image(torch.rand(2, 3, 64, 64))
     assert said.shape == seen.shape == (2, 128)
 

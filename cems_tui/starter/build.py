@@ -7,6 +7,7 @@ build that was stopped goes on where it was.
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,18 +26,18 @@ class Recipe:
     width: int = 128
     small_width: int = 64
     workers: int = 2
-    base: Plan = field(default_factory=lambda: Plan(seconds=4950))
-    small: Plan = field(default_factory=lambda: Plan(seconds=840))
+    base: Plan = field(default_factory=lambda: Plan(seconds=5000))
+    small: Plan = field(default_factory=lambda: Plan(seconds=900, rate=1.5e-3, flat=0.4))
     turbo: Plan = field(default_factory=lambda: Plan(seconds=840, rate=3e-4, flat=0.3, warm=50))
     decoder: Plan = field(
-        default_factory=lambda: Plan(seconds=1500, batch=32, flat=0.3, average=0.998, decay=0.0)
+        default_factory=lambda: Plan(seconds=1120, batch=32, flat=0.3, average=0.998, decay=0.0)
     )
     clip: Plan = field(
         default_factory=lambda: Plan(
-            seconds=840, batch=128, rate=1.2e-3, flat=0.3, average=0.995, decay=0.02
+            seconds=1400, batch=128, rate=1.2e-3, flat=0.3, average=0.995, decay=0.02
         )
     )
-    nima: Plan = field(default_factory=lambda: Plan(seconds=360, batch=96, flat=0.3, average=0.99))
+    nima: Plan = field(default_factory=lambda: Plan(seconds=170, batch=96, flat=0.3, average=0.99))
 
 
 class Build:
@@ -111,7 +112,15 @@ class Build:
 
     def base(self) -> None:
         """The base model."""
-        self.diffusion("base").run(lambda: self.log("base saved"))
+        training = self.diffusion("base")
+        training.run(lambda: self._base_saved(training))
+
+    def _base_saved(self, training: Any) -> None:
+        """Keep the first checkpoint after a third of the budget: the judge learns from it."""
+        early, trainer = self.checkpoint("early"), training.trainer
+        if not early.exists() and trainer.progress.share(trainer.plan) > 1 / 3:
+            shutil.copyfile(self.checkpoint("base"), early)
+        self.log("base saved")
 
     def small(self) -> None:
         """The small model."""
@@ -127,11 +136,11 @@ class Build:
             distil(self.diffusion("turbo"), unet, text, lambda: self.log("turbo saved"))
 
     def diffusion(self, name: str) -> Any:
-        """The networks `base`, `small` or `turbo` as their checkpoint has them."""
+        """The networks `base`, `early`, `small` or `turbo` as their checkpoint has them."""
         from cems_tui.starter.diffusion import Diffusion
 
         width = self.recipe.small_width if name == "small" else self.recipe.width
-        plan: Plan = getattr(self.recipe, name)
+        plan: Plan = getattr(self.recipe, "base" if name == "early" else name)
         latents = self.work / "data" / "train" / "latents.npy"
         path = self.checkpoint(name)
         return Diffusion(self.split("train"), latents, path, width, plan, self.log)
@@ -156,7 +165,18 @@ class Build:
         from cems_tui.starter.nima_scorer import NimaTraining
 
         plan, path = self.recipe.nima, self.checkpoint("nima")
-        return NimaTraining(self.split("train"), path, plan, self.log)
+        return NimaTraining(self.split("train"), path, plan, self.log, self.rough())
+
+    def rough(self) -> Any:
+        """Pictures of the base's early checkpoint with their severities, or None."""
+        from cems_tui.starter.rough import rough_samples
+
+        if not self.checkpoint("early").exists():
+            return None
+        decoder = self.decoder_training()
+        with decoder.trainer.averaged():
+            early = self.diffusion("early")
+            return rough_samples(early, decoder.vae, self.work / "data" / "rough.npz")
 
     def pack(self) -> None:
         """The folders and the manifest."""

@@ -42,6 +42,7 @@ def model_config(width: int = 20, text_width: int = 128) -> dict[str, Any]:
         "text_cfg": {
             "context_length": CONTEXT,
             "vocab_size": len(VOCABULARY),
+            "hf_tokenizer_name": "starter",  # any name: open_clip then reads tokenizer.json here
             "width": text_width,
             "heads": 4,
             "layers": 3,
