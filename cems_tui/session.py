@@ -106,7 +106,7 @@ class Session:
     def _decide(self, request: Request, emit: Emit) -> RoutingDecision:
         decision = self._planner.decide(request, self.resident(), installed_only=True)
         if decision.choice is None:
-            raise ModelMissing(f"there is no function to choose: {decision.reason}")
+            raise _nothing_chosen(decision)
         emit(Routed(request.id, decision))
         for text in self._planner.notes(request.prompt, self._planner.function(decision.choice)):
             emit(Note(request.id, text))
@@ -227,6 +227,17 @@ class Session:
             decision=decision,
             created=now(),
         )
+
+
+def _nothing_chosen(decision: RoutingDecision) -> CemsError:
+    """Why a prompt cannot be drawn at all: everything is too big, or nothing is there."""
+    able = [c for c in decision.candidates if c.allowed and c.installed]
+    sizes = [c.memory_bytes for c in able if c.fits is False and c.memory_bytes is not None]
+    if able and len(sizes) == len(able):
+        return OutOfMemory(
+            f"no installed function fits the device: the smallest needs {min(sizes) / 1e6:.0f} MB"
+        )
+    return ModelMissing(f"there is no function to choose: {decision.reason}")
 
 
 def measured_seconds(drawn: Drawn) -> Seconds:

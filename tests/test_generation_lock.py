@@ -113,3 +113,19 @@ def test_a_child_process_does_not_inherit_the_lock(path: Path) -> None:
 def test_a_lock_file_that_cannot_be_opened_is_a_storage_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         DeviceLock(tmp_path).acquire()
+
+
+def test_looking_who_holds_the_device_neither_takes_it_nor_creates_anything(
+    path: Path, holder: subprocess.Popen[str]
+) -> None:
+    said = DeviceLock(path).holder()
+    assert said is not None
+    assert str(holder.pid) in said
+
+
+def test_nobody_holds_a_device_that_was_never_locked(path: Path) -> None:
+    assert DeviceLock(path).holder() is None
+    assert not path.parent.exists()
+    with DeviceLock(path):
+        pass
+    assert DeviceLock(path).holder() is None

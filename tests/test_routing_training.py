@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cems_tui.bench.mixed import constants_of, default_metric, with_mixed
 from cems_tui.bench.table import Row, ScoreTable, read_table
@@ -19,6 +21,9 @@ from cems_tui.routing.training_data import filled
 from .routing_fakes import SHARED_DATA, grammar_prompts, table_of_noise, table_with_signal
 
 GIBBERISH = ("zxqv blorp wuggle frabnitz", "qqq www eee rrr", "Фыва олдж ячсм", "asdkj;laskd 98j2f")
+
+
+ANY = train(table_with_signal(40), metric="quality", name="any")
 
 
 @pytest.fixture(scope="module")
@@ -78,12 +83,24 @@ def test_gibberish_is_out_of_distribution_with_the_means_and_wider_intervals(
         "two red balls and a blue box in the snow",
         "Please draw a GREEN cone beside a lamp!",
         "a fish",
+        "a photo of a cup",
+        "three green boxes",
     ],
 )
 def test_a_paraphrase_in_known_words_is_in_distribution(
     checkpoint: Checkpoint, prompt: str
 ) -> None:
     assert checkpoint.estimate(prompt).in_distribution
+
+
+@given(prompt=st.text(max_size=200))
+def test_any_text_gets_an_estimate_within_its_interval(prompt: str) -> None:
+    estimate = ANY.estimate(prompt)
+    assert 0.0 <= estimate.novelty <= 1.0
+    for one in estimate.estimates.values():
+        assert one.quality is not None
+        assert one.interval is not None
+        assert one.interval[0] <= one.quality <= one.interval[1]
 
 
 def test_the_nearest_training_prompts_are_shown_when_they_are_kept(checkpoint: Checkpoint) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cems_tui.errors import GenerationTimeout, Interrupted, ModelMissing, OutOfMemory
-from cems_tui.events import Event, Generated, Loading, Note, Routed, Scoring, Step
+from cems_tui.events import Event, Generated, Loading, Note, Request, Routed, Scoring, Step
 from cems_tui.parts import Judges
 from cems_tui.pricing import Pricing
 from cems_tui.routing.decision import Policy
@@ -152,3 +152,23 @@ def test_nothing_to_choose_from_is_a_missing_model() -> None:
 def test_a_record_survives_its_json() -> None:
     generation = _session(Committed()).run(request(), lambda event: None, _never)
     assert type(generation).from_json(generation.to_json()) == generation
+
+
+def test_a_device_too_small_for_everything_is_out_of_memory() -> None:
+    class TooSmall(FakePlanner):
+        def decide(self, request: Request, resident: frozenset[str], *, installed_only: bool):  # type: ignore[no-untyped-def]
+            decision = super().decide(request, resident, installed_only=installed_only)
+            small = tuple(replace(c, fits=False) for c in decision.candidates)
+            return replace(decision, choice=None, candidates=small)
+
+    session = Session(
+        TooSmall(),
+        FakeResidency(FakePipeline()),
+        None,
+        Committed(),
+        Pricing(),
+        "01SESSION",
+        Path("/pictures"),
+    )
+    with pytest.raises(OutOfMemory, match="smallest needs 0 MB"):
+        session.run(replace(request(), policy=Policy.tradeoff(0.5)), lambda event: None, _never)

@@ -63,22 +63,106 @@ def save_stable_diffusion(folder: Path) -> Path:
     return folder
 
 
-def _denoiser() -> Any:
+def save_stable_diffusion_xl(folder: Path) -> Path:
+    """A StableDiffusionXLPipeline with random weights, saved into `folder`."""
+    hush()
+    import torch
+    from diffusers import EulerAncestralDiscreteScheduler, StableDiffusionXLPipeline
+
+    hush()
+    torch.manual_seed(0)
+    words = tokenizer()
+    StableDiffusionXLPipeline(
+        vae=_decoder(),
+        text_encoder=_text_encoder(words),
+        text_encoder_2=_text_encoder(words, projected=True),
+        tokenizer=words,
+        tokenizer_2=words,
+        unet=_denoiser(
+            cross_attention_dim=64,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=8,
+            projection_class_embeddings_input_dim=80,
+        ),
+        scheduler=EulerAncestralDiscreteScheduler(timestep_spacing="trailing"),
+        add_watermarker=False,
+    ).save_pretrained(folder)
+    return folder
+
+
+def save_amused(folder: Path) -> Path:
+    """An AmusedPipeline with random weights, saved into `folder`."""
+    hush()
+    import torch
+    from diffusers import AmusedPipeline, AmusedScheduler, UVit2DModel, VQModel
+
+    hush()
+    torch.manual_seed(0)
+    words = tokenizer()
+    transformer = UVit2DModel(
+        hidden_size=32,
+        use_bias=False,
+        hidden_dropout=0.0,
+        cond_embed_dim=32,
+        micro_cond_encode_dim=2,
+        micro_cond_embed_dim=10,
+        encoder_hidden_size=32,
+        vocab_size=32,
+        codebook_size=8,
+        in_channels=32,
+        block_out_channels=32,
+        num_res_blocks=1,
+        downsample=True,
+        upsample=True,
+        block_num_heads=1,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        attention_dropout=0.0,
+        intermediate_size=32,
+        layer_norm_eps=1e-6,
+        ln_elementwise_affine=True,
+        sample_size=2,
+    )
+    decoder = VQModel(
+        act_fn="silu",
+        block_out_channels=[8] * 5,
+        down_block_types=["DownEncoderBlock2D"] * 5,
+        up_block_types=["UpDecoderBlock2D"] * 5,
+        latent_channels=8,
+        layers_per_block=1,
+        norm_num_groups=8,
+        num_vq_embeddings=8,
+        sample_size=SIDE,
+        mid_block_add_attention=False,
+        lookup_from_codebook=True,
+    )
+    AmusedPipeline(
+        vqvae=decoder,
+        tokenizer=words,
+        text_encoder=_text_encoder(words, projected=True),
+        transformer=transformer,
+        scheduler=AmusedScheduler(mask_token_id=31),
+    ).save_pretrained(folder)
+    return folder
+
+
+def _denoiser(**changes: Any) -> Any:
     import torch
     from diffusers import UNet2DConditionModel
 
-    unet = UNet2DConditionModel(
-        sample_size=SIDE // 8,
-        in_channels=4,
-        out_channels=4,
-        block_out_channels=(32,),
-        layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock2D",),
-        up_block_types=("CrossAttnUpBlock2D",),
-        cross_attention_dim=32,
-        attention_head_dim=4,
-        norm_num_groups=8,
-    )
+    settings: dict[str, Any] = {
+        "sample_size": SIDE // 8,
+        "in_channels": 4,
+        "out_channels": 4,
+        "block_out_channels": (32,),
+        "layers_per_block": 1,
+        "down_block_types": ("CrossAttnDownBlock2D",),
+        "up_block_types": ("CrossAttnUpBlock2D",),
+        "cross_attention_dim": 32,
+        "attention_head_dim": 4,
+        "norm_num_groups": 8,
+    }
+    unet = UNet2DConditionModel(**{**settings, **changes})
     with torch.no_grad():  # at its default size a prompt would change no pixel
         for name, weight in unet.named_parameters():
             if "attn2" in name:
@@ -98,25 +182,25 @@ def _decoder() -> Any:
     )
 
 
-def _text_encoder(words: Any) -> Any:
+def _text_encoder(words: Any, *, projected: bool = False) -> Any:
     import torch
-    from transformers import CLIPTextConfig, CLIPTextModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-    encoder = CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=len(words),
-            hidden_size=32,
-            intermediate_size=37,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            max_position_embeddings=CONTEXT,
-            bos_token_id=words.bos_token_id,
-            eos_token_id=words.eos_token_id,
-            pad_token_id=words.pad_token_id,
-        )
+    config = CLIPTextConfig(
+        vocab_size=len(words),
+        hidden_size=32,
+        intermediate_size=37,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=CONTEXT,
+        projection_dim=32,
+        bos_token_id=words.bos_token_id,
+        eos_token_id=words.eos_token_id,
+        pad_token_id=words.pad_token_id,
     )
+    encoder = (CLIPTextModelWithProjection if projected else CLIPTextModel)(config)
     with torch.no_grad():
-        encoder.embeddings.token_embedding.weight.mul_(50)
+        encoder.get_input_embeddings().weight.mul_(50)
     return encoder.eval()
 
 

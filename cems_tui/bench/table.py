@@ -8,10 +8,10 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
-from math import isinf, isnan
 from pathlib import Path
 from typing import Any
 
+from cems_tui.bench.cells import BadRow, amount_of, needed_of, number_of, text_of, truth_of
 from cems_tui.bench.score_table import Pivot, Row, ScoreTable
 from cems_tui.errors import StorageError, UsageError
 
@@ -23,10 +23,6 @@ SHOWN_ERRORS = 5
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet"}
 
 Line = tuple[int, Mapping[Any, Any]]
-
-
-class _BadRow(Exception):
-    """Why one row cannot be taken; gathered, never shown alone."""
 
 
 def read_table(path: Path) -> ScoreTable:
@@ -54,7 +50,7 @@ def parse_table(lines: Iterable[Line], name: str) -> ScoreTable:
         try:
             row = _row(values)
             _check_against_others(row, number, seen, prompts, directions)
-        except _BadRow as error:
+        except BadRow as error:
             errors.append(f"line {number}: {error}")
         else:
             rows.append(row)
@@ -113,76 +109,24 @@ def table_text(table: ScoreTable, form: str) -> str:
 
 def _row(values: Mapping[Any, Any]) -> Row:
     if None in values:  # csv.DictReader keeps cells beyond the header there
-        raise _BadRow("more cells than columns")
+        raise BadRow("more cells than columns")
     unknown = [name for name in REQUIRED if name not in values]
     if unknown:
-        raise _BadRow(f"no {', '.join(unknown)}")
+        raise BadRow(f"no {', '.join(unknown)}")
     return Row(
-        prompt_id=_needed(values, "prompt_id"),
-        prompt=_needed(values, "prompt"),
-        function=_needed(values, "function"),
-        metric=_needed(values, "metric"),
-        score=_number(values, "score"),
-        cost_usd=_amount(values, "cost_usd"),
-        seconds=_amount(values, "seconds"),
-        memory_gb=_amount(values, "memory_gb"),
-        seed=_text(values, "seed"),
-        rater=_text(values, "rater"),
-        group=_text(values, "group"),
-        higher_is_better=_truth(values.get("higher_is_better")),
+        prompt_id=needed_of(values, "prompt_id"),
+        prompt=needed_of(values, "prompt"),
+        function=needed_of(values, "function"),
+        metric=needed_of(values, "metric"),
+        score=number_of(values, "score"),
+        cost_usd=amount_of(values, "cost_usd"),
+        seconds=amount_of(values, "seconds"),
+        memory_gb=amount_of(values, "memory_gb"),
+        seed=text_of(values, "seed"),
+        rater=text_of(values, "rater"),
+        group=text_of(values, "group"),
+        higher_is_better=truth_of(values.get("higher_is_better")),
     )
-
-
-def _needed(values: Mapping[Any, Any], name: str) -> str:
-    text = _text(values, name)
-    if text is None or not text.strip():
-        raise _BadRow(f"{name} is empty")
-    if any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise _BadRow(f"{name} is not valid UTF-8")
-    return text
-
-
-def _text(values: Mapping[Any, Any], name: str) -> str | None:
-    """As given; a number that stands for a name loses the `.0` that Parquet may add."""
-    value = values.get(name)
-    if value is None or value == "":
-        return None
-    if isinstance(value, float):
-        if isnan(value):
-            return None
-        return str(int(value)) if value.is_integer() else str(value)
-    return str(value)
-
-
-def _number(values: Mapping[Any, Any], name: str) -> float | None:
-    value = values.get(name)
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise _BadRow(f"{name} is not a number: {value!r}") from None
-    if isinf(number) or isinstance(value, bool):
-        raise _BadRow(f"{name} is not a finite number: {value!r}")
-    return None if isnan(number) else number
-
-
-def _amount(values: Mapping[Any, Any], name: str) -> float | None:
-    number = _number(values, name)
-    if number is not None and number < 0:
-        raise _BadRow(f"{name} is negative: {number:g}")
-    return number
-
-
-def _truth(value: Any) -> bool:
-    if value is None or value == "":
-        return True
-    text = str(value).strip().lower()
-    if text in ("true", "1", "yes", "1.0"):
-        return True
-    if text in ("false", "0", "no", "0.0"):
-        return False
-    raise _BadRow(f"higher_is_better is neither true nor false: {value!r}")
 
 
 def _check_against_others(
@@ -193,14 +137,14 @@ def _check_against_others(
     directions: dict[str, bool],
 ) -> None:
     if prompts.setdefault(row.prompt_id, row.prompt) != row.prompt:
-        raise _BadRow(f"prompt_id {row.prompt_id} has another prompt further up")
+        raise BadRow(f"prompt_id {row.prompt_id} has another prompt further up")
     if directions.setdefault(row.metric, row.higher_is_better) != row.higher_is_better:
-        raise _BadRow(f"higher_is_better of {row.metric} is the opposite further up")
+        raise BadRow(f"higher_is_better of {row.metric} is the opposite further up")
     if row.seed is None and row.rater is None:
         return  # rows without either are repeats
     key = (row.prompt_id, row.function, row.metric, row.seed or "", row.rater or "")
     if key in seen:
-        raise _BadRow(f"the same prompt_id, function, metric, seed and rater as line {seen[key]}")
+        raise BadRow(f"the same prompt_id, function, metric, seed and rater as line {seen[key]}")
     seen[key] = number
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import typer
 
 from cems_tui.cli import options as o
@@ -67,7 +70,8 @@ def validate(json: o.Json = False) -> int:
     from cems_tui.settings import environment_problems, problems, read_document
 
     file = paths.current().config_file
-    found = [*problems(read_document(file)), *environment_problems()]
+    document = read_document(file)
+    found = [*problems(document), *_key_problems(document), *environment_problems()]
     if json:
         output.json_document({"config": str(file), "problems": found})
         return 2 if found else 0
@@ -78,3 +82,12 @@ def validate(json: o.Json = False) -> int:
         output.note(f"error: {problem}")
     output.note(f" hint: Mend {file} and run `cems config validate` again.")
     return 2
+
+
+def _key_problems(document: Mapping[str, Any]) -> list[str]:
+    from screens.keymap import problems
+
+    keys = document.get("keys", {})
+    if not isinstance(keys, dict):
+        return []  # told already
+    return problems({name: key for name, key in keys.items() if isinstance(key, str)})

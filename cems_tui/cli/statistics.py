@@ -45,7 +45,7 @@ def _function_line(function: FunctionStats, settings: Settings) -> str:
     )
     return (
         f"{function.function:<20} {function.pictures:>5} pictures  {mean:>10} per 1,000  "
-        f"{function.mean_seconds:.2f} s  {scores or 'not scored'}"
+        f"{_seconds(function.mean_seconds)} s  {scores or 'not scored'}"
     )
 
 
@@ -55,3 +55,7 @@ def _usd(usd: float | None) -> str:
 
 def _beside(count: int, what: str) -> str:
     return f" ({count} {what} beside)" if count else ""
+
+
+def _seconds(seconds: float | None) -> str:
+    return "—" if seconds is None else f"{seconds:.3f}"

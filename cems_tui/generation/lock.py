@@ -16,6 +16,9 @@ from cems_tui.paths import ensure
 from cems_tui.text import one_line
 
 _POLL_SECONDS = 0.1
+_GRACE_SECONDS = 0.1
+"""Waited for in any case: `holder` takes the lock for an instant to see whether it is free."""
+
 _LONGEST_COMMAND = 80
 
 
@@ -50,7 +53,7 @@ class DeviceLock:
         """
         if self.held:
             return
-        deadline = None if wait_seconds is None else monotonic() + wait_seconds
+        deadline = None if wait_seconds is None else monotonic() + max(wait_seconds, _GRACE_SECONDS)
         descriptor = self._open()
         try:
             while not _try_lock(descriptor):

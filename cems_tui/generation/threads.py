@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 
 SMALL_MODEL_BYTES = 200_000_000
 """Below this a step is too short to share: two threads took 1.0 s for a picture of a 4 M
@@ -20,10 +21,15 @@ def use_threads(device_type: str, weight_bytes: int, setting: int | None) -> Non
     """Tell torch, unless OMP_NUM_THREADS already did or the work is not on the CPU."""
     if device_type != "cpu" or (setting is None and os.environ.get("OMP_NUM_THREADS")):
         return
-    import psutil
     import torch
 
-    cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
-    threads = threads_for(weight_bytes, setting, cores)
+    threads = threads_for(weight_bytes, setting, _physical_cores())
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
+
+
+@cache
+def _physical_cores() -> int:
+    import psutil
+
+    return psutil.cpu_count(logical=False) or os.cpu_count() or 1

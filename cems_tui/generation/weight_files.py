@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -84,7 +85,7 @@ def component_files(folder: Path) -> list[Path]:
     )
 
 
-def expected_weight_bytes(folder: Path, components: list[str], bytes_per_float: int) -> int:
+def expected_weight_bytes(folder: Path, components: Iterable[str], bytes_per_float: int) -> int:
     """Device bytes that loading these components of a diffusers folder will hold.
 
     Raises:

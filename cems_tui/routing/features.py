@@ -152,7 +152,9 @@ def near_duplicate_group(prompt: str) -> str:
 
 
 def _singular(word: str) -> str:
-    """Boxes as box, balls as ball: rough, and the same for every prompt."""
+    """Cherries as cherry, boxes as box, balls as ball: rough, and the same for every prompt."""
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
     if len(word) > 4 and word.endswith(("xes", "ches", "shes", "sses", "zzes")):
         return word[:-2]
     return word[:-1] if len(word) > 3 and word.endswith("s") and word[-2] not in "su" else word

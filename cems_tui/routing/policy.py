@@ -32,6 +32,8 @@ class Pick:
 
     function: str
     why: str
+    """`{measure}` stands for what the worth is: predicted quality, or a probability."""
+
     notes: tuple[str, ...] = ()
 
 
@@ -120,7 +122,7 @@ def _best_utility(options: Sequence[Option], lambda_per_usd: float) -> Pick:
     if utilities[best.function] is None:  # nothing is priced: quality is all there is to compare
         best = _best(options)
         return Pick(best.function, "best of those without a known price", notes)
-    return Pick(best.function, "best utility" if lambda_per_usd else "best quality", notes)
+    return Pick(best.function, "best utility" if lambda_per_usd else "best {measure}", notes)
 
 
 def _within_budget(options: Sequence[Option], budget: float) -> Pick:
@@ -132,7 +134,7 @@ def _within_budget(options: Sequence[Option], budget: float) -> Pick:
             f"no function makes a picture for {budget:.3g} USD: {least}",
             "Raise --budget-per-image, or allow a cheaper function.",
         )
-    return Pick(_best(affordable).function, f"best quality for at most {budget:.3g} USD")
+    return Pick(_best(affordable).function, f"best {{measure}} for at most {budget:.3g} USD")
 
 
 def _above_floor(options: Sequence[Option], floor: float) -> Pick:

@@ -69,11 +69,10 @@ def route(
         name: None if worth is None else utility(worth, prices[name], lambda_per_usd or 0.0)
         for name, worth in worths.items()
     }
-    choice, reason, extra = _choose(offers, options, policy, lambda_per_usd or 0.0, utilities)
-    if _is_classifier(known):
-        reason = reason.replace("predicted quality", "probability").replace(
-            "quality", "probability"
-        )
+    measure = "probability" if _is_classifier(known) else "predicted quality"
+    choice, reason, extra = _choose(
+        offers, options, policy, lambda_per_usd or 0.0, utilities, measure
+    )
     return RoutingDecision(
         prompt=prompt,
         choice=choice,
@@ -154,13 +153,14 @@ def _choose(
     policy: Policy,
     lambda_per_usd: float,
     utilities: Mapping[str, float | None],
+    measure: str,
 ) -> tuple[str | None, str, tuple[str, ...]]:
     if policy.kind == "pinned":
         return _pinned(offers, str(policy.value))
     if not options:
         return None, _nothing(offers), ()
     taken = pick(options, policy, lambda_per_usd)
-    return taken.function, _reason(taken, options, utilities), taken.notes
+    return taken.function, _reason(taken, options, utilities, measure), taken.notes
 
 
 def _pinned(offers: Sequence[Offer], name: str) -> tuple[str | None, str, tuple[str, ...]]:
@@ -185,22 +185,25 @@ def _nothing(offers: Sequence[Offer]) -> str:
     return "nothing to choose from: no router knows any of the allowed functions; pin one"
 
 
-def _reason(taken: Pick, options: Sequence[Option], utilities: Mapping[str, float | None]) -> str:
+def _reason(
+    taken: Pick, options: Sequence[Option], utilities: Mapping[str, float | None], measure: str
+) -> str:
     """`best utility; starter-turbo@1 is 0.07 lower in predicted quality and 11x cheaper`."""
+    why = taken.why.format(measure=measure)
     chosen = next(option for option in options if option.function == taken.function)
     others = [option for option in options if option is not chosen]
     if not others:
-        return f"{taken.why}; no other function can be compared"
-    return f"{taken.why}; {_compared(ordered(others, utilities)[0], chosen)}"
+        return f"{why}; no other function can be compared"
+    return f"{why}; {_compared(ordered(others, utilities)[0], chosen, measure)}"
 
 
-def _compared(other: Option, chosen: Option) -> str:
+def _compared(other: Option, chosen: Option, measure: str) -> str:
     gap = other.worth - chosen.worth
     if abs(gap) < 5e-7:
-        quality = "equal in predicted quality"
+        words = f"equal in {measure}"
     else:
-        quality = f"{abs(gap):.2g} {'higher' if gap > 0 else 'lower'} in predicted quality"
-    return f"{other.function} is {quality} and {_price_words(other.price, chosen.price)}"
+        words = f"{abs(gap):.2g} {'higher' if gap > 0 else 'lower'} in {measure}"
+    return f"{other.function} is {words} and {_price_words(other.price, chosen.price)}"
 
 
 def _price_words(other: float | None, chosen: float | None) -> str:

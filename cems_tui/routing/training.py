@@ -26,7 +26,7 @@ from cems_tui.routing.features import FeatureConfig, Floats, grams
 from cems_tui.routing.folds import group_count, grouped_folds
 from cems_tui.routing.intervals import Readings, learn_spread
 from cems_tui.routing.tensors import settings_of
-from cems_tui.routing.training_data import filled, known, other_metrics, sampled
+from cems_tui.routing.training_data import costs_of, filled, known, other_metrics, sampled
 
 Kind = Literal["ensemble", "ridge", "knn"]
 KINDS: tuple[Kind, ...] = ("ensemble", "ridge", "knn")
@@ -36,7 +36,7 @@ MOST_PROMPTS = 12_000
 """The kernel of more prompts would need over half a gigabyte; a sample of them is learned."""
 
 NOVELTY_PERCENTILE = 99.0
-LEAST_NOVELTY_LIMIT = 0.5
+LEAST_NOVELTY_LIMIT = 0.6
 """Prompts that share this much with a training prompt are never called unfamiliar."""
 
 INTERVAL = (
@@ -88,7 +88,7 @@ def train(
     """
     if kind not in KINDS:
         raise UsageError(f"{kind!r} is no kind of router", f"Choose one of {', '.join(KINDS)}.")
-    mixed = None
+    mixed, digest = None, table.digest
     if metric == MIXED and MIXED not in table.metrics:
         mixed = constants_of(table)
         table = with_mixed(table, mixed)
@@ -98,7 +98,7 @@ def train(
     held_out, novelty = _held_out(data, kind)
     estimates = _cross_fitted(held_out, data)
     router = _router(data, held_out, estimates, novelty, keep_prompts=keep_prompts)
-    costs = _costs(table, prices or {}, pivot.functions)
+    costs = costs_of(table, prices or {}, pivot.functions)
     card = Card(
         name=name,
         kind=kind,
@@ -106,7 +106,7 @@ def train(
         functions={one: (functions_facts or {}).get(one, FunctionFacts()) for one in costs},
         features=data.space.config,
         settings=settings_of(router),
-        training=_training(table, pivot, seed),
+        training=_training(digest, pivot, seed),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         prices=costs,
         scorers=dict(scorers or {}),
@@ -232,23 +232,13 @@ def _all_readings(pivot: Pivot) -> Readings:
     return Readings(np.array(row), np.array(column), np.array(score, dtype=np.float64))
 
 
-def _costs(
-    table: ScoreTable, prices: Mapping[str, float | None], functions: Sequence[str]
-) -> dict[str, float | None]:
-    """The table's own prices win."""
-    own = table.costs()
-    return {
-        name: own[name] if own.get(name) is not None else prices.get(name) for name in functions
-    }
-
-
-def _training(table: ScoreTable, pivot: Pivot, seed: int) -> Training:
+def _training(digest: str, pivot: Pivot, seed: int) -> Training:
     sources: dict[str, int] = {}
     for group in pivot.groups:
         if group:
             sources[group] = sources.get(group, 0) + 1
     return Training(
-        table=table.digest,
+        table=digest,
         prompts=len(pivot.prompts),
         readings=len(pivot.readings),
         missing=int(np.isnan(pivot.scores).sum()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -26,7 +27,7 @@ def known(pivot: Pivot) -> Pivot:
     """Without the prompts that have no score at all, and the functions that have none."""
     rows = np.flatnonzero(~np.isnan(pivot.scores).all(axis=1))
     columns = np.flatnonzero(~np.isnan(pivot.scores).all(axis=0))
-    return _subset(pivot, rows, columns)
+    return subset(pivot, rows, columns)
 
 
 def sampled(pivot: Pivot, most: int, seed: int) -> Pivot:
@@ -34,10 +35,11 @@ def sampled(pivot: Pivot, most: int, seed: int) -> Pivot:
     if len(pivot.prompts) <= most:
         return pivot
     rows = np.random.default_rng(seed).choice(len(pivot.prompts), most, replace=False)
-    return _subset(pivot, np.sort(rows), np.arange(len(pivot.functions)))
+    return subset(pivot, np.sort(rows), np.arange(len(pivot.functions)))
 
 
-def _subset(pivot: Pivot, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Pivot:
+def subset(pivot: Pivot, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Pivot:
+    """Some prompts and functions of it, by their places."""
     new_row = {int(old): new for new, old in enumerate(rows)}
     new_column = {int(old): new for new, old in enumerate(columns)}
     return replace(
@@ -54,6 +56,16 @@ def _subset(pivot: Pivot, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> 
             if row in new_row and column in new_column
         ),
     )
+
+
+def costs_of(
+    table: ScoreTable, prices: Mapping[str, float | None], functions: Sequence[str]
+) -> dict[str, float | None]:
+    """US dollars a picture of each function; the table's own prices win."""
+    own = table.costs()
+    return {
+        name: own[name] if own.get(name) is not None else prices.get(name) for name in functions
+    }
 
 
 def other_metrics(

@@ -13,7 +13,7 @@ FUNCTION_WORDS = _words("""
     could should may might must i me my we us our you your and or but nor so yet if then than as
     of for to from into onto out up down off over again very more most much many not no only own
     just also too with without at by about who which what where when how while during through
-    show draw make give please image picture
+    show draw make give please image picture photo photograph
 """)
 """English words that say little about what is to be seen."""
 

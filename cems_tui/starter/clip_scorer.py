@@ -25,11 +25,11 @@ from cems_tui.starter.tokens import CONTEXT, VOCABULARY, make_tokenizer, save_to
 from cems_tui.starter.trainer import Log, Losses, Plan, Trainer
 from cems_tui.starter.vocabulary import NOUNS
 
-IMAGE_PX = 128
+IMAGE_PX = 64
 MEAN, DEVIATION = 0.5, 0.5
 
 
-def model_config(width: int = 16, text_width: int = 128) -> dict[str, Any]:
+def model_config(width: int = 20, text_width: int = 128) -> dict[str, Any]:
     """open_clip's `model_cfg`: a ResNet tower and a short text tower over our vocabulary."""
     return {
         "embed_dim": 128,
@@ -72,15 +72,17 @@ def text_features(model: Any, tokens: Tensor) -> Tensor:
 
 
 def image_features(model: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Normalised features, and the 8x8 map of the third stage that the noun map reads."""
+    """Normalised features, and the 8x8 map of the second stage that the noun map reads."""
     visual = model.visual
-    middle = visual.layer3(visual.layer2(visual.layer1(visual.stem(x))))
-    return F.normalize(visual.attnpool(visual.layer4(middle)).float(), dim=-1), middle
+    middle = visual.layer2(visual.layer1(visual.stem(x)))
+    last = visual.layer4(visual.layer3(middle))
+    return F.normalize(visual.attnpool(last).float(), dim=-1), middle
 
 
 def normalised(x: Tensor) -> Tensor:
     """Pictures in 0..1 as the tower wants them: IMAGE_PX square, -1..1, channels last."""
-    x = F.interpolate(x, (IMAGE_PX, IMAGE_PX), mode="bilinear", align_corners=False)
+    if x.shape[-2:] != (IMAGE_PX, IMAGE_PX):
+        x = F.interpolate(x, (IMAGE_PX, IMAGE_PX), mode="bilinear", antialias=True)
     return ((x - MEAN) / DEVIATION).contiguous(memory_format=torch.channels_last)
 
 
@@ -99,7 +101,7 @@ class ClipTraining:
         torch.manual_seed(0)
         self.config = config or model_config()
         self.model = make_clip(self.config)
-        depth = self.config["vision_cfg"]["width"] * 16
+        depth = self.config["vision_cfg"]["width"] * 8
         self.nouns = nn.Conv2d(depth, len(NOUNS) + 1, 1)
         self.split, self.basis = split, basis
         self.tokens = torch.from_numpy(split.tokens)

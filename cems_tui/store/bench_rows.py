@@ -1,12 +1,41 @@
-"""The contract's long form as rows of the database, and back."""
+"""Cells, and the contract's long form, as rows of the database and back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
+from cems_tui.bench.plan import BenchPrompt, Cell, CellKey
 from cems_tui.pricing import GIGABYTE
+from cems_tui.quality.score import Score
+from cems_tui.record import now
 from cems_tui.store.rows import finite
+
+
+def cell_row(
+    name: str, key: CellKey, prompt: BenchPrompt, cell: Cell | None, error: str | None
+) -> dict[str, Any]:
+    """The columns of `bench_cells` for a cell, made or failed."""
+    row = {
+        "bench": name,
+        "prompt_id": key.prompt_id,
+        "prompt": prompt.prompt,
+        "group_name": prompt.group,
+        "function": key.function,
+        "seed": key.seed,
+        "seconds": cell.seconds if cell else None,
+        "memory_bytes": cell.memory_bytes if cell else None,
+        "cost_usd": cell.cost_usd if cell else None,
+        "error": error,
+        "created": now(),
+    }
+    return finite(row, f"a cell of {name}")
+
+
+def score_row(score: Score) -> dict[str, Any]:
+    """The columns of `bench_scores` for a reading."""
+    return finite(asdict(score), f"the score {score.metric}")
 
 
 def imported(

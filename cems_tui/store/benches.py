@@ -11,9 +11,8 @@ from cems_tui.bench.plan import BenchPlan, BenchPrompt, Cell, CellKey, Status, c
 from cems_tui.errors import UnknownName, UsageError
 from cems_tui.quality.score import Score
 from cems_tui.record import now
-from cems_tui.store.bench_rows import imported, long_row
+from cems_tui.store.bench_rows import cell_row, imported, long_row, score_row
 from cems_tui.store.connection import Connection
-from cems_tui.store.rows import finite
 from cems_tui.store.writing import insert
 
 if TYPE_CHECKING:
@@ -124,10 +123,10 @@ class Benches:
             StorageError: it cannot be written.
         """
         name = plan.name
-        row = _cell_row(name, key, prompt, cell, error)
+        row = cell_row(name, key, prompt, cell, error)
         read = cell.scores if cell else ()
         missing = set(plan.metrics) - {score.metric for score in read}
-        scores = [_score_row(score) for score in read]
+        scores = [score_row(score) for score in read]
         scores += [
             {"metric": metric, "value": None} for metric in plan.metrics if metric in missing
         ]
@@ -282,26 +281,3 @@ def _insert_cell(db: Database, row: Mapping[str, Any], scores: Iterable[dict[str
     cell = insert(db, "bench_cells", row)
     for score in scores:
         insert(db, "bench_scores", {"cell": cell, **score})
-
-
-def _cell_row(
-    name: str, key: CellKey, prompt: BenchPrompt, cell: Cell | None, error: str | None
-) -> dict[str, Any]:
-    row = {
-        "bench": name,
-        "prompt_id": key.prompt_id,
-        "prompt": prompt.prompt,
-        "group_name": prompt.group,
-        "function": key.function,
-        "seed": key.seed,
-        "seconds": cell.seconds if cell else None,
-        "memory_bytes": cell.memory_bytes if cell else None,
-        "cost_usd": cell.cost_usd if cell else None,
-        "error": error,
-        "created": now(),
-    }
-    return finite(row, f"a cell of {name}")
-
-
-def _score_row(score: Score) -> dict[str, Any]:
-    return finite(asdict(score), f"the score {score.metric}")

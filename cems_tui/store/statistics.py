@@ -35,8 +35,8 @@ class FunctionStats:
     """Sum over the priced ones; None when there are none."""
 
     mean_cost_usd: float | None
-    mean_seconds: float
-    """Mean of the whole request's wall-clock seconds."""
+    mean_seconds: float | None
+    """Mean of what is billed, encode + denoise + decode; None where it was never measured."""
 
     scores: tuple[ScoreStats, ...]
 
@@ -195,7 +195,8 @@ def _functions(connection: Connection, window: Window) -> tuple[FunctionStats, .
     counted = connection.rows(
         f"""
         SELECT executed, COUNT(*) AS pictures, COUNT(cost_usd) AS priced, SUM(cost_usd) AS cost,
-            AVG(cost_usd) AS mean_cost, AVG(seconds_total) AS mean_seconds
+            AVG(cost_usd) AS mean_cost,
+            AVG(seconds_encode + seconds_denoise + seconds_decode) AS mean_seconds
         FROM generations WHERE {window.sql} GROUP BY executed ORDER BY pictures DESC, executed
         """,
         window.arguments,

@@ -1,47 +1,43 @@
-"""The model families that can be run: one adapter a family, found by the family's name.
+"""The model families that can be run.
 
-A new family is a module with `load`, `expected_bytes` and `warm_up`, and a row in `FAMILIES`.
+A new family is a row in `FAMILIES`: a `Layout` when its models are plain diffusers folders,
+else a class of its own. Nothing heavy is imported until one is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from importlib import import_module
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 from cems_tui.errors import ModelMissing, WeightsError
+from cems_tui.generation.families.amused import AMUSED
+from cems_tui.generation.families.settings import EngineSettings
+from cems_tui.generation.families.stable_diffusion import STABLE_DIFFUSION, STABLE_DIFFUSION_XL
 from cems_tui.generation.function import GenerationFunction
 from cems_tui.generation.pipeline import Pipeline
 
-
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
-    """How pipelines are loaded on this machine."""
-
-    device: str | None = None
-    """A torch device type (`cpu`, `cuda`, `mps`, `xpu`); None takes the best there is."""
-
-    threads: int | None = None
-    """CPU threads while drawing; None chooses by the size of the model."""
-
-    verify_bytes: int = 256_000_000
-    """Models of up to so many bytes on disk are checked against their digest when loaded."""
+__all__ = ["FAMILIES", "EngineSettings", "Family", "expected_bytes", "load", "warm_up"]
 
 
 class Family(Protocol):
-    """What the adapter module of a family offers."""
+    """How the models of a family are brought to the device."""
 
-    load: Callable[[GenerationFunction, Path, EngineSettings], Pipeline]
-    expected_bytes: Callable[[Path, EngineSettings], int]
-    warm_up: Callable[[Path], None]
+    def load(
+        self, function: GenerationFunction, folder: Path, settings: EngineSettings
+    ) -> Pipeline: ...
+
+    def expected_bytes(self, folder: Path, settings: EngineSettings) -> int: ...
+
+    def warm_up(self, folder: Path) -> None: ...
 
 
-FAMILIES: Mapping[str, str] = {
-    "stable-diffusion": "cems_tui.generation.families.stable_diffusion",
+FAMILIES: Mapping[str, Family] = {
+    "stable-diffusion": STABLE_DIFFUSION,
+    "stable-diffusion-xl": STABLE_DIFFUSION_XL,
+    "amused": AMUSED,
 }
-"""Family name to adapter module; the module is imported when its first model is loaded."""
+"""By the name that models carry in the catalog."""
 
 
 def load(function: GenerationFunction, settings: EngineSettings | None = None) -> Pipeline:
@@ -90,7 +86,7 @@ def _adapter(function: GenerationFunction) -> tuple[Family, Path]:
             f"{model.name} is of the family {model.family!r}, which cannot be run",
             f"Families that run: {', '.join(FAMILIES)}.",
         )
-    return cast(Family, import_module(FAMILIES[model.family])), model.path
+    return FAMILIES[model.family], model.path
 
 
 def _install_hint(name: str) -> str:

@@ -7,6 +7,7 @@ computed beside that call, its phases are only watched from inside.
 from __future__ import annotations
 
 import gc
+from dataclasses import dataclass
 from math import lcm
 from threading import Lock
 from typing import Any
@@ -19,36 +20,58 @@ from cems_tui.generation.meter import MemoryMeter
 from cems_tui.generation.pipeline import Job, OnStep, Picture, Stop
 from cems_tui.generation.threads import use_threads
 
-_SIZE_MULTIPLE = 8
-"""diffusers refuses other sizes whatever the VAE."""
-
 _LARGEST_SEED = 2**64 - 1
 
 
+@dataclass(frozen=True, slots=True)
+class Anatomy:
+    """Where a diffusers pipeline keeps the parts that are watched."""
+
+    decoder: str = "vae"
+    """The component whose `decode` makes the picture."""
+
+    encodes_prompt: bool = True
+    """Whether it has an `encode_prompt`; without one, encoding ends where timesteps are set."""
+
+    own_scheduler: bool = False
+    """Whether it runs with the scheduler it came with only."""
+
+    size_multiple: int = 8
+    """Pixels; diffusers refuses sizes that are no multiple of it."""
+
+
 class DiffusersPipeline:
-    """A diffusers pipeline with `encode_prompt`, `vae` and a step callback, on its device.
+    """A diffusers pipeline on its device.
 
     One thread at a time draws, the others wait: a diffusers pipeline keeps state of its run.
     """
 
-    def __init__(self, pipe: Any, model: str, *, threads: int | None = None) -> None:
-        """Take over `pipe`: its encoder and decoder are watched from now on.
+    def __init__(
+        self, pipe: Any, model: str, anatomy: Anatomy | None = None, *, threads: int | None = None
+    ) -> None:
+        """Take over `pipe`: its encoding and decoding are watched from now on.
 
         Args:
             pipe: a loaded pipeline on its device.
             model: the model's name, for messages.
+            anatomy: where its parts are.
             threads: CPU threads while drawing; None chooses by the size of the weights.
         """
         self._pipe = pipe
         self._model = model
+        self._anatomy = anatomy or Anatomy()
         self._threads = threads
         self._busy = Lock()
         self._schedulers: dict[str | None, Any] = {None: pipe.scheduler}
         self._watch: Watch | None = None
         self._weight_bytes = _weight_bytes(pipe)
         self._meter = MemoryMeter(pipe.device.type)
-        call_after(pipe, "encode_prompt", self._encoded)
-        call_after(pipe.vae, "decode", self._decoded)
+        self._decoder = getattr(pipe, self._anatomy.decoder)
+        call_after(self._decoder, "decode", self._decoded)
+        if self._anatomy.encodes_prompt:
+            call_after(pipe, "encode_prompt", self._encoded)
+        else:
+            call_after(pipe.scheduler, "set_timesteps", self._encoded)
 
     @property
     def weight_bytes(self) -> int:
@@ -58,7 +81,7 @@ class DiffusersPipeline:
     @property
     def size_multiple(self) -> int:
         """Pixels that width and height must be multiples of."""
-        return lcm(_SIZE_MULTIPLE, self._pipe.vae_scale_factor)
+        return lcm(self._anatomy.size_multiple, self._pipe.vae_scale_factor)
 
     def generate(self, job: Job, on_step: OnStep, stop: Stop) -> Picture:
         """Draw one picture; see `Pipeline.generate` for what is raised."""
@@ -69,7 +92,7 @@ class DiffusersPipeline:
 
     def close(self) -> None:
         """Leave the device."""
-        self._pipe = None
+        self._pipe = self._decoder = None
         self._schedulers = {}
         gc.collect()
         self._meter.give_back()
@@ -122,8 +145,7 @@ class DiffusersPipeline:
             guidance_scale=job.guidance,
             negative_prompt=job.negative or None,
             generator=torch.Generator("cpu").manual_seed(job.seed),
-            callback_on_step_end=watch.step_ended,
-            callback_on_step_end_tensor_inputs=[],
+            **watch.callbacks(self._pipe),
         )
         return made.images[0]
 
@@ -153,7 +175,7 @@ class DiffusersPipeline:
         """On a CPU the kernel would kill the process where a card's allocator says no."""
         if self._pipe.device.type != "cpu":
             return
-        least = _least_run_bytes(self._pipe, job)
+        least = _least_run_bytes(self._pipe, self._decoder.config, job)
         free = free_memory_bytes()
         if least > free:
             raise OutOfMemory(
@@ -163,6 +185,10 @@ class DiffusersPipeline:
 
     def _scheduler(self, name: str | None) -> Any:
         if name not in self._schedulers:
+            if self._anatomy.own_scheduler:
+                raise UsageError(
+                    f"{self._model} cannot draw with the scheduler {name}", "Leave it out."
+                )
             self._schedulers[name] = _make_scheduler(name, self._schedulers[None].config)
         return self._schedulers[name]
 
@@ -184,16 +210,16 @@ def _is_finite(decoded: Any) -> bool:
     return bool(pixels.isfinite().all())
 
 
-def _least_run_bytes(pipe: Any, job: Job) -> int:
+def _least_run_bytes(pipe: Any, decoder: Any, job: Job) -> int:
     """What the largest layers of denoising and decoding hold at the very least: in and out."""
     pixels = job.width * job.height
     batch = 2 if job.guidance > 1 else 1
-    vae = pipe.vae.config
-    decoder = getattr(vae, "decoder_block_out_channels", vae.block_out_channels)
-    widest_denoise = batch * pipe.unet.config.block_out_channels[0] * pixels
-    widest_decode = min(decoder) * pixels
-    largest = max(widest_denoise // pipe.vae_scale_factor**2, widest_decode)
-    return int(2 * largest * pipe.unet.dtype.itemsize)
+    channels = getattr(decoder, "decoder_block_out_channels", decoder.block_out_channels)
+    largest = min(channels) * pixels
+    if hasattr(pipe, "unet"):
+        latents = pixels // pipe.vae_scale_factor**2
+        largest = max(largest, batch * pipe.unet.config.block_out_channels[0] * latents)
+    return int(2 * largest * pipe.dtype.itemsize)
 
 
 def _weight_bytes(pipe: Any) -> int:

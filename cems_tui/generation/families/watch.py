@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 from cems_tui.errors import Interrupted
@@ -38,19 +39,32 @@ class Watch:
         self.pass_gate()
         self.denoise.start()
 
-    def step_ended(self, pipe: Any, index: int, _time: Any, tensors: dict[str, Any]) -> Any:
-        """A diffusers `callback_on_step_end`: tells the caller, and stops when asked to."""
-        if index + 1 == pipe.num_timesteps:
+    def step_ended(self, step: int, steps: int) -> None:
+        """Step `step` of `steps` is done; after the last one decoding begins."""
+        if step == steps:
             self.denoise.stop()
         try:
-            self._on_step(index + 1, pipe.num_timesteps)
+            self._on_step(step, steps)
         except Exception as error:
             self.foreign = error
             raise
         self.pass_gate()
-        if index + 1 == pipe.num_timesteps:
+        if step == steps:
             self.decode.start()
-        return tensors
+
+    def callbacks(self, pipe: Any) -> dict[str, Any]:
+        """The arguments that have `pipe` report its steps here, in the way its class knows."""
+
+        def ended(pipe: Any, index: int, _time: Any, tensors: dict[str, Any]) -> Any:
+            self.step_ended(index + 1, pipe.num_timesteps)
+            return tensors
+
+        def ended_in_old_classes(index: int, _time: Any, _latents: Any) -> None:
+            self.step_ended(index + 1, len(pipe.scheduler.timesteps))
+
+        if "callback_on_step_end" in signature(type(pipe).__call__).parameters:
+            return {"callback_on_step_end": ended, "callback_on_step_end_tensor_inputs": []}
+        return {"callback": ended_in_old_classes, "callback_steps": 1}
 
 
 def call_after(owner: Any, name: str, then: Callable[[Any], None]) -> None:

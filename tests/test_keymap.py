@@ -1,0 +1,37 @@
+"""Rebound keys are followed, or refused with the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from screens.keymap import problems
+from tests.cems import cems
+
+
+def test_the_keys_the_app_comes_with_conflict_with_nothing() -> None:
+    assert problems({}) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"studio.generate": "ctrl+s"}, "terminals keep it"),
+        ({"studio.generate": "ctrl+q"}, "ctrl+q is the key of"),
+        ({"studio.generat": "f2"}, "did you mean studio.generate?"),
+    ],
+)
+def test_a_key_that_cannot_be_is_told(keys: dict[str, str], told: str) -> None:
+    assert any(told in problem for problem in problems(keys))
+
+
+def test_config_validate_reports_conflicts_of_keys(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "config.toml").write_text('[keys]\n"studio.generate" = "ctrl+q"\n')
+    ran = cems("config", "validate", home=home)
+    assert ran.code == 2
+    assert "ctrl+q is the key of" in ran.err
+    (home / "config.toml").write_text('[keys]\n"studio.generate" = "f2"\n')
+    assert cems("config", "validate", home=home).code == 0
