@@ -20,6 +20,9 @@ class Job:
     function: str = ""
     step: int = 0
     steps: int = 0
+    loading_seconds: float | None = None
+    """How long loading is expected to take; None when unknown."""
+
     began: float | None = None
     """The screen's clock, seconds, when the engine took it."""
 
@@ -87,8 +90,10 @@ class Work:
                 return self._changing(name, phase="starting", began=now)
             case Routed(decision=decision):
                 return self._changing(name, function=decision.choice or "")
-            case Loading(function=function):
-                return self._changing(name, phase="loading", function=function)
+            case Loading(function=function, expected_seconds=seconds):
+                return self._changing(
+                    name, phase="loading", function=function, loading_seconds=seconds
+                )
             case Step(function=function, step=step, steps=steps):
                 return self._changing(
                     name, phase="drawing", function=function, step=step, steps=steps

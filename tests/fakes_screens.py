@@ -90,7 +90,7 @@ def studio(app: CemsApp) -> StudioScreen:
     return screen
 
 
-async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: float = 5.0) -> None:
+async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: float = 15.0) -> None:
     """Lets the app run until the condition holds."""
     for _ in range(int(seconds / 0.02)):
         await pilot.pause()

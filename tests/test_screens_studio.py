@@ -50,6 +50,14 @@ def screen_text(pilot: Pilot[None]) -> str:
     return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 
 
+async def choose(pilot: Pilot[None], letters: str, title: str) -> None:
+    """The first command of the palette once those letters are typed."""
+    await pilot.press("ctrl+p", *letters)
+    await until(pilot, lambda: title in screen_text(pilot) and "Quit" not in screen_text(pilot))
+    await pilot.pause(0.2)
+    await pilot.press("enter")
+
+
 async def test_the_app_opens_on_the_prompt_box_with_nothing_in_front() -> None:
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
@@ -238,10 +246,7 @@ async def test_x_is_a_letter_in_the_prompt_box_and_the_palette_still_cancels() -
         await pilot.press("x")
         assert app.screen.query_one(PromptBox).text == PROMPT + "x"
         assert states.engine_of(pilot).cancelled == []
-        await pilot.press("ctrl+p")
-        await pilot.press(*"cancel")
-        await pilot.pause(0.5)
-        await pilot.press("enter")
+        await choose(pilot, "cancel", "Cancel this picture")
         await until(pilot, lambda: states.engine_of(pilot).cancelled)
 
 
@@ -408,10 +413,7 @@ async def test_the_palette_does_what_a_letter_cannot_do_while_one_types() -> Non
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await write(pilot)
-        await pilot.press("ctrl+p")
-        await pilot.press(*"copy")
-        await pilot.pause(0.5)
-        await pilot.press("enter")
+        await choose(pilot, "copy", "Copy as a cems command")
         await until(pilot, lambda: app.clipboard == f"cems generate --tradeoff 0.5 '{PROMPT}'")
 
 
@@ -498,7 +500,7 @@ async def test_the_app_draws_a_picture_with_a_real_engine_process() -> None:
         async with app.run_test(size=(120, 36)) as pilot:
             await write(pilot)
             await pilot.press("ctrl+g")
-            await until(pilot, lambda: studio(app).generation, 10)
+            await until(pilot, lambda: studio(app).generation, 30)
             await until(pilot, lambda: "starter-base" in studio(app).under_way.resident)
             assert app.screen.query_one(ProgressLine).work.jobs == ()
     finally:

@@ -141,6 +141,7 @@ def test_work_follows_a_request_from_waiting_to_its_end(tmp_path: Path) -> None:
     assert phases == ["waiting", "starting", "starting", "loading", "drawing", "scoring"]
     assert work.resident == {"f@1"}
     assert work.jobs[0].began == 5.0
+    assert work.jobs[0].loading_seconds is None
     done = work.after(Generated("A", generation(asked, tmp_path / "a.png")), 6.0)
     assert done.jobs == ()
 

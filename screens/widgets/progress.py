@@ -71,7 +71,7 @@ class ProgressLine(Widget):
     def _under_way(self, job: Job, waiting: int, width: int) -> Content:
         spent = "" if job.began is None else figures.clock(max(0.0, self.now - job.began))
         head = short_name(job.function) if job.function else "…"
-        tail = f"{_phase(job):<11}"
+        tail = f"{_phase(job):<10}"
         after = f"{spent} · {waiting} waiting" if waiting else spent
         room = width - 2 - len(head) - len(tail) - len(after) - 4
         bar = max(4, min(BAR_CELLS, room))
@@ -90,7 +90,11 @@ class ProgressLine(Widget):
 
 
 def _phase(job: Job) -> str:
-    return f"step {job.step}/{job.steps}" if job.phase == "drawing" else job.phase
+    if job.phase == "drawing":
+        return f"step {job.step}/{job.steps}"
+    if job.phase == "loading" and job.loading_seconds:
+        return f"loading ~{figures.seconds(job.loading_seconds)}"
+    return job.phase
 
 
 def _idle(work: Work) -> str:
