@@ -24,6 +24,9 @@ from tests.cems import ROOT, Ran, cems, environment
 pytestmark = pytest.mark.slow
 
 FUNCTION = "starter-base@4"
+KILLS = int(os.environ.get("CEMS_TEST_KILLS", "3"))
+"""How often a command is killed; more of them are run by hand."""
+
 CAT = "a cat to the left of a red car at night"
 
 
@@ -259,7 +262,7 @@ def test_ctrl_c_ends_with_130_and_loses_nothing(home: Path, moment: str) -> None
 
 def test_killing_it_at_random_moments_leaves_database_and_folder_consistent(home: Path) -> None:
     chance = random.Random(20)
-    for _ in range(3):
+    for _ in range(KILLS):
         process = start(
             home, "generate", CAT, "--function", FUNCTION, "-n", "300", "--no-score", "-q"
         )
