@@ -26,6 +26,7 @@ from cems_tui.text import visible
 from cems_tui.worker import EngineLost
 from screens import commands
 from screens.dialogs import JumpDialog, TextDialog, help_facts
+from screens.keymap import problems
 from screens.messages import CancelAsked, EngineEvent, FreshEngineAsked, Submitted
 from screens.planner import PlannerFactory
 from screens.studio import StudioDefaults, StudioScreen
@@ -108,12 +109,15 @@ class CemsApp(App[None], inherit_bindings=False):
         self.theme = THEME.name
         self._engine = engine
         self._held: list[Request] | None = None  # what is asked while the engine is replaced
-        self._studio = StudioScreen(planner_factory, new_image, clock, defaults or StudioDefaults())
+        chosen = defaults or StudioDefaults()
+        self.custom_keys = chosen.keys
+        self._studio = StudioScreen(planner_factory, new_image, clock, chosen)
 
     def get_default_screen(self) -> Screen[None]:
         return self._studio
 
     def on_mount(self) -> None:
+        self._rebind()
         self._pump()
         # what the session imports takes seconds of the processor; the first paint comes first
         self.call_after_refresh(self._engine.open)
@@ -134,6 +138,15 @@ class CemsApp(App[None], inherit_bindings=False):
         error = self._exception
         text = " ".join(f"{type(error).__name__}: {error}".split())
         self.panic(Text(f"cems: the app failed: {visible(text)}\n{_log(error)}"))
+
+    def _rebind(self) -> None:
+        """Follows the user's keys if they can be followed; else says why not."""
+        wrong = problems(self.custom_keys)
+        if wrong:
+            self.custom_keys = {}
+            text = "Run `cems config validate` for the rest; the usual keys hold."
+            self.notify(text, title=visible(wrong[0]), severity="warning", markup=False)
+        self.set_keymap(dict(self.custom_keys))
 
     # --- the engine --------------------------------------------------------------------------
 
@@ -196,7 +209,7 @@ class CemsApp(App[None], inherit_bindings=False):
     def action_help(self) -> None:
         if len(self.screen_stack) == 1:
             listed = (*getattr(self.screen, "COMMAND_LIST", ()), *commands.APP)
-            facts = help_facts(self.focused, listed)
+            facts = help_facts(self.focused, listed, self)
             named = self.focused.border_title if self.focused else None
             title = Content.from_markup(named).plain if named else "Help"
             self.push_screen(TextDialog(title, facts))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
@@ -90,6 +90,12 @@ APP = (PALETTE, HELP, JUMP, QUIT)
 def bindings(commands: Iterable[Command]) -> list[BindingType]:
     """The key bindings of the commands."""
     return [command.binding for command in commands]
+
+
+def key_of(command: Command, app: object) -> str:
+    """The key of a command as people write it, rebound or not."""
+    given: Mapping[str, str] = getattr(app, "custom_keys", {})
+    return key_name(given.get(command.id, command.key).split(",")[0].strip())
 
 
 def key_name(key: str) -> str:

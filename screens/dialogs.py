@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from screens.commands import Command, key_name
+from screens.commands import Command, key_of
 from screens.widgets.facts import Fact, FactSheet
 
 CLOSE: list[BindingType] = [Binding("escape,enter,q", "dismiss", "Close", show=False)]
@@ -83,12 +83,12 @@ class JumpDialog(ModalScreen[str | None]):
             self.dismiss(self._targets[event.character][0])
 
 
-def help_facts(focused: Widget | None, commands: Iterable[Command]) -> list[Fact]:
+def help_facts(focused: Widget | None, commands: Iterable[Command], app: object) -> list[Fact]:
     """What the focused widget is and does, and every command with its key."""
     about = getattr(focused, "HELP", None)
     facts = [Fact("about", about), Fact("", "")] if about else []
     facts += [
-        Fact(key_name(command.key), f"{command.title}: {command.help}", "", "bold $quality")
+        Fact(key_of(command, app), f"{command.title}: {command.help}", "", "bold $quality")
         for command in commands
     ]
     return facts

@@ -29,7 +29,7 @@ class CemsCommands(Provider):
                     matcher.highlight(command.title),
                     self._run(command),
                     command.title,
-                    f"{command.help} ({commands.key_name(command.key)})",
+                    f"{command.help} ({commands.key_of(command, self.app)})",
                 )
 
     def _commands(self) -> Iterator[Command]:
@@ -37,7 +37,7 @@ class CemsCommands(Provider):
         yield from (command for command in commands.APP if command is not commands.PALETTE)
 
     def _label(self, command: Command) -> str:
-        return f"{command.title}  {commands.key_name(command.key)}"
+        return f"{command.title}  {commands.key_of(command, self.app)}"
 
     def _run(self, command: Command):  # type: ignore[no-untyped-def]
         node = self.app if command in commands.APP else self.screen

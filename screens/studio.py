@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from textual import on, work
@@ -52,6 +52,8 @@ class StudioDefaults:
     router: str | None = None
     pool: tuple[str, ...] | None = None
     load_cost: bool = True
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Command id → the key the user gave it."""
 
 
 class StudioScreen(Screen[None]):

@@ -465,6 +465,30 @@ async def test_every_part_is_on_the_screen_whatever_its_size(size: tuple[int, in
         assert "ctrl+p commands" in screen_text(pilot)
 
 
+async def test_a_rebound_key_works_and_is_shown_everywhere() -> None:
+    app = make_app(defaults=StudioDefaults(keys={"studio.generate": "f2", "studio.retry": "f3"}))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await states.idle(pilot)
+        assert "idle · F2 generates" in screen_text(pilot)
+        assert "F2 generate" in screen_text(pilot)
+        await write(pilot)
+        await pilot.press("ctrl+g")
+        await pilot.press("f2")
+        await until(pilot, lambda: len(states.engine_of(pilot).submitted) == 1)
+        await pilot.press("f1")
+        assert "F3" in screen_text(pilot)
+        assert "ctrl+g  " not in screen_text(pilot)
+
+
+async def test_keys_that_cannot_be_followed_are_said_and_the_usual_ones_hold() -> None:
+    app = make_app(defaults=StudioDefaults(keys={"studio.generate": "ctrl+s"}))
+    async with app.run_test(size=(120, 36)) as pilot:
+        [told] = app._notifications
+        assert "terminals keep it" in told.title
+        await write(pilot)
+        assert await submit(pilot)
+
+
 async def test_no_color_means_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     app = make_app()

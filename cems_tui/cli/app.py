@@ -31,5 +31,6 @@ def open_app() -> int:
             tradeoff=float(settings["routing.tradeoff"]),
             router=settings["routing.router"] or None,
             load_cost=settings.load_cost(several=True),
+            keys=settings.keys,
         ),
     )

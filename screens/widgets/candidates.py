@@ -20,7 +20,7 @@ from screens.card import LEGEND, card, nothing_installed, reason
 EMPTY = (
     "Type a prompt: every generation function is priced here as you type.",
     "The dial says how much quality is worth how much money (tab, then ← →).",
-    "ctrl+g draws with the function marked ▸; space on another one pins it.",
+    "The function marked ▸ is the one that draws; space on another one pins it.",
 )
 NOTHING = (
     "A starter pack comes with cems and needs no download: `cems starter verify` checks it. "

@@ -11,8 +11,8 @@ from textual.widget import Widget
 
 from screens.commands import GENERATE, PALETTE, key_name
 
-ALWAYS = frozenset({GENERATE.key, PALETTE.key})
-"""What stays when there is too little room for all."""
+ALWAYS = frozenset({GENERATE.footer, PALETTE.footer})
+"""The words that stay when there is too little room for all."""
 
 
 class KeyLine(Widget):
@@ -52,10 +52,10 @@ class KeyLine(Widget):
 def fitting(keys: Sequence[tuple[str, str]], width: int) -> list[tuple[str, str]]:
     """The keys that fit into `width` cells, in their order; the first ones and ALWAYS win."""
     cells = {key: len(key_name(key)) + 1 + len(word) + 2 for key, word in keys}
-    room = width + 2 - sum(cells[key] for key, _ in keys if key in ALWAYS)
+    room = width + 2 - sum(cells[key] for key, word in keys if word in ALWAYS)
     kept = []
     for key, word in keys:
-        if key not in ALWAYS:
+        if word not in ALWAYS:
             if cells[key] > room:
                 continue
             room -= cells[key]

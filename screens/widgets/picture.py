@@ -19,6 +19,7 @@ from textual.widgets import Static
 
 from cems_tui.record import Generation
 from screens import receipt
+from screens.commands import GENERATE, key_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 THUMBNAIL_PIXELS = 512
 """The longest side handed to the terminal: drawing repeats on each refresh, in the UI's thread."""
 
-EMPTY = "ctrl+g draws the prompt with the function marked ▸"
+EMPTY = "draws the prompt with the function marked ▸"
 
 
 class ImageWidget(Protocol):
@@ -71,7 +72,8 @@ class PicturePane(Vertical, can_focus=True):
         self.border_title = "Picture"
 
     def compose(self) -> ComposeResult:
-        yield Static(EMPTY, id="picture-empty", markup=False)
+        key = key_of(GENERATE, self.app)
+        yield Static(f"{key} {EMPTY}", id="picture-empty", markup=False)
         with Vertical(id="picture-frame"):
             image = self._new_image()
             image.add_class("picture-image")

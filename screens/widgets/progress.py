@@ -12,6 +12,7 @@ from cems_tui.text import one_line
 from cems_tui.worker import EngineLost
 from screens import figures
 from screens.card import short_name
+from screens.commands import FRESH_ENGINE, GENERATE, RETRY, key_of
 from screens.jobs import Failure, Job, Work
 
 BAR_CELLS = 20
@@ -55,9 +56,9 @@ class ProgressLine(Widget):
         work = self.work
         lines: list[Content] = []
         if work.lost is not None:
-            lines += _lost(work.lost)
+            lines += _lost(work.lost, key_of(FRESH_ENGINE, self.app))
         elif work.failure is not None:
-            lines += _failed(work.failure)
+            lines += _failed(work.failure, key_of(RETRY, self.app))
         if work.running is not None:
             lines.append(self._under_way(work.running, len(work.waiting), width))
         elif work.jobs:
@@ -65,7 +66,7 @@ class ProgressLine(Widget):
         if work.note:
             lines.append(Content.styled(f"! {one_line(work.note, 300)}", "$warning"))
         if not lines:
-            lines.append(Content.styled(_idle(work), "$muted"))
+            lines.append(Content.styled(_idle(work, key_of(GENERATE, self.app)), "$muted"))
         return [part for line in lines for part in line.wrap(max(20, width))]
 
     def _under_way(self, job: Job, waiting: int, width: int) -> Content:
@@ -97,10 +98,10 @@ def _phase(job: Job) -> str:
     return job.phase
 
 
-def _idle(work: Work) -> str:
+def _idle(work: Work, key: str) -> str:
     if not work.ready and work.lost is None:
         return "the engine is starting; you can write and generate already"
-    return "" if work.lost else "idle · ctrl+g generates"
+    return "" if work.lost else f"idle · {key} generates"
 
 
 def _held(work: Work) -> Content:
@@ -124,20 +125,20 @@ def _made(generation: Generation, width: int) -> Content:
     )
 
 
-def _lost(event: EngineLost) -> list[Content]:
+def _lost(event: EngineLost, key: str) -> list[Content]:
     head = Content.assemble(
         ("✗ ", "bold $error"),
         (one_line(event.message, 200), "bold $error"),
-        (" · F5 starts a fresh engine", "bold"),
+        (f" · {key} starts a fresh engine", "bold"),
     )
     return [head, Content.styled(one_line(event.hint, 300), "$muted")] if event.hint else [head]
 
 
-def _failed(failure: Failure) -> list[Content]:
+def _failed(failure: Failure, key: str) -> list[Content]:
     message, hint = one_line(failure.message, 300), one_line(failure.hint, 300)
     if failure.cancelled:
         return [Content.styled(f"– {message}", "$muted")]
     what = Content.assemble(("✗ ", "bold $error"), (message, "bold $error"))
     todo = [hint] if hint else []
-    todo += ["R tries again."] if failure.request else []
+    todo += [f"{key} tries again."] if failure.request else []
     return [Content(" · ").join([what, " ".join(todo)]) if todo else what]
