@@ -25,6 +25,8 @@ def _in_state(name: str) -> Callable[[Pilot[None]], object]:
     async def reach(pilot: Pilot[None]) -> None:
         for box in pilot.app.screen.query(TextArea):
             box.cursor_blink = False
+            # a line drawn before the focus arrives is kept without its cursor
+            await states.until(pilot, lambda box=box: box.has_focus)
         await states.STATES[name](pilot)  # type: ignore[misc]
         await pilot.pause()
 
