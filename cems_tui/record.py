@@ -72,6 +72,9 @@ class Generation:
     created: str
     """UTC, ISO 8601."""
 
+    load_bytes: int | None = None
+    """Bytes of weights that were loaded for it: 0 when resident, None when not known."""
+
     score_error: str | None = None
     """Why there are no scores although they were asked for; None when nothing failed."""
 
@@ -105,6 +108,7 @@ class Generation:
             "cost_source": self.cost_source,
             "priced": self.priced,
             "load_cost_usd": self.load_cost_usd,
+            "load_bytes": self.load_bytes,
             "scores": {score.metric: score.value for score in self.scores},
             "scorers": {score.metric: score.scorer for score in self.scores},
             "lower_is_better": [s.metric for s in self.scores if not s.higher_is_better],
@@ -140,6 +144,7 @@ class Generation:
             cost_usd=row["cost_usd"],
             cost_source=row["cost_source"],
             load_cost_usd=row["load_cost_usd"],
+            load_bytes=row.get("load_bytes"),
             scores=tuple(
                 Score(metric, value, row["scorers"][metric], metric not in lower)
                 for metric, value in row["scores"].items()

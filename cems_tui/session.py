@@ -223,6 +223,7 @@ class Session:
             load_cost_usd=self._pricing.load_usd(
                 drawn.load_seconds, drawn.load_bytes, resident=drawn.load_seconds == 0.0
             ),
+            load_bytes=drawn.load_bytes,
             scores=(),
             decision=decision,
             created=now(),

@@ -117,7 +117,7 @@ def observed(generation: Generation) -> Observation | None:
         decode_seconds=seconds.decode,
         load_seconds=seconds.load or None,
         memory_bytes=generation.peak_memory_bytes,
-        load_bytes=generation.peak_memory_bytes if seconds.load else None,
+        load_bytes=generation.load_bytes or None,
     )
 
 

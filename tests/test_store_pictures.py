@@ -261,3 +261,15 @@ def test_the_newest_runs_of_each_function_teach_the_cost_model(store: Store) -> 
     ]
     assert seen[0].load_seconds is None
     assert seen[0].memory_bytes == 31_000_000
+
+
+def test_the_load_of_a_model_is_remembered_however_many_pictures_follow(store: Store) -> None:
+    session = store.session()
+    loaded = Seconds(2.5, 0.01, 0.35, 0.02, 0.04, 2.9)
+    store.add_generation(generation(session, FOLDER, seconds=loaded, load_bytes=16_000_000))
+    for _ in range(5):
+        store.add_generation(generation(session, FOLDER))
+    seen = store.observations(limit_per_function=2)
+    assert [(one.load_seconds, one.load_bytes) for one in seen if one.load_seconds] == [
+        (2.5, 16_000_000)
+    ]

@@ -49,6 +49,7 @@ CREATE TABLE generations (
     cost_usd REAL,
     cost_source TEXT,
     load_cost_usd REAL,
+    load_bytes INTEGER,
     score_error TEXT,
     rating INTEGER CHECK (rating BETWEEN 1 AND 5),
     starred INTEGER NOT NULL DEFAULT 0,

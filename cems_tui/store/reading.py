@@ -125,16 +125,23 @@ def among(connection: Connection, select: str, values: Sequence[str]) -> list[sq
 
 
 def observations(connection: Connection, limit_per_function: int) -> list[Observation]:
-    """The newest runs of each function that ran, oldest first."""
+    """The newest runs of each function and the newest loads of each model, oldest first.
+
+    Loads are rare: many pictures are drawn with a model that is loaded once.
+    """
     rows = connection.rows(
         """
         SELECT * FROM (
-            SELECT *, ROW_NUMBER() OVER (
-                PARTITION BY executed ORDER BY created DESC, id DESC) AS age
+            SELECT *,
+                ROW_NUMBER() OVER (
+                    PARTITION BY executed ORDER BY created DESC, id DESC) AS age,
+                ROW_NUMBER() OVER (
+                    PARTITION BY model, seconds_load > 0 ORDER BY created DESC, id DESC
+                ) AS load_age
             FROM generations
-        ) WHERE age <= ? ORDER BY created, id
+        ) WHERE age <= ? OR (seconds_load > 0 AND load_age <= ?) ORDER BY created, id
         """,
-        [limit_per_function],
+        [limit_per_function, limit_per_function],
     )
     return [
         Observation(
@@ -146,6 +153,7 @@ def observations(connection: Connection, limit_per_function: int) -> list[Observ
             decode_seconds=row["seconds_decode"],
             load_seconds=row["seconds_load"],
             memory_bytes=row["peak_memory_bytes"],
+            load_bytes=row["load_bytes"],
         )
         for row in rows
     ]

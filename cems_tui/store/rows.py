@@ -55,6 +55,7 @@ def generation_row(generation: Generation) -> dict[str, Any]:
         "cost_usd": generation.cost_usd,
         "cost_source": generation.cost_source,
         "load_cost_usd": generation.load_cost_usd,
+        "load_bytes": generation.load_bytes,
         "score_error": generation.score_error,
         "decision": decision_column(decision),
     }
@@ -123,6 +124,7 @@ def generation_of(row: Row, candidates: Sequence[Row], scores: Sequence[Row]) ->
         cost_usd=row["cost_usd"],
         cost_source=row["cost_source"],
         load_cost_usd=row["load_cost_usd"],
+        load_bytes=row["load_bytes"],
         scores=tuple(
             Score(s["metric"], s["value"], s["scorer"], bool(s["higher_is_better"])) for s in scores
         ),
