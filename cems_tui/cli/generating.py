@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cems_tui.cli import output
 from cems_tui.cli.failures import Failure, failure_of, print_failure
-from cems_tui.cli.options import RoutingOptions
+from cems_tui.cli.options import RoutingOptions, not_negative
 from cems_tui.cli.route import print_decision, request_of
 from cems_tui.errors import (
     BudgetReached,
@@ -68,8 +67,7 @@ class DrawingOptions:
             ("--timeout", self.timeout),
             ("--wait", self.wait),
         ):
-            if value is not None and (math.isnan(value) or value < 0):
-                raise UsageError(f"{name} {value:g} is out of range", "Give 0 or more.")
+            not_negative(name, value)
         if self.session is not None and not self.session.strip():
             raise UsageError("--session has no name", "Give it a name, or leave it out.")
         return self
@@ -101,7 +99,7 @@ def run(
             requests = _requests(lines, choice, drawing, planner)
             return _bill(requests, planner, json=json, quiet=quiet)
     with wiring.open_engine(
-        session_name=drawing.session, wait_seconds=drawing.wait, pictures=drawing.out
+        session_name=drawing.session, wait_seconds=drawing.wait or 0.0, pictures=drawing.out
     ) as engine:
         requests = _requests(lines, choice, drawing, engine.planner)
         if drawing.order == "family":
