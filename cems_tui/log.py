@@ -6,7 +6,7 @@ import logging
 from logging.handlers import RotatingFileHandler
 
 from cems_tui import paths
-from cems_tui.errors import StorageError
+from cems_tui.errors import CemsError
 
 _MAX_BYTES = 2_000_000
 
@@ -17,15 +17,16 @@ def to_file() -> None:
     if logger.handlers:
         return
     logger.propagate = False
-    target = paths.current().log_file
+    logging.raiseExceptions = False  # a full disk is told once, not again by the log
     handler: logging.Handler
     try:
+        target = paths.current().log_file
         paths.ensure(target.parent)
         handler = RotatingFileHandler(target, maxBytes=_MAX_BYTES, backupCount=1, delay=True)
         handler.acquire()
         handler.release()
         target.open("a").close()
-    except (OSError, StorageError):
+    except (OSError, CemsError):
         handler = logging.NullHandler()  # a log that cannot be written must not hide the error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logger.addHandler(handler)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import logging
-import sys
 from dataclasses import dataclass
 
-from cems_tui.errors import CemsError, Interrupted
+from cems_tui.cli.output import narrate
+from cems_tui.errors import CemsError, Interrupted, StorageError
 from cems_tui.text import visible
 
 SURPRISE_HINT = "This is a bug of ours; the traceback is in the log (`cems doctor` says where)."
+
+DISK_FULL = frozenset(
+    getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,11 @@ def failure_of(error: BaseException, *, interrupted: bool) -> Failure:
         return Failure(str(error), error.hint, error.exit_code)
     if isinstance(error, MemoryError):
         return Failure("the machine is out of memory", "Close something, or use a smaller size.", 5)
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        where = error.filename or "the output"
+        return Failure(
+            f"cannot write {where}: {error.strerror}", StorageError.hint, StorageError.exit_code
+        )
     return Failure(f"{type(error).__name__}: {error}"[:300], SURPRISE_HINT, 1)
 
 
@@ -52,8 +62,7 @@ def print_failure(failure: Failure) -> None:
     lines = [f"error: {_line(failure.message)}"]
     if failure.hint:
         lines.append(f" hint: {_line(failure.hint)}")
-    for line in lines:
-        print(line, file=sys.stderr)
+    narrate("\n".join(lines))
 
 
 def _line(text: str) -> str:

@@ -23,6 +23,7 @@ from cems_tui.cli import (
     why,
 )
 from cems_tui.cli.failures import Failure, failure_of, report
+from cems_tui.cli.output import prepare_streams
 from cems_tui.interrupts import catch_interrupts, was_interrupted
 
 app = typer.Typer(
@@ -71,12 +72,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     arguments = normalised(list(sys.argv[1:] if argv is None else argv))
     debug = "--debug" in arguments
+    prepare_streams()
     catch_interrupts()
     try:
         code = app(args=arguments, prog_name="cems", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except typer.Exit as stopped:
+        if was_interrupted():  # typer turns ctrl+c into a silent exit
+            return report(failure_of(stopped, interrupted=True), debug)
         return int(stopped.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cems_tui.errors import UsageError
@@ -13,6 +16,28 @@ if TYPE_CHECKING:
 
 PIPE_WIDTH = 160
 """Columns of a table that goes into a pipe: wide enough that nothing is cut."""
+
+
+def prepare_streams() -> None:
+    """Standard streams that are there and can carry any text, whoever started us.
+
+    A closed one leads nowhere: its number would else go to the next file that is opened, and
+    what is meant for stderr would go to stdout. A character that the encoding lacks is escaped,
+    a file name that is not UTF-8 is written byte by byte as it is.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for the process
+            setattr(sys, name, nowhere)
+        elif isinstance(stream, io.TextIOWrapper):
+            exact = name == "stdout" and stream.encoding.lower().replace("-", "") == "utf8"
+            stream.reconfigure(errors="surrogateescape" if exact else "backslashreplace")
 
 
 def json_line(value: Any) -> None:
@@ -34,7 +59,13 @@ def note(text: str) -> None:
     """One line of narration on stderr, controls made visible."""
     from cems_tui.text import visible
 
-    print(visible(text), file=sys.stderr, flush=True)
+    narrate(visible(text))
+
+
+def narrate(text: str, end: str = "\n") -> None:
+    """Text on stderr as it is; when nobody can be told, the work goes on."""
+    with suppress(OSError):
+        print(text, end=end, file=sys.stderr, flush=True)
 
 
 def console(*, stderr: bool = False) -> Console:
