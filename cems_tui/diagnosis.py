@@ -84,7 +84,9 @@ def _disk() -> Iterator[Finding]:
     folder = _existing(paths.current().data)
     free = shutil.disk_usage(folder).free
     detail = f"{free / 1e9:.1f} GB free for {paths.current().data}"
-    if not os.access(folder, os.W_OK):
+    if not folder.is_dir():
+        yield Finding("disk", "problem", f"{folder} is not a folder", "Set CEMS_HOME.", 8)
+    elif not os.access(folder, os.W_OK):
         yield Finding("disk", "problem", f"{folder} cannot be written", "Set CEMS_HOME.", 8)
     elif free < LOW_DISK_BYTES:
         yield Finding("disk", "note", detail, "Free some space before pulling models.")
@@ -120,10 +122,12 @@ def _config() -> Iterator[Finding]:
     from cems_tui.settings import environment_problems, problems, read_document
 
     file = paths.current().config_file
-    wrong = [*problems(read_document(file)), *environment_problems()]
-    for problem in wrong:
+    in_file, in_environment = problems(read_document(file)), environment_problems()
+    for problem in in_file:
         yield Finding("config", "problem", problem, f"Mend it in {file}.", 2)
-    if not wrong:
+    for problem in in_environment:
+        yield Finding("config", "problem", problem, "Set it right in the environment.", 2)
+    if not in_file and not in_environment:
         yield Finding("config", "ok", str(file) if file.exists() else "defaults")
     yield Finding("config", "note", f"the log is {paths.current().log_file}")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from cems_tui.errors import StorageError
+from cems_tui.errors import ConfigError, StorageError
 
 APP = "cems-tui"
 
@@ -54,9 +54,13 @@ class Paths:
 
 
 def current() -> Paths:
-    """The paths of this environment: CEMS_HOME, or the platformdirs folders of `cems-tui`."""
+    """The paths of this environment: CEMS_HOME, or the platformdirs folders of `cems-tui`.
+
+    Raises:
+        ConfigError: CEMS_HOME names the home of a user who is not there.
+    """
     if home := os.environ.get("CEMS_HOME"):
-        root = Path(home).expanduser().absolute()
+        root = expanded(home, "CEMS_HOME").absolute()
         return Paths(data=root, cache=root / "cache", config=root, state=root / "state")
     import platformdirs
 
@@ -66,6 +70,23 @@ def current() -> Paths:
         config=platformdirs.user_config_path(APP),
         state=platformdirs.user_state_path(APP),
     )
+
+
+def expanded(text: str, name: str) -> Path:
+    """A path as people write it, `~` being their home.
+
+    Args:
+        name: the setting or variable it comes from.
+
+    Raises:
+        ConfigError: it names the home of a user who is not there.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(
+            f"{name} is {text!r}, and there is no home of that user", "Write the whole path."
+        ) from error
 
 
 def ensure(folder: Path) -> Path:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cems_tui import paths
 from cems_tui.errors import ConfigError
 from cems_tui.pricing import CEMS_USD_PER_GB_SECOND
 
@@ -115,6 +116,18 @@ class Settings:
         return several if choice == "auto" else choice == "on"
 
 
+def pictures_folder(chosen: Settings) -> Path:
+    """Where pictures go unless a command says otherwise.
+
+    Raises:
+        ConfigError: the setting names the home of a user who is not there.
+    """
+    said = chosen["generation.pictures"]
+    if not said:
+        return paths.current().pictures
+    return paths.expanded(said, "generation.pictures").absolute()
+
+
 def problems(document: Mapping[str, Any]) -> list[str]:
     """What is wrong with a parsed config.toml, one sentence each; empty when nothing is."""
     from difflib import get_close_matches
@@ -147,7 +160,7 @@ def read_document(path: Path) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error

@@ -174,7 +174,7 @@ def open_engine(
     from cems_tui.store.pictures import reconcile
 
     here, chosen = paths.current(), open_planner_settings()
-    folder = pictures or (Path(chosen["generation.pictures"] or here.pictures)).expanduser()
+    folder = pictures or settings.pictures_folder(chosen)
     with ExitStack() as stack:
         paths.ensure_writable(folder)
         store = stack.enter_context(open_store(here.database))

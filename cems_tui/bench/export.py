@@ -77,7 +77,6 @@ def write_parquet(rows: Iterable[Row], path: Path) -> int:
     try:
         parquet.write_table(table, path)
     except OSError as error:
-        path.unlink(missing_ok=True)
         raise StorageError(f"cannot write {path}: {error}") from error
     count: int = table.num_rows
     return count

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cems_tui.cli import options as o
+from cems_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from cems_tui.bench.plan import BenchPlan
@@ -57,7 +58,7 @@ def run(
 
     return benching.run(
         lambda planner: _plan(planner, name, prompts, functions, seeds, metrics),
-        benching.RunOptions(resume, retry_failed, dry_run, budget, wait),
+        benching.RunOptions(resume, retry_failed, dry_run, budget, wait).checked(),
         json=json,
         quiet=quiet,
     )
@@ -96,11 +97,14 @@ def _plan(
     from cems_tui.bench.plan import plan_of
     from cems_tui.errors import ModelMissing, UnknownName
 
-    chosen = _names(functions) or [function.name for function in planner.catalog.installed()]
+    if functions is None:
+        chosen = [function.name for function in planner.catalog.installed()]
+    else:
+        chosen = _names("--functions", functions)
     for function in chosen:
         if not planner.function(function).installed:
             raise ModelMissing(f"{function} is not installed", "`cems ls` shows what is.")
-    read = _names(metrics)
+    read = _names("--metrics", metrics)
     for metric in read:
         if metric not in METRICS:
             raise UnknownName.of("metric", metric, METRICS)
@@ -120,5 +124,13 @@ def _prompt_lines(prompts: str) -> list[PromptLine]:
     return read_prompts(prompts)
 
 
-def _names(text: str | None) -> list[str]:
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
+def _names(option: str, text: str) -> list[str]:
+    """The names of an option's list, each once.
+
+    Raises:
+        UsageError: there is none.
+    """
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise UsageError(f"{option} names nothing", "Give names with commas: a,b.")
+    return names

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import TYPE_CHECKING, Literal
 
 from cems_tui.cli import output
 from cems_tui.cli.failures import Failure, print_failure
+from cems_tui.cli.options import not_negative
 from cems_tui.errors import BudgetReached, Interrupted, StorageError, UsageError
 from cems_tui.interrupts import was_interrupted
 from cems_tui.text import counted
@@ -31,6 +32,16 @@ class RunOptions:
     dry_run: bool
     budget_usd: float | None
     wait_seconds: float | None
+
+    def checked(self) -> RunOptions:
+        """These options, if they can be followed.
+
+        Raises:
+            UsageError: a value out of range.
+        """
+        not_negative("--budget", self.budget_usd)
+        not_negative("--wait", self.wait_seconds)
+        return self
 
 
 def run(
@@ -113,7 +124,7 @@ def _tell_progress(done: CellDone) -> None:
             output.note(text)
         return
     end = "\n" if done.number == done.total else ""
-    print(f"\r\x1b[2K{text}", end=end, file=sys.stderr, flush=True)
+    output.narrate(f"\r\x1b[2K{text}", end)
 
 
 def _tell_outcome(name: str, outcome: BenchOutcome) -> int:
@@ -144,27 +155,32 @@ def export(name: str, format: Literal["csv", "jsonl", "parquet"], out: Path | No
         if format == "parquet":
             if out is None:
                 raise UsageError("Parquet does not go to stdout", "Name a file with --out.")
-            tables.write_parquet(rows, out)
+            with _appearing(out) as temporary:
+                tables.write_parquet(rows, temporary)
             return
         write = tables.write_csv if format == "csv" else tables.write_jsonl
         if out is None:
             write(rows, sys.stdout)
             return
-        with _whole_file(out) as stream:
+        with (
+            _appearing(out) as temporary,
+            temporary.open("w", encoding="utf-8", newline="") as stream,
+        ):
             write(rows, stream)
 
 
 @contextmanager
-def _whole_file(path: Path) -> Iterator[TextIO]:
-    """A text file that appears whole or not at all.
+def _appearing(path: Path) -> Iterator[Path]:
+    """A name to write to; the file then appears whole under its own name, or not at all.
 
     Raises:
         StorageError: it cannot be written.
     """
+    if path.is_dir():
+        raise StorageError(f"cannot write {path}: it is a folder", "Name a file.")
     temporary = path.with_name(f".{path.name}.part")
     try:
-        with temporary.open("w", encoding="utf-8", newline="") as stream:
-            yield stream
+        yield temporary
         temporary.replace(path)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror or error}") from error

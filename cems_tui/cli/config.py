@@ -67,11 +67,18 @@ def validate(json: o.Json = False) -> int:
     """Check config.toml and the environment; exit 2 when something cannot be followed."""
     from cems_tui import paths
     from cems_tui.cli import output
+    from cems_tui.errors import ConfigError
     from cems_tui.settings import environment_problems, problems, read_document
 
     file = paths.current().config_file
-    document = read_document(file)
-    found = [*problems(document), *_key_problems(document), *environment_problems()]
+    in_environment = environment_problems()
+    try:
+        document = read_document(file)
+        found = [*problems(document), *_key_problems(document)]
+    except ConfigError as error:
+        found = [str(error)]
+    places = [str(file)] * bool(found) + ["the environment"] * bool(in_environment)
+    found += in_environment
     if json:
         output.json_document({"config": str(file), "problems": found})
         return 2 if found else 0
@@ -80,7 +87,7 @@ def validate(json: o.Json = False) -> int:
         return 0
     for problem in found:
         output.note(f"error: {problem}")
-    output.note(f" hint: Mend {file} and run `cems config validate` again.")
+    output.note(f" hint: Mend {' and '.join(places)}, then run `cems config validate` again.")
     return 2
 
 

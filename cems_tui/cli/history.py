@@ -46,7 +46,9 @@ def ls(
         for generation in generations:
             output.line(generation.id)
     else:
-        _print_table(generations)
+        _print_table(generations, filtered=bool(search or session))
+        if len(generations) == limit:
+            output.note(f"the newest {limit} are shown; --limit shows more")
 
 
 @history.command("show")
@@ -81,22 +83,27 @@ def path(json: o.Json = False) -> None:
     """Print where the database and the pictures are."""
     from cems_tui import paths
     from cems_tui.cli import output
+    from cems_tui.settings import pictures_folder
+    from cems_tui.wiring import open_planner_settings
 
-    here = paths.current()
+    database, pictures = paths.current().database, pictures_folder(open_planner_settings())
     if json:
-        output.json_document({"database": str(here.database), "pictures": str(here.pictures)})
+        output.json_document({"database": str(database), "pictures": str(pictures)})
         return
-    output.line(str(here.database))
-    output.line(str(here.pictures))
+    output.line(str(database))
+    output.line(str(pictures))
 
 
-def _print_table(generations: list[Generation]) -> None:
+def _print_table(generations: list[Generation], *, filtered: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
     from cems_tui.cli import output
     from cems_tui.text import one_line
 
+    if not generations and filtered:
+        output.note("no picture is like that")
+        return
     if not generations:
         output.note('nothing was generated yet; try: cems generate "a red car"')
         return

@@ -145,6 +145,16 @@ class RoutingOptions:
         return settings.load_cost(several=prompts > 1)
 
 
+def not_negative(name: str, value: float | None) -> None:
+    """Refuse an option's value that is below 0 or no number; None is fine.
+
+    Raises:
+        UsageError: it is one of those.
+    """
+    if value is not None and (math.isnan(value) or value < 0):
+        raise UsageError(f"{name} {value:g} is out of range", "Give 0 or more.")
+
+
 def _range_hint(name: str, low: float, high: float) -> str:
     if math.isinf(low):
         return f"{name} takes a finite number."
@@ -170,6 +180,10 @@ def prompt_lines(prompts: list[str] | None, file: Path | None) -> list[PromptLin
         return read_prompts(file)
     if prompts == ["-"]:
         return read_prompts("-")
+    if prompts and "-" in prompts:
+        raise UsageError(
+            "prompts were given and - for stdin too", "Give prompts, or - alone, not both."
+        )
     if not prompts:
         raise UsageError("there is no prompt", 'Say what to draw: cems generate "a red car".')
     return [PromptLine(prompt=checked_prompt(prompt)) for prompt in prompts]

@@ -48,7 +48,7 @@ def find_generation(picture: str) -> Generation:
     from cems_tui.wiring import open_history
 
     path = Path(picture)
-    if path.suffix.lower() == ".png" or path.exists():
+    if picture and (path.suffix.lower() == ".png" or path.exists()):
         return Generation.from_json(read_receipt(path))
     with open_history() as store:
         return store.generation(picture)

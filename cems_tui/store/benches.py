@@ -172,7 +172,7 @@ class Benches:
             if self._connection.rows("SELECT 1 FROM benches WHERE name = ?", [name]):
                 raise UsageError(
                     f"there is a benchmark {name!r} already",
-                    "Choose another --name, or remove it with `cems bench rm`.",
+                    "Choose another --name.",
                 )
             spec = json.dumps({"source": source})
             moment = now()

@@ -157,7 +157,7 @@ def told(error: sqlite3.Error, path: Path) -> StorageError:
         return StorageError(
             f"{where} is damaged or not a database: {error}",
             "Move it away (a new one is made; `cems` finds the pictures again from their "
-            "receipts), or restore a backup with `cems history restore`.",
+            "receipts), or put a backup in its place.",
         )
     return StorageError(f"{where} refused: {error}")
 

@@ -101,6 +101,11 @@ def session_id(connection: Connection, id_or_name: str) -> str:
     )
     if not rows:
         names = connection.rows("SELECT name FROM sessions WHERE name IS NOT NULL")
+        if not names:
+            raise UnknownName(
+                f"there is no session named {id_or_name!r}",
+                "No session has a name yet; --session gives one.",
+            )
         raise UnknownName.of("session", id_or_name, [row["name"] for row in names])
     return str(rows[0]["id"])
 

@@ -90,4 +90,4 @@ def _adapter(function: GenerationFunction) -> tuple[Family, Path]:
 
 
 def _install_hint(name: str) -> str:
-    return f"Install it with `cems pull {name}`; `cems ls` shows what is installed."
+    return f"`cems ls` shows what is installed, `cems show {name}` where the model comes from."
