@@ -230,6 +230,13 @@ def test_ctrl_c_says_that_it_was_heard(tmp_path: Path) -> None:
     assert told.decode().splitlines()[0] == "error: interrupted"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+def test_a_reader_that_has_had_enough_is_no_failure(tmp_path: Path) -> None:
+    script = "cems config show --json; echo $? >&2"
+    ran = shell(f"{{ sleep 0.2; {script}; }} | true", tmp_path / "home")
+    assert ran.stderr.decode().splitlines() == ["0"]
+
+
 def test_ctrl_c_while_the_parser_is_imported_is_no_traceback(tmp_path: Path) -> None:
     script = """
 import sys

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+import typer.main
 
 from cems_tui import __version__
 from cems_tui.cli import (
@@ -75,12 +76,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     prepare_streams()
     catch_interrupts()
     try:
-        code = app(args=arguments, prog_name="cems", standalone_mode=False)
+        code = _run(arguments)
         sys.stdout.flush()
-        return code if isinstance(code, int) else 0
+        return code
     except typer.Exit as stopped:
-        if was_interrupted():  # typer turns ctrl+c into a silent exit
-            return report(failure_of(stopped, interrupted=True), debug)
         return int(stopped.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -91,6 +90,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return report(failure_of(stopped, interrupted=True), debug, stopped)
     except Exception as error:  # the last boundary: everything becomes a line and a code
         return report(failure_of(error, interrupted=was_interrupted()), debug, error)
+
+
+def _run(arguments: list[str]) -> int:
+    """Parse and call. Typer's own `main` would turn ctrl+c and a closed pipe into silent exits."""
+    command = typer.main.get_command(app)
+    with command.make_context("cems", arguments) as context:
+        code = command.invoke(context)
+    return code if isinstance(code, int) else 0
 
 
 def _help_hint(wrong: typer.TyperException) -> str:
