@@ -12,6 +12,8 @@ from pathlib import Path
 from cems_tui.record import Generation
 from cems_tui.routing.decision import Policy, RoutingDecision
 
+MAX_SEED = 2**32 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

@@ -12,7 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cems_tui.errors import CemsError, GenerationTimeout, Interrupted, ModelMissing, OutOfMemory
-from cems_tui.events import Event, Generated, Loading, Note, Request, Routed, Scoring, Step
+from cems_tui.events import (
+    MAX_SEED,
+    Event,
+    Generated,
+    Loading,
+    Note,
+    Request,
+    Routed,
+    Scoring,
+    Step,
+)
 from cems_tui.generation.function import GenerationFunction
 from cems_tui.generation.pipeline import Job, Picture
 from cems_tui.parts import Commit, Judges, Planner, Residency
@@ -23,8 +33,6 @@ from cems_tui.routing.decision import RoutingDecision
 
 Emit = Callable[[Event], None]
 Stop = Callable[[], bool]
-
-MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)

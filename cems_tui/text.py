@@ -53,3 +53,8 @@ def one_line(text: str, width: int) -> str:
     """The text made visible, on one line, cut to `width` characters with an ellipsis."""
     shown = visible(text)
     return shown if len(shown) <= width else shown[: max(0, width - 1)] + "…"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 picture`, `2 pictures`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from cems_tui.bench.prompt_sets import parsed_size
 from cems_tui.cli.arguments import normalised
 from cems_tui.cli.failures import failure_of
-from cems_tui.cli.generating import parsed_size
 from cems_tui.cli.options import RoutingOptions
 from cems_tui.cli.output import usd_per_thousand
 from cems_tui.errors import DeviceBusy, UnknownName, UsageError

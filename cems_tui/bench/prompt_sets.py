@@ -6,7 +6,6 @@ Shared by `generate`, `route` and `bench`.
 from __future__ import annotations
 
 import json
-import math
 import re
 import sys
 from dataclasses import dataclass
@@ -14,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from cems_tui.errors import UsageError
+from cems_tui.events import MAX_SEED
 from cems_tui.text import checked_prompt
 
 STDIN = "-"
 MAX_BYTES = 256 * 1024 * 1024
-MAX_SEED = 2**32 - 1
 MAX_SIDE_PIXELS = 8192
 KEYS = ("prompt", "function", "seed", "size", "negative", "tradeoff", "group")
 
@@ -132,7 +131,7 @@ def _from_json(text: str, number: int) -> PromptLine:
         )
     if not isinstance(said.get("prompt"), str):
         raise UsageError("it has no prompt text", 'Write {"prompt": "…"}.')
-    width, height = _size(said.get("size"))
+    width, height = parsed_size(said.get("size"))
     return PromptLine(
         prompt=checked_prompt(said["prompt"]),
         function=_words(said, "function"),
@@ -161,17 +160,24 @@ def _seed(value: object) -> int | None:
     return value
 
 
-def _size(value: object) -> tuple[int | None, int | None]:
+def parsed_size(value: object) -> tuple[int | None, int | None]:
+    """`WxH` as pixels; (None, None) for None.
+
+    Raises:
+        UsageError: it is not a size that can be drawn.
+    """
     if value is None:
         return None, None
     found = (
-        re.fullmatch(r"([0-9]{1,5})[xX×]([0-9]{1,5})", value) if isinstance(value, str) else None
+        re.fullmatch(r"([0-9]{1,5})[xX×]([0-9]{1,5})", value.strip())
+        if isinstance(value, str)
+        else None
     )
     sides = (int(found[1]), int(found[2])) if found else (0, 0)
     if not all(1 <= side <= MAX_SIDE_PIXELS for side in sides):
         raise UsageError(
-            f"its size {value!r} is not one",
-            f'Write it as "64x64"; sides go to {MAX_SIDE_PIXELS} pixels.',
+            f"the size {value!r} is not one",
+            f"Write it as 64x64; a side has 1 to {MAX_SIDE_PIXELS} pixels.",
         )
     return sides
 
@@ -187,7 +193,7 @@ def _negative(value: object) -> str:
 def _tradeoff(value: object) -> float | None:
     if value is None:
         return None
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not good or not 0 <= float(value) <= 1:  # type: ignore[arg-type]
-        raise UsageError(f"its tradeoff {value!r} is out of range", "Give 0 to 1.")
-    return float(value)  # type: ignore[arg-type]
+    # compared before it is converted: an integer may be too large for a float
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise UsageError(f"its tradeoff {str(value)[:40]} is out of range", "Give 0 to 1.")
+    return float(value)

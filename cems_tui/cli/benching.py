@@ -13,6 +13,7 @@ from cems_tui.cli import output
 from cems_tui.cli.failures import Failure, print_failure
 from cems_tui.errors import BudgetReached, Interrupted, StorageError, UsageError
 from cems_tui.interrupts import was_interrupted
+from cems_tui.text import counted
 
 if TYPE_CHECKING:
     from cems_tui.bench.plan import BenchPlan, Bill, CellEstimate
@@ -100,7 +101,7 @@ def _tell_bill(plan: BenchPlan, planner: Planner, *, json: bool) -> int:
         return 0
     minutes = "unknown time" if told.cells == told.untimed else f"~{told.seconds / 60:.1f} minutes"
     price = "unpriced" if told.cells == told.unpriced else f"~${told.cost_usd:.6f}"
-    output.line(f"{told.cells} pictures, {minutes}, {price}; nothing was drawn")
+    output.line(f"{counted(told.cells, 'picture')}, {minutes}, {price}; nothing was drawn")
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +20,9 @@ from cems_tui.errors import (
     StorageError,
     UsageError,
 )
+from cems_tui.events import MAX_SEED
 from cems_tui.interrupts import was_interrupted
-from cems_tui.session import MAX_SEED
+from cems_tui.text import counted
 
 if TYPE_CHECKING:
     from cems_tui.bench.prompt_sets import PromptLine
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 STOPS_AT_ONCE = (BudgetReached, StorageError, Interrupted)
 """Errors after which no further picture is tried (exit codes 6, 8 and 130)."""
-
-MAX_SIDE_PIXELS = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,25 +75,14 @@ class DrawingOptions:
         return self
 
     def pixels(self) -> tuple[int | None, int | None]:
-        """Width and height of `--size`."""
+        """Width and height of `--size`.
+
+        Raises:
+            UsageError: it is not a size that can be drawn.
+        """
+        from cems_tui.bench.prompt_sets import parsed_size
+
         return parsed_size(self.size)
-
-
-def parsed_size(size: str | None) -> tuple[int | None, int | None]:
-    """`WxH` as pixels; (None, None) for None.
-
-    Raises:
-        UsageError: it is not a size that can be drawn.
-    """
-    if size is None:
-        return None, None
-    found = re.fullmatch(r"(\d{1,5})[xX×](\d{1,5})", size.strip())
-    if found is None:
-        raise UsageError(f"--size {size!r} is not a size", "Write it as 64x64.")
-    width, height = int(found[1]), int(found[2])
-    if not (1 <= width <= MAX_SIDE_PIXELS and 1 <= height <= MAX_SIDE_PIXELS):
-        raise UsageError(f"--size {size} is out of range", f"Sides go to {MAX_SIDE_PIXELS} pixels.")
-    return width, height
 
 
 def run(
@@ -173,9 +160,17 @@ def _bill(requests: Sequence[Request], planner: Planner, *, json: bool, quiet: b
             unpriced += 1
         else:
             total += chosen.cost_usd
-    beside = f", {unpriced} unpriced" if unpriced else ""
-    output.note(f"{len(requests)} pictures would cost ${total:.9f}{beside}; nothing was generated")
+    output.note(bill_line(len(requests), total, unpriced))
     return 0
+
+
+def bill_line(pictures: int, total_usd: float, unpriced: int) -> str:
+    """The bill in words; what has no price is not counted as 0."""
+    what = counted(pictures, "picture")
+    if unpriced == pictures:
+        return f"{what}: the price is not known yet; nothing was generated"
+    beside = f", {unpriced} unpriced beside" if unpriced else ""
+    return f"{what} would cost ${total_usd:.9f}{beside}; nothing was generated"
 
 
 def _make_all(

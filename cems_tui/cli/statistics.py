@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cems_tui.cli.output import usd_per_thousand
+from cems_tui.text import counted
 
 if TYPE_CHECKING:
     from cems_tui.settings import Settings
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
 def stats_lines(stats: Stats, settings: Settings) -> Iterator[str]:
     """Totals first, then savings, then a line a function."""
-    yield f"{stats.pictures} pictures in {stats.sessions} sessions, {stats.failures} failed"
+    yield (
+        f"{counted(stats.pictures, 'picture')} in {counted(stats.sessions, 'session')}, "
+        f"{stats.failures} failed"
+    )
     if not stats.pictures:
         return
     yield f"cost      {_usd(stats.cost_usd)}{_beside(stats.unpriced, 'unpriced')}"
@@ -23,7 +27,7 @@ def stats_lines(stats: Stats, settings: Settings) -> Iterator[str]:
     if saved.estimated_usd is not None:
         yield (
             f"saved     ~{_usd(saved.estimated_usd)} against always drawing with the dearest "
-            f"candidate (estimated, {saved.compared} pictures compared)"
+            f"candidate (estimated, {counted(saved.compared, 'picture')} compared)"
         )
     known = " · ".join(f"{k} {v:.2f}" for k, v in stats.seconds.items() if v is not None)
     yield f"seconds   {known or '—'}"
