@@ -23,11 +23,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _in_state(name: str) -> Callable[[Pilot[None]], object]:
     async def reach(pilot: Pilot[None]) -> None:
-        for box in pilot.app.screen.query(TextArea):
-            box.cursor_blink = False
-            # a line drawn before the focus arrives is kept without its cursor
+        boxes = list(pilot.app.screen.query(TextArea))
+        for box in boxes:
+            box.show_cursor = False  # whether a line is kept with its cursor is chance
             await states.until(pilot, lambda box=box: box.has_focus)
         await states.STATES[name](pilot)  # type: ignore[misc]
+        for box in boxes:
+            box.refresh(layout=True)
         await pilot.pause()
 
     return reach

@@ -26,15 +26,15 @@ class Recipe:
     width: int = 128
     small_width: int = 64
     workers: int = 2
-    base: Plan = field(default_factory=lambda: Plan(seconds=5000))
-    small: Plan = field(default_factory=lambda: Plan(seconds=900, rate=1.5e-3, flat=0.4))
+    base: Plan = field(default_factory=lambda: Plan(seconds=5150))
+    small: Plan = field(default_factory=lambda: Plan(seconds=1480, rate=1.5e-3, flat=0.4))
     turbo: Plan = field(default_factory=lambda: Plan(seconds=840, rate=3e-4, flat=0.3, warm=50))
     decoder: Plan = field(
         default_factory=lambda: Plan(seconds=1120, batch=32, flat=0.3, average=0.998, decay=0.0)
     )
     clip: Plan = field(
         default_factory=lambda: Plan(
-            seconds=1400, batch=128, rate=1.2e-3, flat=0.3, average=0.995, decay=0.02
+            seconds=1160, batch=128, rate=1.2e-3, flat=0.3, average=0.995, decay=0.02
         )
     )
     nima: Plan = field(default_factory=lambda: Plan(seconds=170, batch=96, flat=0.3, average=0.99))
@@ -79,7 +79,8 @@ class Build:
         """The closed-form analysis of the latents."""
         from safetensors.torch import load_file
 
-        return load_file(str(self.work / "data" / "basis.safetensors"))
+        basis: dict[str, Any] = load_file(str(self.work / "data" / "basis.safetensors"))
+        return basis
 
     def data(self) -> None:
         """Training and held-out pictures."""

@@ -6,7 +6,7 @@ min(SNR, 5) / (SNR + 1) (Hang et al. 2023), captions dropped for classifier-free
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from cems_tui.starter.dataset import WAYS, Split
 from cems_tui.starter.networks import make_denoiser, make_scheduler, make_text_encoder
 from cems_tui.starter.tokens import UNKNOWN, encode
 from cems_tui.starter.trainer import Log, Losses, Plan, Trainer
+from cems_tui.starter.vocabulary import COUNTS, SIZES, words_of
 
 DROPPED = 0.1
 """Share of captions replaced by the empty one."""
@@ -37,6 +38,7 @@ class Diffusion:
         self.signal: Tensor = make_scheduler().alphas_cumprod.float()
         self.latents = torch.from_numpy(np.load(latents))
         self.tokens = torch.from_numpy(split.tokens)
+        self.odds = importance([ways[0] for ways in split.captions], split.objects).cumsum(0)
         self.empty = torch.from_numpy(encode([""])[0])
         modules = {"unet": self.unet, "text": self.text}
         self.trainer = Trainer(modules, checkpoint, plan, log, seed=width)
@@ -47,7 +49,7 @@ class Diffusion:
 
     def losses(self, batch: int, random: torch.Generator) -> Losses:
         """One batch; times are spread evenly over it."""
-        which = torch.randint(len(self.latents), (batch,), generator=random)
+        which = self.draw(batch, random)
         clean = self.latents[which].float()
         tokens = self.captions(which, random)
         spread = torch.rand(batch, generator=random)
@@ -63,6 +65,11 @@ class Diffusion:
         error = (guess.float() - velocity).square().mean((1, 2, 3))
         return {"loss": (error * loss_weight(level.view(-1))).mean(), "_v": error.mean().detach()}
 
+    def draw(self, batch: int, random: torch.Generator) -> Tensor:
+        """(batch,) indices of pictures, drawn by importance."""
+        at = torch.rand(batch, generator=random, dtype=torch.float64) * self.odds[-1]
+        return torch.searchsorted(self.odds, at).clamp(max=len(self.odds) - 1)
+
     def captions(self, which: Tensor, random: torch.Generator) -> Tensor:
         """One of the captions of each picture, some dropped, some with an unknown word."""
         batch = len(which)
@@ -73,6 +80,18 @@ class Diffusion:
         tokens = torch.where(blurred[:, None], _inserted(tokens, at), tokens)
         dropped = torch.rand(batch, generator=random) < DROPPED
         return torch.where(dropped[:, None], self.empty.long(), tokens)
+
+
+def importance(captions: Sequence[str], objects: Sequence[int]) -> Tensor:
+    """(N,) float64: how often each picture is drawn. Rare kinds that are learnt late, big
+    single objects and groups with a count, come twice as often as the others."""
+    big, counts = set(SIZES["big"]), set(COUNTS[1:])
+    weights = torch.ones(len(captions), dtype=torch.float64)
+    for index, (caption, many) in enumerate(zip(captions, objects, strict=True)):
+        words = set(words_of(caption))
+        if (many == 1 and words & big) or (many > 2 and words & counts):
+            weights[index] = 2.0
+    return weights
 
 
 def loss_weight(level: Tensor) -> Tensor:

@@ -152,5 +152,6 @@ def make_scheduler() -> Any:
         rescale_betas_zero_snr=True,
         timestep_spacing="trailing",
         clip_sample=False,
+        steps_offset=1,  # unused by trailing spacing; diffusers warns of any other value
         set_alpha_to_one=True,
     )

@@ -37,7 +37,7 @@ class NimaTraining:
     """The head, its pictures and its trainer.
 
     `samples` are pictures of an early denoiser, (N, 64, 64, 3) bytes, with the severity
-    each deserves; an eighth of each batch comes from them when they are given.
+    each deserves; a seventh of each batch comes from them when they are given.
     """
 
     def __init__(

@@ -96,6 +96,8 @@ def write_pack(build: Any) -> None:
     nima = build.nima_training()
     with nima.trainer.averaged():
         save_nima(nima.head, out / "scorers" / "nima")
+    for file in out.rglob("*.safetensors"):
+        file.chmod(0o644)  # the writer leaves them private, which a system-wide install is not
     write_manifest(
         out,
         version=VERSION,

@@ -38,7 +38,7 @@ class TurboLosses:
     def __call__(self, batch: int, random: torch.Generator) -> Losses:
         """One batch: a noisy picture, one guided teacher step on, both ends compared."""
         student = self.student
-        which = torch.randint(len(student.latents), (batch,), generator=random)
+        which = student.draw(batch, random)
         clean = student.latents[which].float()
         way = torch.randint(student.tokens.shape[1], (batch,), generator=random)
         tokens = student.tokens[which, way].long()
@@ -65,7 +65,7 @@ class TurboLosses:
         """The clean latents foreseen from `noisy`."""
         level = self.level(times)
         noisy = noisy.contiguous(memory_format=torch.channels_last)
-        velocity = unet(noisy, times.clamp(min=0), hidden).sample.float()
+        velocity: Tensor = unet(noisy, times.clamp(min=0), hidden).sample.float()
         return level.sqrt() * noisy - (1 - level).sqrt() * velocity
 
     def goal(self, noisy: Tensor, tokens: Tensor, now: Tensor, then: Tensor) -> Tensor:
