@@ -285,7 +285,7 @@ def mixed_scales(planner: Planner) -> Sequence[MixedReading]:
     nima, clip = scorers.get("nima"), scorers.get("clip")
     if nima is None or clip is None:
         return ()
-    return (MixedReading(MixedScale(nima, clip, MixedConstants(*ranges["nima"], *ranges["clip"]))),)
+    return (MixedReading(MixedScale(nima, clip, MixedConstants.of(ranges))),)
 
 
 def _verify_component(name: str) -> Path:

@@ -144,7 +144,7 @@ ROWS: tuple[Row, ...] = (
     Row("generate absent", ("generate", CAT, "--function", "sd-turbo@1"), 3, "nothing"),
     Row("generate unknown", ("generate", CAT, "--function", "nothing@1"), 2, "nothing"),
     Row("generate size", ("generate", CAT, "--size", "64"), exit_code=2, shape="nothing"),
-    Row("generate late", ("generate", CAT, "--timeout", "0"), 4, "nothing", draws=True),
+    Row("generate late", ("generate", CAT, "--timeout", "0", "-q"), 4, "nothing", draws=True),
     Row("generate over", ("generate", CAT, "--session-budget", "0"), 6, "nothing", draws=True),
     Row("ls", ("ls", "--json"), shape="array", keys=frozenset({"model", "installed", "functions"})),
     Row("show", ("show", "starter-base", "--json"), shape="object", keys=frozenset({"licence"})),

@@ -19,6 +19,7 @@ import pytest
 import typer.main
 
 from cems_tui import diagnosis, paths, settings, wiring
+from cems_tui.bench.mixed import mixed_value
 from cems_tui.bench.prompt_sets import parse_prompts
 from cems_tui.cli import generating, main
 from cems_tui.cli.benching import RunOptions
@@ -26,7 +27,9 @@ from cems_tui.cli.failures import failure_of
 from cems_tui.cli.generating import DrawingOptions, bill_line
 from cems_tui.cli.main import app
 from cems_tui.cli.options import RoutingOptions
+from cems_tui.cli.output import money
 from cems_tui.errors import ConfigError, DeviceBusy, UsageError
+from cems_tui.quality.mixed import MixedConstants, MixedScale
 from tests.cems import ROOT, environment
 
 
@@ -51,9 +54,9 @@ def test_a_dial_too_large_for_a_float_is_a_usage_error() -> None:
 
 
 def test_a_bill_without_a_known_price_says_so_instead_of_zero() -> None:
-    assert bill_line(1, 0.0, 1) == "1 picture: the price is not known yet; nothing was generated"
-    assert bill_line(3, 0.5, 1).startswith("3 pictures would cost $0.5")
-    assert "1 unpriced beside" in bill_line(3, 0.5, 1)
+    assert bill_line(1, "$0", 1) == "1 picture: the price is not known yet; nothing was generated"
+    assert bill_line(3, "$0.5", 1).startswith("3 pictures would cost $0.5")
+    assert "1 unpriced beside" in bill_line(3, "$0.5", 1)
 
 
 DRAWING = DrawingOptions(
@@ -284,3 +287,16 @@ def test_every_command_that_a_message_names_exists() -> None:
                     assert word in command.commands, f"{file.name} names `cems{words}`"
                     command = command.commands[word]
     assert found > 10
+
+
+def test_totals_are_shown_in_the_currency_of_the_settings() -> None:
+    euros = settings.Settings({"pricing.currency": "EUR", "pricing.per_usd": 0.5})
+    assert money(2.0, euros) == "EUR 1"
+    assert money(None, euros) == "—"
+    assert money(2.0, settings.Settings()) == "$2"
+
+
+def test_a_picture_has_one_mixed_score_whoever_computes_it() -> None:
+    ranges = {"nima": (3.0, 7.0), "clip": (10.0, 30.0)}
+    scale = MixedScale("nima:1", "clip:1", MixedConstants.of(ranges))
+    assert mixed_value({"nima": 5.1, "clip": 23.0}, ranges) == scale.score(5.1, 23.0)

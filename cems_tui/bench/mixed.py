@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from cems_tui.bench.score_table import Row, ScoreTable
 from cems_tui.errors import UsageError
+from cems_tui.quality.mixed import METRIC, MixedConstants, mixed
 
-METRIC = "mixed"
 PARTS = ("nima", "clip")
 
 Constants = Mapping[str, tuple[float, float]]
@@ -40,8 +40,8 @@ def constants_of(table: ScoreTable) -> dict[str, tuple[float, float]]:
 
 
 def mixed_value(scores: Mapping[str, float], constants: Constants) -> float:
-    """Each metric scaled to 0…1 by its constants, summed."""
-    return sum((scores[metric] - low) / (high - low) for metric, (low, high) in constants.items())
+    """The mixed score of one picture's parts, by the constants of a table or card."""
+    return mixed(scores["nima"], scores["clip"], MixedConstants.of(constants))
 
 
 def with_mixed(table: ScoreTable, constants: Constants) -> ScoreTable:
@@ -57,7 +57,7 @@ def with_mixed(table: ScoreTable, constants: Constants) -> ScoreTable:
         cell = (row.prompt_id, row.function, row.seed, row.rater)
         count = times[(*cell, row.metric)] = times.get((*cell, row.metric), 0) + 1
         pictures.setdefault((*cell, count), {})[row.metric] = row
-    mixed = [
+    added = [
         replace(
             next(iter(parts.values())),
             metric=METRIC,
@@ -68,4 +68,4 @@ def with_mixed(table: ScoreTable, constants: Constants) -> ScoreTable:
         for parts in pictures.values()
         if len(parts) == len(constants)
     ]
-    return ScoreTable.of((*table.rows, *mixed))
+    return ScoreTable.of((*table.rows, *added))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cems_tui.cli.output import usd_per_thousand
+from cems_tui.cli.output import unit_per_thousand, usd_per_thousand
 from cems_tui.text import one_line, visible
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ def price_card(decision: RoutingDecision, settings: Settings) -> Table:
         caption_justify="left",
     )
     metric = decision.metric or "quality"
-    currency = settings["pricing.currency"]
-    unit = "$/1,000" if currency == "USD" else f"{currency}/1,000"
+    unit = unit_per_thousand(settings)
     for name in ("", "function", f"{metric}", "±90 %", unit, "seconds", "load s", "memory MB", ""):
         table.add_column(name, justify="left" if name in ("", "function") else "right")
     for candidate in decision.candidates:

@@ -158,17 +158,17 @@ def _bill(requests: Sequence[Request], planner: Planner, *, json: bool, quiet: b
             unpriced += 1
         else:
             total += chosen.cost_usd
-    output.note(bill_line(len(requests), total, unpriced))
+    output.note(bill_line(len(requests), output.money(total, planner.settings), unpriced))
     return 0
 
 
-def bill_line(pictures: int, total_usd: float, unpriced: int) -> str:
+def bill_line(pictures: int, total: str, unpriced: int) -> str:
     """The bill in words; what has no price is not counted as 0."""
     what = counted(pictures, "picture")
     if unpriced == pictures:
         return f"{what}: the price is not known yet; nothing was generated"
     beside = f", {unpriced} unpriced beside" if unpriced else ""
-    return f"{what} would cost ${total_usd:.9f}{beside}; nothing was generated"
+    return f"{what} would cost {total}{beside}; nothing was generated"
 
 
 def _make_all(

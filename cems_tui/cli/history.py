@@ -100,6 +100,7 @@ def _print_table(generations: list[Generation], *, filtered: bool) -> None:
 
     from cems_tui.cli import output
     from cems_tui.text import one_line
+    from cems_tui.wiring import open_planner_settings
 
     if not generations and filtered:
         output.note("no picture is like that")
@@ -107,12 +108,15 @@ def _print_table(generations: list[Generation], *, filtered: bool) -> None:
     if not generations:
         output.note('nothing was generated yet; try: cems generate "a red car"')
         return
+    settings = open_planner_settings()
+    per_usd = settings["pricing.per_usd"]
+    unit = output.unit_per_thousand(settings)
     table = Table(box=None, pad_edge=False)
-    for name in ("id", "when", "function", "scores", "$/1,000", "prompt"):
-        table.add_column(name, justify="right" if name.startswith("$") else "left", no_wrap=True)
+    for name in ("id", "when", "function", "scores", unit, "prompt"):
+        table.add_column(name, justify="right" if name == unit else "left", no_wrap=True)
     for generation in generations:
         scores = " ".join(f"{s.metric} {s.value:.2f}" for s in generation.scores)
-        cost = "—" if generation.cost_usd is None else f"{generation.cost_usd * 1000:.4f}"
+        cost = "—" if generation.cost_usd is None else f"{generation.cost_usd * 1000 * per_usd:.4f}"
         table.add_row(
             generation.id,
             generation.created[:19].replace("T", " "),

@@ -14,6 +14,8 @@ from cems_tui.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from cems_tui.settings import Settings
+
 PIPE_WIDTH = 160
 """Columns of a table that goes into a pipe: wide enough that nothing is cut."""
 
@@ -95,6 +97,21 @@ def only_one(**given: bool) -> None:
     names = [f"--{name.replace('_', '-')}" for name, is_given in given.items() if is_given]
     if len(names) > 1:
         raise UsageError(f"{' and '.join(names)} exclude each other", "Give only one of them.")
+
+
+def money(usd: float | None, settings: Settings) -> str:
+    """US dollars in the currency the user wants to see; `—` when unknown."""
+    if usd is None:
+        return "—"
+    currency = settings["pricing.currency"]
+    sign = "$" if currency == "USD" else f"{currency} "
+    return f"{sign}{usd * settings['pricing.per_usd']:.6g}"
+
+
+def unit_per_thousand(settings: Settings) -> str:
+    """The heading of a column of prices per 1,000 pictures."""
+    currency = settings["pricing.currency"]
+    return "$/1,000" if currency == "USD" else f"{currency}/1,000"
 
 
 def usd_per_thousand(usd: float | None, *, estimated: bool, per_usd: float, currency: str) -> str:

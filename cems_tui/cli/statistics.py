@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from cems_tui.cli.output import usd_per_thousand
+from cems_tui.cli.output import money, usd_per_thousand
 from cems_tui.text import counted
 
 if TYPE_CHECKING:
@@ -21,13 +21,14 @@ def stats_lines(stats: Stats, settings: Settings) -> Iterator[str]:
     )
     if not stats.pictures:
         return
-    yield f"cost      {_usd(stats.cost_usd)}{_beside(stats.unpriced, 'unpriced')}"
-    yield f"loading   {_usd(stats.load_cost_usd)}{_beside(stats.load_unpriced, 'unpriced')}"
+    loading = money(stats.load_cost_usd, settings)
+    yield f"cost      {money(stats.cost_usd, settings)}{_beside(stats.unpriced, 'unpriced')}"
+    yield f"loading   {loading}{_beside(stats.load_unpriced, 'unpriced')}"
     saved = stats.savings
     if saved.estimated_usd is not None:
         yield (
-            f"saved     ~{_usd(saved.estimated_usd)} against always drawing with the dearest "
-            f"candidate (estimated, {counted(saved.compared, 'picture')} compared)"
+            f"saved     ~{money(saved.estimated_usd, settings)} against always drawing with the "
+            f"dearest candidate (estimated, {counted(saved.compared, 'picture')} compared)"
         )
     known = " · ".join(f"{k} {v:.2f}" for k, v in stats.seconds.items() if v is not None)
     yield f"seconds   {known or '—'}"
@@ -51,10 +52,6 @@ def _function_line(function: FunctionStats, settings: Settings) -> str:
         f"{function.function:<20} {function.pictures:>5} pictures  {mean:>10} per 1,000  "
         f"{_seconds(function.mean_seconds)} s  {scores or 'not scored'}"
     )
-
-
-def _usd(usd: float | None) -> str:
-    return "—" if usd is None else f"${usd:.6g}"
 
 
 def _beside(count: int, what: str) -> str:

@@ -11,6 +11,7 @@ from cems_tui.cli import options as o
 
 if TYPE_CHECKING:
     from cems_tui.record import Generation
+    from cems_tui.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +34,7 @@ def why(
         return
     settings = open_planner_settings()
     output.console().print(price_card(generation.decision, settings))
-    for line in (*receipt_lines(generation, settings), *_predicted(generation)):
+    for line in (*receipt_lines(generation, settings), *_predicted(generation, settings)):
         output.line(visible(line))
 
 
@@ -54,8 +55,10 @@ def find_generation(picture: str) -> Generation:
         return store.generation(picture)
 
 
-def _predicted(generation: Generation) -> list[str]:
+def _predicted(generation: Generation, settings: Settings) -> list[str]:
     """Predicted beside measured, in the metric's unit."""
+    from cems_tui.cli import output
+
     chosen = generation.decision.chosen
     lines = []
     if chosen is not None and chosen.quality is not None:
@@ -71,7 +74,8 @@ def _predicted(generation: Generation) -> list[str]:
         )
     if chosen is not None and chosen.cost_usd is not None and generation.cost_usd is not None:
         lines.append(
-            f"price   expected ${chosen.cost_usd:.3g}, measured ${generation.cost_usd:.3g}"
+            f"price   expected {output.money(chosen.cost_usd, settings)}, "
+            f"measured {output.money(generation.cost_usd, settings)}"
         )
     for score in generation.scores:
         lines.append(f"scorer  {score.metric}: {score.scorer}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cems_tui.errors import UsageError
@@ -26,6 +26,11 @@ class MixedConstants:
                 f"a mixed score needs ranges that are not empty: {self}",
                 "Fit it on pictures that differ in both metrics.",
             )
+
+    @classmethod
+    def of(cls, ranges: Mapping[str, tuple[float, float]]) -> MixedConstants:
+        """From (lowest, highest) by metric, as checkpoint cards keep them."""
+        return cls(*ranges["nima"], *ranges["clip"])
 
     @classmethod
     def fit(cls, nima: Iterable[float], clip: Iterable[float]) -> MixedConstants:
