@@ -167,6 +167,7 @@ def test_a_budget_stops_before_the_cell_that_would_break_it(book: Benches) -> No
     outcome, _, _ = run(book, budget=Budget(1.0, estimate))
     assert (outcome.made, outcome.left, outcome.ended) == (2, 4, "budget")
     assert "turbo@1 has no known price" in outcome.message
+    assert outcome.hint == "Leave --budget out, or leave that function out."
 
 
 def test_the_bill_counts_the_unknown_apart() -> None:

@@ -146,6 +146,9 @@ class BenchOutcome:
     message: str = ""
     """Why it ended early; empty when it did not."""
 
+    hint: str = ""
+    """What to do about it."""
+
 
 def run_bench(
     plan: BenchPlan,
@@ -245,4 +248,5 @@ class _Run:
             ended=ended,
             exit_code=self._exit_code if error is None else error.exit_code,
             message="" if error is None else str(error),
+            hint="" if error is None else error.hint,
         )

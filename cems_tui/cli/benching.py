@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from cems_tui.cli import output
 from cems_tui.cli.failures import Failure, print_failure
 from cems_tui.cli.options import not_negative
-from cems_tui.errors import BudgetReached, Interrupted, StorageError, UsageError
+from cems_tui.errors import StorageError, UsageError
 from cems_tui.interrupts import was_interrupted
 from cems_tui.text import counted
 
@@ -128,14 +128,15 @@ def _tell_progress(done: CellDone) -> None:
 
 
 def _tell_outcome(name: str, outcome: BenchOutcome) -> int:
+    unknown = outcome.made > 0 and outcome.unpriced == outcome.made
+    cost = "unknown" if unknown else f"${outcome.spent_usd:.3g}"
+    beside = f" ({outcome.unpriced} unpriced beside)" if outcome.unpriced and not unknown else ""
     output.note(
         f"benchmark {name}: {outcome.made} made, {outcome.failed} failed, {outcome.skipped} kept "
-        f"from before, {outcome.left} left; cost ${outcome.spent_usd:.3g}"
-        + (f" ({outcome.unpriced} unpriced beside)" if outcome.unpriced else "")
+        f"from before, {outcome.left} left; cost {cost}{beside}"
     )
     if outcome.ended != "done":
-        hint = Interrupted.hint if outcome.ended == "stopped" else BudgetReached.hint
-        print_failure(Failure(outcome.message, hint, outcome.exit_code))
+        print_failure(Failure(outcome.message, outcome.hint, outcome.exit_code))
     return outcome.exit_code
 
 

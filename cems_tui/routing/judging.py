@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.bench.mixed import METRIC as MIXED
 from cems_tui.bench.mixed import constants_of, with_mixed
 from cems_tui.bench.score_table import Pivot, ScoreTable
 from cems_tui.errors import UsageError
+from cems_tui.quality.mixed import METRIC as MIXED
 from cems_tui.routing.checkpoint import Checkpoint
 from cems_tui.routing.evaluation import evaluate
 from cems_tui.routing.training_data import costs_of, other_metrics, subset

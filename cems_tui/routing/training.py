@@ -10,10 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.bench.mixed import METRIC as MIXED
 from cems_tui.bench.mixed import constants_of, with_mixed
 from cems_tui.bench.score_table import Pivot, ScoreTable
 from cems_tui.errors import UsageError
+from cems_tui.quality.mixed import METRIC as MIXED
 from cems_tui.routing.blending import ALPHAS, NEIGHBOURS, HeldOut, apply_blend, choose_blend
 from cems_tui.routing.card import Card, FunctionFacts, Training
 from cems_tui.routing.checkpoint import Checkpoint
