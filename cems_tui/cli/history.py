@@ -15,6 +15,8 @@ history = typer.Typer(
     help="What was generated, what it cost, how it scored.", rich_markup_mode=None
 )
 
+ID_CHARACTERS = 26
+
 SessionName = Annotated[
     str | None, typer.Option("--session", metavar="NAME", help="Only this session.")
 ]
@@ -112,7 +114,8 @@ def _print_table(generations: list[Generation], *, filtered: bool) -> None:
     per_usd = settings["pricing.per_usd"]
     unit = output.unit_per_thousand(settings)
     table = Table(box=None, pad_edge=False)
-    for name in ("id", "when", "function", "scores", unit, "prompt"):
+    table.add_column("id", no_wrap=True, min_width=ID_CHARACTERS)  # whole: it is copied
+    for name in ("when", "function", "scores", unit, "prompt"):
         table.add_column(name, justify="right" if name == unit else "left", no_wrap=True)
     for generation in generations:
         scores = " ".join(f"{s.metric} {s.value:.2f}" for s in generation.scores)
