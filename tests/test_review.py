@@ -300,3 +300,19 @@ def test_a_picture_has_one_mixed_score_whoever_computes_it() -> None:
     ranges = {"nima": (3.0, 7.0), "clip": (10.0, 30.0)}
     scale = MixedScale("nima:1", "clip:1", MixedConstants.of(ranges))
     assert mixed_value({"nima": 5.1, "clip": 23.0}, ranges) == scale.score(5.1, 23.0)
+
+
+@pytest.mark.parametrize("ours_only", [False, True])
+def test_what_a_killed_engine_left_half_written_goes_with_the_next_one(
+    tmp_path: Path, ours_only: bool
+) -> None:
+    from cems_tui.store.database import open_store
+    from cems_tui.store.pictures import reconcile
+
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    half = tmp_path / f".01A.png.{dead.pid}.cems-tmp"
+    half.write_bytes(b"half")
+    with open_store(tmp_path / "cems.db") as store:
+        reconcile(store, tmp_path, ours_only=ours_only)
+    assert half.exists() == ours_only  # elsewhere its writer may only be out of sight

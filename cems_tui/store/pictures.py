@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cems_tui.errors import CemsError, StorageError
 from cems_tui.record import Generation
-from cems_tui.store.receipts import clean_temporary, read_receipt, write_png
+from cems_tui.store.receipts import GRACE_SECONDS, clean_temporary, read_receipt, write_png
 from cems_tui.store.rows import check
 
 if TYPE_CHECKING:
@@ -84,6 +84,9 @@ def orphans(store: Book, folder: Path) -> list[Generation]:
 def reconcile(store: Book, folder: Path, *, ours_only: bool = False) -> Reconciled:
     """Put right what a killed process left: adopt pictures without a row, clear half files.
 
+    The caller holds the device, so nobody else writes to the program's own folder: there a half
+    file whose writer is gone is cleared however young it is.
+
     Args:
         store: where the rows go.
         folder: where the pictures are.
@@ -99,7 +102,8 @@ def reconcile(store: Book, folder: Path, *, ours_only: bool = False) -> Reconcil
             continue
         store.adopt(generation)
         adopted.append(generation)
-    return Reconciled(tuple(adopted), tuple(clean_temporary(folder)))
+    grace_seconds = GRACE_SECONDS if ours_only else 0.0
+    return Reconciled(tuple(adopted), tuple(clean_temporary(folder, grace_seconds)))
 
 
 def _take_away(store: Book, generation: Generation) -> None:

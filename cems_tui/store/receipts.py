@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 KEYWORD = "cems"
 TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)\.cems-tmp")
 GRACE_SECONDS = 60.0
-"""A temporary file younger than this is never taken for a leftover."""
+"""In a folder that others write to, a younger temporary file is never taken for a leftover:
+their writer may not be visible from here."""
 
 LONGEST_WRITE_SECONDS = 3600.0
 """Older than this it is a leftover even if a process has its writer's number again."""
@@ -100,8 +101,12 @@ def parameters_text(receipt: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def clean_temporary(folder: Path) -> list[Path]:
+def clean_temporary(folder: Path, grace_seconds: float = GRACE_SECONDS) -> list[Path]:
     """Remove half-written pictures whose writer is gone; the ones removed.
+
+    Args:
+        folder: where the pictures are.
+        grace_seconds: younger files are left alone, whoever wrote them.
 
     Raises:
         StorageError: the folder cannot be read or a file cannot be removed.
@@ -110,7 +115,7 @@ def clean_temporary(folder: Path) -> list[Path]:
     try:
         for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
             found = TEMPORARY.fullmatch(entry.name)
-            if found is None or not _is_leftover(entry, int(found["pid"])):
+            if found is None or not _is_leftover(entry, int(found["pid"]), grace_seconds):
                 continue
             entry.unlink(missing_ok=True)
             removed.append(entry)
@@ -131,12 +136,12 @@ def _texts(receipt: Mapping[str, Any]) -> PngInfo:
     return texts
 
 
-def _is_leftover(entry: Path, pid: int) -> bool:
+def _is_leftover(entry: Path, pid: int, grace_seconds: float) -> bool:
     try:
         age = time.time() - entry.stat().st_mtime
     except FileNotFoundError:  # its writer has just renamed it
         return False
-    if age < GRACE_SECONDS:
+    if age < grace_seconds:
         return False
     return age > LONGEST_WRITE_SECONDS or not _alive(pid)
 
