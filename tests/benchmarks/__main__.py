@@ -12,9 +12,9 @@ Rows = list[dict[str, Any]]
 
 
 def _route_latency() -> Rows:
-    from tests.benchmarks import route_latency
+    from tests.benchmarks import plan_latency
 
-    return [route_latency.run()]
+    return [plan_latency.run()]
 
 
 def _help_startup() -> Rows:
