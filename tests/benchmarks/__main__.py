@@ -30,9 +30,9 @@ def _first_paint() -> Rows:
 
 
 def _generate_step() -> Rows:
-    from tests.benchmarks import generate_step
+    from tests.benchmarks import after_the_step, generate_step
 
-    return [generate_step.run()]
+    return [generate_step.run(), *after_the_step.run()]
 
 
 def _pack() -> Rows:
