@@ -185,7 +185,7 @@ def card_of(base: Card, name: str, functions: list[str], created: str) -> Card:
     )
 
 
-def test_the_router_in_use_comes_first_then_who_knows_most_then_the_newest(
+def test_the_router_in_use_comes_first_then_who_knows_most_then_the_oldest(
     folder: Path,
 ) -> None:
     base = load_card(folder, "mine")
@@ -194,7 +194,8 @@ def test_the_router_in_use_comes_first_then_who_knows_most_then_the_newest(
     new = card_of(base, "new", ["a@1", "b@2", "z@9"], "2026-02-01")
     known = [few, old, new]
     assert choose_router(known, "few", ["a@1", "b@2"]) is few
-    assert choose_router(known, None, ["a@1", "b@2"]) is new
-    assert choose_router(known, "gone", ["a@1"]) is few
+    assert choose_router(known, None, ["a@1", "b@2"]) is old
+    assert choose_router(known, None, ["a@1", "b@2", "z@9"]) is new
+    assert choose_router(known, "gone", ["a@1"]) is old
     assert choose_router(known, None, ["q@1"]) is None
     assert choose_router([], None, ["a@1"]) is None

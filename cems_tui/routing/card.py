@@ -190,11 +190,12 @@ def choose_router(
     Args:
         functions: the installed functions that may be chosen.
 
-    Of equals the newest. None when none knows any of them.
+    Of equals the oldest: training another router does not change who is asked. None when none
+    knows any of them.
     """
     chosen = next((card for card in available if card.name == in_use), None)
     if chosen is not None:
         return chosen
-    known = [(len(set(card.functions) & set(functions)), card.created, card) for card in available]
-    best = max(known, key=lambda one: one[:2], default=None)
-    return best[2] if best and best[0] else None
+    known = {card.name: len(set(card.functions) & set(functions)) for card in available}
+    able = [card for card in available if known[card.name]]
+    return min(able, key=lambda card: (-known[card.name], card.created), default=None)

@@ -32,4 +32,5 @@ class StarterVocabulary:
             shown = f"“{one_line(word, 24)}”"
             told.append(f"{shown} (nearest: {', '.join(near)})" if near else shown)
         more = f" and {len(unknown) - MOST_WORDS} more" if len(unknown) > MOST_WORDS else ""
-        return (f"{function.model.name} does not know {', '.join(told)}{more}; it ignores them",)
+        them = "it" if len(unknown) == 1 else "them"
+        return (f"{function.model.name} does not know {', '.join(told)}{more}; it ignores {them}",)

@@ -23,8 +23,8 @@ EMPTY = (
     "The function marked ▸ is the one that draws; space on another one pins it.",
 )
 NOTHING = (
-    "A starter pack comes with cems and needs no download: `cems starter verify` checks it. "
-    "`cems pull sd-turbo` fetches a larger model, `cems ls` lists what is here."
+    "A starter pack comes with cems and needs no download: `cems starter verify` checks it, "
+    "`cems ls` lists what is here."
 )
 
 
