@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from cems_tui.bench.prompt_sets import parsed_size
@@ -83,3 +85,10 @@ def test_money_is_unknown_estimated_or_measured_and_looks_so() -> None:
     assert told(0.0001, True) == "~$0.1000"
     assert told(0.0001, False) == "$0.1000"
     assert usd_per_thousand(0.0001, estimated=False, per_usd=0.9, currency="EUR") == "EUR 0.0900"
+
+
+def test_an_unknown_stage_of_the_recipe_is_refused(tmp_path: Path) -> None:
+    from cems_tui.starter.build import Build, Recipe
+
+    with pytest.raises(UnknownName, match="no stage named 'decodr'"):
+        Build(tmp_path / "work", tmp_path / "out", Recipe(), print).run(["decodr"])

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cems_tui.errors import UnknownName
 from cems_tui.starter.dataset import Split, make_split
 from cems_tui.starter.trainer import Log, Plan
 
@@ -47,9 +48,17 @@ class Build:
         self.work, self.out, self.recipe, self.log = work, out, recipe, log
 
     def run(self, only: Iterable[str] | None = None) -> None:
-        """All stages in order, or those named in `only`."""
-        for name, stage in self.stages().items():
-            if only is None or name in set(only):
+        """All stages in order, or those named in `only`.
+
+        Raises:
+            UnknownName: there is no stage of that name.
+        """
+        stages = self.stages()
+        wanted = set(stages if only is None else only)
+        for name in wanted - stages.keys():
+            raise UnknownName.of("stage", name, stages)
+        for name, stage in stages.items():
+            if name in wanted:
                 self.log(f"stage {name}")
                 stage()
 
