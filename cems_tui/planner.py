@@ -192,9 +192,6 @@ class Planner:
         )
         cost = self.pricing.of(expected)
         is_resident = function.model.name in resident
-        fits = None
-        if expected.memory_bytes is not None and self._budget_bytes is not None:
-            fits = is_resident or expected.memory_bytes <= self._budget_bytes
         return Offer(
             function=function.name,
             cost_usd=cost.usd,
@@ -207,9 +204,19 @@ class Planner:
             load_seconds=0.0 if is_resident else expected.load_seconds,
             installed=function.installed,
             resident=is_resident,
-            fits=fits,
+            fits=is_resident or self._fits(expected),
             allowed=allowed,
         )
+
+    def _fits(self, expected: Expected) -> bool | None:
+        """Whether the weights are within what weights may hold; None when that is unknown.
+
+        Where only the peak of a run is known it stands in for the weights.
+        """
+        needed = expected.load_bytes if expected.load_bytes is not None else expected.memory_bytes
+        if needed is None or self._budget_bytes is None:
+            return None
+        return needed <= self._budget_bytes
 
     def _lambda(
         self, policy: Policy, checkpoint: Checkpoint | None, offers: Sequence[Offer]

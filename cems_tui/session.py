@@ -244,7 +244,8 @@ def _nothing_chosen(decision: RoutingDecision) -> CemsError:
     sizes = [c.memory_bytes for c in able if c.fits is False and c.memory_bytes is not None]
     if able and len(sizes) == len(able):
         return OutOfMemory(
-            f"no installed function fits the device: the smallest needs {min(sizes) / 1e6:.0f} MB"
+            "no installed function fits the device: the smallest takes "
+            f"{min(sizes) / 1e6:.0f} MB while it draws"
         )
     return ModelMissing(f"there is no function to choose: {decision.reason}")
 

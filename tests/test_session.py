@@ -170,5 +170,15 @@ def test_a_device_too_small_for_everything_is_out_of_memory() -> None:
         "01SESSION",
         Path("/pictures"),
     )
-    with pytest.raises(OutOfMemory, match="smallest needs 0 MB"):
+    with pytest.raises(OutOfMemory, match="smallest takes 0 MB"):
         session.run(replace(request(), policy=Policy.tradeoff(0.5)), lambda event: None, _never)
+
+
+def test_the_dearest_candidate_is_one_that_could_have_drawn() -> None:
+    decision = FakePlanner().decide(request(), frozenset(), installed_only=True)
+    assert decision.dearest is not None
+    assert decision.dearest.function == "tiny-small@4"
+    too_big = tuple(replace(c, fits=c.function != "tiny-small@4") for c in decision.candidates)
+    dearest = replace(decision, candidates=too_big).dearest
+    assert dearest is not None
+    assert dearest.function == "tiny-base@8"

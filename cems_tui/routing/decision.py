@@ -122,7 +122,8 @@ class RoutingDecision:
     @property
     def dearest(self) -> Candidate | None:
         """The dearest priced candidate that could have been chosen."""
-        priced = [c for c in self.candidates if c.cost_usd is not None and c.allowed]
+        able = [c for c in self.candidates if c.allowed and c.fits is not False]
+        priced = [c for c in able if c.cost_usd is not None]
         return max(priced, key=lambda c: c.cost_usd or 0.0, default=None)
 
     def to_json(self) -> dict[str, Any]:

@@ -221,7 +221,8 @@ def _savings(connection: Connection, window: Window) -> Savings:
         SELECT SUM(dearest - paid) AS saved, COUNT(*) AS n FROM (
             SELECT picture.cost_usd AS paid,
                 (SELECT MAX(candidates.cost_usd) FROM candidates
-                    WHERE candidates.generation = picture.id AND candidates.allowed) AS dearest
+                    WHERE candidates.generation = picture.id AND candidates.allowed
+                        AND candidates.fits IS NOT 0) AS dearest
             FROM (SELECT id, cost_usd FROM generations WHERE {window.sql}) AS picture
         ) WHERE paid IS NOT NULL AND dearest IS NOT NULL
         """,
