@@ -311,7 +311,7 @@ async def test_nothing_installed_says_what_cems_can_offer() -> None:
         text = screen_text(pilot)
         assert "! no generation function is installed" in text
         assert "cems starter verify" in text
-        assert "cems pull sd-turbo" in text
+        assert "cems ls" in text
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)])
