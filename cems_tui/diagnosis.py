@@ -64,8 +64,9 @@ def examine() -> list[Finding]:
 
 
 def _device() -> Iterator[Finding]:
-    from cems_tui.generation.device import probe, weight_budget_bytes
+    from cems_tui.generation.device import probe
     from cems_tui.generation.lock import DeviceLock
+    from cems_tui.wiring import open_planner_settings, weight_budget
 
     device = probe()
     yield Finding(
@@ -73,7 +74,7 @@ def _device() -> Iterator[Finding]:
         "ok",
         f"{device.kind} {device.name}: {device.free_bytes / 1e9:.1f} of "
         f"{device.total_bytes / 1e9:.1f} GB free, weights may hold "
-        f"{weight_budget_bytes(device) / 1e9:.1f} GB",
+        f"{weight_budget(open_planner_settings()) / 1e9:.1f} GB",
     )
     holder = DeviceLock(paths.current().device_lock).holder()
     if holder is not None:

@@ -20,8 +20,3 @@ def new_id() -> str:
             value = _last + 1
         _last = value
     return "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -5, -5))
-
-
-def is_id(text: str) -> bool:
-    """Whether the text has the shape of a ULID."""
-    return len(text) == 26 and all(letter in _ALPHABET for letter in text.upper())

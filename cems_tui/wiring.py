@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +56,6 @@ def open_planner() -> Iterator[Planner]:
 
 def build_planner(chosen: settings.Settings, store: Store) -> Planner:
     """A planner over the shipped catalog, the router shelf and the runs in the database."""
-    from cems_tui.generation.device import probe, weight_budget_bytes
     from cems_tui.starter.vocabulary_notes import StarterVocabulary
 
     pricing = Pricing(float(chosen["pricing.usd_per_gb_second"]))
@@ -67,8 +66,15 @@ def build_planner(chosen: settings.Settings, store: Store) -> Planner:
         shelf=router_shelf(),
         settings=chosen,
         vocabulary=StarterVocabulary(),
-        weight_budget_bytes=weight_budget_bytes(probe()),
+        weight_budget_bytes=weight_budget(chosen),
     )
+
+
+def weight_budget(chosen: settings.Settings) -> int:
+    """Bytes that weights may hold on this machine's device, as the user configured it."""
+    from cems_tui.generation.device import probe, weight_budget_bytes
+
+    return weight_budget_bytes(probe(), float(chosen["device.budget_mb"]))
 
 
 def router_shelf() -> RouterShelf:
@@ -83,24 +89,12 @@ def router_shelf() -> RouterShelf:
 
 def observations(store: Store) -> list[Observation]:
     """What was measured on this machine, oldest first."""
-    rows = []
-    for row in store.observations():
-        if row.encode_seconds is None or row.denoise_seconds is None or row.decode_seconds is None:
-            continue
-        rows.append(
-            Observation(
-                function=row.function,
-                width=row.width,
-                height=row.height,
-                encode_seconds=row.encode_seconds,
-                denoise_seconds=row.denoise_seconds,
-                decode_seconds=row.decode_seconds,
-                load_seconds=row.load_seconds,
-                memory_bytes=row.memory_bytes,
-                load_bytes=row.load_bytes,
-            )
-        )
-    return rows
+    rows = [asdict(row) for row in store.observations()]
+    return [
+        Observation(**row)
+        for row in rows
+        if None not in (row["encode_seconds"], row["denoise_seconds"], row["decode_seconds"])
+    ]
 
 
 def observed(generation: Generation) -> Observation | None:
@@ -192,7 +186,6 @@ def open_engine(
 
 def build_session(planner: Planner, store: Store, session_id: str, folder: Path) -> Session:
     """A session that draws on this machine's device and records in the store."""
-    from cems_tui.generation.device import probe, weight_budget_bytes
     from cems_tui.generation.residency import Residency
 
     def learn(generation: Generation) -> None:
@@ -202,7 +195,7 @@ def build_session(planner: Planner, store: Store, session_id: str, folder: Path)
 
     return Session(
         planner=planner,
-        residency=Residency(weight_budget_bytes(probe()), load_pipeline, expected_bytes),
+        residency=Residency(weight_budget(planner.settings), load_pipeline, expected_bytes),
         judges=scorer_panel(planner),
         commit=lambda image, generation: _commit(store, image, generation),
         pricing=planner.pricing,

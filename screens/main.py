@@ -18,25 +18,37 @@ def run(
     open_session: Callable[[], Session],
     planner_factory: PlannerFactory,
     defaults: StudioDefaults | None = None,
+    pictures: str = "auto",
 ) -> int:
     """Runs the app until the user quits; returns the exit code.
 
     `open_session` is called in the engine's process and must be picklable; `planner_factory` is
-    called in this one, in a thread, and must not import torch.
+    called in this one, in a thread, and must not import torch. `pictures` is how the terminal is
+    to draw them: `auto` asks it, a key of WAYS is used as it is.
     """
     engine = EngineProcess(open_session)
     engine.start(
         open_now=False
     )  # before the terminal is taken over: later its file descriptors are gone
     try:
-        app = CemsApp(engine, planner_factory, prepare_terminal(), defaults)
+        app = CemsApp(engine, planner_factory, prepare_terminal(pictures), defaults)
         app.run()
         return app.return_code or 0
     finally:
         engine.close()
 
 
-def prepare_terminal() -> ImageFactory:
+WAYS = {
+    "auto": "Image",
+    "kitty": "TGPImage",
+    "sixel": "SixelImage",
+    "halfcell": "HalfcellImage",
+    "unicode": "UnicodeImage",
+}
+"""How pictures are drawn → textual-image's widget for it."""
+
+
+def prepare_terminal(pictures: str = "auto") -> ImageFactory:
     """Asks the terminal what pictures it can show, and returns the widget for them.
 
     textual-image asks when it is imported and reads the answer from the keyboard, so this must
@@ -44,9 +56,9 @@ def prepare_terminal() -> ImageFactory:
     """
     if sys.__stdin__ is not None and sys.__stdin__.isatty():
         try:
-            from textual_image.widget import Image
+            from textual_image import widget
 
-            best: ImageFactory = Image
+            best: ImageFactory = getattr(widget, WAYS[pictures])
             return best
         except Exception as error:
             # terminals break in many ways here (termios.error, timeouts); none is worth the app

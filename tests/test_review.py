@@ -30,7 +30,7 @@ from cems_tui.cli.options import RoutingOptions
 from cems_tui.cli.output import money
 from cems_tui.errors import ConfigError, DeviceBusy, UsageError
 from cems_tui.quality.mixed import MixedConstants, MixedScale
-from tests.cems import ROOT, environment
+from tests.cems import ROOT, cems, environment
 
 
 @pytest.fixture
@@ -316,3 +316,13 @@ def test_what_a_killed_engine_left_half_written_goes_with_the_next_one(
     with open_store(tmp_path / "cems.db") as store:
         reconcile(store, tmp_path, ours_only=ours_only)
     assert half.exists() == ours_only  # elsewhere its writer may only be out of sight
+
+
+@pytest.mark.parametrize("option", ["--session", "--negative", "--out"])
+def test_an_argument_that_is_no_text_is_refused_before_any_work(
+    tmp_path: Path, option: str
+) -> None:
+    ran = cems(b"generate", b"a cat", option.encode(), b"caf\xe9", home=tmp_path / "home")
+    assert ran.code == 2
+    assert "not valid UTF-8" in ran.err
+    assert not (tmp_path / "home" / "cems.db").exists()

@@ -179,3 +179,13 @@ def _is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_every_way_to_draw_pictures_is_a_setting_and_a_widget() -> None:
+    from textual_image import widget
+
+    from cems_tui.settings import SETTINGS
+    from screens.main import WAYS
+
+    check = next(setting.check for setting in SETTINGS if setting.name == "app.image")
+    assert all(check(way) is None and hasattr(widget, name) for way, name in WAYS.items())

@@ -81,3 +81,22 @@ def test_load_time_counts_by_itself_where_several_pictures_are_made(tmp_path: Pa
     assert not settings.load_cost(several=False)
     always = load(_file(tmp_path, "[routing]\nload_cost = 'on'"))
     assert always.load_cost(several=False)
+
+
+def test_no_setting_is_ignored() -> None:
+    """Every setting is read somewhere: by name, or by a helper of the settings themselves."""
+    root = Path(__file__).parent.parent
+    product = [*root.glob("cems_tui/**/*.py"), *root.glob("screens/**/*.py")]
+    text = "\n".join(file.read_text("utf-8") for file in product)
+    assert [s.name for s in SETTINGS if f'["{s.name}"]' not in text] == []
+
+
+def test_the_configured_memory_holds_unless_the_environment_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cems_tui.wiring import weight_budget
+
+    chosen = load(_file(tmp_path, "[device]\nbudget_mb = 12"))
+    assert weight_budget(chosen) == 12_000_000
+    monkeypatch.setenv("CEMS_DEVICE_BUDGET_MB", "7")
+    assert weight_budget(chosen) == 7_000_000

@@ -33,4 +33,5 @@ def open_app() -> int:
             load_cost=settings.load_cost(several=True),
             keys=settings.keys,
         ),
+        settings["app.image"],
     )

@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+from cems_tui.errors import UsageError
+from cems_tui.text import visible
+
 FOREVER = "inf"
+
+
+def refuse_broken(arguments: list[str]) -> None:
+    """Everything given is recorded as text, so all of it has to be text.
+
+    Raises:
+        UsageError: an argument is not valid UTF-8.
+    """
+    for argument in arguments:
+        if any("\ud800" <= letter <= "\udfff" for letter in argument):
+            raise UsageError(
+                f"the argument {visible(argument)[:80]!r} is not valid UTF-8",
+                "Write it as UTF-8 and try again.",
+            )
 
 
 def normalised(arguments: list[str]) -> list[str]:

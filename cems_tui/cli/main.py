@@ -69,13 +69,14 @@ doctor.register(app)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; never a traceback unless asked."""
-    from cems_tui.cli.arguments import normalised
+    from cems_tui.cli.arguments import normalised, refuse_broken
 
     arguments = normalised(list(sys.argv[1:] if argv is None else argv))
     debug = "--debug" in arguments
     prepare_streams()
     catch_interrupts()
     try:
+        refuse_broken(arguments)
         code = _run(arguments)
         sys.stdout.flush()
         return code

@@ -46,17 +46,20 @@ def probe() -> Device:
     return _from_torch() or _from_nvml() or _from_apple() or _from_memory()
 
 
-def weight_budget_bytes(device: Device) -> int:
+def weight_budget_bytes(device: Device, setting_mb: float = 0) -> int:
     """Bytes that resident weights may hold in all.
 
-    CEMS_DEVICE_BUDGET_MB megabytes (10⁶ bytes) when set, but never more than the device has;
-    otherwise what is free, less a fifth of the device for the runs themselves.
+    CEMS_DEVICE_BUDGET_MB megabytes (10⁶ bytes) when set, else the setting when it is not 0, but
+    never more than the device has; otherwise what is free, less a fifth of the device for the
+    runs themselves.
 
     Raises:
         ConfigError: CEMS_DEVICE_BUDGET_MB is not a positive number.
     """
     if (text := os.environ.get(BUDGET_VARIABLE, "").strip()) != "":
         return min(_budget_setting(text), device.total_bytes)
+    if setting_mb > 0:
+        return min(int(setting_mb * MEGABYTE), device.total_bytes)
     rest = device.free_bytes - int(device.total_bytes * _WORKING_SHARE)
     return max(rest, int(device.free_bytes * _SMALLEST_WEIGHT_SHARE))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -45,8 +45,3 @@ class Scorer(Protocol):
             WeightsError: the scorer's weights are missing or not those expected.
         """
         ...
-
-
-def by_metric(scores: Sequence[Score]) -> Mapping[str, float]:
-    """Values by metric name."""
-    return {score.metric: score.value for score in scores}

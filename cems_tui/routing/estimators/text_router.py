@@ -7,7 +7,7 @@ there is nothing to learn the estimates are the functions' means.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -131,8 +131,3 @@ def split_parts(scores: NDArray[np.floating[Any]]) -> Floats:
     """Complete scores (N, M) as level and deviations (N, 1 + M)."""
     level = scores.mean(axis=1, keepdims=True)
     return np.concatenate([level, scores - level], axis=1).astype(np.float32)
-
-
-def without_prompts(router: TextRouter) -> TextRouter:
-    """The router with its training prompts' texts left out."""
-    return replace(router, prompts=())
