@@ -9,16 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.routing.features import COUNT_NAMES, FeatureConfig, Floats, Grams, Keys
-
-Indices = NDArray[np.int32]
-
-
-@dataclass(frozen=True, slots=True)
-class Sparse:
-    """A vector by its non-zero places: `values[i]` stands at `indices[i]`."""
-
-    indices: Indices
-    values: Floats
+from cems_tui.routing.sparse import Sparse
+from cems_tui.routing.themes import as_stored, learn_themes, theme_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +69,9 @@ class Reading:
     unknown_share: float
     """Share of the prompt's distinct content words that no (other) training prompt has."""
 
+    waves: Floats
+    """The waves alone, whose inner products are a Gaussian kernel, shape (waves,)."""
+
 
 @dataclass(frozen=True, slots=True)
 class FeatureSpace:
@@ -92,8 +87,12 @@ class FeatureSpace:
 
     counts_mean: Floats
     counts_scale: Floats
+    themes: Floats
+    """How much each known word or pair says of every theme, shape (words, themes)."""
+
     waves: Floats
-    """Directions and phases of the waves over the counts, shape (counts + 1, waves)."""
+    """Directions over counts and themes and, in the last row, phases of the waves, shape
+    (counts + themes + 1, waves)."""
 
     @property
     def size(self) -> int:
@@ -108,20 +107,20 @@ class FeatureSpace:
         content = Block.learn([one.content for one in prompts], 1 << 20, 1)
         counts = np.stack([_all_counts(one, content.unknown(one, own=True)) for one in prompts])
         scale = counts.std(axis=0)
+        said = [np.concatenate([one.words, one.pairs]) for one in prompts]
+        words = Block.learn(said, config.max_word_features, least)
+        themes = learn_themes([words.vector(one) for one in said], words.keys.size, config.themes)
         return cls(
             config,
-            Block.learn(
-                [np.concatenate([one.words, one.pairs]) for one in prompts],
-                config.max_word_features,
-                least,
-            ),
+            words,
             Block.learn(
                 [one.characters for one in prompts], config.max_character_features, least + 1
             ),
             content,
             counts.mean(axis=0),
             np.where(scale < 1e-6, 1.0, scale).astype(np.float32),
-            _waves(config),
+            themes,
+            _waves(config, themes.shape[1]),
         )
 
     def read(self, one: Grams, *, own: bool = False) -> Reading:
@@ -130,15 +129,21 @@ class FeatureSpace:
         characters = self.characters.vector(one.characters)
         unknown = self.content.unknown(one, own=own)
         counts = (_all_counts(one, unknown) - self.counts_mean) / self.counts_scale
+        counts = np.clip(counts, -4.0, 4.0)
+        dense = np.concatenate([counts, theme_of(words, self.themes)])
+        waves = np.cos(dense @ self.waves[:-1] + self.waves[-1]) * (2.0 / self.config.waves) ** 0.5
+        waves = waves.astype(np.float32)
         return Reading(
-            self._side_by_side(words, characters, np.clip(counts, -4.0, 4.0)),
+            self._side_by_side(words, characters, counts, waves),
             self.content.vector(one.content),
             unknown,
+            waves,
         )
 
-    def _side_by_side(self, words: Sparse, characters: Sparse, counts: Floats) -> Sparse:
+    def _side_by_side(
+        self, words: Sparse, characters: Sparse, counts: Floats, waves: Floats
+    ) -> Sparse:
         config = self.config
-        waves = np.cos(counts @ self.waves[:-1] + self.waves[-1]) * (2.0 / config.waves) ** 0.5
         always = np.concatenate(
             [
                 counts * (config.counts_weight / len(COUNT_NAMES) ** 0.5),
@@ -158,12 +163,13 @@ class FeatureSpace:
         )
 
 
-def _waves(config: FeatureConfig) -> Floats:
+def _waves(config: FeatureConfig, themes: int) -> Floats:
     """Directions and, in the last row, phases of the waves: the same for every router."""
     random = np.random.default_rng(20240617)
-    directions = random.normal(size=(len(COUNT_NAMES), config.waves)) / config.waves_width
+    over_counts = random.normal(size=(len(COUNT_NAMES), config.waves)) / config.waves_width
     phases = random.uniform(0.0, 2.0 * np.pi, size=(1, config.waves))
-    return np.concatenate([directions, phases]).astype(np.float32)
+    over_themes = random.normal(size=(themes, config.waves)) / config.themes_width
+    return as_stored(np.concatenate([over_counts, over_themes, phases]))
 
 
 def _find(keys: Keys, wanted: Keys) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -76,12 +76,18 @@ class FeatureConfig:
     counts_weight: float = 0.3
     """Weight of the linguistic counts beside the word block."""
 
-    waves: int = 256
-    """Random cosine waves over the counts: together a Gaussian kernel (Rahimi & Recht, 2007)."""
+    waves: int = 1024
+    """Random cosine waves over counts and themes: a Gaussian kernel (Rahimi & Recht, 2007)."""
 
-    waves_weight: float = 0.55
+    waves_weight: float = 1.0
     waves_width: float = 3.5
     """Width of that kernel, in standard deviations of the counts."""
+
+    themes: int = 63
+    """Directions of words that go together; 0 leaves the waves to the counts alone."""
+
+    themes_width: float = 0.58
+    """Width of that kernel over the themes, which together have the length 1."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -101,6 +107,8 @@ class FeatureConfig:
             waves=int(row["waves"]),
             waves_weight=float(row["waves_weight"]),
             waves_width=float(row["waves_width"]),
+            themes=int(row.get("themes", 0)),
+            themes_width=float(row.get("themes_width", 0.58)),
         )
 
 
