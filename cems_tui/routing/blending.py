@@ -134,8 +134,10 @@ def worth_keeping(members: Floats, target: Floats) -> tuple[float, float]:
         members: predicted differences of the two members, shape (2, n).
         target: the differences that came true, shape (n,).
     """
-    members, target = members.astype(np.float64), target.astype(np.float64)
-    weights = _not_negative(members @ members.T, members @ target)
+    weights = _not_negative(
+        np.einsum("an,bn->ab", members, members, dtype=np.float64),
+        np.einsum("an,n->a", members, target, dtype=np.float64),
+    )
     predicted = weights[0] * members[0] + weights[1] * members[1]
     energy = float(np.square(predicted).sum())
     if energy < 1e-12 * max(1.0, float(np.square(target).sum())):

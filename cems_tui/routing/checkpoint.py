@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.errors import StorageError, UsageError, WeightsError
-from cems_tui.routing.calibrate import Dial
+from cems_tui.routing.calibrate import REPRESENTATIVES, Dial, representatives
 from cems_tui.routing.card import (
     DAMAGED,
     Card,
@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 
-_ESTIMATES = "training_estimates"
+_ESTIMATES, _WEIGHTS = "training_estimates", "training_weights"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,10 @@ class Checkpoint:
     router: QualityEstimator
     training_estimates: NDArray[np.float32]
     """The router's estimates for its training prompts, shape (N, M): what the dial means. Of a
-    classifier the probabilities."""
+    classifier the probabilities. A loaded router has a few that stand for them, shape (K, M)."""
+
+    training_weights: NDArray[np.float32] | None = None
+    """The share of the training prompts each of those few stands for; None is one each."""
 
     @property
     def name(self) -> str:
@@ -84,7 +87,7 @@ class Checkpoint:
 
     @cached_property
     def _dial(self) -> Dial:
-        return Dial(self.functions, self.training_estimates)
+        return Dial(self.functions, self.training_estimates, self.training_weights)
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
@@ -98,7 +101,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
 
     name = _plain(checkpoint.name)
     tensors = codec_of(checkpoint.card).to_tensors(checkpoint.router)
-    data = save({**tensors, _ESTIMATES: np.ascontiguousarray(checkpoint.training_estimates)})
+    data = save({**tensors, **_few(checkpoint)})
     row = checkpoint.card.to_json(f"sha256:{hashlib.sha256(data).hexdigest()}")
     text = json.dumps(row, ensure_ascii=False, indent=1) + "\n"
     card = folder / f"{name}.json"
@@ -137,9 +140,9 @@ def load_checkpoint(folder: Path, name: str, towers: Towers | None = None) -> Ch
     if f"sha256:{hashlib.sha256(data).hexdigest()}" != expected:
         raise WeightsError(f"{weights.name} is not the file its card was written for", DAMAGED)
     tensors = _tensors(data, weights.name)
-    estimates = _training_estimates(card, tensors.pop(_ESTIMATES, None))
+    estimates, shares = _training_estimates(card, tensors)
     router = codec_of(card).from_tensors(card, tensors, towers or NoTowers())
-    return Checkpoint(card, router, estimates)
+    return Checkpoint(card, router, estimates, shares)
 
 
 def load_card(folder: Path, name: str) -> Card:
@@ -192,15 +195,32 @@ def _read_card(path: Path) -> tuple[Card, str]:
     return card, digest
 
 
-def _training_estimates(card: Card, estimates: NDArray[Any] | None) -> NDArray[np.float32]:
-    shape = (card.training.prompts, len(card.functions))
-    if estimates is None or estimates.shape != shape or not np.isfinite(estimates).all():
+def _few(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
+    """What the dial needs of the training prompts: of many, no single one's estimates."""
+    estimates, shares = checkpoint.training_estimates, checkpoint.training_weights
+    if shares is None and len(estimates) > REPRESENTATIVES:
+        few, weights = representatives(estimates)
+        estimates, shares = few.astype(np.float32), weights.astype(np.float32)
+    kept = {_ESTIMATES: np.ascontiguousarray(estimates)}
+    return kept if shares is None else {**kept, _WEIGHTS: shares}
+
+
+def _training_estimates(
+    card: Card, tensors: dict[str, NDArray[Any]]
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    estimates, shares = tensors.pop(_ESTIMATES, None), tensors.pop(_WEIGHTS, None)
+    count = card.training.prompts if shares is None else shares.size
+    shape = (count, len(card.functions))
+    sound = estimates is not None and estimates.shape == shape and np.isfinite(estimates).all()
+    if shares is not None:
+        sound = sound and bool((shares > 0).all()) and abs(float(shares.sum()) - 1.0) < 1e-3
+    if estimates is None or not sound:
         raise WeightsError(
             f"the weights of router {card.name} are not those of its card: {_ESTIMATES} should "
             f"be finite numbers of the shape {shape}",
             DAMAGED,
         )
-    return np.asarray(estimates, dtype=np.float32)
+    return np.asarray(estimates, dtype=np.float32), shares
 
 
 def _tensors(data: bytes, where: str) -> dict[str, NDArray[Any]]:

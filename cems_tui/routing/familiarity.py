@@ -1,7 +1,7 @@
 """How far a router's predictions are trusted for a prompt, by how familiar the prompt is.
 
 Novelty joins two signs: content words that no training prompt has, and the density of training
-prompts around the prompt in the kernel of the waves (their mean, a kernel mean embedding, says it
+prompts around the prompt in the landmarks' kernel (their mean, a kernel mean embedding, says it
 without keeping any training prompt).
 """
 
@@ -22,7 +22,7 @@ UNKNOWN_LIMIT = 0.5
 TRUST_POWER = 0.25
 """How fast trust falls with familiarity: chosen on prompts of a source that was left out."""
 
-DENSITY_FLOOR = 0.1
+DENSITY_FLOOR = 0.15
 """What is left of familiarity far from all training prompts, where every word is known."""
 
 LEAST_LIMIT = 0.92
@@ -45,7 +45,7 @@ class Familiarity:
     """What the training prompts were like."""
 
     centre: Floats
-    """Mean of the waves over the training prompts, shape (waves,)."""
+    """Mean of the landmarks' features over the training prompts, shape (L,)."""
 
     typical: float
     """The density around the median training prompt; 0 is not known, and density says nothing."""
@@ -56,15 +56,15 @@ class Familiarity:
     @classmethod
     def learn(cls, readings: Sequence[Reading]) -> Familiarity:
         """From the training prompts; each one's own part in the density is left out."""
-        waves = np.stack([reading.waves for reading in readings])
-        return cls._of(waves, np.array([reading.unknown_share for reading in readings]))
+        near_by = np.stack([reading.near for reading in readings])
+        return cls._of(near_by, np.array([reading.unknown_share for reading in readings]))
 
     @classmethod
-    def _of(cls, waves: Floats, shares: NDArray[np.float64]) -> Familiarity:
-        centre = waves.mean(axis=0)
-        count = len(waves)
-        own = np.square(waves).sum(axis=1)
-        density = (waves @ centre * count - own) / max(1, count - 1)
+    def _of(cls, near_by: Floats, shares: NDArray[np.float64]) -> Familiarity:
+        centre = near_by.mean(axis=0)
+        count = len(near_by)
+        own = np.square(near_by).sum(axis=1)
+        density = (near_by @ centre * count - own) / max(1, count - 1)
         typical = float(max(0.0, np.median(density)))
         novelty = _novelty(density, typical, shares)
         limit = max(LEAST_LIMIT, float(np.percentile(novelty, 99.0)))
@@ -73,20 +73,20 @@ class Familiarity:
     @classmethod
     def held_out(cls, readings: Sequence[Reading], fold: NDArray[np.intp]) -> Held:
         """Each training prompt as one of the other folds' prompts would see it."""
-        waves = np.stack([reading.waves for reading in readings])
+        near_by = np.stack([reading.near for reading in readings])
         shares = np.array([reading.unknown_share for reading in readings])
-        novelty = np.empty(len(waves))
+        novelty = np.empty(len(near_by))
         for number in np.unique(fold):
             inside = fold == number
-            known = cls._of(waves[~inside], shares[~inside])
-            density = waves[inside] @ known.centre
+            known = cls._of(near_by[~inside], shares[~inside])
+            density = near_by[inside] @ known.centre
             novelty[inside] = _novelty(density, known.typical, shares[inside])
         trust = np.where(shares > UNKNOWN_LIMIT, 0.0, trusted(novelty))
         return Held(novelty, trust.astype(np.float32))
 
     def novelty(self, reading: Reading) -> float:
         """0 as familiar as the typical training prompt … 1 nothing known."""
-        density = float(reading.waves @ self.centre)
+        density = float(reading.near @ self.centre)
         return float(_novelty(np.array(density), self.typical, np.array(reading.unknown_share)))
 
     def trust(self, novelty: float, reading: Reading) -> float:

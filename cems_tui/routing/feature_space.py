@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.routing.features import COUNT_NAMES, FeatureConfig, Floats, Grams, Keys
+from cems_tui.routing.landmarks import Landmarks
 from cems_tui.routing.sparse import Sparse
 from cems_tui.routing.themes import as_stored, learn_themes, theme_of
 
@@ -36,8 +37,8 @@ class Block:
         order = np.argsort(-frequency, kind="stable")
         kept = np.sort(order[frequency[order] >= least_documents][:most])
         total = 1.0 + len(documents)
-        rarity = np.log(total / (1.0 + frequency[kept])) + 1.0
-        return cls(keys[kept], rarity.astype(np.float32), float(np.log(total)) + 1.0)
+        rarity = as_stored(np.log(total / (1.0 + frequency[kept])) + 1.0)
+        return cls(keys[kept], rarity, float(np.log(total)) + 1.0)
 
     def vector(self, document: Keys) -> Sparse:
         """The tf-idf vector of the known n-grams, of unit length unless none is known."""
@@ -52,7 +53,7 @@ class Block:
         places, known = _find(self.keys, one.content)
         missing = ~known
         if own:  # what only one document has is as rare as log((1 + N) / 2) + 1
-            missing |= self.rarity[places] > self.unseen - np.log(2.0) - 1e-3
+            missing |= self.rarity[places] > self.unseen - np.log(2.0) - 1e-2
         return float(missing.mean()) if missing.size else 0.0
 
 
@@ -69,8 +70,8 @@ class Reading:
     unknown_share: float
     """Share of the prompt's distinct content words that no (other) training prompt has."""
 
-    waves: Floats
-    """The waves alone, whose inner products are a Gaussian kernel, shape (waves,)."""
+    near: Floats
+    """The landmarks' features alone: inner products are a Gaussian kernel, shape (landmarks,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +88,22 @@ class FeatureSpace:
 
     counts_mean: Floats
     counts_scale: Floats
+    topics: Block
+    """The single words that themes are made of."""
+
     themes: Floats
-    """How much each known word or pair says of every theme, shape (words, themes)."""
+    """How much each of those words says of every theme, shape (words, themes)."""
 
     waves: Floats
-    """Directions over counts and themes and, in the last row, phases of the waves, shape
-    (counts + themes + 1, waves)."""
+    """Directions and phases of the waves over the counts, shape (counts + 1, waves)."""
+
+    landmarks: Landmarks
+    """Of the kernel over counts and themes."""
 
     @property
     def size(self) -> int:
         """The length D of `Reading.features`."""
-        dense_part = len(COUNT_NAMES) + self.config.waves
+        dense_part = len(COUNT_NAMES) + self.config.waves + len(self.landmarks.centres)
         return self.words.keys.size + self.characters.keys.size + dense_part
 
     @classmethod
@@ -107,47 +113,62 @@ class FeatureSpace:
         content = Block.learn([one.content for one in prompts], 1 << 20, 1)
         counts = np.stack([_all_counts(one, content.unknown(one, own=True)) for one in prompts])
         scale = counts.std(axis=0)
-        said = [np.concatenate([one.words, one.pairs]) for one in prompts]
-        words = Block.learn(said, config.max_word_features, least)
-        themes = learn_themes([words.vector(one) for one in said], words.keys.size, config.themes)
-        return cls(
+        topics = Block.learn([one.words for one in prompts], config.max_theme_words, least)
+        vectors = [topics.vector(one.words) for one in prompts]
+        themes = learn_themes(vectors, topics.keys.size, config.themes)
+        space = cls(
             config,
-            words,
+            Block.learn(
+                [np.concatenate([one.words, one.pairs]) for one in prompts],
+                config.max_word_features,
+                least,
+            ),
             Block.learn(
                 [one.characters for one in prompts], config.max_character_features, least + 1
             ),
             content,
             counts.mean(axis=0),
             np.where(scale < 1e-6, 1.0, scale).astype(np.float32),
+            topics,
             themes,
-            _waves(config, themes.shape[1]),
+            _waves(config),
+            Landmarks.none(len(COUNT_NAMES) + themes.shape[1]),
         )
+        rows = [
+            space._dense(space._scaled(one), vector)
+            for one, vector in zip(counts, vectors, strict=True)
+        ]
+        return replace(space, landmarks=Landmarks.learn(np.stack(rows), config.landmarks))
 
     def read(self, one: Grams, *, own: bool = False) -> Reading:
         """The prompt in this space; `own` says that it is one of the training prompts."""
         words = self.words.vector(np.concatenate([one.words, one.pairs]))
         characters = self.characters.vector(one.characters)
         unknown = self.content.unknown(one, own=own)
-        counts = (_all_counts(one, unknown) - self.counts_mean) / self.counts_scale
-        counts = np.clip(counts, -4.0, 4.0)
-        dense = np.concatenate([counts, theme_of(words, self.themes)])
-        waves = np.cos(dense @ self.waves[:-1] + self.waves[-1]) * (2.0 / self.config.waves) ** 0.5
-        waves = waves.astype(np.float32)
-        return Reading(
-            self._side_by_side(words, characters, counts, waves),
-            self.content.vector(one.content),
-            unknown,
-            waves,
-        )
+        counts = self._scaled(_all_counts(one, unknown))
+        near = self.landmarks.features(self._dense(counts, self.topics.vector(one.words)))
+        features = self._side_by_side(words, characters, counts, near)
+        return Reading(features, self.content.vector(one.content), unknown, near)
+
+    def _scaled(self, counts: Floats) -> Floats:
+        """In standard deviations of the training prompts, the extreme cut off."""
+        return np.clip((counts - self.counts_mean) / self.counts_scale, -4.0, 4.0)
+
+    def _dense(self, counts: Floats, topics: Sparse) -> Floats:
+        """Scaled counts and themes, in widths of the landmarks' kernel."""
+        theme = theme_of(topics, self.themes) / self.config.themes_width
+        return np.concatenate([counts / self.config.waves_width, theme]).astype(np.float32)
 
     def _side_by_side(
-        self, words: Sparse, characters: Sparse, counts: Floats, waves: Floats
+        self, words: Sparse, characters: Sparse, counts: Floats, near: Floats
     ) -> Sparse:
         config = self.config
+        waves = np.cos(counts @ self.waves[:-1] + self.waves[-1]) * (2.0 / config.waves) ** 0.5
         always = np.concatenate(
             [
                 counts * (config.counts_weight / len(COUNT_NAMES) ** 0.5),
                 waves * config.waves_weight,
+                near * config.landmarks_weight,
             ]
         )
         after_words = self.words.keys.size
@@ -163,13 +184,12 @@ class FeatureSpace:
         )
 
 
-def _waves(config: FeatureConfig, themes: int) -> Floats:
+def _waves(config: FeatureConfig) -> Floats:
     """Directions and, in the last row, phases of the waves: the same for every router."""
     random = np.random.default_rng(20240617)
-    over_counts = random.normal(size=(len(COUNT_NAMES), config.waves)) / config.waves_width
+    directions = random.normal(size=(len(COUNT_NAMES), config.waves)) / config.waves_width
     phases = random.uniform(0.0, 2.0 * np.pi, size=(1, config.waves))
-    over_themes = random.normal(size=(themes, config.waves)) / config.themes_width
-    return as_stored(np.concatenate([over_counts, over_themes, phases]))
+    return np.concatenate([directions, phases]).astype(np.float32)
 
 
 def _find(keys: Keys, wanted: Keys) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -19,11 +19,12 @@ from cems_tui.routing.familiarity import LEAST_LIMIT, Familiarity
 from cems_tui.routing.feature_space import Block, FeatureSpace
 from cems_tui.routing.features import COUNT_NAMES, Floats
 from cems_tui.routing.intervals import Spread
+from cems_tui.routing.landmarks import Landmarks
 from cems_tui.routing.towers import Towers
 
 Tensors = dict[str, NDArray[Any]]
 
-_BLOCKS = ("words", "characters", "content")
+_BLOCKS = ("words", "characters", "content", "topics")
 
 
 def to_tensors(router: TextRouter) -> Tensors:
@@ -32,7 +33,9 @@ def to_tensors(router: TextRouter) -> Tensors:
     tensors: Tensors = {
         "counts.mean": space.counts_mean,
         "counts.scale": space.counts_scale,
-        "waves": space.waves.astype(np.float16),
+        "waves": space.waves,
+        "landmarks.centres": space.landmarks.centres.astype(np.float16),
+        "landmarks.whitening": space.landmarks.whitening.astype(np.float16),
         "themes": space.themes.astype(np.float16),
         "parts.mean": router.parts_mean,
         "familiarity.centre": router.familiarity.centre,
@@ -43,7 +46,7 @@ def to_tensors(router: TextRouter) -> Tensors:
     for name in _BLOCKS:
         block: Block = getattr(space, name)
         tensors[f"{name}.keys"] = block.keys
-        tensors[f"{name}.rarity"] = block.rarity
+        tensors[f"{name}.rarity"] = block.rarity.astype(np.float16)
     if router.neighbourhood:
         near, index = router.neighbourhood, router.neighbourhood.index
         tensors |= {"parts": near.parts, "near.taken": near.taken, "index.starts": index.starts}
@@ -81,6 +84,7 @@ def settings_of(router: TextRouter, blend: Blend) -> dict[str, float | int | Non
         "unseen_words": router.space.words.unseen,
         "unseen_characters": router.space.characters.unseen,
         "unseen_content": router.space.content.unseen,
+        "unseen_topics": router.space.topics.unseen,
     }
 
 
@@ -119,7 +123,7 @@ def _router(card: Card, tensors: Mapping[str, NDArray[Any]]) -> TextRouter:
             novelty_mean=_number(settings, "novelty_mean"),
             unfamiliar=tensors["spread.unfamiliar"],
         ),
-        familiarity=_familiarity(settings, tensors, space.config.waves),
+        familiarity=_familiarity(settings, tensors, len(space.landmarks.centres)),
         prompts=tuple(json.loads(tensors["prompts"].tobytes())) if "prompts" in tensors else (),
     )
 
@@ -154,11 +158,11 @@ def _taken(settings: Mapping[str, float | int | None], member: str, size: int) -
 
 
 def _familiarity(
-    settings: Mapping[str, float | int | None], tensors: Mapping[str, NDArray[Any]], waves: int
+    settings: Mapping[str, float | int | None], tensors: Mapping[str, NDArray[Any]], landmarks: int
 ) -> Familiarity:
     """What format 1 did not keep, density, then says nothing: unknown words alone do."""
     if "familiarity.centre" not in tensors:
-        return Familiarity(np.zeros(waves, np.float32), 0.0, LEAST_LIMIT)
+        return Familiarity(np.zeros(landmarks, np.float32), 0.0, LEAST_LIMIT)
     return Familiarity(
         tensors["familiarity.centre"],
         _number(settings, "typical_density"),
@@ -169,14 +173,8 @@ def _familiarity(
 def _space(card: Card, tensors: Mapping[str, NDArray[Any]]) -> FeatureSpace:
     if card.features is None:
         raise ValueError("the card says nothing about features")
-    words, characters, content = (
-        Block(
-            tensors[f"{name}.keys"],
-            tensors[f"{name}.rarity"],
-            _number(card.settings, f"unseen_{name}"),
-        )
-        for name in _BLOCKS
-    )
+    words, characters, content, topics = (_block(card, tensors, name) for name in _BLOCKS)
+    themes = tensors.get("themes", np.zeros((topics.keys.size, 0), np.float16))
     return FeatureSpace(
         card.features,
         words,
@@ -184,15 +182,26 @@ def _space(card: Card, tensors: Mapping[str, NDArray[Any]]) -> FeatureSpace:
         content,
         tensors["counts.mean"],
         tensors["counts.scale"],
-        _themes(tensors, words.keys.size),
-        tensors["waves"].astype(np.float32),
+        topics,
+        themes.astype(np.float32),
+        tensors["waves"],
+        _landmarks(tensors, themes.shape[-1]),
     )
 
 
-def _themes(tensors: Mapping[str, NDArray[Any]], words: int) -> NDArray[np.float32]:
+def _block(card: Card, tensors: Mapping[str, NDArray[Any]], name: str) -> Block:
+    if name == "topics" and "topics.keys" not in tensors:  # format 1 had none
+        return Block(np.empty(0, np.uint32), np.empty(0, np.float32), 0.0)
+    unseen = _number(card.settings, f"unseen_{name}")
+    return Block(tensors[f"{name}.keys"], tensors[f"{name}.rarity"].astype(np.float32), unseen)
+
+
+def _landmarks(tensors: Mapping[str, NDArray[Any]], themes: int) -> Landmarks:
     """Format 1 had none."""
-    themes = tensors.get("themes", np.zeros((words, 0), np.float32))
-    return themes.astype(np.float32)
+    if "landmarks.centres" not in tensors:
+        return Landmarks.none(len(COUNT_NAMES) + themes)
+    centres, whitening = (tensors[f"landmarks.{name}"] for name in ("centres", "whitening"))
+    return Landmarks(centres.astype(np.float32), whitening.astype(np.float32))
 
 
 def _number(settings: Mapping[str, float | int | None], name: str) -> float:
@@ -206,16 +215,17 @@ def _check(card: Card, router: TextRouter) -> None:
     """Raises ValueError where a shape or a value cannot be that of the card."""
     width, prompts = len(card.functions), card.training.prompts
     space, near = router.space, router.neighbourhood
+    near_to, themes = space.landmarks, space.themes.shape[-1]
+    landmarks = len(near_to.centres)
     shapes: dict[str, tuple[NDArray[Any], tuple[int, ...]]] = {
         "parts.mean": (router.parts_mean, (1 + width,)),
         "counts.mean": (space.counts_mean, (len(COUNT_NAMES),)),
         "counts.scale": (space.counts_scale, (len(COUNT_NAMES),)),
-        "themes": (space.themes, (space.words.keys.size, space.themes.shape[-1])),
-        "waves": (
-            space.waves,
-            (len(COUNT_NAMES) + space.themes.shape[-1] + 1, space.config.waves),
-        ),
-        "familiarity.centre": (router.familiarity.centre, (space.config.waves,)),
+        "themes": (space.themes, (space.topics.keys.size, themes)),
+        "waves": (space.waves, (len(COUNT_NAMES) + 1, space.config.waves)),
+        "landmarks.centres": (near_to.centres, (landmarks, len(COUNT_NAMES) + themes)),
+        "landmarks.whitening": (near_to.whitening, (landmarks, landmarks)),
+        "familiarity.centre": (router.familiarity.centre, (landmarks,)),
         "spread.low": (router.spread.low, (width,)),
         "spread.high": (router.spread.high, (width,)),
         "spread.unfamiliar": (router.spread.unfamiliar, (width,)),

@@ -67,6 +67,7 @@ def train(
     scorers: Mapping[str, str | None] | None = None,
     config: FeatureConfig | None = None,
     keep_prompts: bool = False,
+    about: str = "",
     pictures: int | None = None,
     prepared: Prepared | None = None,
     seed: int = 42,
@@ -78,6 +79,7 @@ def train(
         prices: US dollars a picture, for functions whose rows carry none.
         scorers: the instrument that read each metric.
         keep_prompts: whether the checkpoint keeps the prompts' texts, to show the nearest ones.
+        about: what the card says first of all.
         pictures: of how many pictures each score is the mean; None where the table does not say.
         prepared: the prompts of this very table, where another metric has been learned before.
 
@@ -121,6 +123,7 @@ def train(
         interval=said_of_interval(table.rows, metric, pictures),
         evaluation=figures and {**figures, "coverage": coverage},
         negated=pivot.negated,
+        about=about,
     )
     return Checkpoint(card, router, _own_estimates(router, data))
 
@@ -173,7 +176,9 @@ def _router(data: _Data, blend: Blend, estimates: Floats, *, keep_prompts: bool)
         space=data.prompts.space,
         parts_mean=data.parts.mean(axis=0),
         ridge=_refit(data, blend),
-        neighbourhood=index and Neighbourhood(index, data.parts, blend.neighbours, blend.near),
+        neighbourhood=None
+        if index is None
+        else Neighbourhood(index, data.parts, blend.neighbours, blend.near),
         spread=learn_spread(
             estimates.astype(np.float64),
             data.prompts.held.novelty,

@@ -57,7 +57,8 @@ class Neighbourhood:
         """What the neighbours say beyond the means, shape (1 + M,)."""
         if not self.count:
             return np.zeros_like(means)
-        return (mean_of(found, self.parts, self.count, means) - means) @ self.taken
+        said = mean_of(found, self.parts, self.count, means)
+        return np.asarray((said - means) @ self.taken, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
