@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.errors import StorageError, UsageError, WeightsError
+from cems_tui.errors import UsageError, WeightsError
 from cems_tui.routing.calibrate import Dial
 from cems_tui.routing.card import (
     DAMAGED,
@@ -31,6 +30,7 @@ from cems_tui.routing.card import (
 from cems_tui.routing.estimator import PromptEstimate, QualityEstimator
 from cems_tui.routing.kinds import codec_of
 from cems_tui.routing.towers import NoTowers, Towers
+from cems_tui.routing.whole_file import write_whole
 
 __all__ = [
     "Card",
@@ -102,14 +102,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     row = checkpoint.card.to_json(f"sha256:{hashlib.sha256(data).hexdigest()}")
     text = json.dumps(row, ensure_ascii=False, indent=1) + "\n"
     card = folder / f"{name}.json"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _write_whole(folder / f"{name}.safetensors", data)
-        _write_whole(card, text.encode("utf-8"))
-    except OSError as error:
-        raise StorageError(
-            f"cannot write router {name} to {folder}: {error.strerror or error}"
-        ) from error
+    write_whole(folder / f"{name}.safetensors", data)
+    write_whole(card, text.encode("utf-8"))
     return card
 
 
@@ -211,15 +205,3 @@ def _tensors(data: bytes, where: str) -> dict[str, NDArray[Any]]:
         return dict(load(data))
     except (SafetensorError, ValueError, TypeError, KeyError) as error:
         raise WeightsError(f"{where} is not a safetensors file: {error}", DAMAGED) from error
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
