@@ -76,6 +76,7 @@ VARIANTS: Mapping[tuple[str, FeatureSet], Variant] = {
     ("knn", "clip"): _STACK,
     ("clusters", "clip"): _STACK,
     ("transformer", "clip"): _STACK,
+    ("cems", "clip"): Variant("cems_tui.routing.cems_learner", "cems_tui.routing.classifier_codec"),
 }
 """Every kind that can be learned and loaded, the default first."""
 

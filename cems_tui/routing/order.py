@@ -53,5 +53,8 @@ class TrainingOrder:
     cache: Path | None = None
     """Where what the tower said of prompts is kept; None keeps nothing."""
 
+    device: str = "cpu"
+    """Where networks are taught: `cpu`, `cuda` or `mps`."""
+
     settings: Mapping[str, float] = field(default_factory=dict)
     """Numbers of the kind's own recipe that are asked to be other than its defaults."""
