@@ -48,6 +48,19 @@ def open_history() -> Iterator[Store]:
 
 
 @contextmanager
+def open_records() -> Iterator[Store]:
+    """The database for writing what needs no device: benchmarks, marks.
+
+    Raises:
+        StorageError: it cannot be written, or is locked for over 5 s.
+    """
+    from cems_tui.store.database import open_store
+
+    with open_store(paths.current().database) as store:
+        yield store
+
+
+@contextmanager
 def open_planner() -> Iterator[Planner]:
     """A planner that knows what was measured here; needs no device and writes nothing."""
     with open_history() as store:
