@@ -30,7 +30,7 @@ HEADS = 4
 WIDTH = 64
 LAYERS = 1
 DROPOUT = 0.2
-BATCH = 64
+MOST_BATCH, LEAST_BATCH = 64, 8
 LEARNING_RATE = 1e-3
 WEIGHT_DECAY = 0.05
 EPOCHS = 12
@@ -58,7 +58,8 @@ class Layer(nn.Module):
         mixed = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None])
         x = x + self.drop(self.out(mixed.transpose(1, 2).reshape(batch, count, WIDTH)))
         inner = nn.functional.gelu(self.up(self.norm2(x)))
-        return x + self.drop(self.down(inner))
+        out: Tensor = x + self.drop(self.down(inner))
+        return out
 
 
 class TokenNetwork(nn.Module):
@@ -165,12 +166,14 @@ def _taught(
     tokens = lesson.views[0].tokens
     network = TokenNetwork(tokens.shape[1] if tokens.ndim == 2 else None, len(mean))
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    steps = EPOCHS * -(-len(training) // BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
+    batches = -(-len(training) // _batch_of(len(training)))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, LEARNING_RATE, total_steps=EPOCHS * batches
+    )
     best, least, since = _weights(network, mean, scale), np.inf, 0
     for epoch in range(1, EPOCHS + 1):
         network.train()
-        for batch in np.array_split(random.permutation(training), -(-len(training) // BATCH)):
+        for batch in np.array_split(random.permutation(training), batches):
             loss = _loss(network, examples, batch)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -185,6 +188,11 @@ def _taught(
         if since >= PATIENCE:
             break
     return TokenTransformer(best, HEADS)
+
+
+def _batch_of(prompts: int) -> int:
+    """Few prompts are taught in small batches, or there would be too few steps."""
+    return min(MOST_BATCH, max(LEAST_BATCH, prompts // 16))
 
 
 def _loss(network: TokenNetwork, examples: _Examples, rows: NDArray[np.intp]) -> Tensor:
