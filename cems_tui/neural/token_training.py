@@ -115,7 +115,6 @@ class TokenLearner:
 
     def __init__(self, order: TrainingOrder) -> None:
         self._order = order
-        self._kept = Kept(order.workspace)
 
     def held_out(self, lesson: Lesson) -> Tried:
         """What it predicts for each fold from the others; finished folds are kept."""
@@ -126,7 +125,9 @@ class TokenLearner:
         return Tried("transformer", out)
 
     def fit(self, lesson: Lesson, taken: Taken) -> Member:
-        return self._learned(lesson, np.arange(len(lesson.parts)), "all prompts")
+        member = self._learned(lesson, np.arange(len(lesson.parts)), "all prompts")
+        self._kept(lesson).forget()
+        return member
 
     def chosen(self, taken: Taken) -> dict[str, float | int | None]:
         return {
@@ -137,18 +138,27 @@ class TokenLearner:
         }
 
     def _learned(self, lesson: Lesson, rows: NDArray[np.intp], what: str) -> TokenTransformer:
-        width = lesson.parts.shape[1] - 1
-        name = _name_of(lesson, rows)
-        kept = self._kept.read(name)
-        if kept is not None:
+        kept, name = self._kept(lesson), hashlib.sha256(rows.tobytes()).hexdigest()[:24]
+        found = kept.read(name)
+        if found is not None:
             self._order.tell(f"transformer: {what}, learned before")
-            return TokenTransformer.of(kept, width)
+            return TokenTransformer.of(found, lesson.parts.shape[1] - 1)
+
+        def tell(text: str) -> None:
+            self._order.tell(f"transformer: {what}, {text}")
+
         with one_thread():
-            member = _taught(
-                lesson, rows, lambda text: self._order.tell(f"transformer: {what}, {text}")
-            )
-        self._kept.write(name, member.tensors())
+            member = _taught(lesson, rows, tell)
+        kept.write(name, member.tensors())
         return member
+
+    def _kept(self, lesson: Lesson) -> Kept:
+        """A folder of this very training: of other prompts, scores or settings is another."""
+        if self._order.workspace is None:
+            return Kept(None)
+        digest = hashlib.sha256(lesson.parts.tobytes() + lesson.vectors.tobytes())
+        digest.update(repr((lesson.seed, WIDTH, LAYERS, EPOCHS, LEARNING_RATE)).encode())
+        return Kept(self._order.workspace / f"transformer-{digest.hexdigest()[:24]}")
 
 
 def _taught(
@@ -211,12 +221,3 @@ def _error(network: TokenNetwork, examples: _Examples, rows: NDArray[np.intp]) -
 def _weights(network: TokenNetwork, mean: Floats, scale: Floats) -> dict[str, NDArray[Any]]:
     state = {name: value.detach().numpy().copy() for name, value in network.state_dict().items()}
     return {**state, "mean": np.asarray(mean, np.float32), "scale": scale}
-
-
-def _name_of(lesson: Lesson, rows: NDArray[np.intp]) -> str:
-    """What a network's training depends on, as a file name."""
-    digest = hashlib.sha256(np.ascontiguousarray(rows).tobytes())
-    digest.update(lesson.parts.tobytes())
-    digest.update(lesson.vectors.tobytes())
-    digest.update(repr((lesson.seed, WIDTH, LAYERS, EPOCHS, LEARNING_RATE)).encode())
-    return digest.hexdigest()[:24]

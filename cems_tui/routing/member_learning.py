@@ -105,7 +105,7 @@ class NeighboursLearner:
 
     def fit(self, lesson: Lesson, taken: Taken) -> Member:
         return DenseNeighbours(
-            lesson.vectors.astype(np.float16),
+            lesson.vectors.astype(np.float16).astype(np.float32),
             lesson.parts,
             lesson.parts.mean(axis=0),
             NEIGHBOURS[taken.deviation],
