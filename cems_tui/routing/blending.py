@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cems_tui.routing.features import Floats
 
-ALPHAS = (3.0, 6.0, 12.0, 30.0, 100.0)
+ALPHAS = (3.0, 5.0, 8.0, 13.0, 30.0, 100.0)
 NEIGHBOURS = (10, 20, 50, 100, 200)
 SURE = 1.645
 """Standard errors that a prediction's worth must lie above 0, else the mean is better."""

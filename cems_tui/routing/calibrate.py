@@ -137,9 +137,7 @@ class Dial:
     ) -> None:
         """`quality`, `weight`: estimates that stand for the training prompts, (K, M) and (K,)."""
         self._functions = tuple(functions)
-        if weight is None:
-            quality, weight = representatives(quality)
-        self._quality, self._weight = quality.astype(np.float64), weight.astype(np.float64)
+        self._quality, self._weight = quality.astype(np.float64), weight
         self._lambda = lru_cache(maxsize=256)(self._calibrate)
 
     def lambda_at(self, dial: float, prices: Mapping[str, float | None]) -> float:

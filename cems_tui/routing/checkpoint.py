@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.errors import UsageError, WeightsError
-from cems_tui.routing.calibrate import REPRESENTATIVES, Dial, representatives
+from cems_tui.routing.calibrate import Dial
 from cems_tui.routing.card import (
     DAMAGED,
     Card,
@@ -56,7 +56,7 @@ class Checkpoint:
     router: QualityEstimator
     training_estimates: NDArray[np.float32]
     """The router's estimates for its training prompts, shape (N, M): what the dial means. Of a
-    classifier the probabilities. A loaded router has a few that stand for them, shape (K, M)."""
+    classifier the probabilities. Or a few that stand for them, shape (K, M), with their shares."""
 
     training_weights: NDArray[np.float32] | None = None
     """The share of the training prompts each of those few stands for; None is one each."""
@@ -104,7 +104,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
 
     name = plain_name(checkpoint.name)
     tensors = codec_of(checkpoint.card).to_tensors(checkpoint.router)
-    data = save({**tensors, **_few(checkpoint)})
+    data = save({**tensors, **_dial_tensors(checkpoint)})
     row = checkpoint.card.to_json(f"sha256:{hashlib.sha256(data).hexdigest()}")
     text = json.dumps(row, ensure_ascii=False, indent=1) + "\n"
     card = folder / f"{name}.json"
@@ -197,13 +197,10 @@ def _read_card(path: Path) -> tuple[Card, str]:
     return card, digest
 
 
-def _few(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
-    """What the dial needs of the training prompts: of many, no single one's estimates."""
-    estimates, shares = checkpoint.training_estimates, checkpoint.training_weights
-    if shares is None and len(estimates) > REPRESENTATIVES:
-        few, weights = representatives(estimates)
-        estimates, shares = few.astype(np.float32), weights.astype(np.float32)
-    kept = {_ESTIMATES: np.ascontiguousarray(estimates)}
+def _dial_tensors(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
+    """What the dial needs of the training prompts."""
+    kept = {_ESTIMATES: np.ascontiguousarray(checkpoint.training_estimates)}
+    shares = checkpoint.training_weights
     return kept if shares is None else {**kept, _WEIGHTS: shares}
 
 

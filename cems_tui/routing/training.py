@@ -21,6 +21,7 @@ from cems_tui.routing.blending import (
     apply_blend,
     choose_blend,
 )
+from cems_tui.routing.calibrate import representatives
 from cems_tui.routing.card import Card, FunctionFacts
 from cems_tui.routing.checkpoint import Checkpoint
 from cems_tui.routing.estimators.neighbours import mean_of
@@ -125,7 +126,8 @@ def train(
         negated=pivot.negated,
         about=about,
     )
-    return Checkpoint(card, router, _own_estimates(router, data))
+    few, shares = representatives(_own_estimates(router, data))
+    return Checkpoint(card, router, few.astype(np.float32), shares.astype(np.float32))
 
 
 def pivot_of(table: ScoreTable, metric: str, seed: int = 42) -> Pivot:
