@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from cems_tui.record import Generation
     from cems_tui.routing.decision import Candidate, RoutingDecision
+    from cems_tui.routing.explanation import Explanation
     from cems_tui.settings import Settings
 
 
@@ -36,6 +37,26 @@ def price_card(decision: RoutingDecision, settings: Settings) -> Table:
         picked = candidate.function == decision.choice
         style = "bold" if picked else ("" if candidate.allowed else "dim")
         table.add_row(*_cells(candidate, picked, settings), style=style)
+    return table
+
+
+def explanation_table(told: Explanation, settings: Settings) -> Table:
+    """Why the pick is the pick, a name and a text a row."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from cems_tui.explained import rows
+
+    sign = "$" if settings["pricing.currency"] == "USD" else f"{settings['pricing.currency']} "
+
+    def money(usd: float) -> str:
+        return f"{sign}{usd * 1000 * settings['pricing.per_usd']:.3g} per 1,000"
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in rows(told, money):
+        table.add_row(Text(name, style="dim"), Text(text))
     return table
 
 

@@ -118,7 +118,18 @@ class TextRouter:
         if not self.prompts:
             return ()
         pairs = zip(found.rows[:SHOWN_NEIGHBOURS], found.similarity, strict=False)
-        return tuple(Neighbour(self.prompts[row], 1.0 - float(value)) for row, value in pairs)
+        return tuple(
+            Neighbour(self.prompts[row], 1.0 - float(value), self._scores(int(row)))
+            for row, value in pairs
+        )
+
+    def _scores(self, row: int) -> dict[str, float]:
+        """The mean scores of a training prompt, missing ones filled as for training."""
+        level, *deviations = self.parts[row].tolist()
+        return {
+            name: level + deviation
+            for name, deviation in zip(self.functions, deviations, strict=True)
+        }
 
 
 def novelty_of(found: Nearest, reading: Reading) -> float:
