@@ -18,6 +18,9 @@ Row = tuple[str, str]
 Money = Callable[[float], str]
 """US dollars a picture as the window writes them, three digits that count."""
 
+UNLIKE = "unlike the training prompts: estimates are the means"
+"""What both windows say of a prompt that is out of distribution."""
+
 MOST_WORDS = 4
 """Words shown for the pick, and as many against it."""
 
@@ -48,7 +51,7 @@ def _lead(told: Explanation, money: Money) -> list[Row]:
     parts = [f"the same {unit}" if told.lead == 0 else gap]
     if told.saving_usd is not None:
         less = told.saving_usd > 0
-        price = f"{money(abs(told.saving_usd))} {'less' if less else 'more'}"
+        price = f"{money(abs(told.saving_usd))} {'cheaper' if less else 'dearer'}"
         parts.append(price if told.saving_usd else "the same price")
     return [
         ("why", f"{visible(told.choice)} against {visible(told.runner_up)}: {', '.join(parts)}")
@@ -79,8 +82,9 @@ def _features(features: Sequence[FeatureContribution], decimals: int) -> list[Ro
     said = []
     for one in features:
         which = f" ({', '.join(map(visible, one.words[:3]))})" if one.words else ""
-        change = f" {_signed(one.change, decimals)}" if one.change is not None else ""
-        said.append(f"{one.count} {one.name}{which if change else ''}{change}")
+        change = _signed(one.change or 0.0, decimals)
+        matters = f"{which} {change}" if change != "0" else ""
+        said.append(f"{one.count} {one.name}{matters}")
     return [("features", " · ".join(said))] if said else []
 
 
@@ -179,7 +183,7 @@ def _pair(scores: object, told: Explanation) -> str:
     """`: starter-base@8 1.47, starter-base@20 1.50`; empty where neither is known."""
     known = dict(scores) if isinstance(scores, dict) else {}
     names = [name for name in (told.choice, told.runner_up) if name in known]
-    said = ", ".join(f"{visible(str(name))} {known[name]:.4g}" for name in names)
+    said = ", ".join(f"{visible(str(name))} {_plain(known[name])}" for name in names)
     return f": {said}" if said else ""
 
 
@@ -203,7 +207,7 @@ def _decimals(told: Explanation) -> int:
 def _plain(value: float | None) -> str:
     if value is None:
         return "unknown"
-    places = max(0, DIGITS - 1 - floor(log10(abs(value)))) if value else 0
+    places = max(0, DIGITS - 1 - floor(log10(abs(value)))) if abs(value) > 1e-12 else 0
     return f"{value:,.{min(places, 8)}f}".replace("-", "−")
 
 
@@ -218,4 +222,4 @@ def _rounded(value: float, now: float | None, digits: int) -> float:
     unit = 10.0 ** (floor(log10(abs(value))) - digits + 1)
     up = now is None or value > now
     whole = value / unit
-    return (ceil(whole - 1e-9) if up else floor(whole + 1e-9)) * unit
+    return (ceil(whole) if up else floor(whole)) * unit

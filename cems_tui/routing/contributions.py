@@ -164,7 +164,7 @@ def removal(
     found: Sequence[Contribution],
     estimates: Mapping[Contribution, PromptEstimate],
 ) -> Removal | None:
-    """One part, or else the fewest words found together, without which another is picked."""
+    """The fewest words found without which another is picked: one part, or several words."""
 
     def told(parts: Sequence[Contribution], estimate: PromptEstimate | None) -> Removal | None:
         winner = None if estimate is None else trial.winner(estimate)
@@ -172,17 +172,20 @@ def removal(
             return None
         return Removal(tuple(part.text for part in parts), winner, estimate.in_distribution)
 
-    single = [told([one], estimates[one]) for one in found]
-    hits = [hit for hit in single if hit is not None]
-    if hits:  # one word before a phrase, a prompt the router still knows before a strange one
-        return min(hits, key=lambda hit: (not hit.in_distribution, len(hit.words[0].split())))
+    def length(hit: Removal) -> int:
+        return sum(len(text.split()) for text in hit.words)
+
+    hits = [hit for one in found if (hit := told([one], estimates[one])) is not None]
+    # a prompt that the router still knows before a strange one
+    best = min(hits, key=lambda hit: (not hit.in_distribution, length(hit)), default=None)
+    most = MOST_REMOVED if best is None else min(MOST_REMOVED, length(best) - 1)
     speaking = [one for one in found if one.kind == "word" and one.change > 0.0]
-    for count in range(2, min(MOST_REMOVED, len(speaking)) + 1):
+    for count in range(2, min(most, len(speaking)) + 1):
         parts = speaking[:count]
         hit = told(parts, trial.ask([span for part in parts for span in part.spans]))
-        if hit is not None:
+        if hit is not None and (hit.in_distribution or best is None):
             return hit
-    return None
+    return best
 
 
 def _worths(estimate: PromptEstimate) -> dict[str, float]:

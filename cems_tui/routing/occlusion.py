@@ -116,7 +116,7 @@ def word_kinds(prompt: str) -> list[WordKind]:
         WordKind("word", "words", len(found), (), None),
         WordKind("noun-like word", "noun-like words", len(nouns), (), None),
         _listed("colour", "colours", found, COLOURS),
-        _listed("count", "counts", found, NUMBERS, digits=True),
+        _listed("number", "numbers", found, NUMBERS, digits=True),
         _listed("relation", "relations", found, RELATIONS),
         _listed("word of style", "words of style", found, STYLES),
         _listed("word for people", "words for people", found, PEOPLE),
