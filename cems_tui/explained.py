@@ -5,12 +5,12 @@ Whatever comes from a prompt is made visible and shortened here; nobody interpre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil, floor, log10
 
 from cems_tui.routing.contributions import Contribution, FeatureContribution, Removal
 from cems_tui.routing.estimator import Cluster, Neighbour
-from cems_tui.routing.explanation import Explanation
+from cems_tui.routing.explanation import Explanation, Standing
 from cems_tui.routing.flips import Flip, Reign
 from cems_tui.text import one_line, visible
 
@@ -38,6 +38,7 @@ def rows(told: Explanation, money: Money) -> list[Row]:
         *_features(told.features, _decimals(told)),
         *_instead(told, money),
         *_reign(told),
+        *_standing(told),
         *_cluster(told),
         *_neighbours(told),
     ]
@@ -158,6 +159,20 @@ def _reign(told: Explanation) -> list[Row]:
     return [("holds", f"for λ {low} … {high}; {', '.join(others)}")]
 
 
+def _standing(told: Explanation) -> list[Row]:
+    among: Standing | None = told.standing
+    if among is None:
+        return []
+    parts = [f"leads by less for {_percent(among.smaller_leads)}"]
+    if among.share is not None:
+        parts.insert(0, f"it is picked for {_percent(among.share)}")
+    return [("training", f"of {among.prompts:,} prompts {', '.join(parts)}")]
+
+
+def _percent(share: float) -> str:
+    return "under 1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
+
+
 def _cluster(told: Explanation) -> list[Row]:
     cluster: Cluster | None = told.cluster
     if cluster is None:
@@ -179,10 +194,12 @@ def _neighbour(one: Neighbour, told: Explanation) -> str:
     return f"{_quoted(one.prompt, PROMPT_CHARACTERS)}{_pair(one.scores or {}, told)}"
 
 
-def _pair(scores: object, told: Explanation) -> str:
-    """`: starter-base@8 1.47, starter-base@20 1.50`; empty where neither is known."""
-    known = dict(scores) if isinstance(scores, dict) else {}
+def _pair(scores: Mapping[str, float], told: Explanation) -> str:
+    """`: 1.47 against 1.50`, as the first row names them; empty where neither is known."""
+    known = dict(scores)
     names = [name for name in (told.choice, told.runner_up) if name in known]
+    if len(names) == 2:
+        return ": " + " against ".join(_plain(known[str(name)]) for name in names)
     said = ", ".join(f"{visible(str(name))} {_plain(known[name])}" for name in names)
     return f": {said}" if said else ""
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isnan, log, sqrt
+from math import inf, isnan, log, sqrt
 from typing import TYPE_CHECKING
 
 from cems_tui import paths, wiring
 from cems_tui.errors import CemsError, UsageError
 from cems_tui.routing.decision import RoutingDecision
 from cems_tui.routing.estimator import Clustering, Neighbour
-from cems_tui.routing.explanation import Explanation, explain
-from cems_tui.routing.question import worth_of
+from cems_tui.routing.explanation import Explanation, Standing, explain
+from cems_tui.routing.question import Question, question_of, worth_of
 from cems_tui.routing.wordlists import FUNCTION_WORDS
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Explainer:
             load_cost=load_cost,
             lambda_at=lambda dial: checkpoint.lambda_at(dial, prices),
         )
+        told = replace(told, standing=standing(told, checkpoint, question_of(decision, load_cost)))
         router = checkpoint.router
         if isinstance(router, Clustering):
             told = replace(told, cluster=router.cluster_of(decision.prompt))
@@ -146,6 +147,31 @@ def training_table(card: Card) -> Pivot | None:
                     card.metric
                 )
     return None
+
+
+def standing(told: Explanation, checkpoint: Checkpoint, question: Question) -> Standing | None:
+    """The decision among those the router would take for its training prompts."""
+    import numpy as np
+
+    columns = {name: column for column, name in enumerate(checkpoint.functions)}
+    estimates = np.asarray(checkpoint.training_estimates, dtype=np.float64)
+    if told.choice not in columns or told.runner_up not in columns or not len(estimates):
+        return None
+    leads = estimates[:, columns[told.choice]] - estimates[:, columns[told.runner_up]]
+    smaller = float((leads < (told.lead or 0.0)).mean())
+    weight = question.lambda_per_usd
+    options = [o for o in question.options if o.function in columns]
+    options = sorted(options, key=lambda o: inf if o.price is None else o.price)
+    if weight:
+        options = [option for option in options if option.price is not None]
+    if question.policy.kind not in ("tradeoff", "lambda") or not options:
+        return Standing(len(estimates), None, smaller)
+    worths = estimates[:, [columns[option.function] for option in options]]
+    paid = np.array([weight * (option.price or 0.0) for option in options])
+    picked = np.argmax(worths - paid, axis=1)  # of equals the cheapest, which stands first
+    names = [option.function for option in options]
+    share = float((picked == names.index(told.choice)).mean()) if told.choice in names else None
+    return Standing(len(estimates), share, smaller)
 
 
 def nearest_texts(prompt: str, prompts: Sequence[str], count: int) -> tuple[Neighbour, ...]:

@@ -10,6 +10,7 @@ import pytest
 
 from cems_tui import paths
 from cems_tui.bench.table import parse_table
+from cems_tui.cli.card import price_card
 from cems_tui.explained import rows
 from cems_tui.explaining import NO_LICENCE, Explainer, nearest_texts, training_table
 from cems_tui.routing.checkpoint import Checkpoint, save_checkpoint
@@ -19,9 +20,10 @@ from cems_tui.routing.explanation import Explanation, explain
 from cems_tui.routing.router import Asked, route
 from cems_tui.routing.shelf import RouterShelf
 from cems_tui.routing.training import train
+from cems_tui.settings import load
 from cems_tui.store.database import open_store
 
-from .routing_fakes import offer, table_with_signal
+from .routing_fakes import expecting, offer, table_with_signal
 from .test_routing_explanation import KNOWN, OFFERS, PROMPT, WILD
 
 FISH = "a red fish and a blue ball in the snow"
@@ -184,6 +186,20 @@ def test_the_cluster_of_a_router_that_keeps_clusters_is_told(
     assert NO_LICENCE in text
 
 
+def test_the_decision_is_placed_among_those_for_the_training_prompts(trained: Checkpoint) -> None:
+    shelf = shelf_with(trained)
+    told = explainer(shelf).explain(decision_of(trained, shelf))
+    assert told.standing is not None
+    assert told.standing.prompts == 300
+    picks = []
+    for row in trained.training_estimates:
+        worth = dict(zip(trained.functions, map(float, row), strict=True))
+        picks.append(route("x", PRICED, expecting(worth), Policy("lambda", 3e4)).choice)
+    assert told.standing.share == pytest.approx(picks.count(told.choice) / 300)
+    assert 0.0 <= told.standing.smaller_leads <= 1.0
+    assert "of 300 prompts it is picked for" in "\n".join(text for _, text in lines_of(told))
+
+
 def test_the_nearest_texts_share_the_rarest_words() -> None:
     texts = ["a cat", "a red dog", "a red cat", "a bus", "the red bus"]
     found = nearest_texts("my red dog", texts, 2)
@@ -224,3 +240,15 @@ def test_a_figure_as_it_is_written_changes_the_pick() -> None:
     written = float(text.split("at λ ")[1].split(" ")[0].replace(",", ""))
     policy = Policy("lambda", written)
     assert route(PROMPT, OFFERS, KNOWN.estimate(PROMPT), policy).choice == told.runner_up
+
+
+def test_in_a_narrow_terminal_the_card_keeps_its_names_whole(trained: Checkpoint) -> None:
+    from rich.console import Console
+
+    named = [replace(one, function=f"a-model-of-some-name-{one.function}") for one in PRICED]
+    made = route("a cat", named, None, Policy.tradeoff(0.5))
+    console = Console(width=80, color_system=None)
+    with console.capture() as shown:
+        console.print(price_card(made, load(paths.current().config_file), console.width))
+    for one in named:
+        assert one.function in shown.get()

@@ -52,7 +52,7 @@ async def test_w_says_what_spoke_for_the_pick_and_what_would_change_it(
         assert "“night” −0.031" in text
         assert "with the dial at" in text
         assert "or without “car” and “cat”" in text
-        assert "“a cat and a car”: starter-base@8 1.310" in text
+        assert "“a cat and a car”: 1.310 against 1.335" in text
         sheet = app.screen.query_one(FactSheet)
         assert sheet.size.height <= size[1] - 4  # all of it is in sight
         await pilot.press("escape")

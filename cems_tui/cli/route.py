@@ -104,7 +104,7 @@ def print_decision(
         from cems_tui.cli.card import explanation_table, price_card
 
         console = output.console()
-        console.print(price_card(decision, settings))
+        console.print(price_card(decision, settings, console.width))
         if told is not None:
             console.print(explanation_table(told, settings))
         for text in (*decision.notes, *filter(None, [decision.refusal])):

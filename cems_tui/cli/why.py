@@ -36,7 +36,7 @@ def why(
         return
     settings = open_planner_settings()
     console = output.console()
-    console.print(price_card(generation.decision, settings))
+    console.print(price_card(generation.decision, settings, console.width))
     console.print(explanation_table(told, settings))
     for line in (*receipt_lines(generation, settings), *_predicted(generation, settings)):
         output.line(visible(line))

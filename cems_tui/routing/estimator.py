@@ -66,8 +66,8 @@ class QualityEstimator(Protocol):
 
 @runtime_checkable
 class Clustering(Protocol):
-    """An estimator that keeps clusters of its training prompts, and can say so."""
+    """An estimator that may keep clusters of its training prompts, and can say so."""
 
-    def cluster_of(self, prompt: str) -> Cluster:
-        """The cluster that the prompt falls into."""
+    def cluster_of(self, prompt: str) -> Cluster | None:
+        """The cluster that the prompt falls into; None when it keeps none."""
         ...

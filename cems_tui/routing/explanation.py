@@ -29,6 +29,18 @@ from cems_tui.routing.question import Question, question_of
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How the decision compares with what the router would do for its training prompts."""
+
+    prompts: int
+    share: float | None
+    """Share of them that go to the same function at today's λ and prices; None without a λ."""
+
+    smaller_leads: float
+    """Share of them for which the choice leads the runner-up by less than here."""
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Why the first candidate is the first."""
 
@@ -62,6 +74,9 @@ class Explanation:
     neighbours: tuple[Neighbour, ...] = ()
     neighbours_note: str = ""
     """Why no training prompts, or none of their scores, are shown."""
+
+    standing: Standing | None = None
+    """The prompt among the training prompts; None when the router was not asked again."""
 
     cluster: Cluster | None = None
     """Where the router puts the prompt, if it keeps clusters."""
