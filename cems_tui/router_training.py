@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cems_tui import catalog, paths, wiring
+from cems_tui import catalog, paths
 from cems_tui.bench.mixed import default_metric
-from cems_tui.bench.score_table import ScoreTable
-from cems_tui.bench.table import parse_table
-from cems_tui.errors import UsageError
 from cems_tui.generation.function import Catalog
+from cems_tui.router_tables import Scored, scored_bench
 from cems_tui.routing.card import Card, FunctionFacts
-from cems_tui.routing.checkpoint import save_checkpoint
+from cems_tui.routing.checkpoint import plain_name, save_checkpoint
 from cems_tui.routing.kinds import FeatureSet, learner_of
 from cems_tui.routing.order import TrainingOrder
 
@@ -35,25 +33,33 @@ def train_router(
         UsageError: a kind that cannot be trained, a bad name, or too little to learn from.
         StorageError: it cannot be written.
     """
+    plain_name(name)
+    return learn_router(scored_bench(bench), name, kind, metric, tell, features)
+
+
+def learn_router(
+    scored: Scored,
+    name: str,
+    kind: str,
+    metric: str | None,
+    tell: Callable[[str], None],
+    features: FeatureSet | None = None,
+) -> Card:
+    """Train on a score table of any source; as `train_router`."""
     learner, reads = learner_of(kind, features)
-    if not name.strip() or "/" in name or name.startswith("."):
-        raise UsageError(f"{name!r} cannot name a router", "Use letters, digits and dashes.")
-    with wiring.open_history() as store:
-        rows = list(store.benches.long_rows(bench))
-        scorers = store.benches.scorers(bench)
-    table: ScoreTable = parse_table(enumerate(rows, 1), bench)
     if metric is None:
-        metric = default_metric(table.metrics)
+        metric = default_metric(scored.table.metrics)
         tell(f"trained for {metric}; --metric chooses another")
     checkpoint = learner.learn(
         TrainingOrder(
-            table,
+            scored.table,
             metric=metric,
-            name=name,
+            name=plain_name(name),
             kind=kind,
             features=reads,
             functions_facts=facts_of(catalog.builtin()),
-            scorers=scorers,
+            prices=scored.prices,
+            scorers=scored.scorers,
             keep_prompts=True,
             tell=tell,
         )

@@ -48,6 +48,19 @@ def open_history() -> Iterator[Store]:
 
 
 @contextmanager
+def open_records() -> Iterator[Store]:
+    """The database for writing what needs no device: benchmarks, marks.
+
+    Raises:
+        StorageError: it cannot be written, or is locked for over 5 s.
+    """
+    from cems_tui.store.database import open_store
+
+    with open_store(paths.current().database) as store:
+        yield store
+
+
+@contextmanager
 def open_planner() -> Iterator[Planner]:
     """A planner that knows what was measured here; needs no device and writes nothing."""
     with open_history() as store:
@@ -77,14 +90,17 @@ def weight_budget(chosen: settings.Settings) -> int:
     return weight_budget_bytes(probe(), float(chosen["device.budget_mb"]))
 
 
+def router_folders() -> tuple[Path, ...]:
+    """Where router checkpoints lie: the user's own first, then the shipped ones."""
+    shipped = paths.checkpoints()
+    return (paths.current().routers, shipped / "routers", shipped / "starter" / "router")
+
+
 def router_shelf() -> RouterShelf:
-    """Every router checkpoint: the user's own first, then the shipped ones."""
+    """Every router checkpoint."""
     from cems_tui.routing.shelf import RouterShelf
 
-    shipped = paths.checkpoints()
-    return RouterShelf(
-        (paths.current().routers, shipped / "routers", shipped / "starter" / "router")
-    )
+    return RouterShelf(router_folders())
 
 
 def observations(store: Store) -> list[Observation]:

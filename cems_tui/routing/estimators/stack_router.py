@@ -1,0 +1,82 @@
+"""A router made of members, each taken as far as held-out prompts bear it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cems_tui.routing.decision import QualityEstimate
+from cems_tui.routing.estimator import Neighbour, PromptEstimate
+from cems_tui.routing.estimators.members import DenseNeighbours, Member
+from cems_tui.routing.estimators.neighbours import nearest
+from cems_tui.routing.estimators.text_router import Weights
+from cems_tui.routing.features import Floats
+from cems_tui.routing.intervals import Spread
+from cems_tui.routing.prompt_reader import Familiarity, PromptReader, View
+
+SHOWN_NEIGHBOURS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One member of a stack."""
+
+    name: str
+    """`ridge`, `knn`, `clusters` or `transformer`."""
+
+    member: Member
+    weights: Weights
+
+
+@dataclass(frozen=True, slots=True)
+class StackRouter:
+    """A QualityEstimator: the functions' means plus what each member's difference is worth."""
+
+    functions: tuple[str, ...]
+    metric: str
+    reader: PromptReader
+    familiarity: Familiarity
+    parts_mean: Floats
+    """Mean level and mean deviations, shape (1 + M,)."""
+
+    members: tuple[Part, ...]
+    spread: Spread
+    prompts: tuple[str, ...] = ()
+    """The training prompts, when the checkpoint keeps them."""
+
+    def estimate(self, prompt: str) -> PromptEstimate:
+        """The quality of every function for the prompt, in the metric's unit."""
+        view = self.reader.read(prompt)
+        novelty, familiar = self.familiarity.novelty(view), self.familiarity.covers(view)
+        quality = self.quality(view) if familiar else self.means
+        low, high = self.spread.around(quality, novelty, in_distribution=familiar)
+        estimates = {
+            name: QualityEstimate(float(quality[m]), (float(low[m]), float(high[m])))
+            for m, name in enumerate(self.functions)
+        }
+        return PromptEstimate(estimates, familiar, novelty, self._nearest(view))
+
+    @property
+    def means(self) -> NDArray[np.float64]:
+        """The mean quality of each function, shape (M,)."""
+        return np.asarray(self.parts_mean[0] + self.parts_mean[1:], dtype=np.float64)
+
+    def quality(self, view: View) -> NDArray[np.float64]:
+        """The estimates of a prompt like the training prompts, shape (M,)."""
+        parts = self.parts_mean.copy()
+        for part in self.members:
+            if part.weights.level or part.weights.deviation:
+                parts += part.weights.apply(part.member.predict(view) - self.parts_mean)
+        return np.asarray(parts[0] + parts[1:], dtype=np.float64)
+
+    def _nearest(self, view: View) -> tuple[Neighbour, ...]:
+        """Shown where a member keeps the training prompts' vectors."""
+        for part in self.members:
+            if self.prompts and isinstance(part.member, DenseNeighbours):
+                similarity = part.member.vectors.astype(np.float32) @ view.vector
+                found = nearest(similarity, min(SHOWN_NEIGHBOURS, len(self.prompts)))
+                pairs = zip(found.rows, found.similarity, strict=True)
+                return tuple(Neighbour(self.prompts[r], 1.0 - float(s)) for r, s in pairs)
+        return ()
