@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cems_tui.bench.score_table import Pivot
     from cems_tui.routing.card import Card
     from cems_tui.routing.checkpoint import Checkpoint
+    from cems_tui.routing.scale import Scale
     from cems_tui.routing.shelf import RouterShelf
 
 SHOWN_NEIGHBOURS = 3
@@ -72,7 +73,8 @@ class Explainer:
         router = checkpoint.router
         if isinstance(router, Clustering):
             told = replace(told, cluster=router.cluster_of(decision.prompt))
-        return self._with_neighbours(told, decision, checkpoint)
+        told = self._with_neighbours(told, decision, checkpoint)
+        return told if checkpoint.card.scale is None else _mapped(told, checkpoint.card.scale)
 
     def _other_than_recorded(self, decision: RoutingDecision, checkpoint: Checkpoint) -> str:
         """Why the checkpoint is not the one that was asked; empty when it is."""
@@ -155,6 +157,8 @@ def standing(told: Explanation, checkpoint: Checkpoint, question: Question) -> S
 
     columns = {name: column for column, name in enumerate(checkpoint.functions)}
     estimates = np.asarray(checkpoint.training_estimates, dtype=np.float64)
+    if checkpoint.card.scale is not None:
+        estimates = checkpoint.card.scale.of(estimates)
     if told.choice not in columns or told.runner_up not in columns or not len(estimates):
         return None
     leads = estimates[:, columns[told.choice]] - estimates[:, columns[told.runner_up]]
@@ -198,6 +202,22 @@ def nearest_texts(prompt: str, prompts: Sequence[str], count: int) -> tuple[Neig
 
 def _content(text: str) -> frozenset[str]:
     return frozenset(_WORD.findall(text.lower())) - FUNCTION_WORDS
+
+
+def _mapped(told: Explanation, scale: Scale) -> Explanation:
+    """Scores of training prompts in the unit of the user's instrument, as the estimates are."""
+    import numpy as np
+
+    def of(scores: Mapping[str, float]) -> dict[str, float]:
+        values = scale.of(np.array(list(scores.values()), dtype=np.float64))
+        return dict(zip(scores, values.tolist(), strict=True))
+
+    near = tuple(
+        one if one.scores is None else replace(one, scores=of(one.scores))
+        for one in told.neighbours
+    )
+    cluster = told.cluster and replace(told.cluster, means=of(told.cluster.means))
+    return replace(told, neighbours=near, cluster=cluster)
 
 
 def _without_words(decision: RoutingDecision, load_cost: bool | None, note: str) -> Explanation:

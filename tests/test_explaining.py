@@ -17,7 +17,10 @@ from cems_tui.routing.checkpoint import Checkpoint, save_checkpoint
 from cems_tui.routing.decision import Policy, RoutingDecision
 from cems_tui.routing.estimator import Cluster, Neighbour, PromptEstimate
 from cems_tui.routing.explanation import Explanation, explain
+from cems_tui.routing.kinds import learner_of
+from cems_tui.routing.order import TrainingOrder
 from cems_tui.routing.router import Asked, route
+from cems_tui.routing.scale import Scale
 from cems_tui.routing.shelf import RouterShelf
 from cems_tui.routing.training import train
 from cems_tui.settings import load
@@ -184,6 +187,30 @@ def test_the_cluster_of_a_router_that_keeps_clusters_is_told(
     text = "\n".join(text for _, text in rows(told, str))
     assert "1,204 training prompts like it" in text
     assert NO_LICENCE in text
+
+
+def test_a_router_of_clusters_tells_the_size_and_means_of_the_prompts_cluster() -> None:
+    learner, _ = learner_of("clusters", None)
+    made = learner.learn(TrainingOrder(table_with_signal(), "quality", "mine", kind="clusters"))
+    shelf = shelf_with(made)
+    told = explainer(shelf, shipped=True).explain(decision_of(made, shelf))
+    assert told.cluster is not None
+    assert 0 < told.cluster.prompts <= 300
+    assert set(told.cluster.means) == {"cheap@1", "dear@20", "odd@4"}
+    assert told.neighbours_note == NO_LICENCE
+
+
+def test_scores_are_told_on_the_scale_the_router_was_mapped_to(trained: Checkpoint) -> None:
+    scale = Scale(slope=2.0, intercept=1.0, widen=1.0, scorer=None, readings=50, correlation=0.9)
+    mapped = replace(trained, card=replace(trained.card, scale=scale))
+    shelf = shelf_with(mapped)
+    plain = explainer(shelf_with(trained)).explain(decision_of(trained, shelf_with(trained)))
+    shelf = shelf_with(mapped)
+    told = explainer(shelf).explain(decision_of(mapped, shelf))
+    was, now = plain.neighbours[0].scores, told.neighbours[0].scores
+    assert was is not None
+    assert now == pytest.approx({name: 1.0 + 2.0 * value for name, value in was.items()})
+    assert told.standing is not None
 
 
 def test_the_decision_is_placed_among_those_for_the_training_prompts(trained: Checkpoint) -> None:

@@ -117,25 +117,28 @@ class TextRouter:
     def _shown(self, found: Nearest) -> tuple[Neighbour, ...]:
         if not self.prompts:
             return ()
-        pairs = zip(found.rows[:SHOWN_NEIGHBOURS], found.similarity, strict=False)
+        rows = found.rows[:SHOWN_NEIGHBOURS]
+        pairs = zip(rows, found.similarity[:SHOWN_NEIGHBOURS], strict=True)
+        scores = joined(self.parts[rows])
         return tuple(
-            Neighbour(self.prompts[row], 1.0 - float(value), self._scores(int(row)))
-            for row, value in pairs
+            Neighbour(
+                self.prompts[row],
+                1.0 - float(value),
+                dict(zip(self.functions, map(float, own), strict=True)),
+            )
+            for (row, value), own in zip(pairs, scores, strict=True)
         )
-
-    def _scores(self, row: int) -> dict[str, float]:
-        """The mean scores of a training prompt, missing ones filled as for training."""
-        level, *deviations = self.parts[row].tolist()
-        return {
-            name: level + deviation
-            for name, deviation in zip(self.functions, deviations, strict=True)
-        }
 
 
 def novelty_of(found: Nearest, reading: Reading) -> float:
     """1 − cosine with the nearest training prompt, unknown words counted against it."""
     best = float(found.similarity[0]) if found.similarity.size else 0.0
     return min(1.0, max(0.0, 1.0 - best * (1.0 - reading.unknown_share)))
+
+
+def joined(parts: Floats) -> Floats:
+    """Level and deviations (N, 1 + M) as scores (N, M)."""
+    return np.asarray(parts[:, :1] + parts[:, 1:], dtype=np.float32)
 
 
 def split_parts(scores: NDArray[np.floating[Any]]) -> Floats:
