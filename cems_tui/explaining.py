@@ -13,7 +13,7 @@ from math import inf, isnan, log, sqrt
 from typing import TYPE_CHECKING
 
 from cems_tui import paths, wiring
-from cems_tui.errors import CemsError, UsageError
+from cems_tui.errors import CemsError, StorageError, UsageError
 from cems_tui.routing.decision import RoutingDecision
 from cems_tui.routing.estimator import Clustering, Neighbour
 from cems_tui.routing.explanation import Explanation, Standing, explain
@@ -100,7 +100,10 @@ class Explainer:
         complete = card.training.missing == 0
         if known and complete and all(neighbour.scores for neighbour in known):
             return replace(told, neighbours=_near(known), neighbours_note=_none_near(known))
-        table = self.find_table(card)
+        try:
+            table = self.find_table(card)
+        except StorageError as error:  # a picture's receipt is told without a database too
+            return replace(told, neighbours=(), neighbours_note=f"no training prompts: {error}")
         if table is None and not known:
             shipped = self.is_shipped(card.name)
             note = "this router holds no training text, and no benchmark here is its table"
@@ -116,14 +119,21 @@ class Explainer:
 
 
 def open_explainer(shelf: RouterShelf) -> Explainer:
-    """An explainer that finds training tables in the user's database."""
+    """An explainer that finds training tables in the user's database, each once."""
     shipped = paths.checkpoints()
+    tables: dict[str, Pivot | None] = {}
+
+    def find_table(card: Card) -> Pivot | None:
+        key = f"{card.training.table} {card.metric}"
+        if key not in tables:
+            tables[key] = training_table(card)
+        return tables[key]
 
     def is_shipped(name: str) -> bool:
         folder = shelf.folder(name)
         return folder is not None and folder.is_relative_to(shipped)
 
-    return Explainer(shelf, training_table, is_shipped)
+    return Explainer(shelf, find_table, is_shipped)
 
 
 def training_table(card: Card) -> Pivot | None:

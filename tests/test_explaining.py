@@ -133,6 +133,15 @@ def test_without_text_and_table_it_says_why_no_neighbours_are_shown(
     assert (told.neighbours_note == NO_LICENCE) is shipped
 
 
+def test_a_database_that_cannot_be_read_costs_the_neighbours_alone(trained: Checkpoint) -> None:
+    silent = textless(trained)
+    shelf = shelf_with(silent)
+    paths.current().database.write_bytes(b"not a database" * 100)
+    told = explainer(shelf).explain(decision_of(silent, shelf))
+    assert told.words
+    assert told.neighbours_note.startswith("no training prompts:")
+
+
 def test_filled_cells_of_an_incomplete_table_are_not_shown_as_scores(trained: Checkpoint) -> None:
     training = replace(trained.card.training, missing=3)
     holed = replace(trained, card=replace(trained.card, training=training))

@@ -17,13 +17,11 @@ from cems_tui.routing.contributions import MOST_REMOVED
 from cems_tui.routing.decision import Offer, Policy, QualityEstimate, RoutingDecision
 from cems_tui.routing.estimator import PromptEstimate
 from cems_tui.routing.explanation import Explanation, explain
-from cems_tui.routing.features import FeatureConfig
 from cems_tui.routing.flips import Flip
 from cems_tui.routing.occlusion import MOST_PARTS, phrases, without, word_kinds, words
 from cems_tui.routing.router import route
-from cems_tui.routing.training import train
 
-from .routing_fakes import expecting, offer, table_with_signal
+from .routing_fakes import expecting, offer
 
 NAMES = ("a@1", "b@4", "c@8", "d@20")
 PROMPT = "a red fish in the snow, two green stars"
@@ -91,18 +89,6 @@ def test_a_word_the_router_does_not_know_contributes_nothing(word: str) -> None:
     told = explain(decided(Policy("lambda", 0.0), KNOWN.estimate(prompt), prompt=prompt), KNOWN)
     assert change_of(told, word) == 0.0
     assert all(one.text != word for one in told.leading)
-
-
-def test_an_unknown_word_is_nothing_to_a_trained_router_that_reads_words_alone() -> None:
-    config = FeatureConfig(characters_weight=0.0, counts_weight=0.0, waves_weight=0.0)
-    router = train(table_with_signal(), metric="quality", name="words", config=config).router
-    prompt = "a red fish and a blue fish and a green tree in the snow zyxel"
-    offers = [offer("cheap@1", 1e-6), offer("dear@20", 1e-5), offer("odd@4", 4e-6)]
-    decision = decided(Policy("lambda", 0.0), router.estimate(prompt), offers, prompt=prompt)
-    told = explain(decision, router)
-    assert told.in_distribution
-    assert change_of(told, "zyxel") == pytest.approx(0.0, abs=1e-6)
-    assert abs(change_of(told, "fish")) > 0.05
 
 
 @given(st.lists(st.sampled_from(["fish", "snow", "red", "and", "xq", ","]), min_size=1))

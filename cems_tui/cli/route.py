@@ -11,6 +11,7 @@ from cems_tui.cli import options as o
 if TYPE_CHECKING:
     from cems_tui.bench.prompt_sets import PromptLine
     from cems_tui.events import Request
+    from cems_tui.explaining import Explainer
     from cems_tui.planner import Planner
     from cems_tui.routing.decision import RoutingDecision
     from cems_tui.routing.explanation import Explanation
@@ -47,10 +48,11 @@ def route(
     ).checked()
     lines = o.prompt_lines(prompts, file)
     with wiring.open_planner() as planner:
+        explainer = explainer_of(planner) if explain and (json or not quiet) else None
         for line in lines:
             request = request_of(line, choice, planner.settings, len(lines))
             decision = planner.decide(request, frozenset(), installed_only=False)
-            told = explained(planner, decision, request.load_cost) if explain else None
+            told = explainer.explain(decision, request.load_cost) if explainer else None
             print_decision(decision, planner.settings, json=json, quiet=quiet, told=told)
 
 
@@ -77,11 +79,11 @@ def request_of(
     )
 
 
-def explained(planner: Planner, decision: RoutingDecision, load_cost: bool) -> Explanation:
-    """Why the planner decided so."""
+def explainer_of(planner: Planner) -> Explainer:
+    """Who tells why the planner decides as it does."""
     from cems_tui.explaining import open_explainer
 
-    return open_explainer(planner.shelf).explain(decision, load_cost)
+    return open_explainer(planner.shelf)
 
 
 def print_decision(
