@@ -56,6 +56,8 @@ class Difference:
 
     cost_delta_usd: float | None
     changes: tuple[ChangedPrompt, ...]
+    notes: tuple[str, ...] = ()
+    """What the user should know of these figures."""
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "changed": len(self.changes)}
@@ -81,7 +83,7 @@ def difference(
         UsageError: one of them knows no function of the table, or a dial under 1 needs prices.
         UnknownName: the table has no such metric.
     """
-    metric = metric or a.metric
+    metric, digest = metric or a.metric, table.digest
     if metric == MIXED and MIXED not in table.metrics:
         table = with_mixed(table, a.card.mixed or constants_of(table))
     pivot = table.pivot(metric)
@@ -103,6 +105,11 @@ def difference(
         quality_delta=_mean([one.quality_delta for one in changes], count),
         cost_delta_usd=_mean([one.cost_delta_usd for one in changes], count),
         changes=changes,
+        notes=tuple(
+            f"{one.name} was trained on these prompts, so its picks look better here than they are"
+            for one in (a, b)
+            if one.card.training.table == digest
+        ),
     )
 
 
