@@ -58,6 +58,9 @@ def test_two_instruments_never_share_a_table(home: Path) -> None:
     assert (len(most.table.rows), most.scorers) == (5, {"clip": "clip:new"})
     asked = own_table(readings, "clip", {"clip": "clip:old"})
     assert (len(asked.table.rows), asked.scorers) == (3, {"clip": "clip:old"})
+    known = [*readings, OwnReading(old, Row("q", "a prompt", "mine@1", "clip", 1.0))]
+    able = own_table(known, "clip", functions=("mine@1",))
+    assert able.scorers == {"clip": "clip:old"}
     gone = own_table(readings, "clip", {"clip": "clip:lost"})
     assert gone.scorers == {"clip": "clip:new"}
 

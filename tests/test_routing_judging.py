@@ -59,3 +59,12 @@ def test_prices_can_be_given_where_the_table_has_none(checkpoint: Checkpoint) ->
 def test_a_metric_the_table_lacks_is_an_unknown_name(checkpoint: Checkpoint) -> None:
     with pytest.raises(UnknownName):
         judge(checkpoint, HOME, metric="beauty")
+
+
+def test_prompts_the_router_was_trained_on_are_told() -> None:
+    checkpoint = train(HOME, metric="quality", name="mine", keep_prompts=True)
+    renamed = ScoreTable.of(replace(row, prompt_id=f"x{row.prompt_id}") for row in HOME.rows)
+    row = judge(checkpoint, renamed)
+    assert any("trained on 150 of these prompts" in note for note in row["notes"])
+    fresh = judge(checkpoint, table_with_signal(60, seed=77))
+    assert not any("trained on" in note for note in fresh["notes"])

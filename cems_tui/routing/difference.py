@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cems_tui.bench.mixed import constants_of, with_mixed
 from cems_tui.bench.score_table import Pivot, ScoreTable
@@ -135,7 +134,7 @@ def _picks(
         )
     order = np.array([0.0 if cost is None else cost for cost in known.values()])
     value = 0.0 if tradeoff == 1.0 else checkpoint.lambda_at(tradeoff, known)
-    said: NDArray[np.float64] = asked(checkpoint, pivot.prompts, names)[0]
+    said = asked(checkpoint, pivot.prompts, names).worths
     return [names[m] for m in choices(said, order, value)]
 
 
