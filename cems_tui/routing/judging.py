@@ -172,7 +172,7 @@ def asked(checkpoint: Checkpoint, prompts: Sequence[str], functions: Sequence[st
         said = checkpoint.estimate(prompt)
         milliseconds.append((perf_counter() - start) * 1e3)
         rows.append([said.estimates[name].worth for name in functions])
-        seen += any(near.prompt == prompt for near in said.nearest[:1])
+        seen += any(near.prompt == prompt for near in said.nearest)
     return Answers(np.array(rows, dtype=np.float64), np.array(milliseconds), seen)
 
 
