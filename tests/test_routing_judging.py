@@ -67,5 +67,6 @@ def test_prompts_the_router_was_trained_on_are_told() -> None:
     row = judge(checkpoint, renamed)
     [told] = [note for note in row["notes"] if "trained on" in note]
     assert int(told.split("trained on ")[1].split(" of")[0]) > 120
-    fresh = judge(checkpoint, table_with_signal(60, seed=77))
+    other = [replace(row, prompt=f"{row.prompt} at dusk") for row in HOME.rows]
+    fresh = judge(checkpoint, ScoreTable.of(other))
     assert not any("trained on" in note for note in fresh["notes"])
