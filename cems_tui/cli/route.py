@@ -34,6 +34,7 @@ def route(
     lambda_: o.Lambda = None,
     router: o.Router = None,
     load_cost: o.LoadCost = None,
+    session_budget: o.SessionBudget = None,
     json: o.Json = False,
     quiet: o.Quiet = False,
     explain: Annotated[
@@ -42,15 +43,20 @@ def route(
 ) -> None:
     """Print the price card and the decision of each prompt; generate nothing."""
     from cems_tui import wiring
+    from cems_tui.cli.budgeting import loads_count, planned, spent_before
 
     choice = o.RoutingOptions(
         function, pool, tradeoff, budget_per_image, floor, tolerance, lambda_, router, load_cost
     ).checked()
+    o.not_negative("--session-budget", session_budget)
     lines = o.prompt_lines(prompts, file)
     with wiring.open_planner() as planner:
         explainer = explainer_of(planner) if explain and (json or not quiet) else None
-        for line in lines:
-            request = request_of(line, choice, planner.settings, len(lines))
+        requests = [request_of(line, choice, planner.settings, len(lines)) for line in lines]
+        if session_budget is not None:
+            spent = spent_before(None, load_cost=loads_count(requests))
+            requests = planned(requests, planner, session_budget, spent, installed_only=False)
+        for request in requests:
             decision = planner.decide(request, frozenset(), installed_only=False)
             told = explainer.explain(decision, request.load_cost) if explainer else None
             print_decision(decision, planner.settings, json=json, quiet=quiet, told=told)
