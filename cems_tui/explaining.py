@@ -171,21 +171,24 @@ def standing(told: Explanation, checkpoint: Checkpoint, question: Question) -> S
         estimates = checkpoint.card.scale.of(estimates)
     if told.choice not in columns or told.runner_up not in columns or not len(estimates):
         return None
+    prompts, shares = checkpoint.card.training.prompts, checkpoint.training_weights  # of a few
     leads = estimates[:, columns[told.choice]] - estimates[:, columns[told.runner_up]]
-    smaller = float((leads < (told.lead or 0.0)).mean())
+    smaller = float(np.average(leads < (told.lead or 0.0), weights=shares))
     weight = question.lambda_per_usd
     options = [o for o in question.options if o.function in columns]
     options = sorted(options, key=lambda o: inf if o.price is None else o.price)
     if weight:
         options = [option for option in options if option.price is not None]
     if question.policy.kind not in ("tradeoff", "lambda") or not options:
-        return Standing(len(estimates), None, smaller)
+        return Standing(prompts, None, smaller)
     worths = estimates[:, [columns[option.function] for option in options]]
     paid = np.array([weight * (option.price or 0.0) for option in options])
     picked = np.argmax(worths - paid, axis=1)  # of equals the cheapest, which stands first
     names = [option.function for option in options]
-    share = float((picked == names.index(told.choice)).mean()) if told.choice in names else None
-    return Standing(len(estimates), share, smaller)
+    if told.choice not in names:
+        return Standing(prompts, None, smaller)
+    share = float(np.average(picked == names.index(told.choice), weights=shares))
+    return Standing(prompts, share, smaller)
 
 
 def nearest_texts(prompt: str, prompts: Sequence[str], count: int) -> tuple[Neighbour, ...]:

@@ -30,7 +30,7 @@ HEADS = 4
 WIDTH = 64
 LAYERS = 1
 DROPOUT = 0.2
-BATCH = 64
+MOST_BATCH, LEAST_BATCH = 64, 8
 LEARNING_RATE = 1e-3
 WEIGHT_DECAY = 0.05
 EPOCHS = 12
@@ -58,7 +58,8 @@ class Layer(nn.Module):
         mixed = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None])
         x = x + self.drop(self.out(mixed.transpose(1, 2).reshape(batch, count, WIDTH)))
         inner = nn.functional.gelu(self.up(self.norm2(x)))
-        return x + self.drop(self.down(inner))
+        out: Tensor = x + self.drop(self.down(inner))
+        return out
 
 
 class TokenNetwork(nn.Module):
@@ -114,7 +115,6 @@ class TokenLearner:
 
     def __init__(self, order: TrainingOrder) -> None:
         self._order = order
-        self._kept = Kept(order.workspace)
 
     def held_out(self, lesson: Lesson) -> Tried:
         """What it predicts for each fold from the others; finished folds are kept."""
@@ -125,7 +125,9 @@ class TokenLearner:
         return Tried("transformer", out)
 
     def fit(self, lesson: Lesson, taken: Taken) -> Member:
-        return self._learned(lesson, np.arange(len(lesson.parts)), "all prompts")
+        member = self._learned(lesson, np.arange(len(lesson.parts)), "all prompts")
+        self._kept(lesson).forget()
+        return member
 
     def chosen(self, taken: Taken) -> dict[str, float | int | None]:
         return {
@@ -136,18 +138,27 @@ class TokenLearner:
         }
 
     def _learned(self, lesson: Lesson, rows: NDArray[np.intp], what: str) -> TokenTransformer:
-        width = lesson.parts.shape[1] - 1
-        name = _name_of(lesson, rows)
-        kept = self._kept.read(name)
-        if kept is not None:
+        kept, name = self._kept(lesson), hashlib.sha256(rows.tobytes()).hexdigest()[:24]
+        found = kept.read(name)
+        if found is not None:
             self._order.tell(f"transformer: {what}, learned before")
-            return TokenTransformer.of(kept, width)
+            return TokenTransformer.of(found, lesson.parts.shape[1] - 1)
+
+        def tell(text: str) -> None:
+            self._order.tell(f"transformer: {what}, {text}")
+
         with one_thread():
-            member = _taught(
-                lesson, rows, lambda text: self._order.tell(f"transformer: {what}, {text}")
-            )
-        self._kept.write(name, member.tensors())
+            member = _taught(lesson, rows, tell)
+        kept.write(name, member.tensors())
         return member
+
+    def _kept(self, lesson: Lesson) -> Kept:
+        """A folder of this very training: of other prompts, scores or settings is another."""
+        if self._order.workspace is None:
+            return Kept(None)
+        digest = hashlib.sha256(lesson.parts.tobytes() + lesson.vectors.tobytes())
+        digest.update(repr((lesson.seed, WIDTH, LAYERS, EPOCHS, LEARNING_RATE)).encode())
+        return Kept(self._order.workspace / f"transformer-{digest.hexdigest()[:24]}")
 
 
 def _taught(
@@ -165,12 +176,14 @@ def _taught(
     tokens = lesson.views[0].tokens
     network = TokenNetwork(tokens.shape[1] if tokens.ndim == 2 else None, len(mean))
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    steps = EPOCHS * -(-len(training) // BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
+    batches = -(-len(training) // _batch_of(len(training)))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, LEARNING_RATE, total_steps=EPOCHS * batches
+    )
     best, least, since = _weights(network, mean, scale), np.inf, 0
     for epoch in range(1, EPOCHS + 1):
         network.train()
-        for batch in np.array_split(random.permutation(training), -(-len(training) // BATCH)):
+        for batch in np.array_split(random.permutation(training), batches):
             loss = _loss(network, examples, batch)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -185,6 +198,11 @@ def _taught(
         if since >= PATIENCE:
             break
     return TokenTransformer(best, HEADS)
+
+
+def _batch_of(prompts: int) -> int:
+    """Few prompts are taught in small batches, or there would be too few steps."""
+    return min(MOST_BATCH, max(LEAST_BATCH, prompts // 16))
 
 
 def _loss(network: TokenNetwork, examples: _Examples, rows: NDArray[np.intp]) -> Tensor:
@@ -203,12 +221,3 @@ def _error(network: TokenNetwork, examples: _Examples, rows: NDArray[np.intp]) -
 def _weights(network: TokenNetwork, mean: Floats, scale: Floats) -> dict[str, NDArray[Any]]:
     state = {name: value.detach().numpy().copy() for name, value in network.state_dict().items()}
     return {**state, "mean": np.asarray(mean, np.float32), "scale": scale}
-
-
-def _name_of(lesson: Lesson, rows: NDArray[np.intp]) -> str:
-    """What a network's training depends on, as a file name."""
-    digest = hashlib.sha256(np.ascontiguousarray(rows).tobytes())
-    digest.update(lesson.parts.tobytes())
-    digest.update(lesson.vectors.tobytes())
-    digest.update(repr((lesson.seed, WIDTH, LAYERS, EPOCHS, LEARNING_RATE)).encode())
-    return digest.hexdigest()[:24]

@@ -148,12 +148,12 @@ def _recipe(order: TrainingOrder) -> Recipe:
     chosen = dict(order.settings)
     frozen = bool(chosen.pop("frozen", 0))
     base = Recipe.frozen_tower() if frozen else Recipe()
-    for name in ("epochs", "batch"):
-        if name in chosen:
-            base = replace(base, **{name: int(chosen[name])})
-    if "learning_rate" in chosen:
-        base = replace(base, learning_rate=float(chosen["learning_rate"]))
-    return base
+    return replace(
+        base,
+        epochs=int(chosen.get("epochs", base.epochs)),
+        batch=int(chosen.get("batch", base.batch)),
+        learning_rate=float(chosen.get("learning_rate", base.learning_rate)),
+    )
 
 
 def _taught(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-_ITERATIONS = 25
+_ITERATIONS = 15
 
 
 def kmeans(rows: Floats, count: int, seed: int) -> tuple[Floats, NDArray[np.intp]]:
@@ -21,8 +21,9 @@ def kmeans(rows: Floats, count: int, seed: int) -> tuple[Floats, NDArray[np.intp
             break
         place = found
         sizes = np.bincount(place, minlength=len(centres))
-        total = np.zeros_like(centres)
-        np.add.at(total, place, rows)
+        member = np.zeros((len(centres), len(rows)), dtype=np.float32)
+        member[place, np.arange(len(rows))] = 1.0
+        total = member @ rows
         centres = np.where(sizes[:, None] > 0, total / np.maximum(sizes, 1)[:, None], centres)
         centres = centres.astype(np.float32)
     return centres, nearest_centre(rows, centres)
@@ -37,10 +38,12 @@ def nearest_centre(rows: Floats, centres: Floats) -> NDArray[np.intp]:
 def _spread_out(rows: Floats, count: int, random: np.random.Generator) -> Floats:
     """Starting centres, each drawn with the chance of its squared distance to those before."""
     chosen = [int(random.integers(len(rows)))]
+    length = np.square(rows).sum(axis=1, dtype=np.float64)
     distance = np.full(len(rows), np.inf)
     while len(chosen) < count:
-        fresh = np.square(rows - rows[chosen[-1]]).sum(axis=1)
-        distance = np.minimum(distance, fresh)
+        last = chosen[-1]
+        fresh = length + length[last] - 2.0 * (rows @ rows[last])
+        distance = np.minimum(distance, np.maximum(fresh, 0.0))
         total = float(distance.sum())
         chance = distance / total if total > 0 else None
         chosen.append(int(random.choice(len(rows), p=chance)))

@@ -20,7 +20,7 @@ from cems_tui.routing.stacking import Taken, Tried
 
 ALPHAS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 NEIGHBOURS = (5, 10, 20, 50, 100, 200)
-CLUSTERS = (4, 8, 16, 32, 64, 128)
+CLUSTERS = (8, 16, 32, 64, 128)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class NeighboursLearner:
 
     def fit(self, lesson: Lesson, taken: Taken) -> Member:
         return DenseNeighbours(
-            lesson.vectors.astype(np.float16),
+            lesson.vectors.astype(np.float16).astype(np.float32),
             lesson.parts,
             lesson.parts.mean(axis=0),
             NEIGHBOURS[taken.deviation],

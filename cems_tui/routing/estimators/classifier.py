@@ -60,4 +60,5 @@ class ClassifierRouter:
         """Shape (M,): the prior where the prompt is unlike the training prompts."""
         if not self.familiarity.covers(view):
             return self.prior
-        return self.head.probabilities(np.asarray(view.tokens[-1:], dtype=np.float32))[0]
+        pooled = np.asarray(view.tokens[-1:], dtype=np.float32)
+        return np.asarray(self.head.probabilities(pooled)[0])

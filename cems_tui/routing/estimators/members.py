@@ -60,8 +60,8 @@ class DenseRidge:
 class DenseNeighbours:
     """The mean of the nearest training prompts by cosine (CATImage's K-nearest-neighbours)."""
 
-    vectors: NDArray[np.float16]
-    """The training prompts' unit vectors, shape (N, d)."""
+    vectors: Floats
+    """The training prompts' unit vectors, shape (N, d); half precision on disk."""
 
     parts: Floats
     """Their level and deviations, shape (N, 1 + M)."""
@@ -73,13 +73,12 @@ class DenseNeighbours:
     """K."""
 
     def predict(self, view: View) -> Floats:
-        similarity = np.maximum(self.vectors.astype(np.float32) @ view.vector, 0.0)
-        found = nearest(similarity, self.count)
+        found = nearest(np.maximum(self.vectors @ view.vector, 0.0), self.count)
         return mean_of(found, self.parts, self.count, self.mean)
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         return {
-            "vectors": self.vectors,
+            "vectors": self.vectors.astype(np.float16),
             "parts": self.parts,
             "mean": self.mean,
             "count": np.array([self.count], dtype=np.int64),
@@ -92,7 +91,8 @@ class DenseNeighbours:
         expect("knn.vectors", vectors, (len(parts), vectors.shape[1]))
         expect("knn.parts", parts, (len(parts), 1 + width))
         expect("knn.mean", tensors["mean"], (1 + width,))
-        return cls(vectors, parts, tensors["mean"], max(1, int(tensors["count"][0])))
+        count = max(1, int(tensors["count"][0]))
+        return cls(vectors.astype(np.float32), parts, tensors["mean"], count)
 
 
 @dataclass(frozen=True, slots=True)

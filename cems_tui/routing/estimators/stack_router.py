@@ -75,7 +75,7 @@ class StackRouter:
         """Shown where a member keeps the training prompts' vectors."""
         for part in self.members:
             if self.prompts and isinstance(part.member, DenseNeighbours):
-                similarity = part.member.vectors.astype(np.float32) @ view.vector
+                similarity = part.member.vectors @ view.vector
                 found = nearest(similarity, min(SHOWN_NEIGHBOURS, len(self.prompts)))
                 pairs = zip(found.rows, found.similarity, strict=True)
                 scores = joined(part.member.parts[found.rows])
