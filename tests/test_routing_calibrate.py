@@ -46,6 +46,17 @@ def test_the_mean_cost_is_at_most_what_the_dial_stands_for(
     assert mean_cost(quality, cost, value) <= target * (1 + 1e-9)
 
 
+@given(quality=qualities, cost=costs, dial=dials)
+def test_the_mean_cost_is_within_one_step_of_what_the_dial_stands_for(
+    quality: np.ndarray, cost: np.ndarray, dial: float
+) -> None:
+    """A little less λ, and at least one more prompt would take the mean over the target."""
+    value = lambda_for_dial(dial, quality, cost)
+    target = cost.min() + dial * (mean_cost(quality, cost, 0.0) - cost.min())
+    if value > 0.0:
+        assert mean_cost(quality, cost, value * (1 - 1e-6)) >= target * (1 - 1e-9)
+
+
 def test_between_many_prompts_the_dial_meets_its_cost() -> None:
     random = np.random.default_rng(1)
     quality, cost = random.normal(size=(4000, 3)), np.array([1e-6, 5e-6, 2e-5])

@@ -119,10 +119,24 @@ class TextRouter:
         return np.asarray(total[0] + total[1:], dtype=np.float64)
 
     def _shown(self, found: Nearest | None) -> tuple[Neighbour, ...]:
-        if found is None or not self.prompts:
+        if found is None or self.neighbourhood is None or not self.prompts:
             return ()
-        pairs = zip(found.rows[:SHOWN_NEIGHBOURS], found.similarity, strict=False)
-        return tuple(Neighbour(self.prompts[row], 1.0 - float(value)) for row, value in pairs)
+        rows = found.rows[:SHOWN_NEIGHBOURS]
+        pairs = zip(rows, found.similarity[:SHOWN_NEIGHBOURS], strict=True)
+        scores = joined(self.neighbourhood.parts[rows])
+        return tuple(
+            Neighbour(
+                self.prompts[row],
+                1.0 - float(value),
+                dict(zip(self.functions, map(float, own), strict=True)),
+            )
+            for (row, value), own in zip(pairs, scores, strict=True)
+        )
+
+
+def joined(parts: Floats) -> Floats:
+    """Level and deviations (N, 1 + M) as scores (N, M)."""
+    return np.asarray(parts[:, :1] + parts[:, 1:], dtype=np.float32)
 
 
 def split_parts(scores: NDArray[np.floating[Any]]) -> Floats:
