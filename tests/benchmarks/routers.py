@@ -60,17 +60,11 @@ NONE = FeatureConfig(
 FULL = FeatureConfig()
 ABLATION: Mapping[str, FeatureConfig] = {
     "all": FULL,
-    "counts": replace(NONE, counts_weight=FULL.counts_weight, waves_weight=FULL.waves_weight),
-    "words": replace(NONE, max_word_features=FULL.max_word_features),
-    "characters": replace(
-        NONE,
-        max_character_features=FULL.max_character_features,
-        characters_weight=FULL.characters_weight,
-    ),
-    "words and characters": replace(FULL, counts_weight=0, waves_weight=0, landmarks_weight=0),
-    "without counts": replace(FULL, counts_weight=0.0, waves_weight=0.0),
-    "without characters": replace(FULL, max_character_features=0),
     "without landmarks": replace(FULL, landmarks_weight=0.0),
+    "without characters": replace(FULL, max_character_features=0),
+    "words and characters": replace(FULL, counts_weight=0, waves_weight=0, landmarks_weight=0),
+    "words": replace(NONE, max_word_features=FULL.max_word_features),
+    "counts": replace(NONE, counts_weight=FULL.counts_weight, waves_weight=FULL.waves_weight),
 }
 
 
@@ -119,7 +113,10 @@ def ablation(data: Path) -> dict[str, Any]:
     """What is left of the held-out figures when a part is left out, or left alone."""
     table = read_table(data / CEMS)
     table = with_mixed(table, constants_of(table))
-    found = {name: _quick(table, config) for name, config in ABLATION.items()}
+    found = {}
+    for name, config in ABLATION.items():
+        found[name] = _quick(table, config)
+        print(name, json.dumps(found[name]), file=sys.stderr, flush=True)
     caution, power = blending.CAUTION, familiarity.TRUST_POWER
     blending.CAUTION, familiarity.TRUST_POWER = 1.0, 0.0
     found["all without caution and trust"] = _quick(table, FULL)
