@@ -123,6 +123,62 @@ def near_miss(caption: str, rng: random.Random) -> str:
     return _join(words)
 
 
+def near_miss_of(caption: str, kind: str, rng: random.Random) -> str | None:
+    """`caption` with one thing of that kind wrong, None where it has none of it.
+
+    `relation` exchanges the two things or turns the relation round; `noun`, `colour`, `count`
+    and `size` change one word, `place` the ground.
+    """
+    if kind == "relation":
+        return _turned(caption, rng)
+    if kind == "place":
+        place = next((phrase for phrase in _PLACES if phrase in caption), None)
+        return caption.replace(place, rng.choice(_other_places(place))) if place else None
+    words = caption.replace(",", " ,").split()
+    at = [index for index, word in enumerate(words) if _kind_of(word) == kind]
+    if not at:
+        return None
+    index = rng.choice(at)
+    words[index] = rng.choice(_others(words[index]))
+    return _join(words)
+
+
+def _turned(caption: str, rng: random.Random) -> str | None:
+    words = caption.replace(",", " ,").split()
+    nouns = [i for i, word in enumerate(words) if word in NOUN_OF]
+    if len(nouns) != 2 or NOUN_OF[words[nouns[0]]] == NOUN_OF[words[nouns[1]]]:
+        return None
+    first, second = nouns
+    turns = [i for i in range(first, second) if _kind_of(words[i]) == "relation"]
+    if len(turns) != 1:
+        return None
+    both_told = "left" in words[second:] or "right" in words[second:]
+    if rng.random() < 0.5 and not both_told:
+        words[turns[0]] = OPPOSITE[words[turns[0]]]
+    elif _many(words[first]) == _many(words[second]):
+        words[first], words[second] = words[second], words[first]
+    else:
+        return None
+    return _join(words)
+
+
+def _many(noun: str) -> bool:
+    return noun not in names_of(NOUN_OF[noun])
+
+
+def _kind_of(word: str) -> str | None:
+    """What `_others` would change by replacing the word."""
+    if word in NOUN_OF:
+        return "noun"
+    if word in COLOURS:
+        return "colour"
+    if word in _SIZE_OF:
+        return "size"
+    if word in OPPOSITE:
+        return "count" if word in COUNTS else "relation"
+    return None
+
+
 def _others(word: str) -> tuple[str, ...]:
     """What would make the caption wrong in place of `word`."""
     if word in NOUN_OF:
