@@ -18,7 +18,7 @@ from cems_tui.starter.painter import font_path  # noqa: E402
 from cems_tui.starter.scenes import random_scene  # noqa: E402
 from cems_tui.starter.trainer import Plan  # noqa: E402
 
-STAGES = ("decoder", "base", "small", "turbo", "clip", "nima")
+STAGES = ("decoder", "base", "small", "turbo", "clip", "nima", "checker")
 
 
 def recipe(steps: int) -> Recipe:
@@ -35,6 +35,8 @@ def recipe(steps: int) -> Recipe:
         decoder=replace(plan, batch=4),
         clip=plan,
         nima=replace(plan, batch=24),
+        checker=plan,
+        smoke_prompts=4,
     )
 
 
@@ -85,6 +87,7 @@ def test_a_complete_stage_is_left_alone(built: Path) -> None:
 
 
 def test_the_pack_verifies_and_its_parts_load(built: Path) -> None:
+    from cems_tui.starter.checker import load_checker
     from cems_tui.starter.manifest import verify
     from cems_tui.starter.nima_head import load_nima
     from cems_tui.starter.packing import load_pipeline
@@ -94,6 +97,8 @@ def test_the_pack_verifies_and_its_parts_load(built: Path) -> None:
     manifest = verify(pack)
     assert set(manifest.pipelines) == {"starter-base", "starter-small", "starter-turbo"}
     assert set(manifest.scorers) == {"clip", "nima"}
+    assert all(entry["smoke"]["prompts"] == 4 for entry in manifest.pipelines.values())
+    assert load_checker(pack / "checker").natural.colours
     pipeline = load_pipeline(pack / "starter-base")
     assert len(pipeline.tokenizer) == len(VOCABULARY)
     picture = pipeline("a cat", num_inference_steps=1, guidance_scale=1.0).images[0]

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -31,6 +32,10 @@ USUAL_PX = 32.0
 LABELS = (*NOUNS, UNCLEAR)
 PAINTS: tuple[str | None, ...] = (None, *COLOURS)
 GROUNDS = (NEUTRAL, *COLOURS, *BACKGROUNDS)
+
+UNREADABLE = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError,
+)  # fmt: skip
 
 THRESHOLD = 0.4
 """Least height of a peak of the centre map that counts as an object."""
@@ -164,6 +169,6 @@ def load_checker(folder: Path) -> Checker:
         detector = Detector(int(config["width"]))
         detector.load_state_dict(load_file(str(folder / "model.safetensors")))
         natural = Natural({noun: frozenset(own) for noun, own in config["natural"].items()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise WeightsError(f"the checker in {folder} cannot be read: {error}") from error
     return Checker(detector.float().to(memory_format=torch.channels_last), natural)

@@ -243,7 +243,7 @@ def targets(truth: Truth, batch: int) -> tuple[Tensor, tuple[Tensor, Tensor, Ten
     flat = distance.flatten(1)
     bells.flatten(1)[torch.arange(len(flat)), flat.argmin(1)] = 1.0
     due = torch.zeros(batch, side, side)
-    due.index_reduce_(0, truth.picture, bells, "amax")
+    due.scatter_reduce_(0, truth.picture[:, None, None].expand_as(bells), bells, "amax")
     near = distance < (0.14 * truth.size).clamp(min=3.0).square()[:, None, None]
     item, row, column = near.nonzero(as_tuple=True)
     return due, (truth.picture[item], row, column, item)
