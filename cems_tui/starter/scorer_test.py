@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from cems_tui.starter.captions import near_miss_of
-from cems_tui.starter.clip_scorer import load_clip, similarity
+from cems_tui.starter.captions import MISSES, near_miss
+from cems_tui.starter.clip_scorer import image_features, load_clip, normalised, text_features
 from cems_tui.starter.degrade import KINDS as DAMAGES
 from cems_tui.starter.measure import Case, cases, real_pictures
 from cems_tui.starter.nima_head import NimaHead, load_nima, mean_mark
@@ -25,8 +26,8 @@ from cems_tui.starter.nima_scorer import as_unit
 from cems_tui.starter.results import CLASSES
 from cems_tui.starter.statistics import Share
 from cems_tui.starter.tables import table
+from cems_tui.starter.tokens import encode
 
-NEGATIVES = ("relation", "colour", "noun", "count", "size", "place")
 HARD = ("relation", "colour", "noun")
 SEVERITIES = (0.25, 0.5, 0.75)
 
@@ -38,30 +39,38 @@ def caption_test(
     """Class → kind of negative → how often the true caption scores higher; `hard` is over
     relations, colours and nouns together."""
     rng = random.Random("negatives")
-    right = _scores(clip, pictures, [case.prompt for case in asked])
+    parts = (pictures[start : start + 100] for start in range(0, len(pictures), 100))
+    seen = torch.cat([image_features(clip, normalised(as_unit(part)))[0] for part in parts])
+    right = _cosines(clip, seen, [case.prompt for case in asked])
     found: dict[str, dict[str, list[bool]]] = {kind: {} for kind in CLASSES}
-    for negative in NEGATIVES:
-        wrong = [near_miss_of(case.prompt, negative, rng) for case in asked]
-        at = [i for i, text in enumerate(wrong) if text is not None]
-        other = _scores(clip, pictures[at], [text for text in wrong if text is not None])
+    for negative in MISSES:
+        wrong = [near_miss(case.prompt, rng, negative) for case in asked]
+        at = [i for i, case in enumerate(asked) if wrong[i] != case.prompt]
+        other = _cosines(clip, seen[at], [wrong[i] for i in at])
         for place, index in enumerate(at):
             told = found[asked[index].kind].setdefault(negative, [])
             told.append(right[index] > other[place])
     return {
         kind: {
-            **{negative: Share.over(told.get(negative, ())) for negative in NEGATIVES},
+            **{negative: Share.over(told.get(negative, ())) for negative in MISSES},
             "hard": Share.over(mark for negative in HARD for mark in told.get(negative, ())),
         }
         for kind, told in found.items()
     }
 
 
-def _scores(clip: Any, pictures: NDArray[np.uint8], captions: Sequence[str]) -> list[float]:
-    scores: list[float] = []
-    for start in range(0, len(captions), 100):
-        x = as_unit(pictures[start : start + 100])
-        scores += similarity(clip, x, captions[start : start + 100]).tolist()
-    return scores
+def _joined(one: dict[str, Share], other: dict[str, Share]) -> dict[str, Share]:
+    return {
+        name: Share(share.right + other[name].right, share.of + other[name].of)
+        for name, share in one.items()
+    }
+
+
+def _cosines(clip: Any, seen: Tensor, captions: Sequence[str]) -> list[float]:
+    if not captions:
+        return []
+    said = text_features(clip, torch.from_numpy(encode(captions)).long())
+    return list((seen * said).sum(-1).tolist())
 
 
 @torch.no_grad()
@@ -89,9 +98,10 @@ def main(arguments: list[str] | None = None) -> None:
     asked = cases(-(-chosen.pictures // len(CLASSES)), "the scorers' own test")
     pictures = real_pictures(asked)
     told = caption_test(load_clip(chosen.pack / "scorers" / "clip"), asked, pictures)
+    told["three or four"] = _joined(told["three"], told["four"])
     rows = [[kind, *(str(share) for share in shares.values())] for kind, shares in told.items()]
     print(f"True caption above a wrong one, {len(asked)} real compositions:\n")
-    print(table(["class", *NEGATIVES, "relation, colour or noun"], rows))
+    print(table(["class", *MISSES, "relation, colour or noun"], rows))
     damaged = damage_test(load_nima(chosen.pack / "scorers" / "nima"), pictures[:: len(CLASSES)])
     rows = [[name, *(str(share) for share in shares)] for name, shares in damaged.items()]
     print("\nClean picture above its damaged copy, by severity of the damage:\n")
