@@ -108,7 +108,11 @@ def test_a_near_miss_of_an_unordered_pair_does_not_only_swap_it() -> None:
         ("relation", "a cat and a dog", {"a cat and a dog"}),
         ("relation", "a cat, under a night sky", {"a cat, under a night sky"}),
         ("count", "two cats", {"three cats"}),
-        ("relation", "a cat left of an apple", {"a cat right of an apple", "an apple left of a cat"}),
+        (
+            "relation",
+            "a cat left of an apple",
+            {"a cat right of an apple", "an apple left of a cat"},
+        ),
         ("colour", "a cat", {"a cat"}),
     ],
 )  # fmt: skip

@@ -78,7 +78,8 @@ def _drawn(root: Path, manifest: Manifest, *, quiet: bool) -> dict[str, Any] | N
 
     due = recorded(manifest)
     if not due:
-        output.note("this pack has no checker: what it draws is not looked at")
+        if not quiet:
+            output.note("this pack has no checker: what it draws is not looked at")
         return None
     found = draws_as_recorded(root, manifest)
     for name, share in found.items():

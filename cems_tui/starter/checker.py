@@ -58,7 +58,7 @@ class Detector(nn.Module):
         self.last = nn.Sequential(
             nn.Conv2d(double, triple, 3, padding=1, bias=False), nn.BatchNorm2d(triple), nn.ReLU()
         )
-        self.split = (1, len(LABELS), len(PAINTS), 1, 2)
+        self.split = [1, len(LABELS), len(PAINTS), 1, 2]
         self.maps = nn.Conv2d(triple, sum(self.split), 1)
         self.ground = nn.Linear(2 * triple, len(GROUNDS))
         with torch.no_grad():

@@ -113,7 +113,8 @@ class CheckerTraining:
         latents = latents + strength / scale * torch.randn(latents.shape, generator=random)
         with torch.autocast("cpu", torch.bfloat16):
             made = self.vae.decode(latents.contiguous(memory_format=torch.channels_last)).sample
-        return made.float() / 2 + 0.5
+        unit: Tensor = made.float() / 2 + 0.5
+        return unit
 
 
 def compose(batch: int, rng: pyrandom.Random) -> tuple[Tensor, Truth, Tensor]:
@@ -133,8 +134,9 @@ def compose(batch: int, rng: pyrandom.Random) -> tuple[Tensor, Truth, Tensor]:
         grounds.append(_GROUND[background or NEUTRAL])
     table = torch.tensor(rows or [(0.0,) * 6])[: len(rows)]
     x = torch.from_numpy(pictures).clamp(0, 255).permute(0, 3, 1, 2) / 255
-    whole = table[:, :3].long().unbind(1)
-    return x, Truth(*whole, table[:, 3:5], table[:, 5]), torch.tensor(grounds)
+    picture, label, paint = table[:, :3].long().unbind(1)
+    truth = Truth(picture, label, paint, table[:, 3:5], table[:, 5])
+    return x, truth, torch.tensor(grounds)
 
 
 def draw(rng: pyrandom.Random) -> tuple[tuple[Placed, ...], str | None]:
