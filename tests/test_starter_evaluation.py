@@ -173,3 +173,19 @@ def test_functions_are_those_of_the_catalogue_or_those_named(tmp_path: Path) -> 
     assert (one.steps, one.guidance) == (3, 2.5)
     with pytest.raises(UnknownName):
         functions_of(pack, ["starter-bass@3"])
+
+
+def test_a_sheet_has_a_block_for_each_class_and_the_pictures_in_it() -> None:
+    pytest.importorskip("torch")
+    import numpy as np
+
+    from cems_tui.starter.measure import cases
+    from cems_tui.starter.sheet import ACROSS, GAP_PX, LINE_PX, LINES, PICTURE_PX, sheet
+
+    asked = cases(ACROSS + 1, "a test")
+    pictures = np.full((len(asked), 64, 64, 3), 7, np.uint8)
+    page = np.asarray(sheet(asked, pictures))
+    rows = 2 * len(CLASSES)
+    assert page.shape[0] > rows * (PICTURE_PX + LINES * LINE_PX)
+    assert page.shape[1] == ACROSS * (PICTURE_PX + GAP_PX)
+    assert int((page == 7).all(-1).sum()) >= len(asked) * PICTURE_PX**2

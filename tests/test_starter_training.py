@@ -108,6 +108,22 @@ def test_the_pack_verifies_and_its_parts_load(built: Path) -> None:
     assert torch.allclose(marks.sum(-1), torch.ones(2), atol=1e-5)
 
 
+def test_an_evaluation_marks_every_prompt_of_every_function(built: Path) -> None:
+    from cems_tui.starter.evaluate import Judges, evaluate, functions_of
+    from cems_tui.starter.measure import cases
+    from cems_tui.starter.results import CLASSES
+
+    pack = built / "pack"
+    asked = cases(1, "a test")
+    assert [case.kind for case in asked] == list(CLASSES)
+    functions = functions_of(pack, ["starter-small@1", "starter-base@2"])
+    found = evaluate(pack, asked, functions, Judges.of(pack))
+    assert list(found.marks) == ["starter-small@1", "starter-base@2"]
+    assert all(len(marks) == 4 for marks in found.marks.values())
+    assert all(seconds > 0 for seconds in found.seconds.values())
+    assert all(1 <= mark.nima <= 10 for marks in found.marks.values() for mark in marks)
+
+
 def test_open_clip_loads_the_judge(built: Path) -> None:
     open_clip = pytest.importorskip("open_clip")
     folder = built / "pack" / "scorers" / "clip"

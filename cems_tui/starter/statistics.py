@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 Z95 = 1.959964
+MANY = 400
+"""From so many on, a third digit means something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class Share:
         if self.value is None or self.interval is None:
             return "–"
         low, high = self.interval
-        return f"{self.value:.2f} [{low:.2f}, {high:.2f}]"
+        digits = 2 if self.of < MANY else 3
+        return f"{self.value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
     def as_json(self) -> dict[str, object]:
         """Value, interval and counts."""
