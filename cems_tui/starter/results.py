@@ -47,7 +47,7 @@ class Evaluation:
     marks: Mapping[str, tuple[Mark, ...]]
     """Function → one mark a prompt."""
     seconds: Mapping[str, float]
-    """Function → seconds a picture, drawn alone."""
+    """Function → processor seconds of a picture, drawn alone."""
 
     def shares(self, function: str, kind: str | None = None) -> dict[str, Share]:
         """What → share, over the prompts of one class or all. Colour, size and relation are

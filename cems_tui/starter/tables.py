@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from cems_tui.quality.mixed import MixedConstants, mixed
 from cems_tui.starter.results import CLASSES, Evaluation, Mark, Quality, breakdown, qualities, wins
-from cems_tui.starter.statistics import Mean
+from cems_tui.starter.statistics import Mean, Share
 
 WORST = 12
 """Rows of each group of a breakdown that are worth reading."""
@@ -67,7 +67,7 @@ def spread_tables(found: Evaluation) -> str:
         ("complete by the checker", whole, 0.0),
         (f"mixed score (equal within {MIXED_TOLERANCE})", blend, MIXED_TOLERANCE),
     ):
-        parts.append(f"Mean of {title}:\n\n{_means(found, quality)}")
+        parts.append(f"Mean of {title}:\n\n{_means(found, quality, exact=not tolerance)}")
         parts.append(
             f"Share of prompts won, the cheapest of the best, by {title}:\n\n"
             f"{_won(found, quality, tolerance)}"
@@ -75,15 +75,13 @@ def spread_tables(found: Evaluation) -> str:
     return "\n\n".join(parts)
 
 
-def _means(found: Evaluation, quality: Quality) -> str:
-    rows = [
-        [
-            function,
-            *(str(Mean.of(qualities(found, function, quality, kind))) for kind in (*CLASSES, None)),
-            f"{found.seconds[function]:.3f}",
-        ]
-        for function in found.marks
-    ]
+def _means(found: Evaluation, quality: Quality, *, exact: bool) -> str:
+    """Means with their intervals; of a quality that is 0 or 1 (`exact`), Wilson's."""
+    rows = []
+    for function in found.marks:
+        values = [qualities(found, function, quality, kind) for kind in (*CLASSES, None)]
+        cells = [Share.over(map(bool, v)) if exact else Mean.of(v) for v in values]
+        rows.append([function, *map(str, cells), f"{found.seconds[function]:.3f}"])
     return table(["function", *CLASSES, "all", "seconds"], rows)
 
 
