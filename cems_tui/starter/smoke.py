@@ -42,12 +42,16 @@ def recorded(manifest: Manifest) -> dict[str, Share]:
 
 def smoke(root: Path, prompts: int, pipelines: Mapping[str, Mapping[str, Any]]) -> dict[str, Share]:
     """Pipeline → the share of `prompts` that it draws completely, by the pack's checker."""
+    from cems_tui.quiet import hush
+
+    hush()
     from cems_tui.starter.checker import load_checker
     from cems_tui.starter.measure import cases, generate
     from cems_tui.starter.packing import load_pipeline
     from cems_tui.starter.results import CLASSES
     from cems_tui.starter.verdict import check
 
+    hush()
     checker = load_checker(root / CHECKER)
     asked = cases(-(-prompts // len(CLASSES)), SEED)[:prompts]
     shares = {}
