@@ -134,8 +134,8 @@ def compose(batch: int, rng: pyrandom.Random) -> tuple[Tensor, Truth, Tensor]:
         grounds.append(_GROUND[background or NEUTRAL])
     table = torch.tensor(rows or [(0.0,) * 6])[: len(rows)]
     x = torch.from_numpy(pictures).clamp(0, 255).permute(0, 3, 1, 2) / 255
-    picture, label, paint = table[:, :3].long().unbind(1)
-    truth = Truth(picture, label, paint, table[:, 3:5], table[:, 5])
+    whole = table[:, :3].long()
+    truth = Truth(whole[:, 0], whole[:, 1], whole[:, 2], table[:, 3:5], table[:, 5])
     return x, truth, torch.tensor(grounds)
 
 
