@@ -30,6 +30,7 @@ from cems_tui.routing.learning import (
 from cems_tui.routing.member_learning import (
     ClustersLearner,
     Lesson,
+    LettersLearner,
     MemberLearner,
     NeighboursLearner,
     RidgeLearner,
@@ -82,16 +83,13 @@ def learn(order: TrainingOrder) -> Checkpoint:
     learned = _cross_fitted(tried, lesson)
     router = _router(order, pivot, reader, lesson, learners, learned)
     costs = costs_of(table, order.prices, pivot.functions)
-    chosen: dict[str, float | int | None] = {}
-    for learner, taken in zip(learners.values(), learned.taken, strict=True):
-        chosen |= learner.chosen(taken)
     card = Card(
         name=order.name,
         kind=order.kind,
         metric=order.metric,
         functions={one: order.functions_facts.get(one, FunctionFacts()) for one in costs},
         features=reader.config,
-        settings={**settings_of(router), **chosen},
+        settings={**settings_of(router), **_chosen(learners, learned.taken)},
         training=training_facts(order.table.digest, pivot, order.seed),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         prices=costs,
@@ -141,6 +139,15 @@ def own_estimates(router: StackRouter, views: Sequence[View]) -> Floats:
     return np.array(rows, dtype=np.float32)
 
 
+def _chosen(
+    learners: Mapping[str, MemberLearner], taken: Sequence[Taken]
+) -> dict[str, float | int | None]:
+    out: dict[str, float | int | None] = {}
+    for learner, one in zip(learners.values(), taken, strict=True):
+        out |= learner.chosen(one)
+    return out
+
+
 def _learners(order: TrainingOrder) -> Mapping[str, MemberLearner]:
     """The members of the kind, by name."""
 
@@ -151,6 +158,7 @@ def _learners(order: TrainingOrder) -> Mapping[str, MemberLearner]:
 
     makers: dict[str, Callable[[], MemberLearner]] = {
         "ridge": RidgeLearner,
+        "letters": LettersLearner,
         "knn": NeighboursLearner,
         "clusters": ClustersLearner,
         "transformer": transformer,
