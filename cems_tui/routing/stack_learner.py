@@ -46,8 +46,9 @@ MOST_PROMPTS = 12_000
 NOVELTY_PERCENTILE = 99.0
 
 INTERVAL = (
-    "90 % for one picture: cross-validation conformal on residuals of held-out prompts, scaled by "
-    "novelty; outside the training distribution the spread of prompts is added on both sides"
+    "90 % for one score of the table, of one picture or a mean of several: cross-validation "
+    "conformal on residuals of held-out prompts, scaled by novelty; outside the training "
+    "distribution the spread of prompts is added on both sides"
 )
 
 
