@@ -6,7 +6,7 @@ Scores of two instruments are never averaged or compared, so a table is of one i
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from cems_tui import wiring
@@ -49,12 +49,14 @@ def own_table(
     readings: Iterable[OwnReading],
     metric: str | None,
     prefer: Mapping[str, str | None] | None = None,
+    functions: Collection[str] = (),
 ) -> Scored:
     """A score table of one instrument a metric: the preferred one, else the one that read most.
 
     Args:
         metric: the only one wanted, `mixed` standing for its parts; None is all of them.
         prefer: scorer ids by metric.
+        functions: the instrument that read most of these is taken, where one read any.
 
     Raises:
         UsageError: there is no such score.
@@ -73,7 +75,7 @@ def own_table(
                 f"there is no {name} score of one's own",
                 "Generate pictures, or score some: cems bench run --prompts starter.",
             )
-        instrument = _chosen(by_metric[name], (prefer or {}).get(name))
+        instrument = _chosen(by_metric[name], (prefer or {}).get(name), functions)
         scorers[name] = instrument.scorer
         rows += by_metric[name][instrument]
     if not rows:
@@ -85,11 +87,18 @@ def own_table(
     return Scored(table, scorers, computed_prices(table, pricing()))
 
 
-def _chosen(found: Mapping[Instrument, list[Row]], preferred: str | None) -> Instrument:
+def _chosen(
+    found: Mapping[Instrument, list[Row]], preferred: str | None, functions: Collection[str]
+) -> Instrument:
     """The preferred instrument when it read anything, else the one that read most."""
     if preferred is not None and Instrument(preferred) in found:
         return Instrument(preferred)
-    return max(found, key=lambda one: len(found[one]))
+
+    def readings(one: Instrument) -> tuple[int, int]:
+        wanted = sum(row.function in functions for row in found[one])
+        return (wanted, len(found[one]))
+
+    return max(found, key=readings)
 
 
 def _from_history(store: Store) -> Iterator[OwnReading]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
-from cems_tui import router_files, wiring
+from cems_tui import catalog, router_files, wiring
 from cems_tui.own_scores import own_readings, own_table
 from cems_tui.router_training import Reading, learn_router
 from cems_tui.routing.card import Card
@@ -31,7 +31,8 @@ def retrain_router(name: str | None, metric: str | None, tell: Callable[[str], N
     base, taken = plain_name(name or BASE), router_files.names()
     card = wiring.router_shelf().named(base).card if base in taken else None
     metric = metric or (card.metric if card else None)
-    scored = own_table(own_readings(), metric, card.scorers if card else None)
+    wanted = card.functions if card else [one.name for one in catalog.builtin().installed()]
+    scored = own_table(own_readings(), metric, card.scorers if card else None, tuple(wanted))
     tell(
         f"learning from {len(scored.table.rows):,} scores of {len(scored.table.prompts):,} prompts"
     )

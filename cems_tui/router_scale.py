@@ -32,7 +32,10 @@ def calibrate(name: str, bench: str | None) -> Card:
     """
     checkpoint = wiring.router_shelf().named(name)
     metric = checkpoint.metric
-    scored = scored_bench(bench) if bench else own_table(own_readings(), metric)
+    if bench:
+        scored = scored_bench(bench)
+    else:
+        scored = own_table(own_readings(), metric, functions=checkpoint.functions)
     mixed = None
     if metric == MIXED and MIXED not in scored.table.metrics:
         mixed = constants_of(scored.table)

@@ -165,9 +165,10 @@ class Engine:
         except StorageError as error:
             log.error("the failure of %s was not recorded: %s", request.id, error)
 
-    def spent_usd(self) -> float:
+    def spent_usd(self, *, load_cost: bool = False) -> float:
         """US dollars this session has cost so far; unpriced pictures are not in it."""
-        return self.store.stats(session=self.session_id).cost_usd or 0.0
+        stats = self.store.stats(session=self.session_id)
+        return stats.spent_usd(load_cost=load_cost)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cems_tui.bench.mixed import constants_of, with_mixed
 from cems_tui.bench.score_table import Pivot, ScoreTable
@@ -56,6 +55,8 @@ class Difference:
 
     cost_delta_usd: float | None
     changes: tuple[ChangedPrompt, ...]
+    notes: tuple[str, ...] = ()
+    """What the user should know of these figures."""
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "changed": len(self.changes)}
@@ -81,7 +82,7 @@ def difference(
         UsageError: one of them knows no function of the table, or a dial under 1 needs prices.
         UnknownName: the table has no such metric.
     """
-    metric = metric or a.metric
+    metric, digest = metric or a.metric, table.digest
     if metric == MIXED and MIXED not in table.metrics:
         table = with_mixed(table, a.card.mixed or constants_of(table))
     pivot = table.pivot(metric)
@@ -103,6 +104,11 @@ def difference(
         quality_delta=_mean([one.quality_delta for one in changes], count),
         cost_delta_usd=_mean([one.cost_delta_usd for one in changes], count),
         changes=changes,
+        notes=tuple(
+            f"{one.name} was trained on these prompts, so its picks look better here than they are"
+            for one in (a, b)
+            if one.card.training.table == digest
+        ),
     )
 
 
@@ -128,7 +134,7 @@ def _picks(
         )
     order = np.array([0.0 if cost is None else cost for cost in known.values()])
     value = 0.0 if tradeoff == 1.0 else checkpoint.lambda_at(tradeoff, known)
-    said: NDArray[np.float64] = asked(checkpoint, pivot.prompts, names)[0]
+    said = asked(checkpoint, pivot.prompts, names).worths
     return [names[m] for m in choices(said, order, value)]
 
 

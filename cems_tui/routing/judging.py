@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Literal
 
@@ -72,7 +73,7 @@ def judge(
 def _kept(checkpoint: Checkpoint, table: ScoreTable) -> dict[str, Any]:
     """The figures in the card: of prompts that were held out when they were predicted."""
     prompts = list(table.prompts.values())[:TIMED_PROMPTS]
-    milliseconds = asked(checkpoint, prompts, checkpoint.functions)[1]
+    milliseconds = asked(checkpoint, prompts, checkpoint.functions).milliseconds
     kept = dict(checkpoint.card.evaluation)
     return {
         "router": checkpoint.name,
@@ -96,7 +97,8 @@ def _fresh(
     if metric == MIXED and MIXED not in table.metrics:
         table = with_mixed(table, checkpoint.card.mixed or constants_of(table))
     pivot = comparable(checkpoint, table.pivot(metric))
-    predicted, milliseconds = asked(checkpoint, pivot.prompts, pivot.functions)
+    answers = asked(checkpoint, pivot.prompts, pivot.functions)
+    predicted = answers.worths
     costs = list(costs_of(table, prices, pivot.functions).values())
     cost = None if None in costs else np.array(costs, dtype=np.float64)
     figures = evaluate(
@@ -108,8 +110,9 @@ def _fresh(
         seed=seed,
     )
     notes = _left_out(len(pivot.prompts), len(table.prompts))
-    if trained_on:
-        notes.append("the router was trained on these prompts, so these figures flatter it")
+    if trained_on or answers.seen:
+        seen = "these" if trained_on else f"{answers.seen:,} of these"
+        notes.append(f"the router was trained on {seen} prompts, so these figures flatter it")
     if cost is None:
         notes.append("the table has no price of every function: figures that need prices are null")
     return {
@@ -123,7 +126,7 @@ def _fresh(
             pivot.scores, predicted, cost, pivot.functions, pivot.groups, seed
         ),
         "prompts_in_table": len(table.prompts),
-        "latency_ms": _percentiles(milliseconds),
+        "latency_ms": _percentiles(answers.milliseconds),
         "notes": notes,
     }
 
@@ -149,17 +152,30 @@ def comparable(checkpoint: Checkpoint, pivot: Pivot) -> Pivot:
     return subset(pivot, rows, np.array(columns, dtype=np.intp))
 
 
-def asked(
-    checkpoint: Checkpoint, prompts: Sequence[str], functions: Sequence[str]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What the router says of each prompt (N, M), and the milliseconds that took (N,)."""
-    rows, milliseconds = [], []
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a router said of prompts."""
+
+    worths: NDArray[np.float64]
+    """Quality, or of a classifier the probability, shape (N, M)."""
+
+    milliseconds: NDArray[np.float64]
+    """What each prompt took, shape (N,)."""
+
+    seen: int
+    """Prompts that the router, as far as it tells, was trained on."""
+
+
+def asked(checkpoint: Checkpoint, prompts: Sequence[str], functions: Sequence[str]) -> Answers:
+    """The router asked about one prompt after the other."""
+    rows, milliseconds, seen = [], [], 0
     for prompt in prompts:
         start = perf_counter()
-        estimates = checkpoint.estimate(prompt).estimates
+        said = checkpoint.estimate(prompt)
         milliseconds.append((perf_counter() - start) * 1e3)
-        rows.append([estimates[name].worth for name in functions])
-    return np.array(rows, dtype=np.float64), np.array(milliseconds)
+        rows.append([said.estimates[name].worth for name in functions])
+        seen += any(near.prompt == prompt for near in said.nearest)
+    return Answers(np.array(rows, dtype=np.float64), np.array(milliseconds), seen)
 
 
 def _left_out(judged: int, prompts: int) -> list[str]:

@@ -16,7 +16,7 @@ def history_readings(connection: Connection) -> Iterator[dict[str, Any]]:
     """
     rows = connection.rows(
         """
-        SELECT prompt, executed, metric, value, scorer, higher_is_better, cost_usd, seed,
+        SELECT prompt, executed, scores.metric, value, scorer, higher_is_better, cost_usd, seed,
             seconds_encode + seconds_denoise + seconds_decode AS seconds, peak_memory_bytes
         FROM scores JOIN generations ON generations.id = generation
         WHERE removed IS NULL AND negative = ''

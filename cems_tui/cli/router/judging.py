@@ -78,6 +78,8 @@ def diff(
         prices=scored.prices,
         tradeoff=tradeoff,
     )
+    for text in found.notes:
+        output.note(f"note: {text}")
     if json:
         output.json_document({"bench": bench, **found.to_json()})
     elif quiet:

@@ -132,8 +132,12 @@ class Clusters:
     place: NDArray[np.int64]
     """The cluster of every training prompt, shape (N,)."""
 
+    def number_of(self, view: View) -> int:
+        """The cluster whose centre is nearest."""
+        return int(nearest_centre(view.vector[None], self.centres)[0])
+
     def predict(self, view: View) -> Floats:
-        cluster = int(nearest_centre(view.vector[None], self.centres)[0])
+        cluster = self.number_of(view)
         return np.asarray(split_parts(self.quality[cluster : cluster + 1])[0])
 
     def tensors(self) -> dict[str, NDArray[Any]]:

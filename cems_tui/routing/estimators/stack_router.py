@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.routing.decision import QualityEstimate
-from cems_tui.routing.estimator import Neighbour, PromptEstimate
-from cems_tui.routing.estimators.members import DenseNeighbours, Member
+from cems_tui.routing.estimator import Cluster, Neighbour, PromptEstimate
+from cems_tui.routing.estimators.members import Clusters, DenseNeighbours, Member
 from cems_tui.routing.estimators.neighbours import nearest
-from cems_tui.routing.estimators.text_router import Weights
+from cems_tui.routing.estimators.text_router import Weights, joined
 from cems_tui.routing.features import Floats
 from cems_tui.routing.intervals import Spread
 from cems_tui.routing.prompt_reader import Familiarity, PromptReader, View
@@ -78,5 +78,22 @@ class StackRouter:
                 similarity = part.member.vectors @ view.vector
                 found = nearest(similarity, min(SHOWN_NEIGHBOURS, len(self.prompts)))
                 pairs = zip(found.rows, found.similarity, strict=True)
-                return tuple(Neighbour(self.prompts[r], 1.0 - float(s)) for r, s in pairs)
+                scores = joined(part.member.parts[found.rows])
+                return tuple(
+                    Neighbour(self.prompts[row], 1.0 - float(near), self._named(own))
+                    for (row, near), own in zip(pairs, scores, strict=True)
+                )
         return ()
+
+    def cluster_of(self, prompt: str) -> Cluster | None:
+        """The cluster of training prompts the prompt falls into; None without clusters."""
+        for part in self.members:
+            if isinstance(part.member, Clusters):
+                clusters = part.member
+                number = clusters.number_of(self.reader.read(prompt))
+                means = self._named(clusters.quality[number])
+                return Cluster(number, int((clusters.place == number).sum()), means)
+        return None
+
+    def _named(self, scores: Floats) -> dict[str, float]:
+        return dict(zip(self.functions, map(float, scores), strict=True))
