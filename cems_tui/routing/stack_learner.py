@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from cems_tui.routing.estimators.stack_router import Part, StackRouter
 from cems_tui.routing.estimators.text_router import split_parts
 from cems_tui.routing.features import Floats
 from cems_tui.routing.folds import grouped_folds
-from cems_tui.routing.intervals import learn_spread
+from cems_tui.routing.intervals import held_out_coverage, learn_spread, said_of_interval
 from cems_tui.routing.learning import (
     FOLDS,
     all_readings,
@@ -44,12 +45,6 @@ from cems_tui.routing.training_data import costs_of, filled, known, sampled
 
 MOST_PROMPTS = 12_000
 NOVELTY_PERCENTILE = 99.0
-
-INTERVAL = (
-    "90 % for one score of the table, of one picture or a mean of several: cross-validation "
-    "conformal on residuals of held-out prompts, scaled by novelty; outside the training "
-    "distribution the spread of prompts is added on both sides"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +79,7 @@ def learn(order: TrainingOrder) -> Checkpoint:
     learned = _cross_fitted(tried, lesson)
     router = _router(order, pivot, reader, lesson, learners, learned)
     costs = costs_of(table, order.prices, pivot.functions)
+    figures = held_out_figures(table, pivot, learned.estimates, costs, order.seed)
     card = Card(
         name=order.name,
         kind=order.kind,
@@ -97,8 +93,8 @@ def learn(order: TrainingOrder) -> Checkpoint:
         encoder=order.tower.facts if order.tower and order.features == "clip" else None,
         scorers=dict(order.scorers),
         mixed=mixed,
-        interval=INTERVAL,
-        evaluation=held_out_figures(table, pivot, learned.estimates, costs, order.seed),
+        interval=said_of_interval(table.rows, order.metric, None),
+        evaluation=figures and {**figures, "coverage": _coverage(router, lesson, pivot, learned)},
         negated=pivot.negated,
     )
     return Checkpoint(card, router, own_estimates(router, views))
@@ -138,6 +134,15 @@ def own_estimates(router: StackRouter, views: Sequence[View]) -> Floats:
         router.quality(view) if router.familiarity.covers(view) else router.means for view in views
     ]
     return np.array(rows, dtype=np.float32)
+
+
+def _coverage(
+    router: StackRouter, lesson: Lesson, pivot: Pivot, learned: _Learned
+) -> dict[str, Any]:
+    """The share of readings inside their interval, learned on the other folds."""
+    novelty = np.array([router.familiarity.novelty(view) for view in lesson.views])
+    estimates = learned.estimates.astype(np.float64)
+    return held_out_coverage(estimates, novelty, all_readings(pivot), pivot.scores, lesson.fold)
 
 
 def _chosen(
