@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from cems_tui import catalog, router_files, wiring
 from cems_tui.own_scores import own_readings, own_table
-from cems_tui.router_training import learn_router
+from cems_tui.router_training import Reading, learn_router
 from cems_tui.routing.card import Card
 from cems_tui.routing.checkpoint import plain_name
 
@@ -43,7 +43,15 @@ def retrain_router(name: str | None, metric: str | None, tell: Callable[[str], N
         metric,
         tell,
         card.feature_set if card else None,
+        _reading(card),
     )
+
+
+def _reading(card: Card | None) -> Reading | None:
+    """The text tower of the router that is trained anew, tuned again where it was tuned."""
+    if card is None or card.encoder is None:
+        return None
+    return Reading(card.encoder.id, card.encoder.in_checkpoint)
 
 
 def fresh_name(base: str, taken: Collection[str], day: str) -> str:

@@ -77,7 +77,7 @@ class TextTowers:
         """The tower to train with, and where it lies.
 
         Args:
-            wanted: a folder, or the name of an installed pipeline or pulled model; None is the
+            wanted: the name of an installed pipeline or pulled model, or a folder; None is the
                 paper's tower if it is here, else the first installed pipeline's.
 
         Raises:
@@ -85,15 +85,15 @@ class TextTowers:
             ModelMissing: there is no tower at all.
             WeightsError: its files are damaged or not a CLIP text model's.
         """
-        if wanted is not None and Path(wanted).is_dir():
-            folder = Path(wanted).absolute()
-            return read_tower(folder), folder
         places = list(self._places())
         if wanted is not None:
             place = next((place for place in places if place.name == wanted), None)
-            if place is None:
-                raise UnknownName.of("text tower", wanted, [place.name for place in places])
-            return read_tower(place.folder, place.name), place.folder
+            if place is not None:
+                return read_tower(place.folder, place.name), place.folder
+            if Path(wanted).is_dir():
+                folder = Path(wanted).absolute()
+                return read_tower(folder), folder
+            raise UnknownName.of("text tower", wanted, [place.name for place in places])
         for place in sorted(places, key=lambda place: place.name != CEMS_TOWER):
             if _digest(place.folder) is not None:
                 return read_tower(place.folder, place.name), place.folder

@@ -39,6 +39,9 @@ QUICK: list[tuple[str, FeatureSet]] = [
     ("knn", "clip"),
 ]
 KINDS = [*QUICK, ("transformer", "instant"), ("transformer", "clip"), ("ensemble", "clip")]
+SHORT = {"epochs": 3.0}
+"""Where it does not matter how good a transformer becomes."""
+
 GIBBERISH = ("zxqv blorp wuggle frabnitz", "qqq www eee rrr")
 
 
@@ -78,7 +81,7 @@ def test_where_there_is_signal_every_kind_beats_the_best_single(
 
 @pytest.mark.parametrize("which", [*QUICK, ("transformer", "instant")])
 def test_where_there_is_none_the_estimates_are_the_means(which: tuple[str, FeatureSet]) -> None:
-    router = learned(*which, NOISE)
+    router = learned(*which, NOISE, settings=SHORT)
     assert router.card.verdict == "ties"
     for prompt in grammar_prompts(10, seed=9):
         said = router.estimate(prompt).estimates
@@ -156,12 +159,12 @@ def test_constant_scores_and_five_prompts_give_the_means(which: tuple[str, Featu
         if row.prompt_id == f"p{number}"
     )
     constant = ScoreTable.of(replace(row, score=2.0) for row in five.rows)
-    router = learned(*which, constant)
+    router = learned(*which, constant, settings=SHORT)
     for one in router.estimate("one red ball").estimates.values():
         assert one.quality == pytest.approx(2.0)
         assert one.interval is not None
         assert one.interval[0] <= 2.0 <= one.interval[1]
-    assert learned(*which, five).card.verdict != "worse"
+    assert learned(*which, five, settings=SHORT).card.verdict != "worse"
 
 
 def test_lower_is_better_and_missing_cells_are_followed() -> None:
@@ -216,11 +219,13 @@ def test_a_stopped_transformer_goes_on_from_its_finished_folds(tmp_path: Path) -
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        learned("transformer", "instant", NOISE, workspace=tmp_path, tell=stop)
+        learned("transformer", "instant", NOISE, workspace=tmp_path, tell=stop, settings=SHORT)
     heard: list[str] = []
-    again = learned("transformer", "instant", NOISE, workspace=tmp_path, tell=heard.append)
+    again = learned(
+        "transformer", "instant", NOISE, workspace=tmp_path, tell=heard.append, settings=SHORT
+    )
     assert sum("learned before" in text for text in heard) == 2
-    whole = learned("transformer", "instant", NOISE)
+    whole = learned("transformer", "instant", NOISE, settings=SHORT)
     assert again.card.evaluation == whole.card.evaluation
     assert not list(tmp_path.rglob("*.safetensors"))
 

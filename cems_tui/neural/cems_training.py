@@ -107,9 +107,8 @@ def teach(
             _keep(network, optimizer, best, notes, kept)
     network.load_state_dict(best)
     network.to("cpu").eval()
-    head = {name: value.detach().numpy().copy() for name, value in _head(network).items()}
     tuned = tower if recipe.frozen else numpy_tower(network, tower)
-    return Taught(Head(head), tuned, notes["best_epoch"], notes["best_f1"])
+    return Taught(_head(network), tuned, notes["best_epoch"], notes["best_f1"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +158,9 @@ class _Lesson:
         return torch.from_numpy(self.examples.labels[rows].astype(np.int64)).to(self.device)
 
 
-def _head(network: CemsNetwork) -> dict[str, Tensor]:
-    return dict(network.head.state_dict())
+def _head(network: CemsNetwork) -> Head:
+    state = network.head.state_dict()
+    return Head({name: value.detach().numpy().copy() for name, value in state.items()})
 
 
 def _copy(network: CemsNetwork) -> dict[str, Tensor]:

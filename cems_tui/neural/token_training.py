@@ -115,6 +115,7 @@ class TokenLearner:
 
     def __init__(self, order: TrainingOrder) -> None:
         self._order = order
+        self._epochs = int(order.settings.get("epochs", EPOCHS))
 
     def held_out(self, lesson: Lesson) -> Tried:
         """What it predicts for each fold from the others; finished folds are kept."""
@@ -148,7 +149,7 @@ class TokenLearner:
             self._order.tell(f"transformer: {what}, {text}")
 
         with one_thread():
-            member = _taught(lesson, rows, tell)
+            member = _taught(lesson, rows, self._epochs, tell)
         kept.write(name, member.tensors())
         return member
 
@@ -157,12 +158,12 @@ class TokenLearner:
         if self._order.workspace is None:
             return Kept(None)
         digest = hashlib.sha256(lesson.parts.tobytes() + lesson.vectors.tobytes())
-        digest.update(repr((lesson.seed, WIDTH, LAYERS, EPOCHS, LEARNING_RATE)).encode())
+        digest.update(repr((lesson.seed, WIDTH, LAYERS, self._epochs, LEARNING_RATE)).encode())
         return Kept(self._order.workspace / f"transformer-{digest.hexdigest()[:24]}")
 
 
 def _taught(
-    lesson: Lesson, rows: NDArray[np.intp], tell: Callable[[str], None]
+    lesson: Lesson, rows: NDArray[np.intp], epochs: int, tell: Callable[[str], None]
 ) -> TokenTransformer:
     """The network of the epoch with the least validation error; the mean alone is epoch 0."""
     random = np.random.default_rng(lesson.seed)
@@ -178,10 +179,10 @@ def _taught(
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     batches = -(-len(training) // _batch_of(len(training)))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, LEARNING_RATE, total_steps=EPOCHS * batches
+        optimizer, LEARNING_RATE, total_steps=epochs * batches
     )
     best, least, since = _weights(network, mean, scale), np.inf, 0
-    for epoch in range(1, EPOCHS + 1):
+    for epoch in range(1, epochs + 1):
         network.train()
         for batch in np.array_split(random.permutation(training), batches):
             loss = _loss(network, examples, batch)

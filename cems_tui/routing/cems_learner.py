@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from cems_tui.errors import UsageError
 from cems_tui.quality.mixed import METRIC as MIXED
 from cems_tui.routing.card import Card, FunctionFacts
 from cems_tui.routing.checkpoint import Checkpoint
-from cems_tui.routing.classification import classification
+from cems_tui.routing.classification import Classification, classification
 from cems_tui.routing.classifier_codec import settings_of
 from cems_tui.routing.embedding_cache import EmbeddingCache
 from cems_tui.routing.estimators.classifier import ClassifierRouter
@@ -36,6 +36,21 @@ if TYPE_CHECKING:
 NO_INTERVAL = "none: a classifier predicts which function is best, not how good"
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A table as a classifier learns it."""
+
+    table: ScoreTable
+    """With the metric in it."""
+
+    pivot: Pivot
+    """Its complete prompts."""
+
+    split: Split
+    mixed: dict[str, tuple[float, float]] | None
+    """The constants of the mixed score, of the training part alone."""
+
+
 def learn(order: TrainingOrder) -> Checkpoint:
     """The classifier of that order, with the figures of its test split in its card.
 
@@ -44,69 +59,92 @@ def learn(order: TrainingOrder) -> Checkpoint:
         UnknownName: the table has no such metric.
         ModelMissing: the order has no text tower.
     """
-    from cems_tui.neural.cems_training import recipe_numbers
-
     tower = tower_of(order)
     assert tower is not None, "a classifier reads clip features"
-    table, pivot, split, mixed = _prepared(order)
+    prepared = _prepared(order)
+    pivot, split = prepared.pivot, prepared.split
     labels = np.asarray(np.argmax(pivot.scores, axis=1))  # of equals the first function
     _check_labels(pivot, labels[split.training])
     recipe = _recipe(order)
-    order.tell(
-        f"{len(split.training)} prompts to learn from, {len(split.validation)} to choose the "
-        f"epoch by, {len(split.test)} to judge by; "
-        f"the tower is {'left as it is' if recipe.frozen else 'tuned'}"
-    )
+    order.tell(_plan_of(split, recipe))
     taught = _taught(order, tower, pivot, labels, split, recipe)
     router, views = _router(order, pivot, labels, split, taught)
     probability = np.stack([router.probabilities(view) for view in views]).astype(np.float64)
-    costs = costs_of(table, order.prices, pivot.functions)
-    test = subset(pivot, split.test, np.arange(len(pivot.functions)))
-    training = subset(pivot, split.training, np.arange(len(pivot.functions)))
+    return Checkpoint(
+        _card(order, prepared, labels, probability, recipe, taught, router),
+        router,
+        probability[split.training].astype(np.float32),
+    )
+
+
+def _card(
+    order: TrainingOrder,
+    prepared: _Prepared,
+    labels: NDArray[np.intp],
+    probability: NDArray[np.float64],
+    recipe: Recipe,
+    taught: Taught,
+    router: ClassifierRouter,
+) -> Card:
+    """The card, with the figures of the test part."""
+    from cems_tui.neural.cems_training import recipe_numbers
+
+    pivot, split = prepared.pivot, prepared.split
+    costs = costs_of(prepared.table, order.prices, pivot.functions)
+    everyone = np.arange(len(pivot.functions))
     figures = held_out_figures(
-        table, test, probability[split.test].astype(np.float32), costs, order.seed
+        prepared.table,
+        subset(pivot, split.test, everyone),
+        probability[split.test].astype(np.float32),
+        costs,
+        order.seed,
     )
     judged = classification(labels[split.test], probability[split.test])
-    card = Card(
+    training = training_facts(
+        order.table.digest, subset(pivot, split.training, everyone), order.seed
+    )
+    return Card(
         name=order.name,
         kind=order.kind,
         metric=order.metric,
         functions={one: order.functions_facts.get(one, FunctionFacts()) for one in costs},
         features=router.reader.config,
         settings={**settings_of(router), **recipe_numbers(recipe), "epoch": taught.epoch},
-        training=replace(
-            training_facts(order.table.digest, training, order.seed), folds=0, split="test"
-        ),
+        training=replace(training, folds=0, split="test"),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         prices=costs,
         encoder=taught.tower.facts,
         scorers=dict(order.scorers),
-        mixed=mixed,
+        mixed=prepared.mixed,
         interval=NO_INTERVAL,
-        evaluation={
-            **figures,
-            "split": "test",
-            "classification": {
-                **judged.to_json(),
-                "validation_macro_f1": taught.validation_macro_f1,
-            },
-        },
+        evaluation={**figures, "split": "test", "classification": _told(judged, taught)},
         negated=pivot.negated,
     )
-    return Checkpoint(card, router, probability[split.training].astype(np.float32))
 
 
-def _prepared(
-    order: TrainingOrder,
-) -> tuple[ScoreTable, Pivot, Split, dict[str, tuple[float, float]] | None]:
-    """The table with the metric in it, its complete prompts, their split, the mixed constants.
+def _plan_of(split: Split, recipe: Recipe) -> str:
+    return (
+        f"{len(split.training)} prompts to learn from, {len(split.validation)} to choose the "
+        f"epoch by, {len(split.test)} to judge by; "
+        f"the tower is {'left as it is' if recipe.frozen else 'tuned'}"
+    )
+
+
+def _told(judged: Classification, taught: Taught) -> dict[str, float | None]:
+    """The authors' figures on the test part, and what the epoch was chosen by."""
+    return {**judged.to_json(), "validation_macro_f1": taught.validation_macro_f1}
+
+
+def _prepared(order: TrainingOrder) -> _Prepared:
+    """The table made ready.
 
     The constants of the mixed score are those of the training part alone.
     """
     table, metric = order.table, order.metric
     if metric != MIXED or MIXED in table.metrics:
         pivot = _complete(table.pivot(metric), order)
-        return table, pivot, stratified_split(pivot.prompts, pivot.groups, order.seed), None
+        split = stratified_split(pivot.prompts, pivot.groups, order.seed)
+        return _Prepared(table, pivot, split, None)
     first = _complete(with_mixed(table, constants_of(table)).pivot(MIXED), order)
     split = stratified_split(first.prompts, first.groups, order.seed)
     learned = {first.prompt_ids[row] for row in split.training}
@@ -116,7 +154,7 @@ def _prepared(
     rows = {name: row for row, name in enumerate(pivot.prompt_ids)}
     places = np.array([rows[name] for name in first.prompt_ids], dtype=np.intp)
     columns = np.array([pivot.functions.index(name) for name in first.functions], dtype=np.intp)
-    return table, subset(pivot, places, columns), split, mixed
+    return _Prepared(table, subset(pivot, places, columns), split, mixed)
 
 
 def _complete(pivot: Pivot, order: TrainingOrder) -> Pivot:

@@ -13,7 +13,7 @@ from cems_tui.bench.mixed import with_mixed
 from cems_tui.bench.score_table import ScoreTable
 from cems_tui.errors import UsageError
 from cems_tui.quality.mixed import METRIC as MIXED
-from cems_tui.routing.card import FunctionFacts
+from cems_tui.routing.card import Card, FunctionFacts
 from cems_tui.routing.checkpoint import Checkpoint
 from cems_tui.routing.cluster_learning import column_for
 from cems_tui.routing.estimators.members import Clusters
@@ -95,20 +95,27 @@ def add_functions(
     estimates = checkpoint.training_estimates
     for function in fresh:
         router, estimates = _added(router, estimates, table, function)
+    joined = {one: (facts or {}).get(one, FunctionFacts()) for one in fresh}
     costs = costs_of(table, prices or {}, fresh)
-    card = replace(
+    return Checkpoint(_card(card, router, name, joined, costs), router, estimates)
+
+
+def _card(
+    card: Card,
+    router: StackRouter,
+    name: str,
+    joined: Mapping[str, FunctionFacts],
+    costs: Mapping[str, float | None],
+) -> Card:
+    return replace(
         card,
         name=name,
-        functions={
-            **card.functions,
-            **{one: (facts or {}).get(one, FunctionFacts()) for one in fresh},
-        },
+        functions={**card.functions, **joined},
         settings={**card.settings, **settings_of(router)},
         prices={**card.prices, **costs},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         evaluation={},
     )
-    return Checkpoint(card, router, estimates)
 
 
 def _added(

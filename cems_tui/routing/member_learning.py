@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.routing.cluster_learning import cluster_quality
-from cems_tui.routing.estimators.members import Clusters, DenseNeighbours, DenseRidge, Member
+from cems_tui.routing.estimators.members import (
+    Clusters,
+    DenseNeighbours,
+    DenseRidge,
+    LettersRidge,
+    Member,
+)
 from cems_tui.routing.estimators.neighbours import mean_of, nearest
 from cems_tui.routing.estimators.text_router import split_parts
 from cems_tui.routing.features import Floats
@@ -65,27 +71,49 @@ class MemberLearner(Protocol):
 
 
 class RidgeLearner:
-    """Closed-form ridge regression; penalties relative to the number of prompts."""
+    """Closed-form ridge regression on the vectors."""
+
+    name = "ridge"
+
+    def rows(self, lesson: Lesson) -> Floats:
+        """What is read of every prompt, shape (N, d)."""
+        return lesson.vectors
 
     def held_out(self, lesson: Lesson) -> Tried:
+        rows = self.rows(lesson)
         out = np.empty((len(ALPHAS), *lesson.parts.shape), dtype=np.float32)
         for inside, outside in lesson.sides():
-            fits = [_ridge(lesson.vectors[inside], lesson.parts[inside], a) for a in ALPHAS]
+            fits = _ridges(rows[inside], lesson.parts[inside], ALPHAS)
             for setting, (weights, offset) in enumerate(fits):
-                out[setting, outside] = lesson.vectors[outside] @ weights + offset
-        return Tried("ridge", out, separate=True)
+                out[setting, outside] = rows[outside] @ weights + offset
+        return Tried(self.name, out, separate=True)
 
     def fit(self, lesson: Lesson, taken: Taken) -> Member:
-        level, level_offset = _ridge(lesson.vectors, lesson.parts, ALPHAS[taken.level])
-        weights, offset = _ridge(lesson.vectors, lesson.parts, ALPHAS[taken.deviation])
-        weights[:, 0], offset[0] = level[:, 0], level_offset[0]
-        return DenseRidge(weights, offset)
+        return self._fitted(lesson, taken)
 
     def chosen(self, taken: Taken) -> dict[str, float | int | None]:
         return {
-            "ridge_alpha_level": ALPHAS[taken.level],
-            "ridge_alpha_deviation": ALPHAS[taken.deviation],
+            f"{self.name}_alpha_level": ALPHAS[taken.level],
+            f"{self.name}_alpha_deviation": ALPHAS[taken.deviation],
         }
+
+    def _fitted(self, lesson: Lesson, taken: Taken) -> DenseRidge:
+        alphas = (ALPHAS[taken.level], ALPHAS[taken.deviation])
+        level, (weights, offset) = _ridges(self.rows(lesson), lesson.parts, alphas)
+        weights[:, 0], offset[0] = level[0][:, 0], level[1][0]
+        return DenseRidge(weights, offset)
+
+
+class LettersLearner(RidgeLearner):
+    """The same on hashed words and counts."""
+
+    name = "letters"
+
+    def rows(self, lesson: Lesson) -> Floats:
+        return np.stack([view.letters for view in lesson.views])
+
+    def fit(self, lesson: Lesson, taken: Taken) -> Member:
+        return LettersRidge(self._fitted(lesson, taken))
 
 
 class NeighboursLearner:
@@ -137,10 +165,14 @@ class ClustersLearner:
         return {"clusters": CLUSTERS[taken.deviation]}
 
 
-def _ridge(vectors: Floats, targets: Floats, alpha: float) -> tuple[Floats, Floats]:
-    """Weights (d, T) and offset (T,); the intercept is not penalised."""
-    middle, mean = vectors.mean(axis=0), targets.mean(axis=0)
-    x = (vectors - middle).astype(np.float64)
-    gram = x.T @ x + alpha * np.eye(x.shape[1])
-    weights = np.linalg.solve(gram, x.T @ (targets - mean))
-    return weights.astype(np.float32), (mean - middle @ weights).astype(np.float32)
+def _ridges(rows: Floats, targets: Floats, alphas: Sequence[float]) -> list[tuple[Floats, Floats]]:
+    """Weights (d, T) and offset (T,) of every penalty; the intercept is not penalised."""
+    middle, mean = rows.mean(axis=0), targets.mean(axis=0)
+    x = rows - middle
+    gram, moments = (x.T @ x).astype(np.float64), (x.T @ (targets - mean)).astype(np.float64)
+    out = []
+    for alpha in alphas:
+        weights = np.linalg.solve(gram + alpha * np.eye(len(gram)), moments)
+        offset = mean - middle @ weights
+        out.append((weights.astype(np.float32), offset.astype(np.float32)))
+    return out

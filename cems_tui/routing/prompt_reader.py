@@ -18,6 +18,9 @@ from cems_tui.routing.tower import TextTower
 HASHED_WORDS = 512
 """Places that content words are hashed to in an instant vector."""
 
+HASHED_LETTERS = 2048
+"""Places that words and pairs of words are hashed to beside a text tower's vector."""
+
 HASHED_TOKENS = 4096
 MOST_TOKENS = 64
 UNKNOWN_LIMIT = 0.5
@@ -35,6 +38,9 @@ class View:
     vector: Floats
     """Of unit length, shape (d,): the text tower's pooled state, or hashed words and counts."""
 
+    letters: Floats
+    """Hashed words, pairs and counts, of unit length: what can be read without a tower."""
+
     tokens: NDArray[Any]
     """The tower's states, shape (T, d), or hashed words, shape (T,)."""
 
@@ -48,8 +54,12 @@ class PromptReader:
 
     config: FeatureConfig
     tower: TextTower | None
+    counts_mean: Floats
+    counts_scale: Floats
+    """Of the linguistic counts of the training prompts."""
+
     mean: Floats
-    """What is subtracted: the mean pooled state, or the mean counts."""
+    """Of the pooled states of the training prompts, shape (d,); empty without a tower."""
 
     scale: Floats
     content: Block
@@ -64,17 +74,18 @@ class PromptReader:
         said = [grams(prompt, config) for prompt in prompts]
         content = Block.learn([one.content for one in said], 1 << 20, 1)
         states: Sequence[Floats] = ()
+        pooled = np.empty((len(prompts), 0), dtype=np.float32)
         if tower is not None:
             states = (cache or EmbeddingCache(None)).states(tower, prompts)
-            rows = np.stack([state[-1] for state in states])
-        else:
-            rows = np.stack([one.counts for one in said])
-        scale = rows.std(axis=0)
+            pooled = np.stack([state[-1] for state in states])
+        counts = np.stack([one.counts for one in said])
         reader = cls(
             config,
             tower,
-            rows.mean(axis=0),
-            np.where(scale < 1e-6, 1.0, scale).astype(np.float32),
+            counts.mean(axis=0),
+            _scale_of(counts),
+            pooled.mean(axis=0),
+            _scale_of(pooled),
             content,
         )
         return reader, [
@@ -89,12 +100,14 @@ class PromptReader:
 
     def _view(self, one: Grams, states: Floats | None, *, own: bool) -> View:
         unknown = self.content.unknown(one, own=own)
-        if states is not None:
-            return View(unit((states[-1] - self.mean) / self.scale), states, unknown)
-        counts = np.clip((one.counts - self.mean) / self.scale, -4.0, 4.0)
+        counts = np.clip((one.counts - self.counts_mean) / self.counts_scale, -4.0, 4.0)
         counts *= np.float32(_COUNTS_WEIGHT / len(counts) ** 0.5)
-        vector = unit(np.concatenate([hashed(one.content), counts]))
-        return View(vector, _token_ids(one.words), unknown)
+        if states is None:
+            vector = unit(np.concatenate([hashed(one.content, HASHED_WORDS), counts]))
+            return View(vector, vector, _token_ids(one.words), unknown)
+        vector = unit((states[-1] - self.mean) / self.scale)
+        words = hashed(np.concatenate([one.words, one.pairs]), HASHED_LETTERS)
+        return View(vector, unit(np.concatenate([words, counts])), states, unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +146,17 @@ def unit(vector: Floats) -> Floats:
     return np.asarray(vector / np.float32(norm or 1.0), dtype=np.float32)
 
 
-def hashed(content: Keys) -> Floats:
-    """Content words at hashed places with hashed signs, of unit length."""
-    out = np.zeros(HASHED_WORDS, dtype=np.float32)
-    signs = np.where((content >> np.uint32(16)) & np.uint32(1), 1.0, -1.0)
-    np.add.at(out, content % np.uint32(HASHED_WORDS), signs)
+def hashed(keys: Keys, places: int) -> Floats:
+    """Words at hashed places with hashed signs, of unit length."""
+    out = np.zeros(places, dtype=np.float32)
+    signs = np.where((keys >> np.uint32(16)) & np.uint32(1), 1.0, -1.0)
+    np.add.at(out, keys % np.uint32(places), signs)
     return unit(out)
+
+
+def _scale_of(rows: Floats) -> Floats:
+    scale = rows.std(axis=0)
+    return np.where(scale < 1e-6, 1.0, scale).astype(np.float32)
 
 
 def _token_ids(words: Keys) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from cems_tui.routing.estimators.members import (
     Clusters,
     DenseNeighbours,
     DenseRidge,
+    LettersRidge,
     Member,
     expect,
 )
@@ -22,6 +23,7 @@ from cems_tui.routing.estimators.stack_router import Part, StackRouter
 from cems_tui.routing.estimators.text_router import Weights
 from cems_tui.routing.estimators.token_transformer import TokenTransformer
 from cems_tui.routing.feature_space import Block
+from cems_tui.routing.features import COUNT_NAMES
 from cems_tui.routing.intervals import Spread
 from cems_tui.routing.prompt_reader import Familiarity, PromptReader
 from cems_tui.routing.tower import TextTower
@@ -31,6 +33,7 @@ Tensors = Mapping[str, NDArray[Any]]
 
 _MEMBERS: Mapping[str, Callable[[Tensors, int], Member]] = {
     "ridge": DenseRidge.of,
+    "letters": LettersRidge.of,
     "knn": DenseNeighbours.of,
     "clusters": Clusters.of,
     "transformer": TokenTransformer.of,
@@ -87,6 +90,8 @@ def from_tensors(card: Card, tensors: Tensors, towers: Towers) -> StackRouter:
 def reader_tensors(reader: PromptReader, familiarity: Familiarity) -> dict[str, NDArray[Any]]:
     """What reading prompts needs beside the text tower."""
     return {
+        "counts.mean": reader.counts_mean,
+        "counts.scale": reader.counts_scale,
         "reader.mean": reader.mean,
         "reader.scale": reader.scale,
         "content.keys": reader.content.keys,
@@ -105,10 +110,19 @@ def read_reader(
     expect("reader.scale", tensors["reader.scale"], mean.shape)
     expect("content.rarity", tensors["content.rarity"], keys.shape)
     expect("centres", tensors["centres"], (len(tensors["centres"]), tensors["centres"].shape[1]))
-    if tower is not None:
-        expect("reader.mean", mean, (tower.width,))
+    expect("reader.mean", mean, (tower.width if tower else 0,))
+    for name in ("counts.mean", "counts.scale"):
+        expect(name, tensors[name], (len(COUNT_NAMES) - 1,))
     content = Block(keys, tensors["content.rarity"], number(card, "unseen_content"))
-    reader = PromptReader(card.features, tower, mean, tensors["reader.scale"], content)
+    reader = PromptReader(
+        card.features,
+        tower,
+        tensors["counts.mean"],
+        tensors["counts.scale"],
+        mean,
+        tensors["reader.scale"],
+        content,
+    )
     return reader, Familiarity(tensors["centres"], number(card, "novelty_limit"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from cems_tui.routing.estimators.stack_router import Part, StackRouter
 from cems_tui.routing.estimators.text_router import split_parts
 from cems_tui.routing.features import Floats
 from cems_tui.routing.folds import grouped_folds
-from cems_tui.routing.intervals import learn_spread
+from cems_tui.routing.intervals import held_out_coverage, learn_spread, said_of_interval
 from cems_tui.routing.learning import (
     FOLDS,
     all_readings,
@@ -30,6 +31,7 @@ from cems_tui.routing.learning import (
 from cems_tui.routing.member_learning import (
     ClustersLearner,
     Lesson,
+    LettersLearner,
     MemberLearner,
     NeighboursLearner,
     RidgeLearner,
@@ -43,11 +45,6 @@ from cems_tui.routing.training_data import costs_of, filled, known, sampled
 
 MOST_PROMPTS = 12_000
 NOVELTY_PERCENTILE = 99.0
-
-INTERVAL = (
-    "90 % for one picture: cross-validation conformal on residuals of held-out prompts, scaled by "
-    "novelty; outside the training distribution the spread of prompts is added on both sides"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +79,22 @@ def learn(order: TrainingOrder) -> Checkpoint:
     learned = _cross_fitted(tried, lesson)
     router = _router(order, pivot, reader, lesson, learners, learned)
     costs = costs_of(table, order.prices, pivot.functions)
-    chosen: dict[str, float | int | None] = {}
-    for learner, taken in zip(learners.values(), learned.taken, strict=True):
-        chosen |= learner.chosen(taken)
+    figures = held_out_figures(table, pivot, learned.estimates, costs, order.seed)
     card = Card(
         name=order.name,
         kind=order.kind,
         metric=order.metric,
         functions={one: order.functions_facts.get(one, FunctionFacts()) for one in costs},
         features=reader.config,
-        settings={**settings_of(router), **chosen},
+        settings={**settings_of(router), **_chosen(learners, learned.taken)},
         training=training_facts(order.table.digest, pivot, order.seed),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         prices=costs,
         encoder=order.tower.facts if order.tower and order.features == "clip" else None,
         scorers=dict(order.scorers),
         mixed=mixed,
-        interval=INTERVAL,
-        evaluation=held_out_figures(table, pivot, learned.estimates, costs, order.seed),
+        interval=said_of_interval(table.rows, order.metric, None),
+        evaluation=figures and {**figures, "coverage": _coverage(router, lesson, pivot, learned)},
         negated=pivot.negated,
     )
     return Checkpoint(card, router, own_estimates(router, views))
@@ -141,6 +136,24 @@ def own_estimates(router: StackRouter, views: Sequence[View]) -> Floats:
     return np.array(rows, dtype=np.float32)
 
 
+def _coverage(
+    router: StackRouter, lesson: Lesson, pivot: Pivot, learned: _Learned
+) -> dict[str, Any]:
+    """The share of readings inside their interval, learned on the other folds."""
+    novelty = np.array([router.familiarity.novelty(view) for view in lesson.views])
+    estimates = learned.estimates.astype(np.float64)
+    return held_out_coverage(estimates, novelty, all_readings(pivot), pivot.scores, lesson.fold)
+
+
+def _chosen(
+    learners: Mapping[str, MemberLearner], taken: Sequence[Taken]
+) -> dict[str, float | int | None]:
+    out: dict[str, float | int | None] = {}
+    for learner, one in zip(learners.values(), taken, strict=True):
+        out |= learner.chosen(one)
+    return out
+
+
 def _learners(order: TrainingOrder) -> Mapping[str, MemberLearner]:
     """The members of the kind, by name."""
 
@@ -151,6 +164,7 @@ def _learners(order: TrainingOrder) -> Mapping[str, MemberLearner]:
 
     makers: dict[str, Callable[[], MemberLearner]] = {
         "ridge": RidgeLearner,
+        "letters": LettersLearner,
         "knn": NeighboursLearner,
         "clusters": ClustersLearner,
         "transformer": transformer,

@@ -27,6 +27,7 @@ FIGURES = (
     "top1",
     "verdict",
     "classification",
+    "coverage",
 )
 
 
@@ -56,16 +57,12 @@ def main() -> None:
             asked = replace(order, kind=kind, features=reads, metric=metric, workspace=space)
             checkpoint = learner.learn(replace(asked, cache=chosen.workspace))
             seconds = perf_counter() - began
-            started = perf_counter()
-            for prompt in list(table.prompts.values())[:200]:
-                checkpoint.estimate(prompt)
             row = {
                 "kind": kind,
                 "features": reads,
                 "encoder": tower.facts.id if reads == "clip" else None,
                 "metric": metric,
                 "training_seconds": round(seconds, 1),
-                "estimate_ms": round((perf_counter() - started) * 5.0, 3),
                 "settings": checkpoint.card.settings,
                 **{k: v for k, v in checkpoint.card.evaluation.items() if k in FIGURES},
             }

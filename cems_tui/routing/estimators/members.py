@@ -57,6 +57,24 @@ class DenseRidge:
 
 
 @dataclass(frozen=True, slots=True)
+class LettersRidge:
+    """Ridge regression on hashed words and counts, beside members that read a text tower."""
+
+    ridge: DenseRidge
+
+    def predict(self, view: View) -> Floats:
+        return np.asarray(self.ridge.offset + view.letters @ self.ridge.weights, dtype=np.float32)
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        return self.ridge.tensors()
+
+    @classmethod
+    def of(cls, tensors: Tensors, width: int) -> LettersRidge:
+        """From its tensors; raises KeyError or ValueError when they are not a ridge's."""
+        return cls(DenseRidge.of(tensors, width))
+
+
+@dataclass(frozen=True, slots=True)
 class DenseNeighbours:
     """The mean of the nearest training prompts by cosine (CATImage's K-nearest-neighbours)."""
 
