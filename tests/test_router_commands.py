@@ -97,6 +97,20 @@ def test_a_router_that_only_ties_needs_to_be_forced(stocked: Inside) -> None:
     assert in_use(stocked) == "luck"
 
 
+def test_a_router_of_other_weights_is_not_put_to_use(inside: Inside, tmp_path: Path) -> None:
+    inside("router", "export", "starter", "--out", "s.zip")
+    with zipfile.ZipFile("s.zip") as package:
+        row, weights = json.loads(package.read("card.json")), package.read("weights.safetensors")
+    row["functions"]["starter-base@20"]["weights"] = "sha256:another"
+    with zipfile.ZipFile("s.zip", "w") as package:
+        package.writestr("card.json", json.dumps(row))
+        package.writestr("weights.safetensors", weights)
+    assert inside("router", "import", "s.zip", "--name", "other").code == 0
+    ran = inside("router", "use", "other")
+    assert ran.code == 3
+    assert "starter-base@20" in ran.err
+
+
 def test_what_was_in_use_before_comes_back(stocked: Inside, tmp_path: Path) -> None:
     config = tmp_path / "home" / "config.toml"
     config.write_text("# mine\n[routing]\ntradeoff = 0.3  # cheap\n")
