@@ -97,7 +97,7 @@ def take_in(path: Path, name: str | None) -> Card:
     check = Path(tempfile.mkdtemp(prefix=".import-", dir=folder))
     try:
         with shielded():
-            keep(package, folder, check)
+            keep(package, folder, check, wiring.text_towers())
     finally:
         shutil.rmtree(check, ignore_errors=True)
     return load_card(folder, package.name)

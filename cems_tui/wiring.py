@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cems_tui.quality.score import Scorer
     from cems_tui.routing.shelf import RouterShelf
     from cems_tui.store.database import SessionKind, Store
+    from cems_tui.text_towers import TextTowers
 
 
 STARTER = "starter-"
@@ -100,7 +101,14 @@ def router_shelf() -> RouterShelf:
     """Every router checkpoint."""
     from cems_tui.routing.shelf import RouterShelf
 
-    return RouterShelf(router_folders())
+    return RouterShelf(router_folders(), text_towers())
+
+
+def text_towers() -> TextTowers:
+    """The CLIP text towers of this machine, looked for when one is wanted."""
+    from cems_tui.text_towers import TextTowers, places_of
+
+    return TextTowers(lambda: places_of(catalog.builtin()))
 
 
 def observations(store: Store) -> list[Observation]:

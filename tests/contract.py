@@ -158,6 +158,12 @@ ROWS: tuple[Row, ...] = (
         keys=ROUTE,
         stdin=b"a cat\n\na dog\n",
     ),
+    Row(
+        "route explained",
+        ("route", CAT, "--explain", "--json"),
+        shape="lines",
+        keys=ROUTE | {"explanation"},
+    ),
     Row("route nothing", ("route",), exit_code=2, shape="nothing"),
     Row("route blank", ("route", "  "), exit_code=2, shape="nothing"),
     Row("route empty stdin", ("route", "-"), exit_code=2, shape="nothing", stdin=b""),

@@ -108,12 +108,16 @@ class Card:
     negated: bool = False
     """Whether the metric's scores were negated because lower is better."""
 
+    about: str = ""
+    """What has to be known before anything else of it; empty for a user's own."""
+
     format: int = FORMAT
 
     @property
     def summary(self) -> str:
         """One line for people."""
-        return (
+        head = f"{self.about}: " if self.about else ""
+        return head + (
             f"{self.kind} router for {self.metric} over {len(self.functions)} functions, "
             f"trained on {self.training.prompts:,} prompts: {self.verdict}"
         )
@@ -164,6 +168,7 @@ class Card:
             interval=str(row["interval"]),
             evaluation=dict(row["evaluation"]),
             negated=bool(row["negated"]),
+            about=str(row.get("about", "")),
             format=int(row["format"]),
         )
 

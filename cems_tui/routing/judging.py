@@ -15,6 +15,7 @@ from cems_tui.bench.score_table import Pivot, ScoreTable
 from cems_tui.errors import UsageError
 from cems_tui.quality.mixed import METRIC as MIXED
 from cems_tui.routing.checkpoint import Checkpoint
+from cems_tui.routing.corrected_oracle import corrected_oracle
 from cems_tui.routing.evaluation import evaluate
 from cems_tui.routing.grouping import figures_by_group
 from cems_tui.routing.training_data import costs_of, other_metrics, subset
@@ -120,6 +121,7 @@ def _fresh(
         "split": "all",
         "seed": seed,
         **figures.to_json(),
+        "oracle_noise_corrected": corrected_oracle(pivot),
         "groups": figures_by_group(
             pivot.scores, predicted, cost, pivot.functions, pivot.groups, seed
         ),

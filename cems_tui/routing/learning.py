@@ -10,6 +10,7 @@ import numpy as np
 from cems_tui.bench.score_table import Pivot, ScoreTable
 from cems_tui.errors import UsageError
 from cems_tui.routing.card import Training
+from cems_tui.routing.corrected_oracle import corrected_oracle
 from cems_tui.routing.evaluation import evaluate
 from cems_tui.routing.features import Floats
 from cems_tui.routing.folds import group_count
@@ -89,5 +90,6 @@ def held_out_figures(
         "split": "folds",
         "seed": seed,
         **figures.to_json(),
+        "oracle_noise_corrected": corrected_oracle(pivot),
         "groups": figures_by_group(truth, said, cost, pivot.functions, groups, seed),
     }

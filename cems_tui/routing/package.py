@@ -14,6 +14,7 @@ from typing import Any
 from cems_tui.errors import StorageError, UsageError, WeightsError
 from cems_tui.routing.card import parse_card
 from cems_tui.routing.checkpoint import load_checkpoint, plain_name
+from cems_tui.routing.towers import Towers
 
 CARD, WEIGHTS = "card.json", "weights.safetensors"
 MOST_BYTES = {CARD: 32 * 1024 * 1024, WEIGHTS: 2 * 1024**3}
@@ -83,12 +84,13 @@ def read_package(path: Path) -> Package:
     return Package(name, members[CARD], members[WEIGHTS])
 
 
-def keep(package: Package, folder: Path, check: Path) -> None:
+def keep(package: Package, folder: Path, check: Path, towers: Towers | None = None) -> None:
     """Put a router on a shelf once it could be loaded; both of its files, or none.
 
     Args:
         folder: the shelf.
         check: an empty folder on the same disk, where it is loaded first.
+        towers: where to find the text tower that a router reads.
 
     Raises:
         WeightsError: its numbers are not those of its card.
@@ -101,7 +103,7 @@ def keep(package: Package, folder: Path, check: Path) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-        load_checkpoint(check, package.name)
+        load_checkpoint(check, package.name, towers)
         for name in names:  # the card last: without one it is no router
             (check / name).replace(folder / name)
     except OSError as error:
