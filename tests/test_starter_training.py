@@ -203,3 +203,39 @@ def test_settled_scenes_have_one_picture_each() -> None:
                 assert picture.tobytes() == seen[caption], caption
             seen[caption] = picture.tobytes()
     assert repeated > 3
+
+
+def test_the_three_gpu_steps_hand_their_weights_on(built: Path, tmp_path: Path) -> None:
+    """The same path as on a GPU, each step on a machine that has nothing but the files."""
+    from cems_tui.starter.gpu import STEPS, Machine, adopt_all, run_step
+
+    machine = Machine("cpu", recipe(2), compiled=False)
+    log: list[str] = []
+    sources: list[Path] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cems_tui.starter.build.make_split", _in_this_process)
+        patch.setattr("cems_tui.starter.gpu.Recipe", lambda: recipe(2))
+        patch.setattr("cems_tui.starter.vq.CODES", 40)
+        for step in STEPS:
+            out = tmp_path / f"out{step}"
+            run_step(step, tmp_path / f"work{step}", out, sources, 1.0, machine, log.append)
+            assert {f"{stage}.safetensors" for stage in STEPS[step]} <= {
+                file.name for file in out.iterdir()
+            }
+            sources.append(out)
+        adopt_all(tmp_path / "home", sources, log.append)
+    taken = torch.load(tmp_path / "home" / "ckpt" / "turbo.pt", weights_only=True)
+    assert taken["step"] == 0
+    assert taken["earlier_samples"] == 2 * 12
+
+
+def test_a_gpu_step_without_the_one_before_says_so(built: Path, tmp_path: Path) -> None:
+    from cems_tui.starter.gpu import Machine, run_step
+
+    machine = Machine("cpu", recipe(2), compiled=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cems_tui.starter.build.make_split", _in_this_process)
+        patch.setattr("cems_tui.starter.vq.CODES", 40)
+        with pytest.raises(CemsError, match="no weights of base") as caught:
+            run_step(3, tmp_path / "w", tmp_path / "o", [], 1.0, machine, lambda line: None)
+    assert "--source" in caught.value.hint
