@@ -4,6 +4,8 @@ MaskGIT (Chang et al. 2022) with the networks of aMUSEd (Patil et al. 2024): a t
 reads 16x16 codes of which some are masked, halves them to 8x8 inside, and foresees the
 masked ones. The share that is masked follows the cosine by which the sampler uncovers them.
 No label smoothing: the sampler draws from the whole distribution and would draw its tail.
+It learns the same settled pictures as the one-step model: on a CPU there is no time for it to
+see enough of the others.
 """
 
 from __future__ import annotations

@@ -88,9 +88,12 @@ class Build:
         return makers[stage]() if stage in makers else self.diffusion(stage)
 
     def data(self) -> None:
-        """Training and held-out pictures."""
-        for name, count in (("train", self.recipe.pictures), ("held", self.recipe.held)):
-            make_split(self.work / "data" / name, count, name, self.recipe.workers, self.log)
+        """Training, held-out and settled pictures."""
+        recipe = self.recipe
+        counts = {"train": recipe.pictures, "held": recipe.held, "settled": recipe.settled}
+        for name, count in counts.items():
+            folder, settled = self.work / "data" / name, name == "settled"
+            make_split(folder, count, name, recipe.workers, self.log, settled)
 
     def latents(self) -> None:
         """The analysis, fitted once, and the latents of the training pictures."""
@@ -100,8 +103,9 @@ class Build:
         train = self.split("train")
         if not self.basis_file.exists():
             write_tensors(latents.fit(train.pictures[:8000]), self.basis_file)
-        target = self.work / "data" / "train" / "latents.npy"
-        latents.write_latents(train.pictures, self.basis(), target, self.log)
+        for name in ("train", "settled"):
+            target = self.work / "data" / name / "latents.npy"
+            latents.write_latents(self.split(name).pictures, self.basis(), target, self.log)
 
     def decoder(self) -> None:
         """The autoencoder's decoder."""
@@ -137,31 +141,33 @@ class Build:
         self.vq_training().run(lambda: self.log("vq saved"))
 
     def vq_data(self) -> None:
-        """The codebook, fitted once, and the codes of the training pictures."""
+        """The codebook, fitted once, and the codes of the pictures it is needed for."""
         from cems_tui.starter import vq
         from cems_tui.starter.weights import write_tensors
 
         train = self.split("train")
         if not self.book_file.exists():
             write_tensors(vq.fit(train.pictures[:8000]), self.book_file)
-        vq.write_tokens(train.pictures, self.book(), self.codes_file, self.log)
+        for name in ("train", "settled"):
+            vq.write_tokens(self.split(name).pictures, self.book(), self.codes(name), self.log)
 
     def vq_training(self) -> Any:
         """The VQModel as its checkpoint has it."""
         from cems_tui.starter.vq import VqTraining
 
         plan, path = self.recipe.vq, self.checkpoint("vq")
-        return VqTraining(self.split("train"), self.codes_file, self.book(), path, plan, self.log)
+        return VqTraining(
+            self.split("train"), self.codes("train"), self.book(), path, plan, self.log
+        )
 
     @property
     def book_file(self) -> Path:
         """Where the closed-form codebook lies."""
         return self.work / "data" / "book.safetensors"
 
-    @property
-    def codes_file(self) -> Path:
-        """Where the codes of the training pictures lie."""
-        return self.work / "data" / "train" / "codes.npy"
+    def codes(self, split: str) -> Path:
+        """Where the codes of a split's pictures lie."""
+        return self.work / "data" / split / "codes.npy"
 
     def book(self) -> dict[str, Any]:
         """The closed-form codebook."""
@@ -180,22 +186,12 @@ class Build:
 
         plan, path = self.recipe.amused, self.checkpoint("amused")
         text = None if path.exists() else self.networks("base")[1]
-        split, book = self.split("train"), self.book()
-        return AmusedTraining(split, self.codes_file, book, path, plan, self.log, text)
+        split, codes, book = self.split("settled"), self.codes("settled"), self.book()
+        return AmusedTraining(split, codes, book, path, plan, self.log, text)
 
     def turbo(self) -> None:
         """The one-step model, from the averaged weights of the base."""
-        self.turbo_data()
         self.turbo_training().run(lambda: self.log("turbo saved"))
-
-    def turbo_data(self) -> None:
-        """Settled pictures and their latents."""
-        from cems_tui.starter import latents
-
-        folder = self.work / "data" / "settled"
-        make_split(folder, self.recipe.settled, "settled", self.recipe.workers, self.log, True)
-        pictures = self.split("settled").pictures
-        latents.write_latents(pictures, self.basis(), folder / "latents.npy", self.log)
 
     def turbo_training(self) -> Any:
         """The one-step model as its checkpoint has it, or as the base's networks at first."""

@@ -49,8 +49,6 @@ def _adopt(build: Any, name: str, folder: Path, entry: Any) -> None:
         _fill(build, "vq", {"vqvae": pipeline.vqvae.state_dict()}, folder, 0, 0.0)
     elif name == "base":
         _fill(build, "decoder", {"decoder": pipeline.vae.decoder.state_dict()}, folder, 0, 0.0)
-    elif name == "turbo":
-        build.turbo_data()
     networks = {
         module: getattr(pipeline, component).state_dict()
         for module, component in PARTS.items()

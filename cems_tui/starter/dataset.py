@@ -37,6 +37,10 @@ class Settled(random.Random):
     """Always takes the first choice and the middle: scenes placed and painted with it have
     one picture each."""
 
+    def random(self) -> float:
+        """The middle."""
+        return 0.5
+
     def choice(self, seq: Any) -> Any:
         """The first."""
         return seq[0]

@@ -27,7 +27,7 @@ from shutil import copyfile
 
 from cems_tui.errors import WeightsError
 from cems_tui.starter.build import Build
-from cems_tui.starter.recipe import Recipe
+from cems_tui.starter.recipe import Recipe, with_plans
 from cems_tui.starter.trainer import Log, Plan
 from cems_tui.starter.weights import adopt_weights, export_weights
 
@@ -69,7 +69,7 @@ def gpu(device: str) -> Machine:
         for stage in stages
         if (plan := getattr(recipe, stage))
     }
-    return Machine(device, replace(recipe, **plans))  # type: ignore[arg-type]
+    return Machine(device, with_plans(recipe, plans))
 
 
 def run_step(
@@ -87,15 +87,13 @@ def run_step(
     prepare(build, sources)
     for stage in dict.fromkeys(need for name in STEPS[step] for need in NEEDS.get(name, ())):
         adopt(build, stage, sources, required=True)
-    if "turbo" in STEPS[step]:
-        build.turbo_data()
     out.mkdir(parents=True, exist_ok=True)
     for name in CLOSED_FORMS:
         copyfile(work / "data" / name, out / name)
     left = minutes * 60 - (time.monotonic() - began)
     for stage, share in STEPS[step].items():
         adopt(build, stage, sources)
-        build.recipe = replace(build.recipe, **{stage: machine.plan(stage, share * left)})
+        build.recipe = with_plans(build.recipe, {stage: machine.plan(stage, share * left)})
         training = build.training(stage)
         file = out / f"{stage}.safetensors"
         log(f"{stage}: {share * left:.0f} s")
@@ -141,7 +139,6 @@ def adopt_all(work: Path, sources: Sequence[Path], log: Log) -> None:
     """Turn the results of all steps into the checkpoints of a build in `work`."""
     build = Build(work, work / "pack", Recipe(), log)
     prepare(build, sources)
-    build.turbo_data()
     for stages in STEPS.values():
         for stage in stages:
             adopt(build, stage, sources, required=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from cems_tui.starter.trainer import Plan
 
@@ -14,7 +16,7 @@ class Recipe:
     pictures: int = 100_000
     held: int = 4_000
     settled: int = 30_000
-    """Pictures the one-step model learns from."""
+    """Pictures the one-step and the masked-token model learn from."""
     width: int = 128
     small_width: int = 64
     workers: int = 2
@@ -26,10 +28,10 @@ class Recipe:
         )
     )
     amused: Plan = field(
-        default_factory=lambda: Plan(seconds=2400, rate=1.5e-3, flat=0.4, average=0.998, warm=100)
+        default_factory=lambda: Plan(seconds=1500, rate=2e-3, flat=0.4, average=0.99, warm=40)
     )
     turbo: Plan = field(
-        default_factory=lambda: Plan(seconds=1500, rate=8e-4, flat=0.4, average=0.995, warm=40)
+        default_factory=lambda: Plan(seconds=1300, rate=1e-3, flat=0.4, average=0.995, warm=40)
     )
     decoder: Plan = field(
         default_factory=lambda: Plan(seconds=1120, batch=32, flat=0.3, average=0.998, decay=0.0)
@@ -40,3 +42,9 @@ class Recipe:
         )
     )
     nima: Plan = field(default_factory=lambda: Plan(seconds=170, batch=96, flat=0.3, average=0.99))
+
+
+def with_plans(recipe: Recipe, plans: Mapping[str, Plan]) -> Recipe:
+    """The recipe with the plans of some stages exchanged."""
+    changes: dict[str, Any] = dict(plans)
+    return replace(recipe, **changes)
