@@ -42,6 +42,13 @@ class Recipe:
         )
     )
     nima: Plan = field(default_factory=lambda: Plan(seconds=170, batch=96, flat=0.3, average=0.99))
+    checker: Plan = field(
+        default_factory=lambda: Plan(
+            seconds=1260, rate=2e-3, flat=0.4, average=0.99, decay=0.02, warm=40
+        )
+    )
+    smoke_prompts: int = 40
+    """Prompts of the short evaluation whose result the manifest keeps."""
 
 
 def with_plans(recipe: Recipe, plans: Mapping[str, Plan]) -> Recipe:
