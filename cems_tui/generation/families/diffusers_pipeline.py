@@ -7,13 +7,13 @@ computed beside that call, its phases are only watched from inside.
 from __future__ import annotations
 
 import gc
-from dataclasses import dataclass
 from math import lcm
 from threading import Lock
 from typing import Any
 
 from cems_tui.errors import CemsError, GenerationError, OutOfMemory, UsageError
 from cems_tui.generation.device import free_memory_bytes
+from cems_tui.generation.families.anatomy import Anatomy
 from cems_tui.generation.families.translate import drawing_error
 from cems_tui.generation.families.watch import Watch, call_after
 from cems_tui.generation.meter import MemoryMeter
@@ -21,23 +21,6 @@ from cems_tui.generation.pipeline import Job, OnStep, Picture, Stop
 from cems_tui.generation.threads import use_threads
 
 _LARGEST_SEED = 2**64 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Anatomy:
-    """Where a diffusers pipeline keeps the parts that are watched."""
-
-    decoder: str = "vae"
-    """The component whose `decode` makes the picture."""
-
-    encodes_prompt: bool = True
-    """Whether it has an `encode_prompt`; without one, encoding ends where timesteps are set."""
-
-    own_scheduler: bool = False
-    """Whether it runs with the scheduler it came with only."""
-
-    size_multiple: int = 8
-    """Pixels; diffusers refuses sizes that are no multiple of it."""
 
 
 class DiffusersPipeline:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cems_tui.errors import WeightsError
 from cems_tui.generation.device import likely_kind, torch_device
+from cems_tui.generation.families.anatomy import Anatomy
 from cems_tui.generation.families.components import (
     check_digest,
     check_files,
@@ -17,12 +18,14 @@ from cems_tui.generation.families.components import (
     load_network,
     read_index,
 )
-from cems_tui.generation.families.diffusers_pipeline import Anatomy, DiffusersPipeline
+from cems_tui.generation.families.diffusers_pipeline import DiffusersPipeline
 from cems_tui.generation.families.settings import EngineSettings
 from cems_tui.generation.families.translate import loading_error
 from cems_tui.generation.function import GenerationFunction
 from cems_tui.generation.weight_files import expected_weight_bytes
 from cems_tui.quiet import hush
+
+Precision = Literal["float16", "bfloat16"]
 
 _HALF_PRECISION_DEVICES = ("cuda", "xpu")
 
@@ -45,6 +48,13 @@ class Layout:
 
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """What the pipeline is built with beside its components."""
+
+    optional: tuple[str, ...] = ()
+    """Networks that a folder may leave out: its model_index.json says null."""
+
+    precision: Precision = "float16"
+    """What its weights are loaded as: float16 on cuda and xpu and float32 elsewhere, or
+    bfloat16 everywhere."""
 
     anatomy: Anatomy = field(default_factory=Anatomy)
 
@@ -91,6 +101,20 @@ class Layout:
         for name in self.networks:
             component_class(folder, name, index)
         hush()
+
+    def check_index(self, index: Mapping[str, Any]) -> None:
+        """Refuse a model_index.json that leaves out a network the family needs.
+
+        Raises:
+            WeightsError: it does.
+        """
+        held = self.networks_of(index)
+        if lost := [n for n in self.networks if n not in held and n not in self.optional]:
+            raise WeightsError(f"its model_index.json names no {lost[0]}")
+
+    def networks_of(self, index: Mapping[str, Any]) -> tuple[str, ...]:
+        """The family's networks that a model_index.json names."""
+        return tuple(name for name in self.networks if any(index.get(name) or ()))
 
     def _index(self, folder: Path) -> dict[str, Any]:
         index = read_index(folder)
