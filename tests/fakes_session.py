@@ -94,6 +94,10 @@ class FakePipeline:
     weight_bytes: int = 1_000_000
     fail: list[Exception] = field(default_factory=list)
 
+    @property
+    def weights(self) -> dict[str, int]:
+        return {"fake": self.weight_bytes}
+
     def generate(
         self, job: Job, on_step: Callable[[int, int], None], stop: Callable[[], bool]
     ) -> Picture:

@@ -83,6 +83,9 @@ class GenerationFunction:
     scheduler: str | None = None
     """A diffusers scheduler class name; None keeps the model's own."""
 
+    clip_skip: int | None = None
+    """Last layers of the CLIP text encoder that are left out; None leaves out none."""
+
     expected: Expected = Expected()
 
     @property

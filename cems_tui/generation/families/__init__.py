@@ -24,8 +24,17 @@ from cems_tui.generation.families.stable_diffusion import (
 )
 from cems_tui.generation.function import GenerationFunction
 from cems_tui.generation.pipeline import Pipeline
+from cems_tui.generation.shelf import Shelf
 
-__all__ = ["FAMILIES", "EngineSettings", "expected_bytes", "family_of", "load", "warm_up"]
+__all__ = [
+    "FAMILIES",
+    "EngineSettings",
+    "expected_bytes",
+    "expected_weights",
+    "family_of",
+    "load",
+    "warm_up",
+]
 
 FAMILIES: Mapping[str, Layout] = {
     "stable-diffusion": STABLE_DIFFUSION,
@@ -61,8 +70,17 @@ def family_of(index: Mapping[str, Any]) -> str:
     )
 
 
-def load(function: GenerationFunction, settings: EngineSettings | None = None) -> Pipeline:
+def load(
+    function: GenerationFunction,
+    settings: EngineSettings | None = None,
+    shelf: Shelf | None = None,
+) -> Pipeline:
     """The function's model on the device.
+
+    Args:
+        function: one of the functions of the model.
+        settings: how it is loaded.
+        shelf: where networks that another model holds too are found; None shares nothing.
 
     Raises:
         ModelMissing: the model is not installed.
@@ -70,13 +88,18 @@ def load(function: GenerationFunction, settings: EngineSettings | None = None) -
         OutOfMemory: the device has no room for its weights.
     """
     family, folder = _adapter(function)
-    return family.load(function, folder, settings or EngineSettings())
+    return family.load(function, folder, settings or EngineSettings(), shelf or Shelf())
 
 
-def expected_bytes(
-    function: GenerationFunction, settings: EngineSettings | None = None
-) -> int | None:
-    """Device bytes its weights will hold, from the headers of its files; None if not installed.
+def expected_weights(
+    function: GenerationFunction,
+    settings: EngineSettings | None = None,
+    shelf: Shelf | None = None,
+) -> dict[str, int] | None:
+    """Device bytes of each of its networks, by content, from the headers of its files.
+
+    None if the model is not installed. With the same shelf, models that hold an equal network
+    have a key in common.
 
     Raises:
         WeightsError: its folder is damaged, incomplete, or of a family nothing here runs.
@@ -84,7 +107,19 @@ def expected_bytes(
     if not function.installed:
         return None
     family, folder = _adapter(function)
-    return family.expected_bytes(folder, settings or EngineSettings())
+    return family.expected_weights(folder, settings or EngineSettings(), shelf or Shelf())
+
+
+def expected_bytes(
+    function: GenerationFunction, settings: EngineSettings | None = None
+) -> int | None:
+    """Device bytes its weights will hold, whether it shares them or not; None if not installed.
+
+    Raises:
+        WeightsError: its folder is damaged, incomplete, or of a family nothing here runs.
+    """
+    weights = expected_weights(function, settings)
+    return None if weights is None else sum(weights.values())
 
 
 def warm_up(function: GenerationFunction) -> None:
