@@ -40,12 +40,10 @@ class Abilities:
 def abilities_of(pipe: Any, anatomy: Anatomy) -> Abilities:
     """What a pipeline can do, from its family and its configuration."""
     multiple = lcm(anatomy.size_multiple, pipe.vae_scale_factor)
-    # Stable Diffusion 3 cuts its positions from a square table of patches.
-    patches = _setting(pipe, "transformer", "pos_embed_max_size")
     return Abilities(
         guidance=_guidance(pipe, anatomy),
         size_multiple=multiple,
-        longest_side=patches * pipe.patch_size * pipe.vae_scale_factor if patches else None,
+        longest_side=_longest_side(pipe),
         clip_skip=_most_clip_skip(pipe),
         own_scheduler=anatomy.own_scheduler,
     )
@@ -142,6 +140,15 @@ def _guidance(pipe: Any, anatomy: Anatomy) -> Guidance:
     if _setting(pipe, "unet", "time_cond_proj_dim") is not None:
         return "embedded"  # a Stable Diffusion whose network was distilled to consistency
     return anatomy.guidance
+
+
+def _longest_side(pipe: Any) -> int | None:
+    """Stable Diffusion 3 and Z-Image look positions up in tables of so many patches a side."""
+    table = _setting(pipe, "transformer", "pos_embed_max_size")
+    lengths = _setting(pipe, "transformer", "axes_lens")
+    if table is not None:
+        return int(table * pipe.patch_size * pipe.vae_scale_factor)
+    return int(min(lengths[1:]) * 2 * pipe.vae_scale_factor) if lengths else None
 
 
 def _most_clip_skip(pipe: Any) -> int:
