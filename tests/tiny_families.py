@@ -13,6 +13,7 @@ from tests.tiny_pipelines import (
     attentive,
     denoiser,
     function,
+    kl_decoder,
     save_amused,
     save_stable_diffusion,
     save_stable_diffusion_xl,
@@ -40,7 +41,7 @@ def save_latent_consistency(folder: Path) -> Path:
     words = tokenizer()
     return _saved(
         diffusers.LatentConsistencyModelPipeline(
-            vae=_decoder(4),
+            vae=kl_decoder(4),
             text_encoder=text_encoder(words),
             tokenizer=words,
             unet=denoiser(time_cond_proj_dim=32),
@@ -71,7 +72,7 @@ def save_pixart_sigma(folder: Path) -> Path:
         diffusers.PixArtSigmaPipeline(
             tokenizer=words,
             text_encoder=_t5(words),
-            vae=_decoder(4),
+            vae=kl_decoder(4),
             transformer=attentive(transformer),
             scheduler=diffusers.DPMSolverMultistepScheduler(),
         ),
@@ -150,7 +151,7 @@ def save_stable_diffusion_3(folder: Path) -> Path:
         diffusers.StableDiffusion3Pipeline(
             transformer=attentive(transformer),
             scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
-            vae=_decoder(4, shift_factor=0.06, use_quant_conv=False, use_post_quant_conv=False),
+            vae=kl_decoder(4, shift_factor=0.06, use_quant_conv=False, use_post_quant_conv=False),
             text_encoder=text_encoder(words, projected=True),
             tokenizer=words,
             text_encoder_2=text_encoder(words, projected=True),
@@ -180,7 +181,7 @@ def save_flux(folder: Path, *, guided: bool = False) -> Path:
     return _saved(
         diffusers.FluxPipeline(
             scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
-            vae=_decoder(4, shift_factor=0.06, use_quant_conv=False, use_post_quant_conv=False),
+            vae=kl_decoder(4, shift_factor=0.06, use_quant_conv=False, use_post_quant_conv=False),
             text_encoder=text_encoder(words),
             tokenizer=words,
             text_encoder_2=_t5(long_words),
@@ -240,7 +241,7 @@ def save_z_image(folder: Path) -> Path:
     return _saved(
         diffusers.ZImagePipeline(
             scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
-            vae=_decoder(4, shift_factor=0.1, use_quant_conv=False, use_post_quant_conv=False),
+            vae=kl_decoder(4, shift_factor=0.1, use_quant_conv=False, use_post_quant_conv=False),
             text_encoder=_qwen(words, layers=2, head=False),
             tokenizer=words,
             transformer=attentive(transformer),
@@ -286,19 +287,6 @@ def _saved(pipe: Any, folder: Path) -> Path:
     return folder
 
 
-def _decoder(latent_channels: int, **changes: Any) -> Any:
-    from diffusers import AutoencoderKL
-
-    return AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(8,) * 4,
-        latent_channels=latent_channels,
-        norm_num_groups=4,
-        **changes,
-    )
-
-
 def _t5(words: Any, width: int = 32) -> Any:
     from transformers import T5Config, T5EncoderModel
 
@@ -321,4 +309,3 @@ def _qwen(words: Any, *, layers: int, head: bool) -> Any:
         head_dim=8,
     )
     return (Qwen3ForCausalLM if head else Qwen3Model)(config).eval()
-

@@ -70,8 +70,11 @@ def save_stable_diffusion(folder: Path) -> Path:
     return folder
 
 
-def save_stable_diffusion_xl(folder: Path) -> Path:
-    """A StableDiffusionXLPipeline with random weights, saved into `folder`."""
+def save_stable_diffusion_xl(folder: Path, *, overflowing_decoder: bool = False) -> Path:
+    """A StableDiffusionXLPipeline with random weights, saved into `folder`.
+
+    Its decoder is a tiny one, or of SDXL's own kind, which is not to be run in float16.
+    """
     hush()
     import torch
     from diffusers import EulerAncestralDiscreteScheduler, StableDiffusionXLPipeline
@@ -80,7 +83,7 @@ def save_stable_diffusion_xl(folder: Path) -> Path:
     torch.manual_seed(0)
     words = tokenizer()
     StableDiffusionXLPipeline(
-        vae=_decoder(),
+        vae=kl_decoder(4) if overflowing_decoder else _decoder(),
         text_encoder=text_encoder(words),
         text_encoder_2=text_encoder(words, projected=True),
         tokenizer=words,
@@ -198,6 +201,20 @@ def _decoder() -> Any:
         num_encoder_blocks=(1,) * 4,
         num_decoder_blocks=(1,) * 4,
         latent_channels=4,
+    )
+
+
+def kl_decoder(latent_channels: int, **changes: Any) -> Any:
+    """The autoencoder of most families, in its smallest size."""
+    from diffusers import AutoencoderKL
+
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(8,) * 4,
+        latent_channels=latent_channels,
+        norm_num_groups=4,
+        **changes,
     )
 
 

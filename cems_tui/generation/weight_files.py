@@ -91,6 +91,11 @@ def _measure(path: Path, tensors: dict[str, Any], data_start: int) -> WeightFile
     return WeightFile(path, floats, others, outline, data_start)
 
 
+def has_usual_name(path: Path) -> bool:
+    """Whether diffusers or transformers would look for a file of that name."""
+    return _STANDARD_NAME.fullmatch(path.name) is not None
+
+
 def variant_of(folder: Path, precision: Precision = "float32") -> str | None:
     """`fp16` or `bf16` when that variant of a component's files serves the precision best.
 

@@ -7,8 +7,10 @@ vocabulary where a tokenizer is missing, and draws anyway.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from cems_tui.errors import WeightsError
@@ -17,6 +19,7 @@ from cems_tui.generation.function import Model
 from cems_tui.generation.weight_files import (
     Precision,
     component_files,
+    has_usual_name,
     read_header,
     variant_of,
 )
@@ -99,14 +102,15 @@ def load_network(folder: Path, name: str, index: dict[str, Any], precision: Prec
     import torch
 
     network_class = component_class(folder, name, index)
-    network, report = network_class.from_pretrained(
-        folder / name,
-        dtype=getattr(torch, precision),
-        use_safetensors=True,
-        local_files_only=True,
-        variant=variant_of(folder / name, precision),
-        output_loading_info=True,
-    )
+    with _under_usual_names(folder / name, precision) as (place, variant):
+        network, report = network_class.from_pretrained(
+            place,
+            dtype=getattr(torch, precision),  # a variant alone would be loaded as float32
+            use_safetensors=True,
+            local_files_only=True,
+            variant=variant,
+            output_loading_info=True,
+        )
     if missing := sorted(report["missing_keys"]):
         raise WeightsError(f"{folder / name} is incomplete: {_few(missing)} not in its files")
     # A text encoder's file may be that of the whole model it is a part of.
@@ -116,6 +120,23 @@ def load_network(folder: Path, name: str, index: dict[str, Any], precision: Prec
             f"{folder / name} is of another network: {_few(strange)} in its files and not in it"
         )
     return network.eval()
+
+
+@contextmanager
+def _under_usual_names(folder: Path, precision: Precision) -> Iterator[tuple[Path, str | None]]:
+    """A component folder whose files bear the names the libraries look for, and the variant.
+
+    A distilled network often comes as one file of another name, such as SDXL-Lightning's.
+    """
+    files = component_files(folder, precision)
+    if len(files) != 1 or has_usual_name(files[0]):
+        yield folder, variant_of(folder, precision)
+        return
+    with TemporaryDirectory(prefix="cems-") as made:
+        place = Path(made)
+        (place / "config.json").symlink_to(folder.resolve() / "config.json")
+        (place / "diffusion_pytorch_model.safetensors").symlink_to(files[0].resolve())
+        yield place, None
 
 
 def _few(names: list[str]) -> str:

@@ -175,8 +175,15 @@ class Layout:
             return partial(_load_onto, device, folder, name, index, precision)
 
         networks = {name: shelf.network(key, loader(name)) for name, key in keys.items()}
+        absent = {name: None for name in self.optional if name not in networks}
+        absent |= {name: None for name, encoder in self.tokenizers.items() if encoder in absent}
         pipe = self._class().from_pretrained(
-            folder, **networks, **self.arguments, local_files_only=True, use_safetensors=True
+            folder,
+            **networks,
+            **absent,
+            **self.arguments,
+            local_files_only=True,
+            use_safetensors=True,
         )
         for tokenizer, encoder in self.tokenizers.items():
             if encoder in networks:
