@@ -146,8 +146,8 @@ def _few(names: list[str]) -> str:
 def check_tokenizer(folder: Path, tokenizer: Any, encoder: Any, chat: bool) -> None:
     """Refuse a tokenizer that does not fill its text encoder's vocabulary.
 
-    transformers makes one of two words, silently, where the files of a CLIP tokenizer are
-    missing.
+    transformers makes one of special tokens alone, silently, where the files of a CLIP tokenizer
+    are missing.
 
     Args:
         folder: where it comes from, for the message.
