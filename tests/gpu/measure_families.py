@@ -87,7 +87,7 @@ def _measure_once(name: str, chosen: argparse.Namespace, started: float) -> None
     scratch = Path(tempfile.mkdtemp(prefix="cems-measure-"))
     try:
         result = measure(name, scratch, chosen.device, tiny=chosen.tiny)
-    except (CemsError, RuntimeError, OSError, ValueError) as error:
+    except (CemsError, RuntimeError, OSError, ValueError, TypeError) as error:
         result = {"model": name, "status": f"failed: {type(error).__name__}: {error}"[:500]}
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -21,7 +21,7 @@ def make(network: Network, device: str) -> Any:
     made = getattr({"diffusers": diffusers, "transformers": transformers}[library], class_name)
     with torch.device(device):
         if library == "diffusers":
-            return made(**settings).eval()
+            return made.from_config(dict(settings)).eval()
         return made(made.config_class(**settings)).eval()
 
 
@@ -52,11 +52,12 @@ def build(architecture: Architecture, folder: Path, device: str, precision: str)
         index[name] = list(network[:2])
         del made
     for name, encoder in layout.tokenizers.items():
-        vocabulary = architecture.networks[encoder][2]["vocab_size"]
-        _stand_in(vocabulary, layout.anatomy.prompt_tokens or 77).save_pretrained(folder / name)
+        settings = architecture.networks[encoder][2]
+        context = settings.get("max_position_embeddings", layout.anatomy.prompt_tokens)
+        _stand_in(settings["vocab_size"], context).save_pretrained(folder / name)
         index[name] = ["transformers", "PreTrainedTokenizerFast"]
-    class_name, settings = architecture.scheduler
-    getattr(diffusers, class_name)(**settings).save_pretrained(folder / "scheduler")
+    class_name, schedule = architecture.scheduler
+    getattr(diffusers, class_name)(**schedule).save_pretrained(folder / "scheduler")
     index["scheduler"] = ["diffusers", class_name]
     (folder / "model_index.json").write_text(json.dumps(index))
     return counts
@@ -85,7 +86,7 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if not name.startswith("_")}
 
 
-def _stand_in(vocabulary: int, context: int) -> Any:
+def _stand_in(vocabulary: int, context: int | None) -> Any:
     """A tokenizer of so many words; the real ones belong to the models."""
     more = (f"w{number}" for number in range(vocabulary - len(WORDS)))
     return tokenizer((*WORDS[:-1], *more, WORDS[-1]), context=context)
