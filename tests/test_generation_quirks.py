@@ -203,6 +203,23 @@ def test_a_decoder_without_memory_is_said_as_that_where_diffusers_goes_on(
     assert draw().image.size == (32, 32)
 
 
+def test_sdxl_with_blocks_left_out_is_sdxl(tmp_path: Path) -> None:
+    """SSD-1B and Vega: other numbers of layers going down and up, none in the middle."""
+    folder = save_stable_diffusion_xl(
+        tmp_path,
+        block_out_channels=(32, 32),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        mid_block_type="UNetMidBlock2D",
+        transformer_layers_per_block=(1, (2,)),
+        reverse_transformer_layers_per_block=((2, 3), 1),
+    )
+    pipeline, draw = opened("stable-diffusion-xl", folder)
+    up = pipeline._pipe.unet.up_blocks[0].attentions
+    assert [len(attention.transformer_blocks) for attention in up] == [2, 3]
+    assert draw().image.size == (16, 16)
+
+
 # Precision
 
 

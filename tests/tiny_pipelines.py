@@ -70,10 +70,13 @@ def save_stable_diffusion(folder: Path) -> Path:
     return folder
 
 
-def save_stable_diffusion_xl(folder: Path, *, overflowing_decoder: bool = False) -> Path:
+def save_stable_diffusion_xl(
+    folder: Path, *, overflowing_decoder: bool = False, **changes: Any
+) -> Path:
     """A StableDiffusionXLPipeline with random weights, saved into `folder`.
 
-    Its decoder is a tiny one, or of SDXL's own kind, which is not to be run in float16.
+    Its decoder is a tiny one, or of SDXL's own kind, which is not to be run in float16;
+    `changes` are those of its denoiser.
     """
     hush()
     import torch
@@ -93,6 +96,7 @@ def save_stable_diffusion_xl(folder: Path, *, overflowing_decoder: bool = False)
             addition_embed_type="text_time",
             addition_time_embed_dim=8,
             projection_class_embeddings_input_dim=80,
+            **changes,
         ),
         scheduler=EulerAncestralDiscreteScheduler(timestep_spacing="trailing"),
         add_watermarker=False,

@@ -97,6 +97,17 @@ _SDXL_UNET = {
     "addition_time_embed_dim": 256,
     "projection_class_embeddings_input_dim": 2816,
 }
+_SSD_1B_UNET = {
+    **_SDXL_UNET,
+    "mid_block_type": "UNetMidBlock2D",
+    "transformer_layers_per_block": (1, (2, 2), (4, 4)),
+    "reverse_transformer_layers_per_block": ((4, 4, 10), (2, 1, 1), 1),
+}
+_VEGA_UNET = {
+    **_SSD_1B_UNET,
+    "transformer_layers_per_block": (1, (1, 1), (2, 2)),
+    "reverse_transformer_layers_per_block": ((2, 2, 2), (1, 1, 1), 1),
+}
 _SD_2_UNET = {
     "sample_size": 64,
     "cross_attention_dim": 1024,
@@ -285,6 +296,16 @@ COUNTED: Mapping[str, tuple[Network, float, str]] = {
         ("diffusers", "UNet2DConditionModel", _SDXL_UNET),
         2_567_463_684,
         "its weight file",
+    ),
+    "SSD-1B UNet": (
+        ("diffusers", "UNet2DConditionModel", _SSD_1B_UNET),
+        1.33e9,
+        "its card (1.3 B)",
+    ),
+    "Segmind-Vega UNet": (
+        ("diffusers", "UNet2DConditionModel", _VEGA_UNET),
+        0.745e9,
+        "its card (0.74 B)",
     ),
     "SD and SDXL autoencoder": (_kl(), 83_653_863, "its weight file"),
     "TAESD": (("diffusers", "AutoencoderTiny", {}), 2.45e6, "its repository"),
