@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from cems_tui.errors import CemsError, GenerationError, OutOfMemory, UsageError
+from cems_tui.errors import CemsError, GenerationError, OutOfMemory
 from cems_tui.generation.families.anatomy import Anatomy
 from cems_tui.generation.families.reading import unread
 from cems_tui.generation.families.requests import (
@@ -20,6 +20,7 @@ from cems_tui.generation.families.requests import (
     check_room,
     guidance_arguments,
 )
+from cems_tui.generation.families.schedulers import make_scheduler
 from cems_tui.generation.families.translate import drawing_error
 from cems_tui.generation.families.watch import Watch, watched
 from cems_tui.generation.meter import MemoryMeter
@@ -175,21 +176,9 @@ class DiffusersPipeline:
             raise GenerationError(f"{self._model} drew numbers that are no picture (NaN)")
 
     def _scheduler(self, name: str | None) -> Any:
-        if name not in self._schedulers:
-            self._schedulers[name] = _make_scheduler(name, self._schedulers[None].config)
+        if name is not None and name not in self._schedulers:
+            self._schedulers[name] = make_scheduler(name, self._schedulers[None].config)
         return self._schedulers[name]
-
-
-def _make_scheduler(name: str | None, config: Any) -> Any:
-    import diffusers
-
-    scheduler_class: Any = getattr(diffusers, name or "", None)
-    if scheduler_class is None or not hasattr(scheduler_class, "set_timesteps"):
-        raise UsageError(
-            f"there is no scheduler named {name!r}",
-            "Use a diffusers scheduler class, such as EulerDiscreteScheduler.",
-        )
-    return scheduler_class.from_config(config)
 
 
 def _cast_back(decoder: Any, dtype: Any) -> None:
