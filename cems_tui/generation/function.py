@@ -81,7 +81,11 @@ class GenerationFunction:
     """Pixels."""
 
     scheduler: str | None = None
-    """A diffusers scheduler class name; None keeps the model's own."""
+    """A diffusers scheduler class name, perhaps with settings in brackets, such as
+    `EulerDiscreteScheduler(timestep_spacing=trailing)`; None keeps the model's own."""
+
+    clip_skip: int | None = None
+    """Last layers of the CLIP text encoder that are left out; None leaves out none."""
 
     expected: Expected = Expected()
 
