@@ -44,7 +44,7 @@ def train_router(
         metric=metric,
         name=name,
         kind=kind,
-        functions_facts=facts_of(catalog.builtin()),
+        functions_facts=facts_of(catalog.current()),
         scorers=scorers,
         keep_prompts=True,
     )

@@ -18,6 +18,7 @@ from cems_tui.cli import (
     generate,
     history,
     models,
+    pulling,
     route,
     router,
     starter,
@@ -59,6 +60,7 @@ generate.register(app)
 route.register(app)
 why.register(app)
 models.register(app)
+pulling.register(app)
 history.register(app)
 bench.register(app)
 router.register(app)

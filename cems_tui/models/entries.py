@@ -1,0 +1,76 @@
+"""What the ledger records of a pull: before its first byte, and when it is whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cems_tui.models import install
+from cems_tui.models.events import Planned
+from cems_tui.models.inspect import default_guidance, family_of, native_side
+from cems_tui.models.ledger import DEFAULT_STEPS, Entry, PinnedFile
+from cems_tui.models.plan import RemoteFile, Repository
+from cems_tui.models.target import Target, Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A model at one commit, and where its files are."""
+
+    target: Target
+    repository: Repository
+    files: tuple[RemoteFile, ...]
+    places: install.Places
+    planned: Planned
+    steps: tuple[int, ...]
+
+
+def steps_of(target: Target, pipeline: str | None) -> tuple[int, ...]:
+    """Steps of the functions a model gets beside those of the catalog."""
+    if target.entry is not None:
+        return target.entry.steps
+    return () if pipeline is None or target.known is not None else DEFAULT_STEPS
+
+
+def pinned(wish: Wish, found: Found, accepted: str | None) -> Entry:
+    """What is recorded before the first byte is fetched."""
+    known = {} if found.target.entry is None else {f.path: f for f in found.target.entry.files}
+    old = found.target.entry or Entry(found.target.name)
+    return replace(
+        changed(old, wish, found),
+        repo=found.target.repo,
+        commit=found.repository.commit,
+        files=tuple(_pin(file, known.get(file.path)) for file in found.files),
+        folder=None,
+        owned=True,
+        pipeline=found.planned.pipeline,
+        family=family_of(found.planned.pipeline),
+        licence=found.planned.licence,
+        accepted=accepted,
+        damaged=(),
+    )
+
+
+def _pin(file: RemoteFile, before: PinnedFile | None) -> PinnedFile:
+    sha256 = file.sha256
+    if sha256 is None and before is not None and before.git_sha1 == file.git_sha1:
+        sha256 = before.sha256
+    return PinnedFile(file.path, file.size, sha256, file.git_sha1)
+
+
+def changed(old: Entry, wish: Wish, found: Found) -> Entry:
+    """The entry with the settings that were asked for."""
+    width, height = wish.size or (old.width, old.height)
+    guidance = old.guidance if wish.guidance is None else wish.guidance
+    return replace(
+        old, steps=found.steps, guidance=guidance, width=width, height=height, removed=False
+    )
+
+
+def with_facts(entry: Entry, folder: Path) -> Entry:
+    """The entry with what the configs tell, where nobody said otherwise."""
+    if entry.pipeline is None:
+        return entry
+    side = native_side(folder)
+    guidance = default_guidance(entry.family) if entry.guidance is None else entry.guidance
+    return replace(entry, guidance=guidance, width=entry.width or side, height=entry.height or side)
