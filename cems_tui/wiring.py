@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from cems_tui.generation.families import EngineSettings
     from cems_tui.generation.function import GenerationFunction
     from cems_tui.generation.pipeline import Pipeline
-    from cems_tui.models.background import Stop
-    from cems_tui.models.fetching import Emit
-    from cems_tui.models.pull import Ask, Puller
     from cems_tui.quality.panel import MixedReading, Panel
     from cems_tui.quality.score import Scorer
     from cems_tui.routing.shelf import RouterShelf
@@ -71,21 +68,6 @@ def build_planner(chosen: settings.Settings, store: Store) -> Planner:
         vocabulary=StarterVocabulary(),
         weight_budget_bytes=weight_budget(chosen),
     )
-
-
-def puller(emit: Emit, ask: Ask, stop: Stop = lambda: False) -> Puller:
-    """Pulls models from the Hub into this profile."""
-    from cems_tui.models.hub import Hub
-    from cems_tui.models.pull import Puller
-
-    here = paths.current()
-    known = catalog.known_models()
-    return Puller(Hub(), here.models, model_locks(), known, emit, ask, stop)
-
-
-def model_locks() -> Path:
-    """Where it is kept who changes which model."""
-    return paths.current().state / "models"
 
 
 def weight_budget(chosen: settings.Settings) -> int:

@@ -17,6 +17,7 @@ from cems_tui.cli import (
     doctor,
     generate,
     history,
+    keeping,
     models,
     pulling,
     route,
@@ -61,6 +62,7 @@ route.register(app)
 why.register(app)
 models.register(app)
 pulling.register(app)
+keeping.register(app)
 history.register(app)
 bench.register(app)
 router.register(app)

@@ -52,7 +52,7 @@ def pull(
     quiet: o.Quiet = False,
 ) -> None:
     """Fetch models from the Hub: resumable, verified, never half-installed."""
-    from cems_tui import wiring
+    from cems_tui import model_wiring
     from cems_tui.cli import output
     from cems_tui.cli.downloading import PullNarrator, plan_lines, plan_row
     from cems_tui.models.target import Wish
@@ -68,7 +68,7 @@ def pull(
     )
     wishes = [Wish(typed, *settings) for typed in names]
     narrator = PullNarrator(json=json, quiet=quiet)
-    puller = wiring.puller(narrator, asking(yes))
+    puller = model_wiring.puller(narrator, asking(yes))
     if not dry_run:
         _pull_all(puller, wishes, narrator.close)
         return

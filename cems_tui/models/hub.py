@@ -166,7 +166,7 @@ class Hub:
             Transient: the line dropped, or the server asks to come back.
         """
         from huggingface_hub import get_session, hf_hub_url
-        from huggingface_hub.utils import build_hf_headers
+        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
         address = hf_hub_url(repo, path, revision=commit, endpoint=self._endpoint)
         headers = {**build_hf_headers(library_name="cems-tui"), "Accept-Encoding": "identity"}
@@ -279,7 +279,7 @@ def _timeout() -> Any:
 
 
 def _refuse_failure(response: Response) -> None:
-    from huggingface_hub.utils import hf_raise_for_status
+    from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
     if response.status_code == _BROKEN_RANGE:
         raise RangeRefused

@@ -164,8 +164,11 @@ def refuse_pickle(path: Path) -> None:
 
 
 def _config(folder: Path) -> Mapping[str, Any]:
-    path = folder / "config.json"
-    return read_json(path) if path.is_file() else {}
+    """A component's settings; none where they cannot be read: loading it will say so."""
+    try:
+        return read_json(folder / "config.json")
+    except WeightsError:
+        return {}
 
 
 def _selected(repository: Repository, index: Mapping[str, Any] | None) -> Selection:
