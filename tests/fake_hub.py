@@ -111,6 +111,14 @@ class FakeHub:
             server.shutdown()
             server.server_close()
 
+    def die(self) -> None:
+        """Be gone, as with the network: nothing answers at this address any more."""
+        from huggingface_hub import close_session
+
+        self._server.shutdown()
+        self._server.server_close()
+        close_session()
+
     def fail(self, path: str, fault: Fault, times: int = 1) -> None:
         """Let the next requests for a file (or `/api/…`) go wrong."""
         self.faults[path].extend([fault] * times)

@@ -118,11 +118,11 @@ def test_a_file_that_stays_wrong_is_never_installed(desk: Desk, path: str) -> No
 
 
 def test_a_corrupted_beginning_on_the_disk_is_noticed(desk: Desk) -> None:
-    desk.hub.fail(UNET, Fault(drop_after=MIDDLE, always=True))
+    desk.hub.fail(UNET, Fault(drop_after=MIDDLE))
+    desk.hub.fail(UNET, Fault(status=404, code="EntryNotFound"))
     with pytest.raises(DownloadError):
         desk.pull()
-    desk.hub.faults.clear()
-    (part,) = desk.models.rglob("*.part")
+    (part,) = (part for part in desk.models.rglob("*.part") if part.stat().st_size >= 100_000)
     data = bytearray(part.read_bytes())
     data[100] ^= 1
     part.write_bytes(data)
@@ -181,8 +181,7 @@ def test_a_long_retry_after_is_told_not_waited_for(desk: Desk) -> None:
 
 def test_without_a_network_an_installed_model_stays_and_another_is_refused(desk: Desk) -> None:
     installed = desk.pull()
-    desk.hub._server.shutdown()
-    desk.hub._server.server_close()
+    desk.hub.die()
     assert desk.pull().path == installed.path
     with pytest.raises(Unreachable):
         desk.pull("org/Other")
@@ -301,8 +300,7 @@ def test_a_disk_that_becomes_full_keeps_what_was_fetched(
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
     assert failed.value.exit_code == 8
-    (part,) = desk.models.rglob("*.part")
-    assert part.stat().st_size == MIDDLE
+    assert MIDDLE in [part.stat().st_size for part in desk.models.rglob("*.part")]
     desk.assert_whole(desk.pull())
 
 

@@ -93,16 +93,18 @@ class FileDownload:
         """All its bytes in `part`, flushed to the disk; and their digests."""
         with storage(str(part)), part.open("ab", buffering=0) as out:
             digests = self._taken_up(part, out)
-            failures = 0
+            failures, most = 0, self.have
             while self.have < self.file.size:
-                before = self.have
                 failure = self._attempt(out, digests)
                 if self.have >= self.file.size:
                     break
+                # Only bytes that were never there are worth another round of patience.
+                failures = 1 if self.have > most else failures + 1
+                most = max(most, self.have)
                 if failure is None:  # what we have is no beginning of it
                     out.truncate(0)
-                    digests, self.have, failure = self._fresh(), 0, Transient("it became shorter")
-                failures = 1 if self.have > before else failures + 1
+                    digests, self.have = self._fresh(), 0
+                    failure = Transient(f"{self.file.path}: the server has less of it than listed")
                 self._wait(failures, failure)
             refuse_stopped(self.stop)
             os.fsync(out.fileno())

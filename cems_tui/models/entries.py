@@ -67,9 +67,9 @@ def changed(old: Entry, wish: Wish, found: Found) -> Entry:
     )
 
 
-def with_facts(entry: Entry, folder: Path) -> Entry:
-    """The entry with what the configs tell, where nobody said otherwise."""
-    if entry.pipeline is None:
+def with_facts(entry: Entry, found: Found, folder: Path) -> Entry:
+    """The entry with what the configs tell, where neither user nor catalog said otherwise."""
+    if entry.pipeline is None or found.target.known is not None:
         return entry
     side = native_side(folder)
     guidance = default_guidance(entry.family) if entry.guidance is None else entry.guidance

@@ -246,7 +246,7 @@ class Puller:
             install.settle(found.places)
             folder = found.places.final
         entry = replace(
-            with_facts(wanted, folder),
+            with_facts(wanted, found, folder),
             files=tuple(_hashed(file, folder, filled.sha256) for file in wanted.files),
             folder=ledger.relative(folder),
             owned=filled.snapshot is None,
