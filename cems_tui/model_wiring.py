@@ -93,6 +93,11 @@ def remove_model(name: str, stop: Stop = never) -> Removal:
         return remove(_removable(name, ledger), ledger)
 
 
+def entry_of(name: str) -> Entry | None:
+    """What is recorded of the model of that name; None of those that were never pulled."""
+    return Ledger.read(paths.current().models).entries.get(name)
+
+
 def named(name: str, ledger: Ledger) -> Entry | str:
     """What is recorded of a model, by its name, function or ORG/REPO; the pack's models by name.
 

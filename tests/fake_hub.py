@@ -24,6 +24,8 @@ API = re.compile(r"/api/models/([^/]+/[^/]+)(?:/revision/([^/]+))?")
 RESOLVE = re.compile(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 LARGE = (".safetensors", ".bin", ".ckpt", ".msgpack", ".onnx")
 PIECE = 1 << 16
+LARGE_PIECE = 1 << 22
+"""Written at once when nothing shall go wrong."""
 
 
 @dataclass
@@ -86,7 +88,7 @@ class FakeHub:
         self._lock = threading.Lock()
         self._server = _serve(self, _HubHandler)
         self._storage = _serve(self, _StorageHandler)
-        self._commits: dict[str, str] = {}
+        self._digests: dict[int, tuple[bytes, str]] = {}
 
     @property
     def url(self) -> str:
@@ -131,6 +133,11 @@ class FakeHub:
                 return Fault()
             return waiting[0] if waiting[0].always else waiting.pop(0)
 
+    def settle(self) -> None:
+        """Fix every commit, and hash no content again: for repositories that are large."""
+        for repo in self.repos:
+            self.shas[repo] = self.commit(repo)
+
     def commit(self, repo: str) -> str:
         """The commit of a repository: of its content, unless told to stay."""
         if repo in self.shas:
@@ -139,6 +146,13 @@ class FakeHub:
         for path, data in sorted(self.repos[repo].items()):
             digest.update(f"{path} {len(data)} {hashlib.sha1(data).hexdigest()}".encode())
         return digest.hexdigest()
+
+    def digest(self, data: bytes, large: bool) -> str:
+        """The sha256 of a large file, git's blob id of a small one."""
+        if id(data) not in self._digests:
+            digest = hashlib.sha256(data).hexdigest() if large else git_sha1(data)
+            self._digests[id(data)] = (data, digest)  # kept, so that its id stays its own
+        return self._digests[id(data)][1]
 
     def bytes_sent(self, path: str) -> int:
         """Bytes of a file that were sent, in all."""
@@ -218,8 +232,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, body: memoryview, fault: Fault, note: Asked) -> None:
         limit = min(x for x in (fault.drop_after, fault.hang_after, len(body)) if x is not None)
+        piece_bytes = LARGE_PIECE if fault == Fault() else PIECE
         while note.sent < limit:
-            piece = body[note.sent : min(note.sent + PIECE, limit)]
+            piece = body[note.sent : min(note.sent + piece_bytes, limit)]
             self.wfile.write(piece)
             note.sent += len(piece)
             if fault.seconds_a_piece:
@@ -281,7 +296,7 @@ class _HubHandler(_Handler):
         if data is None:
             return self.refuse(404, "EntryNotFound", X_Repo_Commit=commit)
         large = path.endswith(LARGE)
-        tag = f'"{hashlib.sha256(data).hexdigest() if large else git_sha1(data)}"'
+        tag = f'"{self.hub.digest(data, large)}"'
         if large and self.hub.redirect:
             return self.reply(
                 302,
@@ -341,6 +356,7 @@ def main() -> None:
         folder.relative_to(root).as_posix(): folder_of_files(folder) for folder in root.glob("*/*")
     }
     with FakeHub(repos) as hub:
+        hub.settle()
         print(hub.url, flush=True)
         sys.stdin.read()
 
