@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import threading
@@ -351,7 +352,9 @@ def _cache(
     root = tmp_path / "hub" / "models--org--Tiny"
     for path in paths:
         data = (blobs or {}).get(path, desk.hub.repos["org/Tiny"][path])
-        blob = root / "blobs" / git_sha1(desk.hub.repos["org/Tiny"][path])
+        right = desk.hub.repos["org/Tiny"][path]
+        large = path.endswith(".safetensors")
+        blob = root / "blobs" / (hashlib.sha256(right).hexdigest() if large else git_sha1(right))
         link = root / "snapshots" / commit / path
         blob.parent.mkdir(parents=True, exist_ok=True)
         link.parent.mkdir(parents=True, exist_ok=True)
@@ -369,6 +372,22 @@ def test_a_model_that_is_whole_in_the_hub_s_cache_is_used_in_place(
     assert desk.hub.bytes_sent(UNET) == 0
     assert catalog.current()["tiny@20"].model.path == snapshot
     assert not desk.entry().owned
+
+
+@pytest.mark.parametrize("missing", [None, UNET])
+def test_offline_a_model_of_the_hub_s_cache_is_used_if_it_is_whole(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str | None
+) -> None:
+    snapshot = _cache(desk, tmp_path, WANTED - {missing})
+    (snapshot.parent.parent / "refs").mkdir()
+    (snapshot.parent.parent / "refs" / "main").write_text(snapshot.name)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    if missing is None:
+        assert desk.pull().path == snapshot
+        assert desk.entry().commit == snapshot.name
+    else:
+        with pytest.raises(DownloadError, match="HF_HUB_OFFLINE"):
+            desk.pull()
 
 
 def test_a_file_of_the_hub_s_cache_is_linked_and_the_others_fetched(

@@ -132,14 +132,10 @@ class Hub:
         listed = next((file for file in repository.files if file.path == INDEX), None)
         if listed is None:
             return None
-        with self.open(repository.repo, repository.commit, INDEX, 0) as stream:
-            body = bytearray()
-            for chunk in stream.chunks:
-                body += chunk
-                if len(body) > _LARGEST_INDEX_BYTES:
-                    break
+        there = self.cached(repository.repo, repository.commit, INDEX)
+        body = self._small(repository, INDEX) if there is None else there.read_bytes()
         try:
-            index = json.loads(bytes(body))
+            index = json.loads(body)
         except ValueError:
             index = None
         if not isinstance(index, dict):
@@ -155,6 +151,28 @@ class Hub:
 
         found = try_to_load_from_cache(repo, path, revision=commit)
         return Path(found) if isinstance(found, str) else None
+
+    def cached_repository(self, repo: str, revision: str | None) -> Repository | None:
+        """What the user's own Hub cache holds of a pipeline, without asking the Hub.
+
+        Its files are named by their digests. None when no pipeline of that name is there.
+        """
+        index = self.cached(repo, revision or "main", INDEX)
+        if index is None:
+            return None
+        root = index.parent
+        files = [path for path in sorted(root.rglob("*")) if path.is_file()]
+        return Repository(repo, root.name, tuple(_of_cache(path, root) for path in files))
+
+    def _small(self, repository: Repository, path: str) -> bytes:
+        """The content of a small file."""
+        with self.open(repository.repo, repository.commit, path, 0) as stream:
+            body = bytearray()
+            for chunk in stream.chunks:
+                body += chunk
+                if len(body) > _LARGEST_INDEX_BYTES:
+                    break
+        return bytes(body)
 
     @contextmanager
     def open(self, repo: str, commit: str, path: str, offset: int) -> Iterator[Stream]:
@@ -260,6 +278,18 @@ def _listed(repo: str, sibling: Any) -> RemoteFile:
         size=int(sibling.size),
         sha256=None if large is None else large.sha256,
         git_sha1=sibling.blob_id if large is None else None,
+    )
+
+
+def _of_cache(path: Path, root: Path) -> RemoteFile:
+    """A file of the cache; its blob is named by its sha256, a small one's by git's id."""
+    digest = path.resolve().name
+    known = set(digest) <= set("0123456789abcdef")
+    return RemoteFile(
+        path=path.relative_to(root).as_posix(),
+        size=path.stat().st_size,
+        sha256=digest if known and len(digest) == 64 else None,
+        git_sha1=digest if known and len(digest) == 40 else None,
     )
 
 

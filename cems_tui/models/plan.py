@@ -29,6 +29,7 @@ _WEIGHTS = re.compile(
     r"(?P<base>[^.]+?)(?:\.(?P<variant>[A-Za-z]\w*))?(?P<shard>-\d{5}-of-\d{5})?"
     r"(?:\.(?P<late>[A-Za-z]\w*))?\.safetensors"
 )
+_SHARDS = re.compile(r"-\d{5}-of-(\d{5})")
 _SHARD_INDEX = re.compile(r".*\.index(?:\.(?P<variant>\w+))?\.json")
 
 
@@ -112,6 +113,26 @@ def component_names(index: Mapping[str, Any]) -> list[str]:
         for name, value in index.items()
         if isinstance(value, list) and len(value) == 2 and all(isinstance(v, str) for v in value)
     ]
+
+
+def missing_parts(selection: Selection, index: Mapping[str, Any]) -> list[str]:
+    """Components of which weights, or all files, are not among those selected."""
+    paths = [file.path for file in selection.files]
+    return [
+        name
+        for name in component_names(index)
+        if name not in _OPTIONAL
+        and not _is_whole([path for path in paths if path.startswith(f"{name}/")], name)
+    ]
+
+
+def _is_whole(paths: list[str], component: str) -> bool:
+    """Whether a component has files; a network has weights, and every shard of them."""
+    weights = [path for path in paths if path.endswith(".safetensors")]
+    if f"{component}/config.json" in paths and not weights:
+        return False
+    totals = {int(found[1]) for path in weights if (found := _SHARDS.search(path))}
+    return bool(paths) and (not totals or totals == {len(weights)})
 
 
 def refuse_unsafe(path: str, repo: str) -> None:

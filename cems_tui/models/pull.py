@@ -25,7 +25,7 @@ from cems_tui.models.inspect import family_of
 from cems_tui.models.ledger import Entry, Ledger, PinnedFile, folder_name
 from cems_tui.models.lock import held
 from cems_tui.models.patience import Patience
-from cems_tui.models.plan import RemoteFile, Repository, Selection
+from cems_tui.models.plan import RemoteFile, Repository, Selection, missing_parts
 from cems_tui.models.plan import wanted as wanted_files
 from cems_tui.models.target import Known, Target, Wish, hold_to, is_noncommercial, resolve
 
@@ -44,6 +44,8 @@ class Hub(Protocol):
     def describe(self, repo: str, revision: str | None) -> Repository: ...
 
     def index(self, repository: Repository) -> dict[str, Any] | None: ...
+
+    def cached_repository(self, repo: str, revision: str | None) -> Repository | None: ...
 
     def cached(self, repo: str, commit: str, path: str) -> Path | None: ...
 
@@ -115,8 +117,11 @@ class Puller:
         except Unreachable:
             # Nothing speaks against what is recorded and whole.
             if old is None or wish.revision is not None or not _is_whole(old, old.files, ledger):
-                raise
-            return old, 0, True
+                found = self._found_in_cache(wish, target)
+                if found is None:
+                    raise
+            else:
+                return old, 0, True
         self.emit(found.planned)
         same = old is not None and old.commit == found.repository.commit
         if old is not None and same and _is_whole(old, found.files, ledger):
@@ -134,8 +139,18 @@ class Puller:
             _drop_old(old, ledger)
         return entry, fetched, False
 
-    def _find(self, wish: Wish, target: Target) -> Found:
-        repository = self._describe(target)
+    def _found_in_cache(self, wish: Wish, target: Target) -> Found | None:
+        """The model in the user's own Hub cache, if all of it is there."""
+        repository = self.hub.cached_repository(target.repo, target.revision)
+        index = None if repository is None else self.hub.index(repository)
+        if repository is None or index is None:
+            return None
+        if missing_parts(wanted_files(repository, index), index):
+            return None
+        return self._find(wish, target, repository)
+
+    def _find(self, wish: Wish, target: Target, repository: Repository | None = None) -> Found:
+        repository = repository or self._describe(target)
         entry, index = target.entry, None
         if target.pinned and entry is not None and entry.files:
             selection, pipeline = Selection(hold_to(entry, repository)), entry.pipeline
