@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlparse
 
 API = re.compile(r"/api/models/([^/]+/[^/]+)(?:/revision/([^/]+))?")
+TREE = re.compile(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)")
 RESOLVE = re.compile(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 LARGE = (".safetensors", ".bin", ".ckpt", ".msgpack", ".onnx")
 PIECE = 1 << 16
@@ -135,8 +136,10 @@ class FakeHub:
 
     def settle(self) -> None:
         """Fix every commit, and hash no content again: for repositories that are large."""
-        for repo in self.repos:
+        for repo, files in self.repos.items():
             self.shas[repo] = self.commit(repo)
+            for path, data in files.items():
+                self.digest(data, path.endswith(LARGE))
 
     def commit(self, repo: str) -> str:
         """The commit of a repository: of its content, unless told to stay."""
@@ -251,6 +254,8 @@ class _HubHandler(_Handler):
         path = unquote(urlparse(self.path).path)
         if match := API.fullmatch(path):
             return self._describe(match[1], match[2])
+        if match := TREE.fullmatch(path):
+            return self._tree(match[1])
         if match := RESOLVE.fullmatch(path):
             return self._resolve(match[1], match[2], match[3])
         return self.refuse(404, None)
@@ -282,8 +287,33 @@ class _HubHandler(_Handler):
             "tags": [f"license:{self.hub.licence}"],
             "cardData": {"license": self.hub.licence},
             "downloads": 0,
-            "siblings": [_sibling(p, d) for p, d in self.hub.repos[repo].items()],
+            "siblings": [self._sibling(p, d) for p, d in self.hub.repos[repo].items()],
         }
+        self.reply(200, json.dumps(told).encode(), Content_Type="application/json")
+
+    def _sibling(self, path: str, data: bytes) -> dict[str, Any]:
+        large = path.endswith(LARGE)
+        told: dict[str, Any] = {"rfilename": path, "size": len(data)}
+        told["blobId"] = "0" * 40 if large else self.hub.digest(data, large)
+        if large:
+            sha256 = self.hub.digest(data, large)
+            told["lfs"] = {"sha256": sha256, "size": len(data), "pointerSize": 134}
+        return told
+
+    def _tree(self, repo: str) -> None:
+        """What `hf download` asks for; ours asks for the description only."""
+        if self._may_not(repo):
+            return
+        told = []
+        for path, data in self.hub.repos[repo].items():
+            large = path.endswith(LARGE)
+            entry: dict[str, Any] = {"type": "file", "path": path, "oid": "0" * 40}
+            digest = self.hub.digest(data, large)
+            if large:
+                entry["lfs"] = {"oid": digest, "size": len(data), "pointerSize": 134}
+            else:
+                entry["oid"] = digest
+            told.append({**entry, "size": len(data)})
         self.reply(200, json.dumps(told).encode(), Content_Type="application/json")
 
     def _resolve(self, repo: str, revision: str, path: str) -> None:
@@ -321,14 +351,6 @@ class _StorageHandler(_Handler):
         fault = self.hub.fault(path)
         if not self.failed(fault):
             self.send_file(path, self.hub.repos["/".join(parts[:2])][path], fault)
-
-
-def _sibling(path: str, data: bytes) -> dict[str, Any]:
-    listed: dict[str, Any] = {"rfilename": path, "size": len(data), "blobId": git_sha1(data)}
-    if path.endswith(LARGE):
-        sha256 = hashlib.sha256(data).hexdigest()
-        listed["lfs"] = {"sha256": sha256, "size": len(data), "pointerSize": 134}
-    return listed
 
 
 def git_sha1(data: bytes) -> str:

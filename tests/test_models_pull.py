@@ -16,9 +16,9 @@ from cems_tui import catalog
 from cems_tui.errors import DownloadError, Interrupted, StorageError, UsageError, WeightsError
 from cems_tui.models import install
 from cems_tui.models.events import ModelEvent, Progressed, Waited
-from cems_tui.models.hub import Unreachable
 from cems_tui.models.ledger import Ledger
 from cems_tui.models.lock import held
+from cems_tui.models.transient import Unreachable
 from tests.fake_hub import Fault, git_sha1, in_seconds
 from tests.hub_fixtures import UNET, WANTED, Desk, desk, noise, online, pipeline_files
 

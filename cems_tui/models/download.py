@@ -14,9 +14,9 @@ from typing import Any, Protocol
 from cems_tui.errors import DownloadError
 from cems_tui.models.background import Stop, never, pause, refuse_stopped
 from cems_tui.models.files import Digests, flush_folder, read_into, storage
-from cems_tui.models.hub import RangeRefused, Transient, Unreachable
 from cems_tui.models.patience import Patience
 from cems_tui.models.plan import RemoteFile
+from cems_tui.models.transient import RangeRefused, Transient, Unreachable
 
 PART = ".part"
 """Ending of a file that is not whole yet."""

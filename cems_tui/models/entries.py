@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cems_tui.digest import file_digest
 from cems_tui.models import install
 from cems_tui.models.events import Planned
 from cems_tui.models.inspect import default_guidance, family_of, native_side
-from cems_tui.models.ledger import DEFAULT_STEPS, Entry, PinnedFile
+from cems_tui.models.ledger import DEFAULT_STEPS, Entry, Ledger, PinnedFile
 from cems_tui.models.plan import RemoteFile, Repository
 from cems_tui.models.target import Target, Wish
 
@@ -74,3 +76,25 @@ def with_facts(entry: Entry, found: Found, folder: Path) -> Entry:
     side = native_side(folder)
     guidance = default_guidance(entry.family) if entry.guidance is None else entry.guidance
     return replace(entry, guidance=guidance, width=entry.width or side, height=entry.height or side)
+
+
+def hashed(file: PinnedFile, folder: Path, sha256: Mapping[str, str]) -> PinnedFile:
+    """The file with its sha256; the small ones that an earlier pull fetched are read."""
+    digest = sha256.get(file.path) or file.sha256
+    return replace(file, sha256=digest or file_digest(folder / file.path).removeprefix("sha256:"))
+
+
+def is_whole(
+    entry: Entry, files: tuple[RemoteFile, ...] | tuple[PinnedFile, ...], ledger: Ledger
+) -> bool:
+    """Whether every file is in the entry's folder, by its size."""
+    folder = ledger.present(entry)
+    return (
+        folder is not None
+        and bool(files)
+        and all(
+            install.size_of(folder / file.path)
+            == (file.size if isinstance(file, RemoteFile) else file.bytes)
+            for file in files
+        )
+    )

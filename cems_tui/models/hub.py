@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cems_tui.errors import CemsError, DownloadError, UsageError, WeightsError
-from cems_tui.models.plan import INDEX, RemoteFile, Repository
+from cems_tui.models.listing import licence, listed, of_cache
+from cems_tui.models.plan import INDEX, Repository
+from cems_tui.models.transient import RangeRefused, Transient, Unreachable, reason, retry_after
 
 if TYPE_CHECKING:
     from httpx2 import Response
@@ -30,28 +32,6 @@ _LARGEST_INDEX_BYTES = 1_000_000
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _BROKEN_RANGE = 416
 _REFUSED = frozenset({401, 403})
-
-
-class Transient(Exception):
-    """Something that may pass: asking again is worth it."""
-
-    def __init__(
-        self, message: str, wait_seconds: float | None = None, *, refused: bool = False
-    ) -> None:
-        super().__init__(message)
-        self.wait_seconds = wait_seconds
-        """What the server asks to wait (Retry-After); None when it did not say."""
-
-        self.refused = refused
-        """Whether access was refused: an address that expired is renewed by asking once more."""
-
-
-class Unreachable(DownloadError):
-    """The Hub cannot be asked: no network, no server, or HF_HUB_OFFLINE."""
-
-
-class RangeRefused(Exception):
-    """The server has no byte where we wanted to go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +96,8 @@ class Hub:
         return Repository(
             repo=repo,
             commit=info.sha,
-            files=tuple(_listed(repo, sibling) for sibling in info.siblings),
-            licence=_licence(info),
+            files=tuple(listed(repo, sibling) for sibling in info.siblings),
+            licence=licence(info),
             gated=bool(info.gated),
         )
 
@@ -162,7 +142,7 @@ class Hub:
             return None
         root = index.parent
         files = [path for path in sorted(root.rglob("*")) if path.is_file()]
-        return Repository(repo, root.name, tuple(_of_cache(path, root) for path in files))
+        return Repository(repo, root.name, tuple(of_cache(path, root) for path in files))
 
     def _small(self, repository: Repository, path: str) -> bytes:
         """The content of a small file."""
@@ -250,8 +230,8 @@ class Hub:
             return Transient(f"access to {path or repo} was refused ({status})", refused=True)
         if status is not None and status not in _RETRIED:
             return DownloadError(f"the Hub answered {status} for {path or repo}", _LATER)
-        waits = _retry_after(error)
-        return Transient(f"{_host(self._endpoint)}: {_reason(error, status)}", waits)
+        waits = retry_after(error)
+        return Transient(f"{_host(self._endpoint)}: {reason(error, status)}", waits)
 
     def _gated(self, repo: str) -> DownloadError:
         return DownloadError(
@@ -267,39 +247,6 @@ def _gone(what: str) -> DownloadError:
     return DownloadError(
         f"{what} is not on the Hub", "Choose another with --revision (`main` is the newest)."
     )
-
-
-def _listed(repo: str, sibling: Any) -> RemoteFile:
-    if sibling.size is None:
-        raise DownloadError(f"the Hub does not say how large {repo}/{sibling.rfilename} is")
-    large = sibling.lfs
-    return RemoteFile(
-        path=sibling.rfilename,
-        size=int(sibling.size),
-        sha256=None if large is None else large.sha256,
-        git_sha1=sibling.blob_id if large is None else None,
-    )
-
-
-def _of_cache(path: Path, root: Path) -> RemoteFile:
-    """A file of the cache; its blob is named by its sha256, a small one's by git's id."""
-    digest = path.resolve().name
-    known = set(digest) <= set("0123456789abcdef")
-    return RemoteFile(
-        path=path.relative_to(root).as_posix(),
-        size=path.stat().st_size,
-        sha256=digest if known and len(digest) == 64 else None,
-        git_sha1=digest if known and len(digest) == 40 else None,
-    )
-
-
-def _licence(info: Any) -> str | None:
-    card = info.card_data
-    named = getattr(card, "license_name", None) or getattr(card, "license", None)
-    if isinstance(named, str):
-        return named
-    tags = [tag.removeprefix("license:") for tag in info.tags or () if tag.startswith("license:")]
-    return tags[0] if tags else None
 
 
 def _timeout() -> Any:
@@ -325,28 +272,6 @@ def _begins_at(response: Response, offset: int) -> int:
     told = response.headers.get("content-range", "")
     start = told.removeprefix("bytes").strip().split("-")[0]
     return int(start) if start.isdigit() else offset
-
-
-def _retry_after(error: Exception) -> float | None:
-    """Seconds the server asks to wait, given as seconds or as a date."""
-    response = getattr(error, "response", None)
-    told = None if response is None else response.headers.get("retry-after")
-    if told is None:
-        return None
-    if told.strip().isdigit():
-        return float(told)
-    from datetime import UTC, datetime
-    from email.utils import parsedate_to_datetime
-
-    with suppress(ValueError):
-        return max(0.0, (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds())
-    return None
-
-
-def _reason(error: Exception, status: int | None) -> str:
-    if status is not None:
-        return f"busy ({status})"
-    return str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
 
 
 def _host(endpoint: str) -> str:

@@ -11,23 +11,22 @@ from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
 from cems_tui import paths
-from cems_tui.digest import file_digest
 from cems_tui.errors import DownloadError, UsageError
 from cems_tui.models import install
 from cems_tui.models.background import Stop, never, pause, stoppable
 from cems_tui.models.download import gave_up
-from cems_tui.models.entries import Found, changed, pinned, steps_of, with_facts
+from cems_tui.models.entries import Found, changed, hashed, is_whole, pinned, steps_of, with_facts
 from cems_tui.models.events import Installed, Planned, Waited
 from cems_tui.models.fetching import Emit, Fetching
 from cems_tui.models.files import free_bytes
-from cems_tui.models.hub import Transient, Unreachable
 from cems_tui.models.inspect import family_of
-from cems_tui.models.ledger import Entry, Ledger, PinnedFile, folder_name
+from cems_tui.models.ledger import Entry, Ledger, folder_name
 from cems_tui.models.lock import held
 from cems_tui.models.patience import Patience
-from cems_tui.models.plan import RemoteFile, Repository, Selection, missing_parts
+from cems_tui.models.plan import Repository, Selection, missing_parts
 from cems_tui.models.plan import wanted as wanted_files
 from cems_tui.models.target import Known, Target, Wish, hold_to, is_noncommercial, resolve
+from cems_tui.models.transient import Transient, Unreachable
 
 Ask = Callable[[str], bool]
 """Puts a question to the user; True is yes."""
@@ -116,7 +115,7 @@ class Puller:
             found = self._find(wish, target)
         except Unreachable:
             # Nothing speaks against what is recorded and whole.
-            if old is None or wish.revision is not None or not _is_whole(old, old.files, ledger):
+            if old is None or wish.revision is not None or not is_whole(old, old.files, ledger):
                 found = self._found_in_cache(wish, target)
                 if found is None:
                     raise
@@ -124,7 +123,7 @@ class Puller:
                 return old, 0, True
         self.emit(found.planned)
         same = old is not None and old.commit == found.repository.commit
-        if old is not None and same and _is_whole(old, found.files, ledger):
+        if old is not None and same and is_whole(old, found.files, ledger):
             return ledger.write(changed(old, wish, found)), 0, True
         accepted = self._agreed(found.planned, None if old is None else old.accepted)
         needed, free = found.planned.download_bytes, found.planned.free_bytes
@@ -262,7 +261,7 @@ class Puller:
             folder = found.places.final
         entry = replace(
             with_facts(wanted, found, folder),
-            files=tuple(_hashed(file, folder, filled.sha256) for file in wanted.files),
+            files=tuple(hashed(file, folder, filled.sha256) for file in wanted.files),
             folder=ledger.relative(folder),
             owned=filled.snapshot is None,
         )
@@ -270,28 +269,6 @@ class Puller:
 
     def _queued(self, model: str, holder: str) -> None:
         self.emit(Waited(model, f"{holder} is pulling it", None))
-
-
-def _hashed(file: PinnedFile, folder: Path, sha256: Mapping[str, str]) -> PinnedFile:
-    """The file with its sha256; the small ones that an earlier pull fetched are read."""
-    digest = sha256.get(file.path) or file.sha256
-    return replace(file, sha256=digest or file_digest(folder / file.path).removeprefix("sha256:"))
-
-
-def _is_whole(
-    entry: Entry, files: tuple[RemoteFile, ...] | tuple[PinnedFile, ...], ledger: Ledger
-) -> bool:
-    """Whether every file is in the entry's folder, by its size."""
-    folder = ledger.present(entry)
-    return (
-        folder is not None
-        and bool(files)
-        and all(
-            install.size_of(folder / file.path)
-            == (file.size if isinstance(file, RemoteFile) else file.bytes)
-            for file in files
-        )
-    )
 
 
 def _drop_old(old: Entry, ledger: Ledger) -> None:
