@@ -12,24 +12,30 @@ from cems_tui.errors import UsageError
 from cems_tui.generation.function import Catalog
 from cems_tui.routing.card import Card, FunctionFacts
 from cems_tui.routing.checkpoint import save_checkpoint
-from cems_tui.routing.training import KINDS, train
+from cems_tui.routing.kinds import FeatureSet, learner_of
+from cems_tui.routing.order import TrainingOrder
 
 
 def train_router(
-    bench: str, name: str, kind: str, metric: str | None, tell: Callable[[str], None]
+    bench: str,
+    name: str,
+    kind: str,
+    metric: str | None,
+    tell: Callable[[str], None],
+    features: FeatureSet | None = None,
 ) -> Card:
     """Train, evaluate on held-out folds, and save a router under the user's own.
 
     Args:
         metric: None is the only metric; else mixed where nima and clip exist; else the first.
+        features: None is what the kind reads by default.
 
     Raises:
         UnknownName: no such benchmark or metric.
         UsageError: a kind that cannot be trained, a bad name, or too little to learn from.
         StorageError: it cannot be written.
     """
-    if kind not in KINDS:
-        raise UsageError(f"{kind!r} is no kind of router", f"Choose one of {', '.join(KINDS)}.")
+    learner, reads = learner_of(kind, features)
     if not name.strip() or "/" in name or name.startswith("."):
         raise UsageError(f"{name!r} cannot name a router", "Use letters, digits and dashes.")
     with wiring.open_history() as store:
@@ -39,14 +45,18 @@ def train_router(
     if metric is None:
         metric = default_metric(table.metrics)
         tell(f"trained for {metric}; --metric chooses another")
-    checkpoint = train(
-        table,
-        metric=metric,
-        name=name,
-        kind=kind,
-        functions_facts=facts_of(catalog.current()),
-        scorers=scorers,
-        keep_prompts=True,
+    checkpoint = learner.learn(
+        TrainingOrder(
+            table,
+            metric=metric,
+            name=name,
+            kind=kind,
+            features=reads,
+            functions_facts=facts_of(catalog.current()),
+            scorers=scorers,
+            keep_prompts=True,
+            tell=tell,
+        )
     )
     save_checkpoint(paths.current().routers, checkpoint)
     return checkpoint.card

@@ -461,7 +461,9 @@ def test_a_support_model_has_no_functions_and_is_listed(desk: Desk) -> None:
 def test_a_catalog_model_is_installed_under_its_own_name(desk: Desk) -> None:
     desk.hub.repos["stabilityai/sd-turbo"] = pipeline_files()
     desk.known = catalog.known_models()
-    assert desk.pull("stabilityai/sd-turbo", steps=(1, 2)).model == "sd-turbo"
+    installed = desk.pull("stabilityai/sd-turbo", steps=(1, 2))
+    assert installed.model == "sd-turbo"
+    assert installed.functions == ("sd-turbo@1", "sd-turbo@2")
     functions = catalog.current()
     assert functions["sd-turbo@1"].installed
     assert functions["sd-turbo@1"].expected.seconds == pytest.approx(0.176)

@@ -19,6 +19,10 @@ def known_models() -> dict[str, Known]:
             licence=row["licence"],
             in_pack="pack" in row,
             revision=row.get("revision"),
+            functions=tuple(
+                function.get("name", f"{row['name']}@{function['steps']}")
+                for function in row["function"]
+            ),
         )
         for row in table["model"]
     }

@@ -25,7 +25,15 @@ from cems_tui.models.lock import held
 from cems_tui.models.patience import Patience
 from cems_tui.models.plan import Repository, Selection, missing_parts
 from cems_tui.models.plan import wanted as wanted_files
-from cems_tui.models.target import Known, Target, Wish, hold_to, is_noncommercial, resolve
+from cems_tui.models.target import (
+    Known,
+    Target,
+    Wish,
+    functions_of,
+    hold_to,
+    is_noncommercial,
+    resolve,
+)
 from cems_tui.models.transient import Transient, Unreachable
 
 Ask = Callable[[str], bool]
@@ -104,7 +112,7 @@ class Puller:
             bytes=entry.total_bytes,
             downloaded_bytes=fetched,
             seconds=perf_counter() - began,
-            functions=tuple(f"{entry.name}@{step}" for step in entry.steps),
+            functions=functions_of(target, entry.steps),
             already=already,
         )
 
@@ -115,12 +123,12 @@ class Puller:
             found = self._find(wish, target)
         except Unreachable:
             # Nothing speaks against what is recorded and whole.
-            if old is None or wish.revision is not None or not is_whole(old, old.files, ledger):
-                found = self._found_in_cache(wish, target)
-                if found is None:
-                    raise
-            else:
+            if old is not None and wish.revision is None and is_whole(old, old.files, ledger):
                 return old, 0, True
+            cached = self._found_in_cache(wish, target)
+            if cached is None:
+                raise
+            found = cached
         self.emit(found.planned)
         same = old is not None and old.commit == found.repository.commit
         if old is not None and same and is_whole(old, found.files, ledger):
@@ -146,7 +154,10 @@ class Puller:
             return None
         if missing_parts(wanted_files(repository, index), index):
             return None
-        return self._find(wish, target, repository)
+        try:
+            return self._find(wish, target, repository)
+        except DownloadError:
+            return None  # it is not what was recorded, or not all of it
 
     def _find(self, wish: Wish, target: Target, repository: Repository | None = None) -> Found:
         repository = repository or self._describe(target)
@@ -227,7 +238,7 @@ class Puller:
             gated=repository.gated,
             noncommercial=is_noncommercial(licence) or is_noncommercial(repository.licence),
             pipeline=pipeline,
-            functions=tuple(f"{target.name}@{step}" for step in steps),
+            functions=functions_of(target, steps),
             notes=notes,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cems_tui.errors import DownloadError, UnknownName, UsageError
@@ -24,6 +24,8 @@ class Known:
     licence: str
     in_pack: bool = False
     revision: str | None = None
+    functions: tuple[str, ...] = ()
+    """Names of its functions in the catalog."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,12 @@ def _same(pinned: PinnedFile, listed: RemoteFile | None) -> bool:
     if listed.sha256 is not None and pinned.sha256 is not None:
         return listed.sha256 == pinned.sha256
     return pinned.git_sha1 is None or listed.git_sha1 in (None, pinned.git_sha1)
+
+
+def functions_of(target: Target, steps: Iterable[int]) -> tuple[str, ...]:
+    """The names of a model's functions: the catalog's, and one for each of the steps."""
+    named = () if target.known is None else target.known.functions
+    return tuple(dict.fromkeys((*named, *(f"{target.name}@{step}" for step in steps))))
 
 
 def is_noncommercial(licence: str | None) -> bool:

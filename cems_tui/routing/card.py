@@ -9,8 +9,9 @@ from typing import Any
 
 from cems_tui.errors import WeightsError
 from cems_tui.routing.features import FeatureConfig
+from cems_tui.routing.kinds import FeatureSet
 
-FORMAT = 1
+FORMAT = 2
 """Raised when an older program could no longer read what is written."""
 
 DAMAGED = "Train it again with `cems router train`, or import it again."
@@ -25,6 +26,20 @@ class FunctionFacts:
 
     steps: int | None = None
     guidance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderFacts:
+    """The text tower a router reads prompts with."""
+
+    id: str
+    """Where it was found: the name of a pipeline or of a folder."""
+
+    sha256: str
+    """`sha256:…` of the tower's weights and tokenizer, as they were before any training."""
+
+    in_checkpoint: bool = False
+    """Whether the checkpoint holds the tower itself, tuned; else it has to be found here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +73,9 @@ class Card:
     kind: str
     metric: str
     functions: Mapping[str, FunctionFacts]
-    features: FeatureConfig
+    features: FeatureConfig | None
+    """How letters become numbers; None where only the text tower is read."""
+
     settings: Mapping[str, float | int | None]
     """Numbers chosen in training: penalties, K, shrinkage, the novelty limit."""
 
@@ -68,6 +85,9 @@ class Card:
 
     prices: Mapping[str, float | None] = field(default_factory=dict)
     """US dollars a picture that the evaluation used."""
+
+    encoder: EncoderFacts | None = None
+    """The text tower; None for instant features."""
 
     scorers: Mapping[str, str | None] = field(default_factory=dict)
     """The instrument of each metric's scores; None is unknown."""
@@ -95,30 +115,42 @@ class Card:
         )
 
     @property
+    def feature_set(self) -> FeatureSet:
+        """`instant`, or `clip` where a text tower is read."""
+        return "instant" if self.encoder is None else "clip"
+
+    @property
     def verdict(self) -> str:
         """`beats best single`, `ties`, `worse` or `not evaluated`."""
         return str(self.evaluation.get("verdict", "not evaluated"))
 
     def to_json(self, sha256: str) -> dict[str, Any]:
         """The card of a checkpoint whose weights file has this digest."""
-        row = {"summary": self.summary, "verdict": self.verdict, "sha256": sha256, **asdict(self)}
-        row["features"] = self.features.to_json()
+        row: dict[str, Any] = {
+            "summary": self.summary,
+            "verdict": self.verdict,
+            "sha256": sha256,
+            "feature_set": self.feature_set,
+            **asdict(self),
+        }
+        row["features"] = self.features and self.features.to_json()
         return row
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Card:
         """The card that `to_json` wrote; raises KeyError, TypeError or ValueError otherwise."""
-        mixed = row["mixed"]
+        mixed, features, encoder = row["mixed"], row["features"], row.get("encoder")
         return cls(
             name=str(row["name"]),
             kind=str(row["kind"]),
             metric=str(row["metric"]),
             functions={name: FunctionFacts(**facts) for name, facts in row["functions"].items()},
-            features=FeatureConfig.from_json(row["features"]),
+            features=None if features is None else FeatureConfig.from_json(features),
             settings=dict(row["settings"]),
             training=Training(**row["training"]),
             created=str(row["created"]),
             prices=dict(row["prices"]),
+            encoder=None if encoder is None else EncoderFacts(**encoder),
             scorers=dict(row["scorers"]),
             mixed=None
             if mixed is None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cems_tui.errors import StorageError, UsageError, WeightsError
 from cems_tui.routing.calibrate import Dial
@@ -27,9 +28,9 @@ from cems_tui.routing.card import (
     choose_router,
     parse_card,
 )
-from cems_tui.routing.estimator import PromptEstimate
-from cems_tui.routing.estimators.text_router import TextRouter
-from cems_tui.routing.tensors import Tensors, from_tensors, to_tensors
+from cems_tui.routing.estimator import PromptEstimate, QualityEstimator
+from cems_tui.routing.kinds import codec_of
+from cems_tui.routing.towers import NoTowers, Towers
 
 __all__ = [
     "Card",
@@ -44,14 +45,18 @@ __all__ = [
 ]
 
 
+_ESTIMATES = "training_estimates"
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A router ready to be asked: a QualityEstimator with its card and its dial."""
 
     card: Card
-    router: TextRouter
-    training_estimates: np.ndarray[Any, np.dtype[np.float32]]
-    """The router's estimates for its training prompts, shape (N, M): what the dial means."""
+    router: QualityEstimator
+    training_estimates: NDArray[np.float32]
+    """The router's estimates for its training prompts, shape (N, M): what the dial means. Of a
+    classifier the probabilities."""
 
     @property
     def name(self) -> str:
@@ -92,7 +97,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     from safetensors.numpy import save
 
     name = _plain(checkpoint.name)
-    data = save(to_tensors(checkpoint.router, checkpoint.training_estimates))
+    tensors = codec_of(checkpoint.card).to_tensors(checkpoint.router)
+    data = save({**tensors, _ESTIMATES: np.ascontiguousarray(checkpoint.training_estimates)})
     row = checkpoint.card.to_json(f"sha256:{hashlib.sha256(data).hexdigest()}")
     text = json.dumps(row, ensure_ascii=False, indent=1) + "\n"
     card = folder / f"{name}.json"
@@ -107,12 +113,15 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     return card
 
 
-def load_checkpoint(folder: Path, name: str) -> Checkpoint:
+def load_checkpoint(folder: Path, name: str, towers: Towers | None = None) -> Checkpoint:
     """The router of that name in the folder.
+
+    Args:
+        towers: where to find the text tower that a router reads; None where there is none.
 
     Raises:
         WeightsError: a file is missing, damaged, not what the card expects, or from a newer
-            program.
+            program; or the router's text tower is not at hand or is another one.
         UsageError: the name is not a plain one.
     """
     card, expected = _read_card(folder / f"{_plain(name)}.json")
@@ -127,7 +136,9 @@ def load_checkpoint(folder: Path, name: str) -> Checkpoint:
         ) from error
     if f"sha256:{hashlib.sha256(data).hexdigest()}" != expected:
         raise WeightsError(f"{weights.name} is not the file its card was written for", DAMAGED)
-    router, estimates = from_tensors(card, _tensors(data, weights.name))
+    tensors = _tensors(data, weights.name)
+    estimates = _training_estimates(card, tensors.pop(_ESTIMATES, None))
+    router = codec_of(card).from_tensors(card, tensors, towers or NoTowers())
     return Checkpoint(card, router, estimates)
 
 
@@ -177,10 +188,22 @@ def _read_card(path: Path) -> tuple[Card, str]:
     card, digest = parse_card(text, path.name)
     if card.name != path.stem:
         raise WeightsError(f"{path.name} is the card of another router, {card.name}", DAMAGED)
+    codec_of(card)  # a kind of a newer program is not offered to anyone
     return card, digest
 
 
-def _tensors(data: bytes, where: str) -> Tensors:
+def _training_estimates(card: Card, estimates: NDArray[Any] | None) -> NDArray[np.float32]:
+    shape = (card.training.prompts, len(card.functions))
+    if estimates is None or estimates.shape != shape or not np.isfinite(estimates).all():
+        raise WeightsError(
+            f"the weights of router {card.name} are not those of its card: {_ESTIMATES} should "
+            f"be finite numbers of the shape {shape}",
+            DAMAGED,
+        )
+    return np.asarray(estimates, dtype=np.float32)
+
+
+def _tensors(data: bytes, where: str) -> dict[str, NDArray[Any]]:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 

@@ -60,6 +60,11 @@ class QualityEstimate:
     probability: float | None = None
     """P(this function is the best), of classifiers only."""
 
+    @property
+    def worth(self) -> float | None:
+        """What functions are compared by: quality, or of a classifier the probability."""
+        return self.probability if self.quality is None else self.quality
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:

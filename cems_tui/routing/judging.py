@@ -94,7 +94,7 @@ def _asked(
         start = perf_counter()
         estimates = checkpoint.estimate(prompt).estimates
         milliseconds.append((perf_counter() - start) * 1e3)
-        rows.append([estimates[name].quality for name in functions])
+        rows.append([estimates[name].worth for name in functions])
     return np.array(rows, dtype=np.float64), np.array(milliseconds)
 
 

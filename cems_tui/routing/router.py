@@ -60,7 +60,7 @@ def route(
     check_policy(policy)
     asked = asked or Asked()
     known = estimates.estimates if estimates else {}
-    worths = {offer.function: _worth(known.get(offer.function, _UNKNOWN)) for offer in offers}
+    worths = {offer.function: known.get(offer.function, _UNKNOWN).worth for offer in offers}
     _check_classifier(known, policy)
     options = _options(offers, worths, load_cost)
     lambda_per_usd = _lambda(policy, lambda_, options, _ignores_prices(known, policy_is_explicit))
@@ -87,11 +87,6 @@ def route(
         candidates=_candidates(offers, known, options, utilities, choice),
         notes=(*notes, *_prompt_notes(estimates), *_load_notes(offers, load_cost), *extra),
     )
-
-
-def _worth(estimate: QualityEstimate) -> float | None:
-    """Quality, or for a classifier the probability of being the best."""
-    return estimate.probability if estimate.quality is None else estimate.quality
 
 
 def _is_classifier(known: Mapping[str, QualityEstimate]) -> bool:

@@ -10,14 +10,20 @@ from cems_tui.errors import UnknownName
 from cems_tui.generation.function import GenerationFunction
 from cems_tui.routing.card import Card, FunctionFacts, check_compatible, choose_router
 from cems_tui.routing.checkpoint import Checkpoint, list_checkpoints, load_checkpoint
+from cems_tui.routing.towers import Towers
 
 
 class RouterShelf:
     """Checkpoints of several folders, each loaded and checked once, when first asked."""
 
-    def __init__(self, folders: Sequence[Path]) -> None:
-        """Of checkpoints of equal name the first folder's counts."""
+    def __init__(self, folders: Sequence[Path], towers: Towers | None = None) -> None:
+        """Of checkpoints of equal name the first folder's counts.
+
+        Args:
+            towers: the text towers at hand, for the routers that read one.
+        """
         self._folders = folders
+        self._towers = towers
         self._loaded: dict[str, Checkpoint] = {}
 
     @cached_property
@@ -33,15 +39,15 @@ class RouterShelf:
 
         Raises:
             UnknownName: there is none.
-            WeightsError: it is damaged.
+            WeightsError: it is damaged, or its text tower is not here.
         """
         if name not in self._loaded:
             if name not in self._cards:
                 folder = self._damaged(name)
                 if folder is None:
                     raise UnknownName.of("router", name, self._cards)
-                return load_checkpoint(folder, name)  # says what is wrong with it
-            self._loaded[name] = load_checkpoint(self._cards[name][0], name)
+                return load_checkpoint(folder, name, self._towers)  # says what is wrong
+            self._loaded[name] = load_checkpoint(self._cards[name][0], name, self._towers)
         return self._loaded[name]
 
     def default(self, functions: Sequence[str]) -> Checkpoint | None:

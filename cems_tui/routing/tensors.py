@@ -15,15 +15,16 @@ from cems_tui.routing.estimators.neighbours import WordIndex
 from cems_tui.routing.estimators.ridge import Ridge
 from cems_tui.routing.estimators.text_router import Blend, TextRouter, Weights
 from cems_tui.routing.feature_space import Block, FeatureSpace
-from cems_tui.routing.features import COUNT_NAMES, Floats
+from cems_tui.routing.features import COUNT_NAMES
 from cems_tui.routing.intervals import Spread
+from cems_tui.routing.towers import Towers
 
 Tensors = dict[str, NDArray[Any]]
 
 _BLOCKS = ("words", "characters", "content")
 
 
-def to_tensors(router: TextRouter, training_estimates: Floats) -> Tensors:
+def to_tensors(router: TextRouter) -> Tensors:
     """Everything of the router that is not in its card."""
     space = router.space
     tensors: Tensors = {
@@ -38,7 +39,6 @@ def to_tensors(router: TextRouter, training_estimates: Floats) -> Tensors:
         "spread.low": router.spread.low,
         "spread.high": router.spread.high,
         "spread.unfamiliar": router.spread.unfamiliar,
-        "training_estimates": training_estimates,
     }
     for name in _BLOCKS:
         block: Block = getattr(space, name)
@@ -72,24 +72,25 @@ def settings_of(router: TextRouter) -> dict[str, float | int | None]:
     }
 
 
-def from_tensors(card: Card, tensors: Tensors) -> tuple[TextRouter, Floats]:
-    """The router of a card and its tensors, and its estimates for its training prompts.
+def from_tensors(
+    card: Card, tensors: Mapping[str, NDArray[Any]], towers: Towers | None = None
+) -> TextRouter:
+    """The router of a card and its tensors; it reads no text tower.
 
     Raises:
         WeightsError: a tensor is missing, has another shape than the card says, or is not finite.
     """
     try:
         router = _router(card, tensors)
-        estimates = tensors["training_estimates"]
-        _check(card, router, estimates)
+        _check(card, router)
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(
             f"the weights of router {card.name} are not those of its card: {error}", DAMAGED
         ) from error
-    return router, estimates
+    return router
 
 
-def _router(card: Card, tensors: Tensors) -> TextRouter:
+def _router(card: Card, tensors: Mapping[str, NDArray[Any]]) -> TextRouter:
     settings = card.settings
     ridge = None
     if settings["alpha_level"] is not None:
@@ -116,7 +117,9 @@ def _router(card: Card, tensors: Tensors) -> TextRouter:
     )
 
 
-def _space(card: Card, tensors: Tensors) -> FeatureSpace:
+def _space(card: Card, tensors: Mapping[str, NDArray[Any]]) -> FeatureSpace:
+    if card.features is None:
+        raise ValueError("the card says nothing about features")
     words, characters, content = (
         Block(
             tensors[f"{name}.keys"],
@@ -156,7 +159,7 @@ def _number(settings: Mapping[str, float | int | None], name: str) -> float:
     return float(value)
 
 
-def _check(card: Card, router: TextRouter, estimates: Floats) -> None:
+def _check(card: Card, router: TextRouter) -> None:
     """Raises ValueError where a shape or a value cannot be that of the card."""
     width, prompts = len(card.functions), card.training.prompts
     space, index = router.space, router.index
@@ -166,11 +169,10 @@ def _check(card: Card, router: TextRouter, estimates: Floats) -> None:
         "parts": (router.parts, (prompts, 1 + width)),
         "counts.mean": (space.counts_mean, (len(COUNT_NAMES),)),
         "counts.scale": (space.counts_scale, (len(COUNT_NAMES),)),
-        "waves": (space.waves, (len(COUNT_NAMES) + 1, card.features.waves)),
+        "waves": (space.waves, (len(COUNT_NAMES) + 1, space.config.waves)),
         "spread.low": (router.spread.low, (width,)),
         "spread.high": (router.spread.high, (width,)),
         "spread.unfamiliar": (router.spread.unfamiliar, (width,)),
-        "training_estimates": (estimates, (prompts, width)),
         "index.starts": (index.starts, (words + 1,)),
         "index.values": (index.values, index.rows.shape),
     }

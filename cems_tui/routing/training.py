@@ -15,23 +15,28 @@ from cems_tui.bench.score_table import Pivot, ScoreTable
 from cems_tui.errors import UsageError
 from cems_tui.quality.mixed import METRIC as MIXED
 from cems_tui.routing.blending import ALPHAS, NEIGHBOURS, HeldOut, apply_blend, choose_blend
-from cems_tui.routing.card import Card, FunctionFacts, Training
+from cems_tui.routing.card import Card, FunctionFacts
 from cems_tui.routing.checkpoint import Checkpoint
 from cems_tui.routing.estimators.neighbours import Nearest, WordIndex, mean_of, nearest
 from cems_tui.routing.estimators.ridge import Matrix, cross_validated, kernel, primal, solve
 from cems_tui.routing.estimators.text_router import Blend, TextRouter, novelty_of, split_parts
-from cems_tui.routing.evaluation import evaluate
 from cems_tui.routing.feature_space import FeatureSpace, Reading
 from cems_tui.routing.features import FeatureConfig, Floats, grams
-from cems_tui.routing.folds import group_count, grouped_folds
-from cems_tui.routing.intervals import Readings, learn_spread
+from cems_tui.routing.folds import grouped_folds
+from cems_tui.routing.intervals import learn_spread
+from cems_tui.routing.learning import (
+    FOLDS,
+    all_readings,
+    check_learnable,
+    held_out_figures,
+    training_facts,
+)
 from cems_tui.routing.tensors import settings_of
-from cems_tui.routing.training_data import costs_of, filled, known, other_metrics, sampled
+from cems_tui.routing.training_data import costs_of, filled, known, sampled
 
 Kind = Literal["ensemble", "ridge", "knn"]
 KINDS: tuple[Kind, ...] = ("ensemble", "ridge", "knn")
 
-FOLDS = 5
 MOST_PROMPTS = 12_000
 """The kernel of more prompts would need over half a gigabyte; a sample of them is learned."""
 
@@ -93,7 +98,7 @@ def train(
         mixed = constants_of(table)
         table = with_mixed(table, mixed)
     pivot = sampled(known(table.pivot(metric)), MOST_PROMPTS, seed)
-    _check(pivot)
+    check_learnable(pivot)
     data = _prepare(pivot, config or FeatureConfig(), kind, seed)
     held_out, novelty = _held_out(data, kind)
     estimates = _cross_fitted(held_out, data)
@@ -106,13 +111,13 @@ def train(
         functions={one: (functions_facts or {}).get(one, FunctionFacts()) for one in costs},
         features=data.space.config,
         settings=settings_of(router),
-        training=_training(digest, pivot, seed),
+        training=training_facts(digest, pivot, seed),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         prices=costs,
         scorers=dict(scorers or {}),
         mixed=mixed,
         interval=INTERVAL,
-        evaluation=_evaluation(table, pivot, estimates, costs, seed),
+        evaluation=held_out_figures(table, pivot, estimates, costs, seed),
         negated=pivot.negated,
     )
     return Checkpoint(card, router, _own_estimates(router, pivot.prompts))
@@ -135,7 +140,7 @@ def _router(
 ) -> TextRouter:
     """The router refitted on all prompts, with the settings and intervals of held-out ones."""
     blend = choose_blend(held_out, data.parts, np.arange(len(data.parts)))
-    readings = _all_readings(data.pivot)
+    readings = all_readings(data.pivot)
     return TextRouter(
         functions=data.pivot.functions,
         metric=data.pivot.metric,
@@ -149,19 +154,6 @@ def _router(
         novelty_limit=max(LEAST_NOVELTY_LIMIT, float(np.percentile(novelty, NOVELTY_PERCENTILE))),
         prompts=data.pivot.prompts if keep_prompts else (),
     )
-
-
-def _check(pivot: Pivot) -> None:
-    if len(pivot.functions) < 2:
-        raise UsageError(
-            f"{pivot.metric} was scored for {len(pivot.functions)} function",
-            "A router needs at least two to choose from.",
-        )
-    if (groups := group_count(pivot.prompts)) < FOLDS:
-        raise UsageError(
-            f"{groups} different prompts are too few to learn from",
-            f"A router needs at least {FOLDS} that differ in their first words; hundreds are good.",
-        )
 
 
 def _prepare(pivot: Pivot, config: FeatureConfig, kind: Kind, seed: int) -> _Data:
@@ -225,49 +217,3 @@ def _refit(data: _Data, blend: Blend) -> Any:
     dual = np.concatenate([level[:, :1], deviations[:, 1:]], axis=1)
     rows = [reading.features for reading in data.readings]
     return primal(rows, data.space.size, dual, data.parts)
-
-
-def _all_readings(pivot: Pivot) -> Readings:
-    row, column, score = zip(*pivot.readings, strict=True)
-    return Readings(np.array(row), np.array(column), np.array(score, dtype=np.float64))
-
-
-def _training(digest: str, pivot: Pivot, seed: int) -> Training:
-    sources: dict[str, int] = {}
-    for group in pivot.groups:
-        if group:
-            sources[group] = sources.get(group, 0) + 1
-    return Training(
-        table=digest,
-        prompts=len(pivot.prompts),
-        readings=len(pivot.readings),
-        missing=int(np.isnan(pivot.scores).sum()),
-        seed=seed,
-        folds=FOLDS,
-        sources=sources,
-    )
-
-
-def _evaluation(
-    table: ScoreTable,
-    pivot: Pivot,
-    estimates: Floats,
-    costs: Mapping[str, float | None],
-    seed: int,
-) -> dict[str, Any]:
-    """The figures on held-out folds, over the prompts that have every score."""
-    complete = np.flatnonzero(pivot.complete)
-    if not complete.size:
-        return {}
-    prices = [costs[name] for name in pivot.functions]
-    cost = None if None in prices else np.array(prices, dtype=np.float64)
-    figures = evaluate(
-        pivot.scores[complete],
-        estimates[complete].astype(np.float64),
-        cost,
-        pivot.functions,
-        metrics=other_metrics(table, pivot, complete),
-        seed=seed,
-    )
-    head = {"metric": pivot.metric, "split": "folds", "seed": seed}
-    return {**head, **figures.to_json()}
