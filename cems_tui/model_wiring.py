@@ -11,20 +11,22 @@ from cems_tui.models.background import Stop, never
 from cems_tui.models.ledger import Entry, Ledger, folder_name
 
 if TYPE_CHECKING:
+    from cems_tui.models.assembling import Assembler
     from cems_tui.models.fetching import Emit
     from cems_tui.models.importing import Importer
-    from cems_tui.models.pull import Ask, Puller
+    from cems_tui.models.pull import Ask
     from cems_tui.models.remove import Removal
     from cems_tui.models.verify import Verified
 
 
-def puller(emit: Emit, ask: Ask, stop: Stop = never) -> Puller:
+def puller(emit: Emit, ask: Ask, stop: Stop = never) -> Assembler:
     """Pulls models from the Hub."""
+    from cems_tui.models.assembling import Assembler
     from cems_tui.models.hub import Hub
     from cems_tui.models.pull import Puller
 
     known = catalog.known_models()
-    return Puller(Hub(), paths.current().models, _locks(), known, emit, ask, stop)
+    return Assembler(Puller(Hub(), paths.current().models, _locks(), known, emit, ask, stop))
 
 
 def importer(emit: Emit, stop: Stop = never) -> Importer:

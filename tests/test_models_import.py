@@ -141,6 +141,21 @@ def test_a_link_that_leaves_the_folder_is_refused(shelf: Shelf, tmp_path: Path) 
         shelf.bring()
 
 
+def test_a_folder_whose_name_is_no_utf_8_is_imported(shelf: Shelf, tmp_path: Path) -> None:
+    import os
+
+    elsewhere = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    shelf.folder.rename(elsewhere)
+    assert shelf.bring(path=elsewhere) == elsewhere
+    assert catalog.current()["mine@20"].model.path == elsewhere
+
+
+def test_a_model_whose_files_went_away_is_not_installed(shelf: Shelf) -> None:
+    shelf.bring(manner="link")
+    (shelf.folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
+    assert not catalog.current()["mine@20"].installed
+
+
 def test_a_link_within_the_folder_is_fine(shelf: Shelf) -> None:
     (shelf.folder / "unet" / "more.json").symlink_to(shelf.folder / "unet" / "config.json")
     assert shelf.bring(manner="copy").is_dir()
@@ -264,6 +279,40 @@ def test_a_file_that_two_models_use_stays_until_both_are_gone(desk: Desk, tmp_pa
     model_wiring.remove_model("again")
     assert folder is not None
     assert not (desk.models / folder).exists()
+
+
+def test_a_model_made_of_parts_is_put_together_without_copying(desk: Desk) -> None:
+    from cems_tui.models.assembling import Assembler
+    from cems_tui.models.target import Wish
+    from tests.hub_fixtures import noise, pipeline_files
+
+    desk.known = catalog.known_models()
+    (_, base), (_, decoder) = desk.known["sd-taesd"].parts
+    small = {
+        "config.json": b'{"_class_name": "AutoencoderTiny"}',
+        "diffusion_pytorch_model.safetensors": noise(999),
+        "diffusion_pytorch_model.bin": b"pickle",
+    }
+    desk.hub.repos |= {base: pipeline_files(), decoder: small}
+    assembler = Assembler(desk.puller())
+    assert [plan.repo for plan in assembler.plans(Wish("sd-taesd"))] == [base, decoder]
+    installed = assembler.pull(Wish("sd-taesd"))
+    assert installed.functions == ("sd-taesd@25",)
+    found = folder_of_files(installed.path)
+    assert json.loads(found["model_index.json"])["vae"] == ["diffusers", "AutoencoderTiny"]
+    weights = "vae/diffusion_pytorch_model.safetensors"
+    assert found[weights] == small["diffusion_pytorch_model.safetensors"]
+    assert "vae/diffusion_pytorch_model.fp16.safetensors" not in found
+    function = catalog.current()["sd-taesd@25"]
+    assert function.installed
+    assert (function.guidance, function.width) == (7.5, 512)
+    assert model_wiring.verify_model("sd-taesd", desk.events.append).damaged == ()
+    assert assembler.pull(Wish("sd-taesd@25")).already
+    with pytest.raises(UsageError, match="sd-taesd"):
+        model_wiring.remove_model(base)
+    model_wiring.remove_model("sd-taesd")
+    assert not catalog.current()["sd-taesd@25"].installed
+    assert model_wiring.remove_model(base).freed_bytes > 700_000
 
 
 def test_the_hub_s_cache_is_never_emptied(desk: Desk, tmp_path: Path) -> None:

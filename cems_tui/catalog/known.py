@@ -18,6 +18,7 @@ def known_models() -> dict[str, Known]:
             repo=row["source"] if is_repo(row["source"]) else None,
             licence=row["licence"],
             in_pack="pack" in row,
+            parts=tuple(row.get("parts", {}).items()),
             revision=row.get("revision"),
             functions=tuple(
                 function.get("name", f"{row['name']}@{function['steps']}")

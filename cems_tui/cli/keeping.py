@@ -177,6 +177,7 @@ def _removal_row(removal: Removal, dry_run: bool) -> dict[str, Any]:
         "freed_bytes": removal.freed_bytes,
         "paths": [str(path) for path in removal.paths],
         "shared_with": list(removal.shared_with),
+        "linked_by": list(removal.linked_by),
         "kept": [{"path": str(path), "why": why} for path, why in removal.kept],
     }
 
@@ -188,6 +189,7 @@ def _removal_lines(removal: Removal) -> list[str]:
     lines += [f"  goes   {path}" for path in removal.paths]
     lines += [f"  stays  {path} ({why})" for path, why in removal.kept]
     lines += [f"  stays  its files, which {name} uses" for name in removal.shared_with]
+    lines += [f"  {name} links to its files and has to go first" for name in removal.linked_by]
     return [visible(line) for line in lines]
 
 

@@ -13,7 +13,7 @@ from cems_tui.cli import options as o
 from cems_tui.errors import BudgetReached, CemsError, Interrupted, StorageError, UsageError
 
 if TYPE_CHECKING:
-    from cems_tui.models.pull import Puller
+    from cems_tui.models.assembling import Assembler
     from cems_tui.models.target import Wish
 
 _STOPS_AT_ONCE = (BudgetReached.exit_code, StorageError.exit_code, Interrupted.exit_code)
@@ -72,8 +72,7 @@ def pull(
     if not dry_run:
         _pull_all(puller, wishes, narrator.close)
         return
-    for wish in wishes:
-        plan = puller.plan(wish)
+    for plan in (plan for wish in wishes for plan in puller.plans(wish)):
         if json:
             output.json_line(plan_row(plan))
         else:
@@ -81,7 +80,7 @@ def pull(
                 output.line(line)
 
 
-def _pull_all(puller: Puller, wishes: list[Wish], close: Callable[[], None]) -> None:
+def _pull_all(puller: Assembler, wishes: list[Wish], close: Callable[[], None]) -> None:
     """Pull one after the other; all are tried, and the gravest failure is the command's."""
     from cems_tui.cli.failures import failure_of, report
 

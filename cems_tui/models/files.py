@@ -100,7 +100,7 @@ def write_json(path: Path, value: Any) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("w", encoding="utf-8") as file:
-                json.dump(value, file, indent=1, ensure_ascii=False)
+                json.dump(value, file, indent=1)  # ASCII: a name that is no UTF-8 too
                 file.write("\n")
                 file.flush()
                 os.fsync(file.fileno())

@@ -98,7 +98,7 @@ def listed(folder: Path) -> Iterator[RemoteFile]:
         UsageError: a symbolic link leads out of the folder.
         WeightsError: it cannot be read.
     """
-    root = folder.resolve()
+    root = Path(os.path.realpath(folder))
 
     def refuse(error: OSError) -> None:
         raise WeightsError(f"cannot read {error.filename}: {error.strerror}") from error
@@ -106,7 +106,7 @@ def listed(folder: Path) -> Iterator[RemoteFile]:
     for parent, folders, names in os.walk(folder, onerror=refuse):
         for name in sorted((*folders, *names)):
             path = Path(parent, name)
-            if path.is_symlink() and not path.resolve().is_relative_to(root):
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
                 raise UsageError(
                     f"{path} is a link that leaves {folder}",
                     "Copy the folder with its links followed (`cp -rL`); a model in the Hub's "

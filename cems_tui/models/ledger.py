@@ -137,9 +137,11 @@ class Ledger:
         return None if entry.folder is None else self.models / entry.folder
 
     def present(self, entry: Entry) -> Path | None:
-        """Its folder, when it is recorded as whole and still there."""
+        """Its folder, when it is recorded as whole and every file is still there."""
         folder = self.folder_of(entry)
-        return folder if entry.installed and folder is not None and folder.is_dir() else None
+        if folder is None or not entry.installed or not folder.is_dir():
+            return None
+        return folder if all((folder / file.path).exists() for file in entry.files) else None
 
     def write(self, entry: Entry) -> Entry:
         """Record an entry, in place of the one of that name.

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from cems_tui.errors import UsageError
 from cems_tui.models import install
 from cems_tui.models.files import storage
 from cems_tui.models.ledger import Entry, Ledger, folder_name
@@ -27,10 +28,13 @@ class Removal:
     kept: tuple[tuple[Path, str], ...]
     """Folders that stay, and why."""
 
+    linked_by: tuple[str, ...] = ()
+    """Other models that link to its files: they have to go first."""
+
     @property
     def nothing(self) -> bool:
         """Whether there is nothing of the model to remove."""
-        return not self.paths and not self.kept and not self.shared_with
+        return not (self.paths or self.kept or self.shared_with or self.linked_by)
 
 
 def plan_removal(entry: Entry, ledger: Ledger) -> Removal:
@@ -39,29 +43,32 @@ def plan_removal(entry: Entry, ledger: Ledger) -> Removal:
     partial = _partial_folder(entry, ledger)
     paths: list[Path] = []
     kept: list[tuple[Path, str]] = []
-    sharing = tuple(
-        other.name
-        for other in ledger.entries.values()
-        if other.name != entry.name and other.folder is not None and _uses(other, folder, ledger)
-    )
+    others = [e for e in ledger.entries.values() if e.name != entry.name and e.folder is not None]
+    sharing = tuple(o.name for o in others if folder and ledger.folder_of(o) == folder)
+    linked_by = tuple(o.name for o in others if folder and _links_into(o, folder, ledger))
     if folder is not None and folder.is_dir():
         if not entry.owned:
             kept.append((folder, _whose(entry)))
-        elif not sharing:
+        elif not (sharing or linked_by):
             paths.append(folder)
-            kept += [(link, "in the Hub's cache") for link in _links_out(folder)[:1]]
+            kept += [(link.resolve(), "only linked to") for link in _links_out(folder)]
     if partial is not None:
         paths.append(partial)
-    return Removal(entry.name, tuple(paths), sum(map(_own_bytes, paths)), sharing, tuple(kept))
+    freed = sum(map(_own_bytes, paths))
+    return Removal(entry.name, tuple(paths), freed, sharing, tuple(kept), linked_by)
 
 
 def remove(entry: Entry, ledger: Ledger) -> Removal:
     """Remove the model: first from the catalog, then its files.
 
     Raises:
+        UsageError: another model links to its files.
         StorageError: a folder cannot be removed.
     """
     removal = plan_removal(entry, ledger)
+    if removal.linked_by:
+        names = ", ".join(removal.linked_by)
+        raise UsageError(f"{names} uses the files of {entry.name}", f"Remove {names} first.")
     # First the record: a command that is killed here leaves files, never a broken model.
     if entry.repo is None:
         ledger.forget(entry)
@@ -86,13 +93,11 @@ def _partial_folder(entry: Entry, ledger: Ledger) -> Path | None:
     return folder if folder.is_dir() and not shared else None
 
 
-def _uses(other: Entry, folder: Path | None, ledger: Ledger) -> bool:
-    """Whether another model lies in this folder, or links into it."""
+def _links_into(other: Entry, folder: Path, ledger: Ledger) -> bool:
+    """Whether another model has links to files of this folder."""
     theirs = ledger.folder_of(other)
-    if folder is None or theirs is None:
+    if theirs is None or theirs == folder:
         return False
-    if theirs == folder:
-        return True
     here = folder.resolve()
     return any(link.resolve().is_relative_to(here) for link in _links_out(theirs))
 

@@ -27,6 +27,9 @@ class Known:
     functions: tuple[str, ...] = ()
     """Names of its functions in the catalog."""
 
+    parts: tuple[tuple[str, str], ...] = ()
+    """Of a model put together from several: component and repository, the base as `base`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -104,8 +107,8 @@ def _held(name: str, wish: Wish, known: Known | None, entry: Entry | None) -> Ta
         if known is None:
             raise UsageError(f"{name} was imported, not pulled", "`cems import` takes it again.")
         raise UsageError(
-            f"{name} is made of parts of several repositories, which pull does not put together",
-            "Assemble the folder, and `cems import` it.",
+            f"{name} comes from no repository that could be pulled",
+            "Put its folder together, and `cems import` it.",
         )
     if wish.rename not in (None, name):
         raise UsageError(f"{repo} is called {name} here", "Pull it without --name.")
