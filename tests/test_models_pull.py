@@ -84,6 +84,7 @@ def test_a_second_pull_asks_the_hub_and_fetches_nothing(desk: Desk) -> None:
         Fault(status=429, retry_after=in_seconds(0)),
         Fault(status=500),
         Fault(status=403),
+        Fault(status=416),
         Fault(shorten=1000),
         Fault(drop_after=0),
     ],
@@ -93,6 +94,13 @@ def test_what_passes_is_waited_for_and_gone_on_from_the_last_byte(desk: Desk, fa
     desk.assert_whole(desk.pull())
     assert any(isinstance(event, Waited) for event in desk.events)
     assert desk.hub.bytes_sent(UNET) <= SIZE + 64 * 1024 * 2
+
+
+def test_a_range_that_is_refused_once_costs_no_byte(desk: Desk) -> None:
+    desk.hub.fail(UNET, Fault(drop_after=MIDDLE))
+    desk.hub.fail(UNET, Fault(status=416))
+    desk.assert_whole(desk.pull())
+    assert desk.hub.bytes_sent(UNET) <= SIZE + 64 * 1024
 
 
 def test_a_proxy_that_ignores_ranges_sends_all_again_and_nothing_is_written_twice(

@@ -85,7 +85,10 @@ class PullNarrator:
                 console=output.console(stderr=True),
                 transient=True,
             )
-            self._task = self._progress.add_task("", total=None)
+            # What was there before counts in the total, not in the speed.
+            self._task = self._progress.add_task(
+                "", total=event.total_bytes, completed=event.done_bytes
+            )
             self._progress.start()
         self._progress.update(
             self._task,
@@ -105,6 +108,7 @@ class PullNarrator:
                 }
             )
         elif not self._quiet:
+            self.close()
             again = "" if not event.seconds else f"; again in {event.seconds:.0f} s"
             output.note(f"note: {event.model}: {event.reason}{again}")
 

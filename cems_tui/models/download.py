@@ -16,7 +16,7 @@ from cems_tui.models.background import Stop, never, pause, refuse_stopped
 from cems_tui.models.files import Digests, flush_folder, read_into, storage
 from cems_tui.models.patience import Patience
 from cems_tui.models.plan import RemoteFile
-from cems_tui.models.transient import RangeRefused, Transient, Unreachable
+from cems_tui.models.transient import Transient, Unreachable
 
 PART = ".part"
 """Ending of a file that is not whole yet."""
@@ -101,10 +101,6 @@ class FileDownload:
                 # Only bytes that were never there are worth another round of patience.
                 failures = 1 if self.have > most else failures + 1
                 most = max(most, self.have)
-                if failure is None:  # what we have is no beginning of it
-                    out.truncate(0)
-                    digests, self.have = self._fresh(), 0
-                    failure = Transient(f"{self.file.path}: the server has less of it than listed")
                 self._wait(failures, failure)
             refuse_stopped(self.stop)
             os.fsync(out.fileno())
@@ -123,8 +119,8 @@ class FileDownload:
             read_into(digests, part, stop=self.stop)
         return digests
 
-    def _attempt(self, out: Any, digests: Digests) -> Transient | None:
-        """Read as much as comes; why it ended early, or None when the range was refused."""
+    def _attempt(self, out: Any, digests: Digests) -> Transient:
+        """Read as much as comes; why it ended early."""
         refuse_stopped(self.stop)
         try:
             with self.open(self.file, self.have) as body, _hashing(digests) as hash_too:
@@ -133,8 +129,6 @@ class FileDownload:
             return Transient(f"{self.file.path}: the line ended early")
         except Transient as failure:
             return failure
-        except RangeRefused:
-            return None
         finally:
             self.body = None
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from cems_tui.errors import CemsError, DownloadError, UsageError, WeightsError
 from cems_tui.models.listing import licence, listed, of_cache
 from cems_tui.models.plan import INDEX, Repository
-from cems_tui.models.transient import RangeRefused, Transient, Unreachable, reason, retry_after
+from cems_tui.models.transient import Transient, Unreachable, reason, retry_after
 
 if TYPE_CHECKING:
     from httpx2 import Response
@@ -29,8 +29,7 @@ STALL_SECONDS = 20.0
 """Without a byte for so long a line counts as dropped."""
 
 _LARGEST_INDEX_BYTES = 1_000_000
-_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
-_BROKEN_RANGE = 416
+_RETRIED = frozenset({408, 416, 425, 429, 500, 502, 503, 504})
 _REFUSED = frozenset({401, 403})
 
 
@@ -160,7 +159,6 @@ class Hub:
 
         Raises:
             DownloadError: the file is gone, or access is refused.
-            RangeRefused: the file has no such byte.
             Transient: the line dropped, or the server asks to come back.
         """
         from huggingface_hub import get_session, hf_hub_url
@@ -194,7 +192,7 @@ class Hub:
 
         try:
             yield
-        except (CemsError, Transient, RangeRefused):
+        except (CemsError, Transient):
             raise
         except HFValidationError as error:
             raise UsageError(
@@ -258,8 +256,6 @@ def _timeout() -> Any:
 def _refuse_failure(response: Response) -> None:
     from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
-    if response.status_code == _BROKEN_RANGE:
-        raise RangeRefused
     if response.is_error:
         response.read()
         hf_raise_for_status(response)

@@ -27,10 +27,6 @@ class Unreachable(DownloadError):
     """The Hub cannot be asked: no network, no server, or HF_HUB_OFFLINE."""
 
 
-class RangeRefused(Exception):
-    """The server has no byte where we wanted to go on."""
-
-
 def retry_after(error: Exception) -> float | None:
     """Seconds the server asks to wait, given as seconds or as a date."""
     response = getattr(error, "response", None)
