@@ -39,6 +39,7 @@ def importer(emit: Emit, stop: Stop = never) -> Importer:
         locks=_locks(),
         taken=list(catalog.known_models()),
         bases={model.name: model.path for model in models if model.path is not None},
+        convert=_convert,
         emit=emit,
         stop=stop,
     )
@@ -146,6 +147,12 @@ def _verify_pack(name: str, emit: Emit, dry_run: bool) -> Verified:
         verify(root, read, [name])
     total = sum(entry.bytes for entry in entries.values())
     return Verified(name, root / name, len(entries), total, (), ())
+
+
+def _convert(path: Path, family: str, base: Path, folder: Path) -> None:
+    from cems_tui.generation.families.single_file import convert_checkpoint
+
+    convert_checkpoint(path, family, base, folder)
 
 
 def _locks() -> Path:

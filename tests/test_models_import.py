@@ -219,7 +219,7 @@ def test_one_network_is_imported_with_the_rest_of_its_base(shelf: Shelf, tmp_pat
 @pytest.mark.parametrize(
     ("shapes", "told"),
     [
-        ({"model.diffusion_model.x": (1,)}, "original layout"),
+        ({"model.diffusion_model.x": (1,)}, "none of the networks"),
         ({"unet.x.lora_down.weight": (1,)}, "LoRA"),
         ({"something": (1,)}, "none of the networks"),
     ],
@@ -367,3 +367,60 @@ def test_an_entry_cannot_name_files_outside_its_folder(shelf: Shelf) -> None:
     )
     with pytest.raises(WeightsError, match="outside"):
         model_wiring.verify_model("evil", shelf.events.append)
+
+
+@pytest.mark.slow
+def test_a_whole_checkpoint_in_one_file_becomes_the_model_it_holds(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    from tests.original_layout import build, write_checkpoint
+
+    base, tuned = build(seed=0), build(seed=1)
+    base.save_pretrained(tmp_path / "base")
+    shelf.bring("base", path=tmp_path / "base")
+    file = write_checkpoint(tuned, tmp_path / "tuned.safetensors")
+    plan = model_wiring.importer(shelf.events.append).plan(ImportWish(file, "tuned", base="base"))
+    assert (plan.manner, plan.inspection.family) == ("convert", "stable-diffusion")
+    folder = shelf.bring("tuned", path=file, base="base", steps=(2,))
+    tuned.save_pretrained(tmp_path / "expected")
+    for part in ("unet", "vae", "text_encoder"):
+        _same_weights(folder / part, tmp_path / "expected" / part)
+    assert (folder / "tokenizer" / "tokenizer.json").is_file()
+    function = catalog.current()["tuned@2"]
+    assert function.model.digest is not None
+    assert (function.width, function.model.family) == (16, "stable-diffusion")
+    file.unlink()
+    assert model_wiring.verify_model("tuned", shelf.events.append).damaged == ()
+
+
+def _same_weights(folder: Path, expected: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    (ours,), (theirs,) = folder.glob("*.safetensors"), expected.glob("*.safetensors")
+    found, wanted = load_file(ours), load_file(theirs)
+    assert found.keys() == wanted.keys()
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_another_size_than_its_base_is_refused_and_leaves_nothing(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    from tests.original_layout import build, write_checkpoint
+
+    pipe = build(seed=0)
+    pipe.save_pretrained(tmp_path / "base")
+    shelf.bring("base", path=tmp_path / "base")
+    file = write_checkpoint(pipe, tmp_path / "other.safetensors")
+    tensors = load_file(file)
+    name = "model.diffusion_model.time_embed.0.weight"
+    tensors[name] = tensors[name][:, :8].contiguous()
+    save_file(tensors, file)
+    with pytest.raises(CemsError) as refused:
+        shelf.bring("other", path=file, base="base")
+    assert refused.value.exit_code in (2, 3)
+    assert not (paths.current().models / "imported" / "other").exists()
+    assert not list((paths.current().models / ".partial").rglob("*"))

@@ -72,6 +72,27 @@ def read_into(
             on_bytes(len(data))
 
 
+def copy_file(
+    source: Path, target: Path, digests: Digests, stop: Stop, read: Callable[[int], None]
+) -> None:
+    """Copy a file, hashed on the way and flushed to the disk.
+
+    Raises:
+        StorageError: the disk refuses.
+        Interrupted: `stop` said so.
+    """
+    with storage(str(target)):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with source.open("rb") as file, target.open("wb") as out:
+            while data := file.read(CHUNK_BYTES):
+                refuse_stopped(stop)
+                out.write(data)
+                digests.update(data)
+                read(len(data))
+            out.flush()
+            os.fsync(out.fileno())
+
+
 @contextmanager
 def storage(what: str) -> Iterator[None]:
     """Turns what the disk refuses into an error that says so.

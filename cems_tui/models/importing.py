@@ -12,19 +12,23 @@ from typing import Literal
 from cems_tui import paths
 from cems_tui.errors import UnknownName, UsageError, WeightsError
 from cems_tui.models import install
-from cems_tui.models.background import Stop, never, refuse_stopped
+from cems_tui.models.background import Stop, never
 from cems_tui.models.events import Installed, Progressed
 from cems_tui.models.fetching import Emit
-from cems_tui.models.files import CHUNK_BYTES, Digests, free_bytes, read_into, storage
+from cems_tui.models.files import Digests, copy_file, free_bytes, read_into, storage
 from cems_tui.models.inspect import Inspection, inspect_folder, listed, read_json, refuse_pickle
 from cems_tui.models.ledger import DEFAULT_STEPS, Entry, Ledger, PinnedFile, checked_name
 from cems_tui.models.lock import held
 from cems_tui.models.plan import INDEX, RemoteFile
-from cems_tui.models.single_file import SUPPORTED, network_of
+from cems_tui.models.single_file import SUPPORTED, is_whole_checkpoint, network_of
 
-Manner = Literal["in place", "copy", "link"]
+Manner = Literal["in place", "copy", "link", "convert"]
 
-OnBytes = Callable[[int], None]
+Convert = Callable[[Path, str, Path, Path], None]
+"""Writes a whole checkpoint as a folder: the file, its family, its base, the folder."""
+
+BASE = "base"
+"""Where the plan of a conversion keeps the folder of its base, among its sources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ class Importer:
     bases: Mapping[str, Path]
     """The folders of the installed models, by name."""
 
+    convert: Convert
     emit: Emit
     stop: Stop = never
 
@@ -121,6 +126,11 @@ class Importer:
             raise UnknownName.of("installed model", wish.base, self.bases)
         base = self.bases[wish.base]
         inspection = inspect_folder(base)
+        folder = self.models / "imported" / name
+        if is_whole_checkpoint(source):
+            whole = (RemoteFile(source.name, source.stat().st_size),)
+            wish = replace(wish, manner="convert")
+            return self._plan(wish, name, source, folder, inspection, whole, {BASE: base})
         network = network_of(source, base, read_json(base / INDEX))
         file = RemoteFile(network.file.as_posix(), source.stat().st_size)
         kept = tuple(
@@ -137,7 +147,7 @@ class Importer:
             wish,
             name,
             source,
-            self.models / "imported" / name,
+            folder,
             inspection,
             (*kept, file),
             {**sources, file.path: source},
@@ -161,7 +171,7 @@ class Importer:
             inspection=inspection,
             files=files,
             sources=sources,
-            copied_bytes=sum(file.size for file in files) if wish.manner == "copy" else 0,
+            copied_bytes=sum(f.size for f in files) if wish.manner in ("copy", "convert") else 0,
             free_bytes=free_bytes(self.models),
             functions=tuple(f"{name}@{step}" for step in wish.steps or DEFAULT_STEPS),
         )
@@ -203,12 +213,29 @@ class Importer:
             if plan.folder.exists():
                 shutil.rmtree(plan.folder)  # of a model that was removed
         try:
+            if plan.manner == "convert":
+                plan = self._converted(plan, partial)
             files = self._read_all(plan, partial)
             install.settle(install.Places(plan.folder, partial))
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
+            install.remove_empty(partial.parent)
             raise
         return files
+
+    def _converted(self, plan: ImportPlan, folder: Path) -> ImportPlan:
+        """The plan of what the conversion wrote."""
+        with storage(str(folder)):
+            folder.mkdir(parents=True)
+        self.convert(plan.source, plan.inspection.family or "", plan.sources[BASE], folder)
+        inspection = inspect_folder(folder)
+        files = inspection.selection.files
+        return replace(
+            plan,
+            inspection=inspection,
+            files=files,
+            sources={file.path: folder / file.path for file in files},
+        )
 
     def _read_all(self, plan: ImportPlan, folder: Path) -> tuple[PinnedFile, ...]:
         done = 0
@@ -224,7 +251,7 @@ class Importer:
             source, target = plan.sources[file.path], folder / file.path
             digests = Digests(file.size)
             if plan.manner == "copy":
-                _copy(source, target, digests, self.stop, read)
+                copy_file(source, target, digests, self.stop, read)
             else:
                 if plan.manner == "link":
                     install.link(source, target)
@@ -240,19 +267,6 @@ def _of_folder(source: Path, inspection: Inspection) -> list[RemoteFile]:
     """The files of a folder that is used in place: all its weights, for that is what is there."""
     chosen = {file.path for file in inspection.selection.files}
     return [f for f in listed(source) if f.path in chosen or f.path.endswith(".safetensors")]
-
-
-def _copy(source: Path, target: Path, digests: Digests, stop: Stop, read: OnBytes) -> None:
-    with storage(str(target)):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with source.open("rb") as file, target.open("wb") as out:
-            while data := file.read(CHUNK_BYTES):
-                refuse_stopped(stop)
-                out.write(data)
-                digests.update(data)
-                read(len(data))
-            out.flush()
-            os.fsync(out.fileno())
 
 
 def _entry(

@@ -14,10 +14,17 @@ from cems_tui.models.inspect import refuse_pickle
 from cems_tui.models.plan import component_names
 
 SUPPORTED = (
-    "Supported: a .safetensors file of one network in the diffusers layout (such as a fine-tuned "
-    "unet) with --base NAME, the installed model it belongs to."
+    "Supported, with --base NAME, an installed model of the same architecture: a .safetensors "
+    "file of a whole Stable Diffusion or SDXL checkpoint, or of one network in the diffusers "
+    "layout (such as a fine-tuned unet)."
 )
-_ORIGINAL_LAYOUT = ("model.diffusion_model.", "cond_stage_model.", "first_stage_model.")
+_ORIGINAL_LAYOUT = (
+    ("model.diffusion_model.",),
+    ("first_stage_model.",),
+    ("cond_stage_model.", "conditioner."),
+)
+"""How names begin: of the U-Net, the autoencoder, the text encoders (Stable Diffusion, SDXL)."""
+
 _LORA = (".lora_", "lora_unet_", "lora_te_", ".lora.")
 
 
@@ -30,24 +37,29 @@ class Network:
     """Where the file goes, relative to the model's folder."""
 
 
-def network_of(path: Path, base: Path, index: Mapping[str, Any]) -> Network:
-    """Which network of the base model the file is, by the names and shapes in its header.
+def is_whole_checkpoint(path: Path) -> bool:
+    """Whether a file is a whole model in its original layout, by the names in its header.
 
     Raises:
-        UsageError: it is a pickle, another kind of file, or fits nothing of the base.
+        UsageError: it is a pickle, or no safetensors file.
         WeightsError: it is damaged.
     """
     refuse_pickle(path)
     if path.suffix != ".safetensors":
         raise UsageError(f"{path} is no safetensors file", SUPPORTED)
     read_header(path)
+    names = tensor_shapes(path)
+    return all(any(name.startswith(part) for name in names) for part in _ORIGINAL_LAYOUT)
+
+
+def network_of(path: Path, base: Path, index: Mapping[str, Any]) -> Network:
+    """Which network of the base model the file is, by the names and shapes in its header.
+
+    Raises:
+        UsageError: it is a LoRA, or fits nothing of the base.
+        WeightsError: it is damaged.
+    """
     shapes = tensor_shapes(path)
-    if any(name.startswith(_ORIGINAL_LAYOUT) for name in shapes):
-        raise UsageError(
-            f"{path} is a whole checkpoint in its original layout, which is not read as it is",
-            "Convert it once: `DiffusionPipeline.from_single_file(file, config=base_folder)"
-            ".save_pretrained(folder)` in Python with diffusers, then `cems import folder`.",
-        )
     if any(part in name for name in shapes for part in _LORA):
         raise UsageError(
             f"{path} is a LoRA, which changes a model and is none",
