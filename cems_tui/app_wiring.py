@@ -13,6 +13,7 @@ from cems_tui.events import Event, Request
 from cems_tui.generation.cost_model import CostModel
 from cems_tui.planner import Planner
 from cems_tui.routing.decision import RoutingDecision
+from cems_tui.routing.explanation import Explanation
 
 
 class AppPlanner:
@@ -34,6 +35,16 @@ class AppPlanner:
             with wiring.open_history() as store:
                 self._planner.relearn(CostModel(wiring.observations(store), self._planner.pricing))
         return self._planner.decide(request, resident, installed_only=True)
+
+    def explain(self, decision: RoutingDecision, load_cost: bool | None) -> Explanation:
+        """Why the decision is what it is, told with the routers at hand.
+
+        Raises:
+            CemsError: as `Explainer.explain`.
+        """
+        from cems_tui.explaining import open_explainer
+
+        return open_explainer(self._planner.shelf).explain(decision, load_cost)
 
     @staticmethod
     def _build() -> Planner:

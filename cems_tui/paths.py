@@ -41,6 +41,20 @@ class Paths:
         return self.data / "routers"
 
     @property
+    def encoders_file(self) -> Path:
+        """Where the text towers lie that routers were trained with."""
+        return self.data / "encoders.json"
+
+    @property
+    def embeddings(self) -> Path:
+        return self.cache / "embeddings"
+
+    @property
+    def trainings(self) -> Path:
+        """Trainings that were stopped, to go on from."""
+        return self.state / "trainings"
+
+    @property
     def config_file(self) -> Path:
         return self.config / "config.toml"
 

@@ -19,6 +19,7 @@ from cems_tui.ids import new_id
 from cems_tui.pricing import Pricing
 from cems_tui.routing.checkpoint import Checkpoint
 from cems_tui.routing.decision import Offer, Policy, RoutingDecision
+from cems_tui.routing.refusal import refusal
 from cems_tui.routing.router import Asked, route
 from cems_tui.routing.shelf import RouterShelf
 from cems_tui.settings import Settings
@@ -55,7 +56,7 @@ class Planner:
         self.pricing = pricing
         self.settings = settings
         self._cost_model = cost_model
-        self._shelf = shelf
+        self.shelf = shelf
         self._vocabulary = vocabulary
         self._budget_bytes = weight_budget_bytes
 
@@ -154,13 +155,21 @@ class Planner:
                 encode_ms=encode_ms if checkpoint else None,
             ),
             policy_is_explicit=request.policy_is_explicit,
-            notes=self._shelf.notes(checkpoint, installed) if checkpoint else (),
+            notes=self.shelf.notes(checkpoint, installed) if checkpoint else (),
         )
-        return replace(decision, route_ms=(time.perf_counter() - began) * 1000)
+        route_ms = (time.perf_counter() - began) * 1000
+        if checkpoint is None:
+            return replace(decision, route_ms=route_ms)
+        return replace(
+            decision,
+            route_ms=route_ms,
+            router_sha256=self.shelf.digest(checkpoint.name),
+            refusal=refusal(checkpoint.card),
+        )
 
     def _named_or_default(self, name: str | None, functions: Sequence[str]) -> Checkpoint | None:
         named = name or self.settings["routing.router"] or None
-        return self._shelf.named(named) if named else self._shelf.default(functions)
+        return self.shelf.named(named) if named else self.shelf.default(functions)
 
     def _allowed(
         self,

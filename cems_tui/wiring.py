@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cems_tui.quality.score import Scorer
     from cems_tui.routing.shelf import RouterShelf
     from cems_tui.store.database import SessionKind, Store
+    from cems_tui.text_towers import TextTowers
 
 
 STARTER = "starter-"
@@ -44,6 +45,19 @@ def open_history() -> Iterator[Store]:
     from cems_tui.store.database import open_store
 
     with open_store(paths.current().database, read_only=True) as store:
+        yield store
+
+
+@contextmanager
+def open_records() -> Iterator[Store]:
+    """The database for writing what needs no device: benchmarks, marks.
+
+    Raises:
+        StorageError: it cannot be written, or is locked for over 5 s.
+    """
+    from cems_tui.store.database import open_store
+
+    with open_store(paths.current().database) as store:
         yield store
 
 
@@ -77,14 +91,24 @@ def weight_budget(chosen: settings.Settings) -> int:
     return weight_budget_bytes(probe(), float(chosen["device.budget_mb"]))
 
 
+def router_folders() -> tuple[Path, ...]:
+    """Where router checkpoints lie: the user's own first, then the shipped ones."""
+    shipped = paths.checkpoints()
+    return (paths.current().routers, shipped / "routers", shipped / "starter" / "router")
+
+
 def router_shelf() -> RouterShelf:
-    """Every router checkpoint: the user's own first, then the shipped ones."""
+    """Every router checkpoint."""
     from cems_tui.routing.shelf import RouterShelf
 
-    shipped = paths.checkpoints()
-    return RouterShelf(
-        (paths.current().routers, shipped / "routers", shipped / "starter" / "router")
-    )
+    return RouterShelf(router_folders(), text_towers())
+
+
+def text_towers() -> TextTowers:
+    """The CLIP text towers of this machine, looked for when one is wanted."""
+    from cems_tui.text_towers import TextTowers, places_of
+
+    return TextTowers(lambda: places_of(catalog.current()))
 
 
 def observations(store: Store) -> list[Observation]:
@@ -141,9 +165,10 @@ class Engine:
         except StorageError as error:
             log.error("the failure of %s was not recorded: %s", request.id, error)
 
-    def spent_usd(self) -> float:
+    def spent_usd(self, *, load_cost: bool = False) -> float:
         """US dollars this session has cost so far; unpriced pictures are not in it."""
-        return self.store.stats(session=self.session_id).cost_usd or 0.0
+        stats = self.store.stats(session=self.session_id)
+        return stats.spent_usd(load_cost=load_cost)
 
 
 @contextmanager

@@ -55,6 +55,11 @@ COPY = Command(
     "The picture's command if the picture is focused, else the one for the prompt.",
     footer="copy", letter=True,
 )  # fmt: skip
+WHY = Command(
+    "studio.why", "w", "why", "Why this function",
+    "What of the prompt spoke for the pick, and what would change it; of the picture if that is "
+    "focused.", footer="why", letter=True,
+)  # fmt: skip
 REMIX = Command(
     "studio.remix", "r", "remix", "Remix the picture",
     "Take the picture's prompt back into the box.", footer="remix", letter=True,
@@ -69,7 +74,7 @@ FRESH_ENGINE = Command(
 )  # fmt: skip
 BACK = Command("studio.back", "escape", "back", "Back to the prompt", "Focus the prompt box.")
 
-STUDIO = (GENERATE, CANCEL, RETRY, COPY, REMIX, FRESH_ENGINE, BACK)
+STUDIO = (GENERATE, CANCEL, RETRY, WHY, COPY, REMIX, FRESH_ENGINE, BACK)
 
 JUMP = Command(
     "app.jump", "ctrl+o", "jump", "Jump to a part of the screen",

@@ -36,6 +36,11 @@ class TextDialog(ModalScreen[None]):
             box.border_subtitle = "esc closes"
             yield FactSheet(self._facts)
 
+    def tell(self, facts: Sequence[Fact]) -> None:
+        """Other words in the place of those that are shown; too late once it is closed."""
+        if self.is_attached:
+            self.query_one(FactSheet).facts = tuple(facts)
+
 
 class PictureDialog(ModalScreen[None]):
     """A picture as large as fits, and its receipt."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from cems_tui.events import Request
 from cems_tui.routing.decision import RoutingDecision
+from cems_tui.routing.explanation import Explanation
 
 
 class Planner(Protocol):
@@ -17,6 +18,17 @@ class Planner(Protocol):
 
         Raises:
             CemsError: there is no card, and why.
+        """
+        ...
+
+    def explain(self, decision: RoutingDecision, load_cost: bool | None) -> Explanation:
+        """Why the decision is what it is; asks the router some fifty times.
+
+        Args:
+            load_cost: whether load prices were compared; None finds out from the decision.
+
+        Raises:
+            CemsError: the user's database cannot be read.
         """
         ...
 

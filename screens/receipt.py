@@ -70,12 +70,20 @@ def decision_receipt(decision: RoutingDecision) -> list[Fact]:
         Fact("prompt", visible(decision.prompt)),
         Fact("choice", decision.choice or figures.UNKNOWN, "bold"),
         Fact("why", visible(decision.reason)),
-        Fact("router", _router(decision)),
+        Fact("router", router(decision)),
+        *refused(decision),
         *(Fact("note", visible(note), "$warning") for note in decision.notes),
     ]
     for candidate in decision.candidates:
         facts += _candidate(candidate, decision.metric)
     return facts
+
+
+def refused(decision: RoutingDecision) -> list[Fact]:
+    """Why the router that was asked is used only when forced; nothing if it earned its place."""
+    if decision.refusal is None:
+        return []
+    return [Fact("refused", visible(decision.refusal), "$warning")]
 
 
 def as_command(generation: Generation) -> str:
@@ -149,7 +157,8 @@ def _seconds_line(generation: Generation) -> str:
     )
 
 
-def _router(decision: RoutingDecision) -> str:
+def router(decision: RoutingDecision) -> str:
+    """Who was asked, what it predicts, and how long it took."""
     if decision.router is None:
         return "none was asked"
     took = [value for value in (decision.encode_ms, decision.route_ms) if value is not None]

@@ -23,7 +23,7 @@ from cems_tui.record import Generation
 from cems_tui.routing.decision import Policy, RoutingDecision
 from cems_tui.text import checked_prompt
 from cems_tui.worker import EngineLost, EngineReady
-from screens import commands, receipt
+from screens import commands, explained, receipt
 from screens.dialogs import PictureDialog, TextDialog
 from screens.jobs import Work
 from screens.messages import CancelAsked, EngineEvent, FreshEngineAsked, Submitted
@@ -31,6 +31,7 @@ from screens.planner import Planner, PlannerFactory
 from screens.totals import SessionTotals
 from screens.widgets.candidates import CandidatesTable
 from screens.widgets.dial import TradeoffDial
+from screens.widgets.facts import Fact
 from screens.widgets.keys import KeyLine
 from screens.widgets.picture import ImageFactory, PicturePane, thumbnail
 from screens.widgets.progress import REFRESH_SECONDS, ProgressLine
@@ -86,6 +87,13 @@ class StudioScreen(Screen[None]):
         number: int
         decision: RoutingDecision | None = None
         error: tuple[str, str] | None = None
+
+    @dataclass
+    class Explained(Message):
+        """The words for a dialog that is open are there."""
+
+        dialog: TextDialog
+        facts: list[Fact]
 
     def __init__(
         self,
@@ -225,6 +233,37 @@ class StudioScreen(Screen[None]):
             picture = None  # the pane says why; the receipt is still worth reading
         self.app.push_screen(PictureDialog(picture, receipt.title(made), receipt.receipt(made)))
 
+    @on(Explained)
+    def _explained(self, message: Explained) -> None:
+        message.stop()
+        message.dialog.tell(message.facts)
+
+    def action_why(self) -> None:
+        """Of the picture if that is focused, else of the card."""
+        if self.generation is not None and self._picture.has_focus:
+            self._tell_why(self.generation.decision, None)
+        elif self.decision is not None:
+            self._tell_why(self.decision, self._defaults.load_cost)
+
+    def _tell_why(self, decision: RoutingDecision, load_cost: bool | None) -> None:
+        dialog = TextDialog("Why", explained.asking(decision))
+        self.app.push_screen(dialog)
+        self._explain(decision, load_cost, dialog)
+
+    @work(thread=True, group="why", exclusive=True, exit_on_error=False)
+    def _explain(
+        self, decision: RoutingDecision, load_cost: bool | None, dialog: TextDialog
+    ) -> None:
+        try:
+            if self._planner is None:
+                self._planner = self._planner_factory()
+            told = explained.facts(decision, self._planner.explain(decision, load_cost))
+        except Exception as error:
+            # a router can be of any kind; reading on must go on whatever it does
+            self.app.log.error(traceback.format_exc())
+            told = explained.failed(decision, error)
+        self.post_message(self.Explained(dialog, told))
+
     def action_generate(self) -> None:
         try:
             prompt = checked_prompt(self._prompt.text)
@@ -275,6 +314,8 @@ class StudioScreen(Screen[None]):
         match action:
             case "cancel_job":
                 return bool(self.under_way.jobs)
+            case "why":
+                return self.decision is not None or self.generation is not None
             case "remix":
                 return self.generation is not None
             case "retry":

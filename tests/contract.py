@@ -82,6 +82,37 @@ GENERATE = frozenset(
 
 VERIFIED = frozenset({"model", "path", "files", "bytes", "ok", "damaged"})
 
+ROUTER = frozenset({"router", "kind", "metric", "functions", "prompts", "verdict", "in_use"})
+
+CARD = frozenset({"router", "summary", "verdict", "refusal", "functions", "training", "evaluation"})
+
+EVAL = frozenset(
+    {
+        "router",
+        "bench",
+        "metric",
+        "prompts",
+        "split",
+        "seed",
+        "strategies",
+        "curve",
+        "area_recovered",
+        "area_gain_over_zero",
+        "quality_vs_best_single",
+        "gap_recovered",
+        "qnc",
+        "cpt",
+        "top1",
+        "second_best",
+        "second_best_random",
+        "second_best_best_single",
+        "shares",
+        "latency_ms",
+        "verdict",
+    }
+)
+"""What `router eval --json` prints; it needs a table, so its own test holds the program to it."""
+
 EXIT_CODES = {
     "ok": 0,
     "generation": 1,
@@ -129,6 +160,12 @@ ROWS: tuple[Row, ...] = (
         keys=ROUTE,
         stdin=b"a cat\n\na dog\n",
     ),
+    Row(
+        "route explained",
+        ("route", CAT, "--explain", "--json"),
+        shape="lines",
+        keys=ROUTE | {"explanation"},
+    ),
     Row("route nothing", ("route",), exit_code=2, shape="nothing"),
     Row("route blank", ("route", "  "), exit_code=2, shape="nothing"),
     Row("route empty stdin", ("route", "-"), exit_code=2, shape="nothing", stdin=b""),
@@ -168,7 +205,8 @@ ROWS: tuple[Row, ...] = (
     Row("history path", ("history", "path")),
     Row("history show nothing", ("history", "show", "01ZZ"), exit_code=2, shape="nothing"),
     Row("why nothing", ("why", "nowhere.png"), exit_code=2, shape="nothing"),
-    Row("starter verify", ("starter", "verify", "--json"), shape="object"),
+    Row("starter verify", ("starter", "verify", "--no-draw", "--json"), shape="object"),
+    Row("starter verify draws", ("starter", "verify", "--json"), shape="object", draws=True),
     Row("config path", ("config", "path")),
     Row("config show", ("config", "show", "--json"), shape="object"),
     Row("config validate", ("config", "validate")),
@@ -176,5 +214,49 @@ ROWS: tuple[Row, ...] = (
     Row("an unknown command", ("generat", CAT), exit_code=2, shape="nothing"),
     Row("an unknown option", ("route", CAT, "--frobnicate"), exit_code=2, shape="nothing"),
     Row("bench export nothing", ("bench", "export", "nobody"), exit_code=2, shape="nothing"),
+    Row("bench ls", ("bench", "ls", "--json"), shape="array"),
+    Row("bench import nothing", ("bench", "import", "no.csv", "--name", "b"), 2, "nothing"),
+    Row("bench report nothing", ("bench", "report", "nobody", "--json"), 2, "nothing"),
+    Row("bench rm nothing", ("bench", "rm", "nobody", "--yes"), exit_code=2, shape="nothing"),
+    Row("router ls", ("router", "ls", "--json"), shape="array", keys=ROUTER),
+    Row("router show", ("router", "show", "starter", "--json"), shape="object", keys=CARD),
+    Row("router use", ("router", "use", "starter", "--json"), shape="object"),
+    Row("router use nobody", ("router", "use", "nobody"), exit_code=2, shape="nothing"),
+    Row("router rollback", ("router", "rollback"), exit_code=2, shape="nothing"),
+    Row("router rm shipped", ("router", "rm", "starter", "--yes"), 2, "nothing"),
+    Row("router export", ("router", "export", "starter")),
+    Row("router import nothing", ("router", "import", "no.zip"), exit_code=2, shape="nothing"),
+    Row("router eval nothing", ("router", "eval", "starter", "--bench", "no"), 2, "nothing"),
+    Row("router retrain nothing", ("router", "retrain"), exit_code=2, shape="nothing"),
+    Row("route over", ("route", CAT, "--session-budget", "1e-30"), 6, "nothing"),
+    Row(
+        "router train a kind there is not",
+        ("router", "train", "--bench", "b", "--name", "x", "--kind", "oracle9"),
+        2,
+        "nothing",
+    ),
+    Row(
+        "router train what the kind cannot read",
+        (
+            "router",
+            "train",
+            "--bench",
+            "b",
+            "--name",
+            "x",
+            "--kind",
+            "cems",
+            "--features",
+            "instant",
+        ),
+        2,
+        "nothing",
+    ),
+    Row(
+        "router train nothing",
+        ("router", "train", "--bench", "nobody", "--name", "x"),
+        exit_code=2,
+        shape="nothing",
+    ),
     Row("the app in a pipe", (), exit_code=2, shape="nothing"),
 )

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from cems_tui import paths
 from cems_tui.errors import ModelMissing, OutOfMemory
 from cems_tui.events import Event, Generated, Loading, Note, Request, Routed, Scoring, Step
 from cems_tui.quality.score import Score
 from cems_tui.record import Generation, Seconds
-from cems_tui.routing.decision import Candidate, Policy, RoutingDecision
+from cems_tui.routing.decision import Candidate, Policy, QualityEstimate, RoutingDecision
+from cems_tui.routing.estimator import Neighbour, PromptEstimate
+from cems_tui.routing.explanation import Explanation, explain
 
 PROMPT = "a cat to the left of a red car at night"
 
@@ -125,6 +129,28 @@ def nothing_installed(request: Request) -> RoutingDecision:
     )
 
 
+class WordEstimator:
+    """Rates the fakes' functions by their candidates, and words that crowd a scene on top."""
+
+    worth = MappingProxyType({"night": -0.031, "cat": 0.004, "red": -0.012, "car": 0.007})
+    """What a word takes from or adds to `starter-base@20`, by word."""
+
+    def estimate(self, prompt: str) -> PromptEstimate:
+        words = set(re.findall(r"\w+", prompt.lower()))
+        extra = sum(value for word, value in self.worth.items() if word not in words)
+        estimates = {
+            c.function: QualityEstimate(
+                c.quality + (extra if c.function == "starter-base@20" else 0.0), c.interval
+            )
+            for c in CANDIDATES
+            if c.quality is not None
+        }
+        near = Neighbour(
+            "a cat and a car", 0.41, {"starter-base@8": 1.31, "starter-base@20": 1.335}
+        )
+        return PromptEstimate(estimates, True, 0.3, (near,))
+
+
 class FakePlanner:
     """Answers at once; remembers what it was asked."""
 
@@ -137,6 +163,14 @@ class FakePlanner:
         if self._answer is not None:
             return self._answer(request)
         return decision_for(request, resident)
+
+    def explain(self, decision: RoutingDecision, load_cost: bool | None) -> Explanation:
+        return explain(
+            decision,
+            WordEstimator(),
+            load_cost=False,
+            lambda_at=lambda dial: 40_000.0 * (1.0 - dial),
+        )
 
 
 def picture(path: Path) -> Path:

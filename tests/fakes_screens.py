@@ -11,9 +11,11 @@ from textual.pilot import Pilot
 from cems_tui import paths
 from cems_tui.errors import GenerationError
 from cems_tui.events import Event, Failed, Generated, Loading, Request, Routed, Step
+from cems_tui.routing.decision import RoutingDecision
 from cems_tui.worker import EngineLost, EngineReady, Started
 from screens.app import CemsApp
 from screens.studio import StudioScreen
+from screens.widgets.facts import FactSheet
 from tests.fakes_app import (
     PROMPT,
     FakePlanner,
@@ -202,6 +204,37 @@ async def figures_open(pilot: Pilot[None]) -> None:
     await until(pilot, lambda: len(pilot.app.screen_stack) == 2)
 
 
+async def why_open(pilot: Pilot[None]) -> None:
+    """Why the card's choice is the choice."""
+    await card(pilot)
+    pilot.app.screen.query_one("#candidates").focus()
+    await pilot.press("w")
+    await until(pilot, lambda: "would be picked" in _dialog_text(pilot))
+
+
+async def picture_why_open(pilot: Pilot[None]) -> None:
+    await drawn(pilot)
+    pilot.app.screen.query_one("#picture").focus()
+    await pilot.press("w")
+    await until(pilot, lambda: "would be picked" in _dialog_text(pilot))
+
+
+def _dialog_text(pilot: Pilot[None]) -> str:
+    sheets = pilot.app.screen.query(FactSheet)
+    return "\n".join(fact.text for sheet in sheets for fact in sheet.facts)
+
+
+def strange(request: Request) -> RoutingDecision:
+    """The card of a prompt unlike the training prompts, by a router that only ties."""
+    return replace(
+        decision_for(request),
+        in_distribution=False,
+        router="mine",
+        refusal="mine only ties with the best single function on 120 prompts: its quality "
+        "differs by +0.003 [-0.012, +0.018] mixed",
+    )
+
+
 async def table_focused(pilot: Pilot[None]) -> None:
     await card(pilot)
     pilot.app.screen.query_one("#candidates").focus()
@@ -244,6 +277,9 @@ STATES: dict[str, Callable[[Pilot[None]], object]] = {
     "jump": jump_open,
     "palette": palette_open,
     "nothing": empty_card,
+    "why": why_open,
+    "why of the picture": picture_why_open,
+    "strange": table_focused,
 }
 
 
@@ -251,4 +287,6 @@ def app_for(state: str) -> CemsApp:
     """The app a state starts from."""
     if state == "nothing":
         return make_app(planner=FakePlanner(nothing_installed))
+    if state == "strange":
+        return make_app(planner=FakePlanner(strange))
     return make_app()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -111,8 +112,13 @@ def test_the_card_the_picture_s_path_and_what_it_cost_are_told_to_people(home: P
     told = cems("why", str(pngs(home)[0]), home=home)
     assert told.code == 0
     assert "measured" in told.out
+    assert re.search(r"^why +starter-", told.out, re.MULTILINE)
     by_id = cems("why", pngs(home)[0].stem, "--json", home=home)
     assert by_id.document["id"] == pngs(home)[0].stem
+    said = by_id.document["explanation"]
+    assert said["choice"] == by_id.document["function"]
+    assert said["words_note"] == "" or not said["in_distribution"]  # the router is still the same
+    assert by_id.document["decision"]["router_sha256"].startswith("sha256:")
 
 
 HOSTILE = [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from cems_tui.errors import UsageError
-from cems_tui.routing.calibrate import Dial, choices, lambda_for_dial
+from cems_tui.routing.calibrate import Dial, choices, lambda_for_dial, representatives
 
 qualities = arrays(np.float64, (12, 3), elements=st.floats(-5.0, 5.0, width=32))
 costs = arrays(np.float64, 3, elements=st.floats(1e-7, 1e-3))
@@ -46,6 +46,17 @@ def test_the_mean_cost_is_at_most_what_the_dial_stands_for(
     assert mean_cost(quality, cost, value) <= target * (1 + 1e-9)
 
 
+@given(quality=qualities, cost=costs, dial=dials)
+def test_the_mean_cost_is_within_one_step_of_what_the_dial_stands_for(
+    quality: np.ndarray, cost: np.ndarray, dial: float
+) -> None:
+    """A little less λ, and at least one more prompt would take the mean over the target."""
+    value = lambda_for_dial(dial, quality, cost)
+    target = cost.min() + dial * (mean_cost(quality, cost, 0.0) - cost.min())
+    if value > 0.0:
+        assert mean_cost(quality, cost, value * (1 - 1e-6)) >= target * (1 - 1e-9)
+
+
 def test_between_many_prompts_the_dial_meets_its_cost() -> None:
     random = np.random.default_rng(1)
     quality, cost = random.normal(size=(4000, 3)), np.array([1e-6, 5e-6, 2e-5])
@@ -76,3 +87,17 @@ def test_a_dial_looks_only_at_those_who_may_be_chosen() -> None:
     pool = dial.lambda_at(0.5, {"a": 1e-6, "b": 3e-6})
     assert pool == lambda_for_dial(0.5, quality[:, :2], np.array([1e-6, 3e-6]))
     assert pool != dial.lambda_at(0.5, {"a": 1e-6, "b": 3e-6, "c": 9e-6})
+
+
+def test_a_few_representatives_meet_the_dial_of_all_training_prompts() -> None:
+    random = np.random.default_rng(3)
+    quality = 30.0 + random.normal(size=(4000, 1)) * 3 + random.normal(size=(4000, 4))
+    cost = np.array([1.0e-4, 1.5e-5, 3.3e-5, 1.1e-4])
+    few, share = representatives(quality)
+    assert len(few) <= 400
+    assert share.sum() == pytest.approx(1.0, abs=1e-5)
+    for dial in (0.1, 0.3, 0.5, 0.7, 0.9):
+        exact = mean_cost(quality, cost, lambda_for_dial(dial, quality, cost))
+        met = mean_cost(quality, cost, lambda_for_dial(dial, few, cost, share))
+        assert met == pytest.approx(exact, rel=0.03)
+    assert not (np.abs(quality[:, None] - few).max(axis=2) < 1e-6).any()

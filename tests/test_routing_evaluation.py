@@ -7,8 +7,10 @@ import json
 import numpy as np
 import pytest
 
+from cems_tui.routing.agreement import agreement
 from cems_tui.routing.curves import hull_corners, running_maximum, zero_mix
 from cems_tui.routing.evaluation import evaluate
+from cems_tui.routing.grouping import figures_by_group
 from cems_tui.routing.ranking import ranking
 
 NAMES = ("cheap", "middle", "dear")
@@ -134,3 +136,30 @@ def test_one_price_for_all_leaves_no_area() -> None:
     judged = evaluate(truth, truth, np.array([1.0, 1.0, 1.0]), NAMES, resamples=20)
     assert judged.area_recovered is None
     assert judged.verdict == "beats best single"
+
+
+def test_agreement_is_told_of_differences_apart_from_levels() -> None:
+    random = np.random.default_rng(3)
+    level, differences = random.normal(size=(500, 1)) * 5, random.normal(size=(500, 3))
+    knows_levels = agreement(level + differences, level + random.normal(size=(500, 3)))
+    assert knows_levels.quality is not None
+    assert knows_levels.differences is not None
+    assert knows_levels.quality > 0.9
+    assert abs(knows_levels.differences) < 0.1
+    knows_differences = agreement(level + differences, differences)
+    assert knows_differences.differences == pytest.approx(1.0)
+    means = np.array([1.0, 2.0, 3.0])
+    only_means = agreement(means + 0.1 * differences, np.tile(means, (500, 1)))
+    assert only_means.differences == pytest.approx(1.0, abs=0.05)
+    assert only_means.interaction is None  # nothing is said about the prompt
+
+
+def test_every_group_is_judged_by_itself() -> None:
+    truth = scores(200)
+    said = truth.copy()
+    said[100:] = -truth[100:]
+    groups = ["good"] * 100 + ["bad"] * 90 + [""] * 10
+    found = figures_by_group(truth, said, COST, NAMES, groups)
+    assert list(found) == ["good", "bad"]
+    assert [found[name]["prompts"] for name in found] == [100, 90]
+    assert [found[name]["verdict"] for name in found] == ["beats best single", "worse"]

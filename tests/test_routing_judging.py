@@ -59,3 +59,14 @@ def test_prices_can_be_given_where_the_table_has_none(checkpoint: Checkpoint) ->
 def test_a_metric_the_table_lacks_is_an_unknown_name(checkpoint: Checkpoint) -> None:
     with pytest.raises(UnknownName):
         judge(checkpoint, HOME, metric="beauty")
+
+
+def test_prompts_the_router_was_trained_on_are_told() -> None:
+    checkpoint = train(HOME, metric="quality", name="mine", keep_prompts=True)
+    renamed = ScoreTable.of(replace(row, prompt_id=f"x{row.prompt_id}") for row in HOME.rows)
+    row = judge(checkpoint, renamed)
+    [told] = [note for note in row["notes"] if "trained on" in note]
+    assert int(told.split("trained on ")[1].split(" of")[0]) > 120
+    other = [replace(row, prompt=f"{row.prompt} at dusk") for row in HOME.rows]
+    fresh = judge(checkpoint, ScoreTable.of(other))
+    assert not any("trained on" in note for note in fresh["notes"])

@@ -48,3 +48,11 @@ def test_the_rest_looks_as_it_did_at_80_columns(
     snap_compare: Callable[..., bool], state: str
 ) -> None:
     assert snap_compare(app_for(state), run_before=_in_state(state), terminal_size=(80, 24))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("state", ["why", "strange"])
+def test_the_reasons_look_as_they_did(
+    snap_compare: Callable[..., bool], state: str, size: tuple[int, int]
+) -> None:
+    assert snap_compare(app_for(state), run_before=_in_state(state), terminal_size=size)

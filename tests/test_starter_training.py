@@ -18,7 +18,7 @@ from cems_tui.starter.painter import font_path  # noqa: E402
 from cems_tui.starter.scenes import random_scene  # noqa: E402
 from cems_tui.starter.trainer import Plan  # noqa: E402
 
-STAGES = ("decoder", "base", "small", "turbo", "clip", "nima")
+STAGES = ("decoder", "base", "small", "turbo", "clip", "nima", "checker")
 
 
 def recipe(steps: int) -> Recipe:
@@ -35,6 +35,8 @@ def recipe(steps: int) -> Recipe:
         decoder=replace(plan, batch=4),
         clip=plan,
         nima=replace(plan, batch=24),
+        checker=plan,
+        smoke_prompts=4,
     )
 
 
@@ -85,6 +87,7 @@ def test_a_complete_stage_is_left_alone(built: Path) -> None:
 
 
 def test_the_pack_verifies_and_its_parts_load(built: Path) -> None:
+    from cems_tui.starter.checker import load_checker
     from cems_tui.starter.manifest import verify
     from cems_tui.starter.nima_head import load_nima
     from cems_tui.starter.packing import load_pipeline
@@ -94,6 +97,8 @@ def test_the_pack_verifies_and_its_parts_load(built: Path) -> None:
     manifest = verify(pack)
     assert set(manifest.pipelines) == {"starter-base", "starter-small", "starter-turbo"}
     assert set(manifest.scorers) == {"clip", "nima"}
+    assert all(entry["smoke"]["prompts"] == 4 for entry in manifest.pipelines.values())
+    assert load_checker(pack / "checker").natural.colours
     pipeline = load_pipeline(pack / "starter-base")
     assert len(pipeline.tokenizer) == len(VOCABULARY)
     picture = pipeline("a cat", num_inference_steps=1, guidance_scale=1.0).images[0]
@@ -101,6 +106,22 @@ def test_the_pack_verifies_and_its_parts_load(built: Path) -> None:
     marks = load_nima(pack / "scorers" / "nima")(torch.rand(2, 3, 96, 80))
     assert marks.shape == (2, 10)
     assert torch.allclose(marks.sum(-1), torch.ones(2), atol=1e-5)
+
+
+def test_an_evaluation_marks_every_prompt_of_every_function(built: Path) -> None:
+    from cems_tui.starter.evaluate import Judges, evaluate, functions_of
+    from cems_tui.starter.measure import cases
+    from cems_tui.starter.results import CLASSES
+
+    pack = built / "pack"
+    asked = cases(1, "a test")
+    assert [case.kind for case in asked] == list(CLASSES)
+    functions = functions_of(pack, ["starter-small@1", "starter-base@2"])
+    found = evaluate(pack, asked, functions, Judges.of(pack))
+    assert list(found.marks) == ["starter-small@1", "starter-base@2"]
+    assert all(len(marks) == 4 for marks in found.marks.values())
+    assert all(seconds > 0 for seconds in found.seconds.values())
+    assert all(1 <= mark.nima <= 10 for marks in found.marks.values() for mark in marks)
 
 
 def test_open_clip_loads_the_judge(built: Path) -> None:

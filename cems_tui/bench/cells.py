@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isinf, isnan
+from math import isnan
 from typing import Any
 
 
@@ -33,16 +33,23 @@ def text_of(values: Mapping[Any, Any], name: str) -> str | None:
 
 
 def number_of(values: Mapping[Any, Any], name: str) -> float | None:
+    """A finite number; None when the cell is empty or says NaN."""
     value = values.get(name)
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if value is None or value == "":
         return None
     try:
         number = float(value)
     except (TypeError, ValueError):
+        if isinstance(value, str) and not value.strip():
+            return None
         raise BadRow(f"{name} is not a number: {value!r}") from None
-    if isinf(number) or isinstance(value, bool):
-        raise BadRow(f"{name} is not a finite number: {value!r}")
-    return None if isnan(number) else number
+    if number - number == 0.0 and not isinstance(value, bool):
+        if isinstance(value, str) and "_" in value:  # 1_000 is Python, not data
+            raise BadRow(f"{name} is not a number: {value!r}")
+        return number
+    if isnan(number):
+        return None
+    raise BadRow(f"{name} is not a finite number: {value!r}")
 
 
 def amount_of(values: Mapping[Any, Any], name: str) -> float | None:

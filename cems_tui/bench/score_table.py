@@ -106,6 +106,15 @@ class ScoreTable:
 
         return int(np.isnan(self.pivot(metric).scores).sum())
 
+    def missing_cells(self) -> dict[str, int]:
+        """Of every metric, how many of all prompts × all functions have no score."""
+        cells = len(self.prompts) * len(self.functions)
+        scored: dict[str, set[tuple[str, str]]] = {metric: set() for metric in self.metrics}
+        for row in self.rows:
+            if row.score is not None:
+                scored[row.metric].add((row.prompt_id, row.function))
+        return {metric: cells - len(found) for metric, found in scored.items()}
+
     def costs(self) -> dict[str, float | None]:
         """Mean price of each function in US dollars; None where no row has one."""
         return self._mean_by_function("cost_usd")

@@ -6,36 +6,41 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from cems_tui.bench.cells import BadRow, amount_of, needed_of, number_of, text_of, truth_of
+from cems_tui.bench.cells import BadRow
+from cems_tui.bench.row_reader import COLUMNS, REQUIRED, RowReader
 from cems_tui.bench.score_table import Pivot, Row, ScoreTable
 from cems_tui.errors import StorageError, UsageError
 
 __all__ = ["Pivot", "Row", "ScoreTable", "parse_table", "read_table", "table_text", "write_table"]
 
-COLUMNS = tuple(field.name for field in fields(Row))
-REQUIRED = ("prompt_id", "prompt", "function", "metric", "score")
 SHOWN_ERRORS = 5
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet"}
 
 Line = tuple[int, Mapping[Any, Any]]
 
 
-def read_table(path: Path) -> ScoreTable:
+def read_table(path: Path, tell: Callable[[str], None] | None = None) -> ScoreTable:
     """The table of a file, chosen by its ending.
+
+    Args:
+        tell: is told of columns that are not read.
 
     Raises:
         UsageError: the file is missing, of another format, or has a bad row; the first bad rows
             are listed with their line numbers and reasons, and nothing is taken.
     """
-    return parse_table(_lines(path), path.name)
+    return parse_table(_lines(path), path.name, tell)
 
 
-def parse_table(lines: Iterable[Line], name: str) -> ScoreTable:
+def parse_table(
+    lines: Iterable[Line], name: str, tell: Callable[[str], None] | None = None
+) -> ScoreTable:
     """The table of numbered rows of any source (`name` is for messages).
 
     Raises:
@@ -43,21 +48,18 @@ def parse_table(lines: Iterable[Line], name: str) -> ScoreTable:
     """
     rows: list[Row] = []
     errors: list[str] = []
-    seen: dict[tuple[str, ...], int] = {}
-    prompts: dict[str, str] = {}
-    directions: dict[str, bool] = {}
+    reader = RowReader()
     for number, values in lines:
         try:
-            row = _row(values)
-            _check_against_others(row, number, seen, prompts, directions)
+            rows.append(reader.read(values, number))
         except BadRow as error:
             errors.append(f"line {number}: {error}")
-        else:
-            rows.append(row)
     if errors:
         raise _refused(name, errors)
     if not rows:
         raise UsageError(f"{name} holds no rows", f"It needs the columns {', '.join(REQUIRED)}.")
+    if reader.ignored and tell is not None:
+        tell(f"columns of {name} that are not read: {', '.join(map(_named, reader.ignored))}")
     return ScoreTable.of(rows)
 
 
@@ -107,45 +109,10 @@ def table_text(table: ScoreTable, form: str) -> str:
     return out.getvalue()
 
 
-def _row(values: Mapping[Any, Any]) -> Row:
-    if None in values:  # csv.DictReader keeps cells beyond the header there
-        raise BadRow("more cells than columns")
-    unknown = [name for name in REQUIRED if name not in values]
-    if unknown:
-        raise BadRow(f"no {', '.join(unknown)}")
-    return Row(
-        prompt_id=needed_of(values, "prompt_id"),
-        prompt=needed_of(values, "prompt"),
-        function=needed_of(values, "function"),
-        metric=needed_of(values, "metric"),
-        score=number_of(values, "score"),
-        cost_usd=amount_of(values, "cost_usd"),
-        seconds=amount_of(values, "seconds"),
-        memory_gb=amount_of(values, "memory_gb"),
-        seed=text_of(values, "seed"),
-        rater=text_of(values, "rater"),
-        group=text_of(values, "group"),
-        higher_is_better=truth_of(values.get("higher_is_better")),
-    )
-
-
-def _check_against_others(
-    row: Row,
-    number: int,
-    seen: dict[tuple[str, ...], int],
-    prompts: dict[str, str],
-    directions: dict[str, bool],
-) -> None:
-    if prompts.setdefault(row.prompt_id, row.prompt) != row.prompt:
-        raise BadRow(f"prompt_id {row.prompt_id} has another prompt further up")
-    if directions.setdefault(row.metric, row.higher_is_better) != row.higher_is_better:
-        raise BadRow(f"higher_is_better of {row.metric} is the opposite further up")
-    if row.seed is None and row.rater is None:
-        return  # rows without either are repeats
-    key = (row.prompt_id, row.function, row.metric, row.seed or "", row.rater or "")
-    if key in seen:
-        raise BadRow(f"the same prompt_id, function, metric, seed and rater as line {seen[key]}")
-    seen[key] = number
+def _named(column: str) -> str:
+    """The column, and what it may have been meant to be."""
+    near = get_close_matches(column, COLUMNS, n=1, cutoff=0.5)
+    return f"{column} (did you mean {near[0]}?)" if near else column
 
 
 def _refused(name: str, errors: Sequence[str]) -> UsageError:
@@ -183,21 +150,37 @@ def _lines(path: Path) -> Iterator[Line]:
 
 
 def _csv_lines(text: str, name: str, form: str) -> Iterator[Line]:
-    reader = csv.DictReader(
+    reader = csv.reader(
         io.StringIO(text, newline=""), delimiter="\t" if form == "tsv" else ",", strict=True
     )
-    missing = [column for column in REQUIRED if column not in (reader.fieldnames or ())]
+    try:
+        header = next((cells for cells in reader if cells), [])
+        _check_header(header, name)
+        number = reader.line_num + 1
+        for cells in reader:
+            if cells:
+                values: dict[Any, Any] = dict(zip(header, cells, strict=False))
+                if len(cells) > len(header):
+                    values[None] = cells[len(header) :]
+                elif len(cells) < len(header):
+                    values |= dict.fromkeys(header[len(cells) :])
+                yield number, values
+            number = reader.line_num + 1
+    except csv.Error as error:
+        where = f"{name} line {reader.line_num}"
+        raise UsageError(f"{where}: {error}", "Nothing was imported.") from error
+
+
+def _check_header(header: Sequence[str], name: str) -> None:
+    """Raises UsageError where a needed column is missing or a column is there twice."""
+    missing = [column for column in REQUIRED if column not in header]
     if missing:
         raise UsageError(
             f"{name} has no column {', '.join(missing)}", f"It needs {', '.join(REQUIRED)}."
         )
-    try:
-        for values in reader:
-            breaks = sum(str(value).count("\n") for value in values.values())
-            yield reader.line_num - breaks, values
-    except csv.Error as error:
-        where = f"{name} line {reader.line_num}"
-        raise UsageError(f"{where}: {error}", "Nothing was imported.") from error
+    twice = [column for column in COLUMNS if header.count(column) > 1]
+    if twice:
+        raise UsageError(f"{name} has the column {', '.join(twice)} twice", "Keep one of them.")
 
 
 def _json_lines(text: str, name: str) -> Iterator[Line]:

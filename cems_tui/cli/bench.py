@@ -1,4 +1,4 @@
-"""`cems bench`: prompts × functions × seeds, scored, resumable."""
+"""`cems bench`: prompts × functions × seeds, scored, resumable; and score tables in and out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from cems_tui.cli import bench_tables
 from cems_tui.cli import options as o
 from cems_tui.errors import UsageError
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from cems_tui.bench.prompt_sets import PromptLine
     from cems_tui.planner import Planner
 
-bench = typer.Typer(help="Measure functions on prompts.", rich_markup_mode=None)
+bench = typer.Typer(
+    help="Measure functions on prompts; take score tables in.", rich_markup_mode=None
+)
 
 METRICS = ("nima", "clip")
 STARTER_PROMPTS = 300
@@ -23,6 +26,7 @@ STARTER_PROMPTS = 300
 
 
 def register(app: typer.Typer) -> None:
+    bench_tables.register(bench)
     app.add_typer(bench, name="bench")
 
 

@@ -156,7 +156,7 @@ def export(name: str, format: Literal["csv", "jsonl", "parquet"], out: Path | No
         if format == "parquet":
             if out is None:
                 raise UsageError("Parquet does not go to stdout", "Name a file with --out.")
-            with _appearing(out) as temporary:
+            with appearing(out) as temporary:
                 tables.write_parquet(rows, temporary)
             return
         write = tables.write_csv if format == "csv" else tables.write_jsonl
@@ -164,14 +164,14 @@ def export(name: str, format: Literal["csv", "jsonl", "parquet"], out: Path | No
             write(rows, sys.stdout)
             return
         with (
-            _appearing(out) as temporary,
+            appearing(out) as temporary,
             temporary.open("w", encoding="utf-8", newline="") as stream,
         ):
             write(rows, stream)
 
 
 @contextmanager
-def _appearing(path: Path) -> Iterator[Path]:
+def appearing(path: Path) -> Iterator[Path]:
     """A name to write to; the file then appears whole under its own name, or not at all.
 
     Raises:

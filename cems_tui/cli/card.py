@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cems_tui.cli.output import unit_per_thousand, usd_per_thousand
@@ -12,11 +13,20 @@ if TYPE_CHECKING:
 
     from cems_tui.record import Generation
     from cems_tui.routing.decision import Candidate, RoutingDecision
+    from cems_tui.routing.explanation import Explanation
     from cems_tui.settings import Settings
 
 
-def price_card(decision: RoutingDecision, settings: Settings) -> Table:
-    """Every candidate with predicted quality, price, seconds and memory; the pick marked."""
+LEAST_NEEDED = ("load s", "memory MB", "seconds")
+"""The columns that go first where a terminal is too narrow for all."""
+
+
+def price_card(decision: RoutingDecision, settings: Settings, width: int | None = None) -> Table:
+    """Every candidate with predicted quality, price, seconds and memory; the pick marked.
+
+    Args:
+        width: columns of the terminal; names are whole where the least needed figures can go.
+    """
     from rich.table import Table
     from rich.text import Text
 
@@ -30,12 +40,47 @@ def price_card(decision: RoutingDecision, settings: Settings) -> Table:
     )
     metric = decision.metric or "quality"
     unit = unit_per_thousand(settings)
-    for name in ("", "function", f"{metric}", "±90 %", unit, "seconds", "load s", "memory MB", ""):
-        table.add_column(name, justify="left" if name in ("", "function") else "right")
-    for candidate in decision.candidates:
+    titles = ("", "function", metric, "±90 %", unit, "seconds", "load s", "memory MB", "")
+    cells = [_cells(c, c.function == decision.choice, settings) for c in decision.candidates]
+    shown = _fitting(titles, cells, width)
+    for place in shown:
+        left = titles[place] in ("", "function")
+        table.add_column(titles[place], justify="left" if left else "right")
+    for candidate, row in zip(decision.candidates, cells, strict=True):
         picked = candidate.function == decision.choice
         style = "bold" if picked else ("" if candidate.allowed else "dim")
-        table.add_row(*_cells(candidate, picked, settings), style=style)
+        table.add_row(*(Text(row[place]) for place in shown), style=style)
+    return table
+
+
+def _fitting(titles: Sequence[str], cells: Sequence[Sequence[str]], width: int | None) -> list[int]:
+    """The places of the columns that fit, or of all if no width is given."""
+    widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
+    shown = list(range(len(titles)))
+    for name in LEAST_NEEDED:
+        if width is None or sum(widths[place] + 2 for place in shown) - 2 <= width:
+            break
+        shown.remove(titles.index(name))
+    return shown
+
+
+def explanation_table(told: Explanation, settings: Settings) -> Table:
+    """Why the pick is the pick, a name and a text a row."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from cems_tui.explained import rows
+
+    sign = "$" if settings["pricing.currency"] == "USD" else f"{settings['pricing.currency']} "
+
+    def money(usd: float) -> str:
+        return f"{sign}{usd * 1000 * settings['pricing.per_usd']:.3g} per 1,000"
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in rows(told, money):
+        table.add_row(Text(name, style="dim"), Text(text))
     return table
 
 

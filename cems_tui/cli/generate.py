@@ -35,9 +35,7 @@ def generate(
     session: Annotated[
         str | None, typer.Option(metavar="NAME", help="Open or continue a named session.")
     ] = None,
-    session_budget: Annotated[
-        float | None, typer.Option(metavar="USD", help="Stop before the session costs more.")
-    ] = None,
+    session_budget: o.SessionBudget = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the bill, draw nothing.")
     ] = False,

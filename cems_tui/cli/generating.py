@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cems_tui.cli import output
+from cems_tui.cli.budgeting import SharedBudget, loads_count, planned, spent_before
 from cems_tui.cli.failures import Failure, failure_of, print_failure
 from cems_tui.cli.options import RoutingOptions, not_negative
 from cems_tui.cli.route import print_decision, request_of
@@ -97,13 +98,20 @@ def run(
     if drawing.dry_run:
         with wiring.open_planner() as planner:
             requests = _requests(lines, choice, drawing, planner)
+            if drawing.session_budget is not None:
+                spent = spent_before(drawing.session, load_cost=loads_count(requests))
+                requests = planned(requests, planner, drawing.session_budget, spent)
             return _bill(requests, planner, json=json, quiet=quiet)
     with wiring.open_engine(
         session_name=drawing.session, wait_seconds=drawing.wait or 0.0, pictures=drawing.out
     ) as engine:
         requests = _requests(lines, choice, drawing, engine.planner)
+        as_planned = requests
+        if drawing.session_budget is not None:
+            spent = engine.spent_usd(load_cost=loads_count(requests))
+            as_planned = planned(requests, engine.planner, drawing.session_budget, spent)
         if drawing.order == "family":
-            requests = _by_model(requests, engine)
+            requests = _by_model(requests, as_planned, engine)
         return _make_all(requests, engine, drawing, json=json, quiet=quiet)
 
 
@@ -137,11 +145,16 @@ def _requests(
     return requests
 
 
-def _by_model(requests: list[Request], engine: Engine) -> list[Request]:
-    """The requests grouped by the model they would run on, groups in order of appearance."""
+def _by_model(
+    requests: Sequence[Request], as_planned: Sequence[Request], engine: Engine
+) -> list[Request]:
+    """The requests grouped by the model they would run on, groups in order of appearance.
+
+    `as_planned` are the same requests with the policies they are going to follow.
+    """
     groups: dict[str, list[Request]] = {}
-    for request in requests:
-        decision = engine.planner.decide(request, frozenset(), installed_only=True)
+    for request, planned_one in zip(requests, as_planned, strict=True):
+        decision = engine.planner.decide(planned_one, frozenset(), installed_only=True)
         model = engine.planner.function(decision.choice).model.name if decision.choice else ""
         groups.setdefault(model, []).append(request)
     return [request for group in groups.values() for request in group]
@@ -182,10 +195,13 @@ def _make_all(
     from cems_tui.cli.narrator import Narrator
 
     narrator = Narrator(engine.planner.settings, json=json, quiet=quiet, total=len(requests))
+    budget = SharedBudget.of(requests, engine, drawing.session_budget)
     highest, made = 0, 0
-    for request in requests:
+    for number, given in enumerate(requests):
+        request = given
         try:
-            _check_budget(request, engine, drawing.session_budget)
+            if budget is not None:
+                request = budget.next(number)
             generation = engine.session.run(request, narrator, was_interrupted)
             made += 1
             highest = max(highest, _scoring_code(generation))
@@ -221,29 +237,3 @@ def _scoring_code(generation: Generation) -> int:
         )
     )
     return GenerationError.exit_code
-
-
-def _check_budget(request: Request, engine: Engine, budget_usd: float | None) -> None:
-    """Stop before a picture that would take the session over its budget.
-
-    Raises:
-        BudgetReached: the next picture would exceed it, or has no price to compare.
-    """
-    if budget_usd is None:
-        return
-    spent = engine.spent_usd()
-    decision = engine.planner.decide(request, engine.session.resident(), installed_only=True)
-    chosen = decision.chosen
-    if chosen is None:
-        return
-    if chosen.cost_usd is None:
-        raise BudgetReached(
-            f"{chosen.function} has no known price, so it cannot be held to a session budget",
-            "Choose a priced function, or leave --session-budget out.",
-        )
-    if spent + chosen.cost_usd > budget_usd:
-        raise BudgetReached(
-            f"the session has cost ${spent:.3g} and {chosen.function} would add "
-            f"${chosen.cost_usd:.3g}, over the budget of ${budget_usd:.3g}",
-            "Raise --session-budget, or lower --tradeoff.",
-        )

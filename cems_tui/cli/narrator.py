@@ -40,7 +40,7 @@ class Narrator:
                     from cems_tui.cli.card import price_card
 
                     console = output.console()
-                    console.print(price_card(decision, self._settings))
+                    console.print(price_card(decision, self._settings, console.width))
                 for text in decision.notes:
                     self._tell(f"note: {text}")
             case Note(text=text):

@@ -57,6 +57,14 @@ Router = Annotated[
 LoadCost = Annotated[
     OnOff | None, typer.Option("--load-cost", help="Count load time in the price.")
 ]
+SessionBudget = Annotated[
+    float | None,
+    typer.Option(
+        "--session-budget",
+        metavar="USD",
+        help="What the session may cost; prompts without a policy share what is left.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print names or paths only.")]
 

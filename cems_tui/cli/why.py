@@ -24,16 +24,20 @@ def why(
 ) -> None:
     """Print why a picture was drawn the way it was: pick, runners-up, prices, scores."""
     from cems_tui.cli import output
-    from cems_tui.cli.card import price_card, receipt_lines
+    from cems_tui.cli.card import explanation_table, price_card, receipt_lines
+    from cems_tui.explaining import open_explainer
     from cems_tui.text import visible
-    from cems_tui.wiring import open_planner_settings
+    from cems_tui.wiring import open_planner_settings, router_shelf
 
     generation = find_generation(picture)
+    told = open_explainer(router_shelf()).explain(generation.decision)
     if json:
-        output.json_document(generation.to_json())
+        output.json_document({**generation.to_json(), "explanation": told.to_json()})
         return
     settings = open_planner_settings()
-    output.console().print(price_card(generation.decision, settings))
+    console = output.console()
+    console.print(price_card(generation.decision, settings, console.width))
+    console.print(explanation_table(told, settings))
     for line in (*receipt_lines(generation, settings), *_predicted(generation, settings)):
         output.line(visible(line))
 

@@ -15,8 +15,8 @@ PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
 """Endings of files that Python's pickle writes."""
 
 WHY_NO_PICKLE = (
-    "reading a pickle runs whatever code its author put into it; ask its authors for safetensors, "
-    "or convert a copy you trust: `pipeline.save_pretrained(folder, safe_serialization=True)`, "
+    "reading a pickle runs whatever code its author put into it; a pull request of the repository "
+    "often has safetensors (`--revision refs/pr/N`), or convert a copy you trust: `pipeline.save_pretrained(folder, safe_serialization=True)`, "
     "then `cems import folder --name NAME`."
 )
 

@@ -1,26 +1,63 @@
-"""Choosing the ensemble's settings by what they were worth on held-out prompts."""
+"""Choosing the ensemble's settings by what they were worth on held-out prompts.
+
+The scores of a prompt are its level and the deviations of the functions from it. Some contrasts
+between functions can be predicted well and others hardly at all, so each contrast (a principal
+axis of the deviations) has its own penalty and its own shrinkage towards the means.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.routing.estimators.text_router import Blend, Weights
 from cems_tui.routing.features import Floats
 
-ALPHAS = (1.0, 3.0, 10.0, 30.0, 100.0)
+ALPHAS = (3.0, 5.0, 8.0, 13.0, 30.0, 100.0)
 NEIGHBOURS = (10, 20, 50, 100, 200)
 SURE = 1.645
 """Standard errors that a prediction's worth must lie above 0, else the mean is better."""
 
-LEVEL, DEVIATIONS = slice(0, 1), slice(1, None)
+CAUTION = 0.85
+"""The share that is taken of deviations worth keeping: prompts of another source bear out less
+than held-out prompts of the same ones do, and so much less costs almost nothing on those."""
 
 Rows = NDArray[np.intp]
-Pair = tuple[int | None, int | None]
-"""Places of α and K; None without that member."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One direction of the scores, and how much is taken of what the members say of it."""
+
+    direction: Floats
+    """Of unit length over level and deviations, shape (1 + M,)."""
+
+    alpha: float | None
+    """Ridge penalty; None without ridge."""
+
+    ridge: float
+    """The share of ridge's difference from the means that is taken: 0 none of it."""
+
+    near: float
+    """The same of the neighbours'."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """The settings chosen on held-out prompts."""
+
+    neighbours: int | None
+    """K; None without neighbours."""
+
+    parts: tuple[Part, ...]
+    """The level first, then the contrasts."""
+
+    @property
+    def near(self) -> Floats:
+        """What is taken of the neighbours' difference from the means, shape (1 + M, 1 + M)."""
+        total = sum(one.near * np.outer(one.direction, one.direction) for one in self.parts)
+        return np.asarray(total, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,78 +73,55 @@ class HeldOut:
     base: Floats
     """The means of the prompts learned from, shape (N, 1 + M)."""
 
-    def pairs(self) -> list[Pair]:
-        """Every choice of (α, K)."""
-        alphas: list[int | None] = [None] if self.ridge is None else list(range(len(ALPHAS)))
-        counts: list[int | None] = [None]
-        if self.neighbours is not None:
-            counts = list(range(len(NEIGHBOURS)))
-        return list(product(alphas, counts))
+    trust: Floats
+    """The share of a difference from them that is believed of each prompt, shape (N,)."""
 
-    def differences(self, pair: Pair, rows: Rows, columns: slice) -> Floats:
-        """Each member's difference from the means, shape (2, n, columns); 0 without the member."""
-        base = self.base[rows, columns]
-        out = np.zeros((2, *base.shape), dtype=np.float32)
-        for place, (predicted, choice) in enumerate(
-            zip((self.ridge, self.neighbours), pair, strict=True)
-        ):
-            if predicted is not None and choice is not None:
-                out[place] = predicted[choice][rows, columns] - base
-        return out
+    @property
+    def counts(self) -> tuple[int | None, ...]:
+        return (None,) if self.neighbours is None else NEIGHBOURS
 
+    @property
+    def alphas(self) -> tuple[float | None, ...]:
+        return (None,) if self.ridge is None else ALPHAS
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The choice for the level or for the deviations."""
-
-    pair: Pair
-    weights: tuple[float, float]
+    def differences(
+        self, alpha: float | None, count: int | None, rows: Rows, direction: Floats
+    ) -> Floats:
+        """Each member's difference from the means along a direction, shape (2, n)."""
+        out = np.zeros((2, rows.size), dtype=np.float32)
+        base = self.base[rows] @ direction
+        if self.ridge is not None and alpha is not None:
+            out[0] = self.ridge[ALPHAS.index(alpha)][rows] @ direction - base
+        if self.neighbours is not None and count is not None:
+            out[1] = self.neighbours[NEIGHBOURS.index(count)][rows] @ direction - base
+        return out * self.trust[rows]
 
 
 def choose_blend(held_out: HeldOut, truth: Floats, rows: Rows) -> Blend:
-    """The settings with the least squared error on those rows; K is the deviations'."""
-    deviations = _best(held_out, truth, rows, DEVIATIONS, held_out.pairs())
-    count = deviations.pair[1]
-    same_count = [pair for pair in held_out.pairs() if pair[1] == count]
-    level = _best(held_out, truth, rows, LEVEL, same_count)
-    alpha_level, alpha = level.pair[0], deviations.pair[0]
-    return Blend(
-        None if alpha_level is None else ALPHAS[alpha_level],
-        None if alpha is None else ALPHAS[alpha],
-        None if count is None else NEIGHBOURS[count],
-        Weights(level.weights[0], deviations.weights[0]),
-        Weights(level.weights[1], deviations.weights[1]),
-    )
+    """The settings with the least squared error on those rows; K is the deviations' best."""
+    difference = truth[rows] - held_out.base[rows]
+    level, *contrasts = _directions(difference)
+    least, best, chosen = np.inf, None, held_out.counts[0]
+    for count in held_out.counts:
+        found = [_best(held_out, difference, rows, count, one) for one in contrasts]
+        error = sum(one for _, one in found)
+        if error < least:
+            least, best, chosen = error, [part for part, _ in found], count
+    first = _best(held_out, difference, rows, chosen, level)[0]
+    cautious = [
+        Part(one.direction, one.alpha, CAUTION * one.ridge, CAUTION * one.near)
+        for one in best or ()
+    ]
+    return Blend(chosen, (first, *cautious))
 
 
 def apply_blend(held_out: HeldOut, blend: Blend, rows: Rows) -> Floats:
     """Held-out estimates of quality for the rows under those settings, shape (n, M)."""
-    count = None if blend.neighbours is None else NEIGHBOURS.index(blend.neighbours)
-
-    def part(alpha: float | None, weights: tuple[float, float], columns: slice) -> Floats:
-        pair = (None if alpha is None else ALPHAS.index(alpha), count)
-        difference = held_out.differences(pair, rows, columns)
-        return np.asarray(
-            held_out.base[rows, columns] + weights[0] * difference[0] + weights[1] * difference[1]
-        )
-
-    level = part(blend.alpha_level, (blend.ridge.level, blend.near.level), LEVEL)
-    deviation_weights = (blend.ridge.deviation, blend.near.deviation)
-    deviations = part(blend.alpha_deviation, deviation_weights, DEVIATIONS)
-    return np.asarray(level + deviations, dtype=np.float32)
-
-
-def _best(held_out: HeldOut, truth: Floats, rows: Rows, columns: slice, pairs: list[Pair]) -> _Part:
-    target = truth[rows, columns] - held_out.base[rows, columns]
-    least, best = np.inf, _Part(pairs[-1], (0.0, 0.0))
-    for pair in pairs:
-        members = held_out.differences(pair, rows, columns)
-        weights = worth_keeping(members, target)
-        predicted = weights[0] * members[0] + weights[1] * members[1]
-        error = float(np.square(target - predicted).mean())
-        if error < least:
-            least, best = error, _Part(pair, weights)
-    return best
+    total = held_out.base[rows].copy()
+    for part in blend.parts:
+        ridge, near = held_out.differences(part.alpha, blend.neighbours, rows, part.direction)
+        total += np.outer(part.ridge * ridge + part.near * near, part.direction)
+    return np.asarray(total[:, :1] + total[:, 1:], dtype=np.float32)
 
 
 def worth_keeping(members: Floats, target: Floats) -> tuple[float, float]:
@@ -117,21 +131,47 @@ def worth_keeping(members: Floats, target: Floats) -> tuple[float, float]:
     little data or no signal.
 
     Args:
-        members: predicted differences of the two members, shape (2, n, T).
-        target: the differences that came true, shape (n, T).
+        members: predicted differences of the two members, shape (2, n).
+        target: the differences that came true, shape (n,).
     """
     weights = _not_negative(
-        np.einsum("ant,bnt->ab", members, members, dtype=np.float64),
-        np.einsum("ant,nt->a", members, target, dtype=np.float64),
+        np.einsum("an,bn->ab", members, members, dtype=np.float64),
+        np.einsum("an,n->a", members, target, dtype=np.float64),
     )
     predicted = weights[0] * members[0] + weights[1] * members[1]
     energy = float(np.square(predicted).sum())
     if energy < 1e-12 * max(1.0, float(np.square(target).sum())):
         return (0.0, 0.0)
     slope = float((predicted * target).sum()) / energy
-    by_prompt = (predicted * (target - slope * predicted)).sum(axis=1)
+    by_prompt = predicted * (target - slope * predicted)
     error = float(np.sqrt(np.square(by_prompt).sum())) / energy
     return weights if slope > SURE * error else (0.0, 0.0)
+
+
+def _directions(difference: Floats) -> list[Floats]:
+    """The level, then the principal axes of the deviations, the strongest first."""
+    width = difference.shape[1]
+    deviations = difference[:, 1:].astype(np.float64)
+    # deviations sum to 0, so the weakest axis says nothing: it is every function alike
+    axes = np.linalg.eigh(deviations.T @ deviations)[1][:, :0:-1]
+    level = np.eye(width, dtype=np.float32)[0]
+    padded = np.concatenate([np.zeros((1, axes.shape[1])), axes])
+    return [level, *padded.T.astype(np.float32)]
+
+
+def _best(
+    held_out: HeldOut, difference: Floats, rows: Rows, count: int | None, direction: Floats
+) -> tuple[Part, float]:
+    """The best penalty and weights along a direction, and their squared error."""
+    target = difference @ direction
+    least, best = np.inf, Part(direction, held_out.alphas[-1], 0.0, 0.0)
+    for alpha in held_out.alphas:
+        members = held_out.differences(alpha, count, rows, direction)
+        weights = worth_keeping(members, target)
+        error = float(np.square(target - weights[0] * members[0] - weights[1] * members[1]).mean())
+        if error < least:
+            least, best = error, Part(direction, alpha, *weights)
+    return best, least
 
 
 def _not_negative(gram: NDArray[np.float64], moments: NDArray[np.float64]) -> tuple[float, float]:

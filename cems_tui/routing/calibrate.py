@@ -16,6 +16,8 @@ from cems_tui.errors import UsageError
 
 Matrix = NDArray[np.float64]
 
+REPRESENTATIVES = 400
+_ROUNDS = 20
 _HALVINGS = 80
 _MARGIN = 1.0 + 1e-9  # a tie at the exact λ can be lost to rounding
 
@@ -42,13 +44,19 @@ def all_cheapest_lambda(quality: Matrix, cost: Matrix) -> float:
     return float(max(0.0, slopes.max()) * _MARGIN)
 
 
-def lambda_for_dial(dial: float, quality: Matrix, cost: Matrix) -> float:
+def lambda_for_dial(
+    dial: float,
+    quality: NDArray[np.floating],
+    cost: Matrix,
+    weight: NDArray[np.floating] | None = None,
+) -> float:
     """The smallest λ whose mean cost on the training prompts is at most that of the dial.
 
     Args:
         dial: 0 the cheapest … 1 the best quality.
         quality: the router's estimates for its training prompts, shape (N, M).
         cost: US dollars a picture, shape (M,); a function whose price is NaN is left out.
+        weight: how many prompts each row stands for, shape (N,); None is one each.
 
     Raises:
         UsageError: the dial is not within 0..1.
@@ -60,40 +68,76 @@ def lambda_for_dial(dial: float, quality: Matrix, cost: Matrix) -> float:
     quality, cost = quality[:, priced], cost[priced]
     if cost.size < 2 or not len(quality):
         return 0.0
+    weight = np.ones(len(quality)) if weight is None else np.asarray(weight, dtype=np.float64)
     high = all_cheapest_lambda(quality, cost)
-    dearest = _mean_cost(quality, cost, 0.0)
+    dearest = _mean_cost(quality, cost, 0.0, weight)
     least = float(cost.min())
     target = least + dial * (dearest - least)
     if dial == 1.0 or dearest <= target:
         return 0.0
-    return high if dial == 0.0 else _smallest(quality, cost, target * (1.0 + 1e-12), high)
+    return high if dial == 0.0 else _smallest(quality, cost, weight, target * (1.0 + 1e-12), high)
 
 
-def _smallest(quality: Matrix, cost: Matrix, target: float, high: float) -> float:
+def _smallest(quality: Matrix, cost: Matrix, weight: Matrix, target: float, high: float) -> float:
     """Halves 0..high down to the first λ at which the mean cost is at most the target."""
     low = 0.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2.0
         if middle in (low, high):
             break
-        if _mean_cost(quality, cost, middle) <= target:
+        if _mean_cost(quality, cost, middle, weight) <= target:
             high = middle
         else:
             low = middle
     return high
 
 
-def _mean_cost(quality: Matrix, cost: Matrix, lambda_per_usd: float) -> float:
-    return float(cost[choices(quality, cost, lambda_per_usd)].mean())
+def _mean_cost(quality: Matrix, cost: Matrix, lambda_per_usd: float, weight: Matrix) -> float:
+    return float(np.average(cost[choices(quality, cost, lambda_per_usd)], weights=weight))
+
+
+Few = tuple[NDArray[np.floating], NDArray[np.floating]]
+
+
+def representatives(quality: NDArray[np.floating], most: int = REPRESENTATIVES) -> Few:
+    """A few estimates (K, M) and the share (K,) of the training prompts each stands for.
+
+    They are k-means of the deviations from each prompt's own level, since only those decide; with
+    more than `most` training prompts none of them is the estimate of a single prompt by design.
+
+    Args:
+        quality: a router's estimates for its training prompts, shape (N, M).
+    """
+    count = len(quality)
+    if count <= most:
+        return quality, np.full(count, 1.0 / count)
+    deviations = quality - quality.mean(axis=1, keepdims=True)
+    spread_out = np.linspace(0, count - 1, most).astype(np.intp)
+    centres = deviations[np.lexsort(deviations.T)[spread_out]]
+    for _ in range(_ROUNDS):
+        own = np.argmin(np.square(centres).sum(axis=1) - 2.0 * deviations @ centres.T, axis=1)
+        sizes = np.bincount(own)
+        centres = _means(deviations, own, sizes)
+    return _means(quality, own, sizes).astype(np.float32), (sizes[sizes > 0] / count).astype("f4")
+
+
+def _means(values: Matrix, own: NDArray[np.intp], sizes: NDArray[np.intp]) -> Matrix:
+    totals = np.stack([np.bincount(own, weights=one) for one in values.T], axis=1)
+    return np.asarray(totals[sizes > 0] / sizes[sizes > 0, None])
 
 
 class Dial:
     """The dial of one router: remembers λ for the prices it has seen."""
 
-    def __init__(self, functions: Sequence[str], quality: NDArray[np.floating]) -> None:
-        """`quality`: the router's estimates for its training prompts, shape (N, M)."""
+    def __init__(
+        self,
+        functions: Sequence[str],
+        quality: NDArray[np.floating],
+        weight: NDArray[np.floating] | None = None,
+    ) -> None:
+        """`quality`, `weight`: estimates that stand for the training prompts, (K, M) and (K,)."""
         self._functions = tuple(functions)
-        self._quality = quality.astype(np.float64)
+        self._quality, self._weight = quality.astype(np.float64), weight
         self._lambda = lru_cache(maxsize=256)(self._calibrate)
 
     def lambda_at(self, dial: float, prices: Mapping[str, float | None]) -> float:
@@ -107,4 +151,4 @@ class Dial:
 
     def _calibrate(self, dial: float, prices: tuple[float | None, ...]) -> float:
         cost = np.array([np.nan if price is None else price for price in prices])
-        return lambda_for_dial(dial, self._quality, cost)
+        return lambda_for_dial(dial, self._quality, cost, self._weight)

@@ -10,6 +10,7 @@ from typing import Any
 from cems_tui.errors import WeightsError
 from cems_tui.routing.features import FeatureConfig
 from cems_tui.routing.kinds import FeatureSet
+from cems_tui.routing.scale import Scale
 
 FORMAT = 2
 """Raised when an older program could no longer read what is written."""
@@ -95,6 +96,9 @@ class Card:
     mixed: Mapping[str, tuple[float, float]] | None = None
     """Minimum and maximum of each metric that the mixed score adds (CEMS)."""
 
+    scale: Scale | None = None
+    """How its estimates are mapped to the user's own instrument; None leaves them as trained."""
+
     interval: str = ""
     """How the 90 % interval was made, for people."""
 
@@ -104,12 +108,16 @@ class Card:
     negated: bool = False
     """Whether the metric's scores were negated because lower is better."""
 
+    about: str = ""
+    """What has to be known before anything else of it; empty for a user's own."""
+
     format: int = FORMAT
 
     @property
     def summary(self) -> str:
         """One line for people."""
-        return (
+        head = f"{self.about}: " if self.about else ""
+        return head + (
             f"{self.kind} router for {self.metric} over {len(self.functions)} functions, "
             f"trained on {self.training.prompts:,} prompts: {self.verdict}"
         )
@@ -140,6 +148,7 @@ class Card:
     def from_json(cls, row: Mapping[str, Any]) -> Card:
         """The card that `to_json` wrote; raises KeyError, TypeError or ValueError otherwise."""
         mixed, features, encoder = row["mixed"], row["features"], row.get("encoder")
+        scale = row.get("scale")
         return cls(
             name=str(row["name"]),
             kind=str(row["kind"]),
@@ -155,9 +164,11 @@ class Card:
             mixed=None
             if mixed is None
             else {k: (float(a), float(b)) for k, (a, b) in mixed.items()},
+            scale=None if scale is None else Scale(**scale),
             interval=str(row["interval"]),
             evaluation=dict(row["evaluation"]),
             negated=bool(row["negated"]),
+            about=str(row.get("about", "")),
             format=int(row["format"]),
         )
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.errors import StorageError, UsageError, WeightsError
+from cems_tui.errors import UsageError, WeightsError
 from cems_tui.routing.calibrate import Dial
 from cems_tui.routing.card import (
     DAMAGED,
@@ -31,6 +30,7 @@ from cems_tui.routing.card import (
 from cems_tui.routing.estimator import PromptEstimate, QualityEstimator
 from cems_tui.routing.kinds import codec_of
 from cems_tui.routing.towers import NoTowers, Towers
+from cems_tui.routing.whole_file import write_whole
 
 __all__ = [
     "Card",
@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 
-_ESTIMATES = "training_estimates"
+_ESTIMATES, _WEIGHTS = "training_estimates", "training_weights"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,10 @@ class Checkpoint:
     router: QualityEstimator
     training_estimates: NDArray[np.float32]
     """The router's estimates for its training prompts, shape (N, M): what the dial means. Of a
-    classifier the probabilities."""
+    classifier the probabilities. Or a few that stand for them, shape (K, M), with their shares."""
+
+    training_weights: NDArray[np.float32] | None = None
+    """The share of the training prompts each of those few stands for; None is one each."""
 
     @property
     def name(self) -> str:
@@ -72,7 +75,8 @@ class Checkpoint:
 
     def estimate(self, prompt: str) -> PromptEstimate:
         """The quality of every known function for the prompt, in the metric's unit."""
-        return self.router.estimate(prompt)
+        said = self.router.estimate(prompt)
+        return said if self.card.scale is None else self.card.scale.applied(said)
 
     def lambda_at(self, dial: float, prices: Mapping[str, float | None]) -> float:
         """λ in quality units per US dollar for a dial of 0 (cheapest) … 1 (best quality).
@@ -84,7 +88,9 @@ class Checkpoint:
 
     @cached_property
     def _dial(self) -> Dial:
-        return Dial(self.functions, self.training_estimates)
+        estimates, shares = self.training_estimates, self.training_weights
+        scale = self.card.scale
+        return Dial(self.functions, estimates if scale is None else scale.of(estimates), shares)
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
@@ -96,20 +102,14 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     """
     from safetensors.numpy import save
 
-    name = _plain(checkpoint.name)
+    name = plain_name(checkpoint.name)
     tensors = codec_of(checkpoint.card).to_tensors(checkpoint.router)
-    data = save({**tensors, _ESTIMATES: np.ascontiguousarray(checkpoint.training_estimates)})
+    data = save({**tensors, **_dial_tensors(checkpoint)})
     row = checkpoint.card.to_json(f"sha256:{hashlib.sha256(data).hexdigest()}")
     text = json.dumps(row, ensure_ascii=False, indent=1) + "\n"
     card = folder / f"{name}.json"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _write_whole(folder / f"{name}.safetensors", data)
-        _write_whole(card, text.encode("utf-8"))
-    except OSError as error:
-        raise StorageError(
-            f"cannot write router {name} to {folder}: {error.strerror or error}"
-        ) from error
+    write_whole(folder / f"{name}.safetensors", data)
+    write_whole(card, text.encode("utf-8"))
     return card
 
 
@@ -124,7 +124,7 @@ def load_checkpoint(folder: Path, name: str, towers: Towers | None = None) -> Ch
             program; or the router's text tower is not at hand or is another one.
         UsageError: the name is not a plain one.
     """
-    card, expected = _read_card(folder / f"{_plain(name)}.json")
+    card, expected = _read_card(folder / f"{plain_name(name)}.json")
     weights = folder / f"{name}.safetensors"
     try:
         data = weights.read_bytes()
@@ -137,9 +137,9 @@ def load_checkpoint(folder: Path, name: str, towers: Towers | None = None) -> Ch
     if f"sha256:{hashlib.sha256(data).hexdigest()}" != expected:
         raise WeightsError(f"{weights.name} is not the file its card was written for", DAMAGED)
     tensors = _tensors(data, weights.name)
-    estimates = _training_estimates(card, tensors.pop(_ESTIMATES, None))
+    estimates, shares = _training_estimates(card, tensors)
     router = codec_of(card).from_tensors(card, tensors, towers or NoTowers())
-    return Checkpoint(card, router, estimates)
+    return Checkpoint(card, router, estimates, shares)
 
 
 def load_card(folder: Path, name: str) -> Card:
@@ -148,7 +148,7 @@ def load_card(folder: Path, name: str) -> Card:
     Raises:
         WeightsError: it is missing or not a card.
     """
-    return _read_card(folder / f"{_plain(name)}.json")[0]
+    return _read_card(folder / f"{plain_name(name)}.json")[0]
 
 
 def list_checkpoints(folders: Iterable[Path]) -> list[tuple[Path, Card]]:
@@ -168,7 +168,12 @@ def list_checkpoints(folders: Iterable[Path]) -> list[tuple[Path, Card]]:
     return [found[name] for name in sorted(found)]
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """The name, if it can be that of a router and its files.
+
+    Raises:
+        UsageError: it cannot.
+    """
     if not re.fullmatch(r"\w[\w.+-]*", name):
         raise UsageError(
             f"{name!r} cannot be the name of a router", "Use letters, digits, - . + and _."
@@ -192,15 +197,29 @@ def _read_card(path: Path) -> tuple[Card, str]:
     return card, digest
 
 
-def _training_estimates(card: Card, estimates: NDArray[Any] | None) -> NDArray[np.float32]:
-    shape = (card.training.prompts, len(card.functions))
-    if estimates is None or estimates.shape != shape or not np.isfinite(estimates).all():
+def _dial_tensors(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
+    """What the dial needs of the training prompts."""
+    kept = {_ESTIMATES: np.ascontiguousarray(checkpoint.training_estimates)}
+    shares = checkpoint.training_weights
+    return kept if shares is None else {**kept, _WEIGHTS: shares}
+
+
+def _training_estimates(
+    card: Card, tensors: dict[str, NDArray[Any]]
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    estimates, shares = tensors.pop(_ESTIMATES, None), tensors.pop(_WEIGHTS, None)
+    count = card.training.prompts if shares is None else shares.size
+    shape = (count, len(card.functions))
+    sound = estimates is not None and estimates.shape == shape and np.isfinite(estimates).all()
+    if shares is not None:
+        sound = sound and bool((shares > 0).all()) and abs(float(shares.sum()) - 1.0) < 1e-3
+    if estimates is None or not sound:
         raise WeightsError(
             f"the weights of router {card.name} are not those of its card: {_ESTIMATES} should "
             f"be finite numbers of the shape {shape}",
             DAMAGED,
         )
-    return np.asarray(estimates, dtype=np.float32)
+    return np.asarray(estimates, dtype=np.float32), shares
 
 
 def _tensors(data: bytes, where: str) -> dict[str, NDArray[Any]]:
@@ -211,15 +230,3 @@ def _tensors(data: bytes, where: str) -> dict[str, NDArray[Any]]:
         return dict(load(data))
     except (SafetensorError, ValueError, TypeError, KeyError) as error:
         raise WeightsError(f"{where} is not a safetensors file: {error}", DAMAGED) from error
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

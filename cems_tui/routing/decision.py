@@ -120,6 +120,12 @@ class RoutingDecision:
     notes: tuple[str, ...] = ()
     """What the user should know beside the reason, e.g. a prompt unlike the training prompts."""
 
+    router_sha256: str | None = None
+    """`sha256:…` of the checkpoint that was asked; None where it was not recorded."""
+
+    refusal: str | None = None
+    """Why that checkpoint is used only when forced; None when it earned its place."""
+
     @property
     def chosen(self) -> Candidate | None:
         return next((c for c in self.candidates if c.function == self.choice), None)
@@ -148,6 +154,8 @@ class RoutingDecision:
             "route_ms": self.route_ms,
             "in_distribution": self.in_distribution,
             "notes": list(self.notes),
+            "router_sha256": self.router_sha256,
+            "refusal": self.refusal,
             "candidates": [_candidate_json(candidate) for candidate in self.candidates],
         }
 
@@ -168,6 +176,8 @@ class RoutingDecision:
             in_distribution=row["in_distribution"],
             candidates=tuple(_candidate_from_json(c) for c in row["candidates"]),
             notes=tuple(row.get("notes", ())),
+            router_sha256=row.get("router_sha256"),
+            refusal=row.get("refusal"),
         )
 
 

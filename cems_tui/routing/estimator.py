@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cems_tui.routing.decision import QualityEstimate
 
@@ -16,6 +16,21 @@ class Neighbour:
     prompt: str
     distance: float
     """1 − cosine of the tf-idf words: 0 is the same words, 1 none in common."""
+
+    scores: Mapping[str, float] | None = None
+    """Mean score of each function for it, higher is better; None where they are not at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The training prompts a router takes together with the prompt at hand."""
+
+    number: int
+    prompts: int
+    """How many training prompts are in it."""
+
+    means: Mapping[str, float]
+    """Mean score of each function over them, in the metric's unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,4 +61,13 @@ class QualityEstimator(Protocol):
 
     def estimate(self, prompt: str) -> PromptEstimate:
         """The quality of every known function for the prompt, in the metric's unit."""
+        ...
+
+
+@runtime_checkable
+class Clustering(Protocol):
+    """An estimator that may keep clusters of its training prompts, and can say so."""
+
+    def cluster_of(self, prompt: str) -> Cluster | None:
+        """The cluster that the prompt falls into; None when it keeps none."""
         ...

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cems_tui.routing.agreement import Agreement, agreement
 from cems_tui.routing.calibrate import choices
 from cems_tui.routing.curves import (
     Matrix,
@@ -69,6 +70,10 @@ class Evaluation:
     cpt: Mapping[str, float | None]
     ranking: Ranking
     shares: Mapping[str, float]
+    best_single: str
+    """The function of the highest mean on these prompts."""
+
+    correlation: Agreement
 
     @property
     def verdict(self) -> str:
@@ -105,6 +110,8 @@ class Evaluation:
             "cpt": dict(self.cpt),
             **self.ranking.to_json(),
             "shares": dict(self.shares),
+            "best_single": self.best_single,
+            "correlation": self.correlation.to_json(),
             "verdict": self.verdict,
         }
 
@@ -149,6 +156,8 @@ def evaluate(
         cpt={str(x): _cpt(truth, curve, order_cost, x) if curve else None for x in (50, 80, 95)},
         ranking=ranking(truth, picks),
         shares={name: float((picks == m).mean()) for m, name in enumerate(functions)},
+        best_single=functions[int(np.argmax(truth.mean(axis=0)))],
+        correlation=agreement(truth, predicted),
     )
 
 

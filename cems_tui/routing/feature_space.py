@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.routing.features import COUNT_NAMES, FeatureConfig, Floats, Grams, Keys
-
-Indices = NDArray[np.int32]
-
-
-@dataclass(frozen=True, slots=True)
-class Sparse:
-    """A vector by its non-zero places: `values[i]` stands at `indices[i]`."""
-
-    indices: Indices
-    values: Floats
+from cems_tui.routing.landmarks import Landmarks
+from cems_tui.routing.sparse import Sparse
+from cems_tui.routing.themes import as_stored, learn_themes, theme_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +37,8 @@ class Block:
         order = np.argsort(-frequency, kind="stable")
         kept = np.sort(order[frequency[order] >= least_documents][:most])
         total = 1.0 + len(documents)
-        rarity = np.log(total / (1.0 + frequency[kept])) + 1.0
-        return cls(keys[kept], rarity.astype(np.float32), float(np.log(total)) + 1.0)
+        rarity = as_stored(np.log(total / (1.0 + frequency[kept])) + 1.0)
+        return cls(keys[kept], rarity, float(np.log(total)) + 1.0)
 
     def vector(self, document: Keys) -> Sparse:
         """The tf-idf vector of the known n-grams, of unit length unless none is known."""
@@ -60,7 +53,7 @@ class Block:
         places, known = _find(self.keys, one.content)
         missing = ~known
         if own:  # what only one document has is as rare as log((1 + N) / 2) + 1
-            missing |= self.rarity[places] > self.unseen - np.log(2.0) - 1e-3
+            missing |= self.rarity[places] > self.unseen - np.log(2.0) - 1e-2
         return float(missing.mean()) if missing.size else 0.0
 
 
@@ -77,6 +70,9 @@ class Reading:
     unknown_share: float
     """Share of the prompt's distinct content words that no (other) training prompt has."""
 
+    near: Floats
+    """The landmarks' features alone: inner products are a Gaussian kernel, shape (landmarks,)."""
+
 
 @dataclass(frozen=True, slots=True)
 class FeatureSpace:
@@ -92,13 +88,22 @@ class FeatureSpace:
 
     counts_mean: Floats
     counts_scale: Floats
+    topics: Block
+    """The single words that themes are made of."""
+
+    themes: Floats
+    """How much each of those words says of every theme, shape (words, themes)."""
+
     waves: Floats
     """Directions and phases of the waves over the counts, shape (counts + 1, waves)."""
+
+    landmarks: Landmarks
+    """Of the kernel over counts and themes."""
 
     @property
     def size(self) -> int:
         """The length D of `Reading.features`."""
-        dense_part = len(COUNT_NAMES) + self.config.waves
+        dense_part = len(COUNT_NAMES) + self.config.waves + len(self.landmarks.centres)
         return self.words.keys.size + self.characters.keys.size + dense_part
 
     @classmethod
@@ -108,7 +113,10 @@ class FeatureSpace:
         content = Block.learn([one.content for one in prompts], 1 << 20, 1)
         counts = np.stack([_all_counts(one, content.unknown(one, own=True)) for one in prompts])
         scale = counts.std(axis=0)
-        return cls(
+        topics = Block.learn([one.words for one in prompts], config.max_theme_words, least)
+        vectors = [topics.vector(one.words) for one in prompts]
+        themes = learn_themes(vectors, topics.keys.size, config.themes)
+        space = cls(
             config,
             Block.learn(
                 [np.concatenate([one.words, one.pairs]) for one in prompts],
@@ -121,28 +129,46 @@ class FeatureSpace:
             content,
             counts.mean(axis=0),
             np.where(scale < 1e-6, 1.0, scale).astype(np.float32),
+            topics,
+            themes,
             _waves(config),
+            Landmarks.none(len(COUNT_NAMES) + themes.shape[1]),
         )
+        rows = [
+            space._dense(space._scaled(one), vector)
+            for one, vector in zip(counts, vectors, strict=True)
+        ]
+        return replace(space, landmarks=Landmarks.learn(np.stack(rows), config.landmarks))
 
     def read(self, one: Grams, *, own: bool = False) -> Reading:
         """The prompt in this space; `own` says that it is one of the training prompts."""
         words = self.words.vector(np.concatenate([one.words, one.pairs]))
         characters = self.characters.vector(one.characters)
         unknown = self.content.unknown(one, own=own)
-        counts = (_all_counts(one, unknown) - self.counts_mean) / self.counts_scale
-        return Reading(
-            self._side_by_side(words, characters, np.clip(counts, -4.0, 4.0)),
-            self.content.vector(one.content),
-            unknown,
-        )
+        counts = self._scaled(_all_counts(one, unknown))
+        near = self.landmarks.features(self._dense(counts, self.topics.vector(one.words)))
+        features = self._side_by_side(words, characters, counts, near)
+        return Reading(features, self.content.vector(one.content), unknown, near)
 
-    def _side_by_side(self, words: Sparse, characters: Sparse, counts: Floats) -> Sparse:
+    def _scaled(self, counts: Floats) -> Floats:
+        """In standard deviations of the training prompts, the extreme cut off."""
+        return np.clip((counts - self.counts_mean) / self.counts_scale, -4.0, 4.0)
+
+    def _dense(self, counts: Floats, topics: Sparse) -> Floats:
+        """Scaled counts and themes, in widths of the landmarks' kernel."""
+        theme = theme_of(topics, self.themes) / self.config.themes_width
+        return np.concatenate([counts / self.config.waves_width, theme]).astype(np.float32)
+
+    def _side_by_side(
+        self, words: Sparse, characters: Sparse, counts: Floats, near: Floats
+    ) -> Sparse:
         config = self.config
         waves = np.cos(counts @ self.waves[:-1] + self.waves[-1]) * (2.0 / config.waves) ** 0.5
         always = np.concatenate(
             [
                 counts * (config.counts_weight / len(COUNT_NAMES) ** 0.5),
                 waves * config.waves_weight,
+                near * config.landmarks_weight,
             ]
         )
         after_words = self.words.keys.size

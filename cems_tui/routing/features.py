@@ -66,10 +66,10 @@ class FeatureConfig:
 
     max_words: int = 160
     character_ngrams: tuple[int, int] = (3, 5)
-    max_word_features: int = 8192
+    max_word_features: int = 24_576
     """The most word 1-2-grams kept, the most frequent first."""
 
-    max_character_features: int = 8192
+    max_character_features: int = 24_576
     characters_weight: float = 0.7
     """Weight of the character block beside the word block."""
 
@@ -82,6 +82,20 @@ class FeatureConfig:
     waves_weight: float = 0.55
     waves_width: float = 3.5
     """Width of that kernel, in standard deviations of the counts."""
+
+    max_theme_words: int = 8192
+    """The most single words that themes are made of."""
+
+    themes: int = 31
+    """The most directions of words that go together; 0 leaves landmarks to the counts alone."""
+
+    themes_width: float = 0.8
+    """Width over the themes, which together have the length 1, of the landmarks' kernel."""
+
+    landmarks: int = 384
+    """The most landmarks of the kernel over counts and themes together."""
+
+    landmarks_weight: float = 0.7
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -101,6 +115,11 @@ class FeatureConfig:
             waves=int(row["waves"]),
             waves_weight=float(row["waves_weight"]),
             waves_width=float(row["waves_width"]),
+            max_theme_words=int(row.get("max_theme_words", 0)),
+            themes=int(row.get("themes", 0)),
+            themes_width=float(row.get("themes_width", 1.0)),
+            landmarks=int(row.get("landmarks", 0)),
+            landmarks_weight=float(row.get("landmarks_weight", 0.0)),
         )
 
 

@@ -1,4 +1,4 @@
-"""Conformal 90 % intervals for the score of one picture.
+"""Conformal 90 % intervals for a score of the table.
 
 Cross-validation conformal: residuals of held-out predictions, divided by a scale that grows with
 the prompt's novelty, give the quantiles; they need no assumption about the shape of the error.
@@ -6,10 +6,14 @@ the prompt's novelty, give the quantiles; they need no assumption about the shap
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cems_tui.bench.score_table import Row
 
 Matrix = NDArray[np.float64]
 
@@ -24,6 +28,10 @@ class Readings:
     row: NDArray[np.intp]
     column: NDArray[np.intp]
     score: Matrix
+
+    def some(self, places: NDArray[np.intp]) -> Readings:
+        """Those at the given places."""
+        return Readings(self.row[places], self.column[places], self.score[places])
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,52 @@ def learn_spread(predicted: Matrix, novelty: Matrix, readings: Readings, means: 
     return Spread(
         np.minimum(low, 0.0), np.maximum(high, 0.0), growth, mean, np.maximum(unfamiliar, floor)
     )
+
+
+def held_out_coverage(
+    predicted: Matrix, novelty: Matrix, readings: Readings, means: Matrix, fold: NDArray[np.intp]
+) -> dict[str, Any]:
+    """The share of readings inside their interval, learned on the other folds' residuals.
+
+    The 95 % interval takes prompts, not readings, as independent.
+    """
+    inside = np.zeros(readings.score.size, dtype=np.bool_)
+    for number in np.unique(fold):
+        other, rows = (
+            np.flatnonzero((fold[readings.row] == number) == own) for own in (False, True)
+        )
+        spread = learn_spread(predicted, novelty, readings.some(other), means)
+        row, column = readings.row[rows], readings.column[rows]
+        scale = scale_of(novelty[row], spread.growth, spread.novelty_mean)
+        residual = readings.score[rows] - predicted[row, column]
+        inside[rows] = (residual >= spread.low[column] * scale) & (
+            residual <= spread.high[column] * scale
+        )
+    by_prompt = np.bincount(readings.row, weights=inside) / np.maximum(1, np.bincount(readings.row))
+    by_prompt = by_prompt[np.unique(readings.row)]
+    error = 1.96 * float(by_prompt.std()) / max(1, by_prompt.size) ** 0.5
+    value = float(inside.mean())
+    return {"nominal": 0.9, "value": value, "ci95": [value - error, value + error]}
+
+
+def said_of_interval(rows: Sequence[Row], metric: str, pictures: int | None) -> str:
+    """What the 90 % interval holds and how it was made, for the card."""
+    how = (
+        "cross-validation conformal on residuals of held-out prompts, scaled by novelty; outside "
+        "the training distribution the spread of prompts is added on both sides"
+    )
+    own = [row for row in rows if row.metric == metric and row.score is not None]
+    repeated = len({(row.prompt_id, row.function) for row in own}) < len(own)
+    if pictures is not None and pictures > 1:
+        return (
+            f"90 % for the mean score of {pictures} pictures: {how}. How far single pictures lie "
+            "apart is not in the table, so the interval of one picture is wider by an unknown part"
+        )
+    if repeated and any(row.rater is not None for row in own):
+        return f"90 % for one rating of one picture, the spread of raters included: {how}"
+    if repeated:
+        return f"90 % for one picture, the spread of its repeats included: {how}"
+    return f"90 % for one score of the table, taken to be one picture's: {how}"
 
 
 def _growth(novelty: Matrix, relative: Matrix) -> tuple[float, float]:

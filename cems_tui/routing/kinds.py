@@ -63,11 +63,20 @@ class Variant:
 
 
 _TEXT = Variant("cems_tui.routing.text_learner", "cems_tui.routing.tensors")
+_STACK = Variant("cems_tui.routing.stack_learner", "cems_tui.routing.stack_codec")
 
 VARIANTS: Mapping[tuple[str, FeatureSet], Variant] = {
     ("ensemble", "instant"): _TEXT,
     ("ridge", "instant"): _TEXT,
     ("knn", "instant"): _TEXT,
+    ("clusters", "instant"): _STACK,
+    ("transformer", "instant"): _STACK,
+    ("ensemble", "clip"): _STACK,
+    ("ridge", "clip"): _STACK,
+    ("knn", "clip"): _STACK,
+    ("clusters", "clip"): _STACK,
+    ("transformer", "clip"): _STACK,
+    ("cems", "clip"): Variant("cems_tui.routing.cems_learner", "cems_tui.routing.classifier_codec"),
 }
 """Every kind that can be learned and loaded, the default first."""
 

@@ -10,9 +10,11 @@ import numpy as np
 from cems_tui.bench.score_table import Pivot, ScoreTable
 from cems_tui.errors import UsageError
 from cems_tui.routing.card import Training
+from cems_tui.routing.corrected_oracle import corrected_oracle
 from cems_tui.routing.evaluation import evaluate
 from cems_tui.routing.features import Floats
 from cems_tui.routing.folds import group_count
+from cems_tui.routing.grouping import figures_by_group
 from cems_tui.routing.intervals import Readings
 from cems_tui.routing.training_data import other_metrics
 
@@ -73,13 +75,21 @@ def held_out_figures(
         return {}
     prices = [costs[name] for name in pivot.functions]
     cost = None if None in prices else np.array(prices, dtype=np.float64)
+    truth, said = pivot.scores[complete], estimates[complete].astype(np.float64)
     figures = evaluate(
-        pivot.scores[complete],
-        estimates[complete].astype(np.float64),
+        truth,
+        said,
         cost,
         pivot.functions,
         metrics=other_metrics(table, pivot, complete),
         seed=seed,
     )
-    head = {"metric": pivot.metric, "split": "folds", "seed": seed}
-    return {**head, **figures.to_json()}
+    groups = [pivot.groups[row] for row in complete]
+    return {
+        "metric": pivot.metric,
+        "split": "folds",
+        "seed": seed,
+        **figures.to_json(),
+        "oracle_noise_corrected": corrected_oracle(pivot),
+        "groups": figures_by_group(truth, said, cost, pivot.functions, groups, seed),
+    }

@@ -50,5 +50,11 @@ class TrainingOrder:
     workspace: Path | None = None
     """Where an interrupted training is kept and resumed from; None keeps nothing."""
 
+    cache: Path | None = None
+    """Where what the tower said of prompts is kept; None keeps nothing."""
+
+    device: str = "cpu"
+    """Where networks are taught: `cpu`, `cuda` or `mps`."""
+
     settings: Mapping[str, float] = field(default_factory=dict)
     """Numbers of the kind's own recipe that are asked to be other than its defaults."""

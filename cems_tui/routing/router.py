@@ -20,6 +20,8 @@ from cems_tui.routing.policy import (
 
 _UNKNOWN = QualityEstimate(None, None)
 
+UNFAMILIAR = "the prompt is unlike the training prompts: estimates are the means, intervals wide"
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -216,7 +218,7 @@ def _price_words(other: float | None, chosen: float | None) -> str:
 def _prompt_notes(estimates: PromptEstimate | None) -> tuple[str, ...]:
     if estimates is None or estimates.in_distribution:
         return ()
-    return ("the prompt is unlike the training prompts: average qualities, wide intervals",)
+    return (UNFAMILIAR,)
 
 
 def _load_notes(offers: Sequence[Offer], load_cost: bool) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cems_tui.errors import UnknownName
 from cems_tui.generation.function import GenerationFunction
-from cems_tui.routing.card import Card, FunctionFacts, check_compatible, choose_router
+from cems_tui.routing.card import Card, FunctionFacts, check_compatible, choose_router, parse_card
 from cems_tui.routing.checkpoint import Checkpoint, list_checkpoints, load_checkpoint
 from cems_tui.routing.towers import Towers
 
@@ -25,6 +25,7 @@ class RouterShelf:
         self._folders = folders
         self._towers = towers
         self._loaded: dict[str, Checkpoint] = {}
+        self._digests: dict[str, str] = {}
 
     @cached_property
     def _cards(self) -> dict[str, tuple[Path, Card]]:
@@ -49,6 +50,18 @@ class RouterShelf:
                 return load_checkpoint(folder, name, self._towers)  # says what is wrong
             self._loaded[name] = load_checkpoint(self._cards[name][0], name, self._towers)
         return self._loaded[name]
+
+    def digest(self, name: str) -> str | None:
+        """`sha256:…` of the weights of a readable checkpoint; None when there is none."""
+        if name not in self._digests and name in self._cards:
+            folder = self._cards[name][0]
+            text = (folder / f"{name}.json").read_text(encoding="utf-8")
+            self._digests[name] = parse_card(text, f"{name}.json")[1]
+        return self._digests.get(name)
+
+    def folder(self, name: str) -> Path | None:
+        """Where a readable checkpoint lies; None when there is none."""
+        return self._cards[name][0] if name in self._cards else None
 
     def default(self, functions: Sequence[str]) -> Checkpoint | None:
         """The one that knows most of these functions; None when none knows any.

@@ -72,6 +72,11 @@ class TextTower:
         """The length d of a state."""
         return self.shape.hidden_size
 
+    @property
+    def parameters(self) -> int:
+        """How many numbers it is made of."""
+        return sum(value.size for value in self.weights.values())
+
     def pooled(self, prompts: Sequence[str]) -> Floats:
         """The state at the end of each text, shape (N, d)."""
         out = np.empty((len(prompts), self.width), dtype=np.float32)

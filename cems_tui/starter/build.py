@@ -39,6 +39,13 @@ class Recipe:
         )
     )
     nima: Plan = field(default_factory=lambda: Plan(seconds=170, batch=96, flat=0.3, average=0.99))
+    checker: Plan = field(
+        default_factory=lambda: Plan(
+            seconds=1260, rate=2e-3, flat=0.4, average=0.99, decay=0.02, warm=40
+        )
+    )
+    smoke_prompts: int = 40
+    """Prompts of the short evaluation whose result the manifest keeps."""
 
 
 class Build:
@@ -73,6 +80,7 @@ class Build:
             "turbo": self.turbo,
             "clip": self.clip,
             "nima": self.nima,
+            "checker": self.checker,
             "pack": self.pack,
         }
 
@@ -176,6 +184,19 @@ class Build:
 
         plan, path = self.recipe.nima, self.checkpoint("nima")
         return NimaTraining(self.split("train"), path, plan, self.log, self.rough())
+
+    def checker(self) -> None:
+        """The detector that checks pictures, which no other stage reads."""
+        decoder = self.decoder_training()
+        with decoder.trainer.averaged():
+            self.checker_training(decoder.vae).run(lambda: self.log("checker saved"))
+
+    def checker_training(self, vae: Any = None) -> Any:
+        """The detector as its checkpoint has it; it needs the autoencoder to learn on."""
+        from cems_tui.starter.checker_training import CheckerTraining
+
+        plan, path = self.recipe.checker, self.checkpoint("checker")
+        return CheckerTraining(vae, path, plan, self.log)
 
     def rough(self) -> Any:
         """Pictures of the base's early checkpoint with their severities, or None."""

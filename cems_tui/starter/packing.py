@@ -81,6 +81,7 @@ def write_pack(build: Any) -> None:
     from cems_tui.starter.clip_scorer import save_clip
     from cems_tui.starter.manifest import write_manifest
     from cems_tui.starter.nima_head import save_nima
+    from cems_tui.starter.smoke import smoke
 
     out: Path = build.out
     out.mkdir(parents=True, exist_ok=True)
@@ -96,6 +97,10 @@ def write_pack(build: Any) -> None:
     nima = build.nima_training()
     with nima.trainer.averaged():
         save_nima(nima.head, out / "scorers" / "nima")
+    if build.checkpoint("checker").exists():
+        _write_checker(build, out / "checker")
+        for name, share in smoke(out, build.recipe.smoke_prompts, pipelines).items():
+            pipelines[name]["smoke"] = {"prompts": share.of, "share": share.value}
     for file in out.rglob("*.safetensors"):
         file.chmod(0o644)  # the writer leaves them private, which a system-wide install is not
     write_manifest(
@@ -108,6 +113,15 @@ def write_pack(build: Any) -> None:
             "nima": {"kind": "ten-bin", "folder": "scorers/nima", "bins": 10},
         },
     )
+
+
+def _write_checker(build: Any, folder: Path) -> None:
+    from cems_tui.starter.checker import Checker, save_checker
+    from cems_tui.starter.checker_training import natural_colours
+
+    training = build.checker_training()
+    with training.trainer.averaged():
+        save_checker(Checker(training.detector, natural_colours()), folder)
 
 
 def _write_pipeline(build: Any, name: str, vae: Any) -> dict[str, Any]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cems_tui.bench.plan import BenchPrompt, Cell, CellKey
 from cems_tui.pricing import GIGABYTE
 from cems_tui.quality.score import Score
 from cems_tui.record import now
 from cems_tui.store.rows import finite
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 
 def cell_row(
@@ -38,31 +41,60 @@ def score_row(score: Score) -> dict[str, Any]:
     return finite(asdict(score), f"the score {score.metric}")
 
 
-def imported(
-    name: str, row: Mapping[str, Any], moment: str
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A long-form row as a cell of its own: repeats stay repeats."""
-    memory_gb = row.get("memory_gb")
-    cell = {
-        "bench": name,
-        "prompt_id": row["prompt_id"],
-        "prompt": row["prompt"],
-        "group_name": row.get("group"),
-        "function": row["function"],
-        "seed": row.get("seed"),
-        "rater": row.get("rater"),
-        "seconds": row.get("seconds"),
-        "memory_bytes": None if memory_gb is None else round(memory_gb * GIGABYTE),
-        "cost_usd": row.get("cost_usd"),
-        "created": moment,
-    }
-    higher = row.get("higher_is_better")
-    score = {
-        "metric": row["metric"],
-        "value": row["score"],
-        "higher_is_better": True if higher is None else bool(higher),
-    }
-    return finite(cell, f"a row of {name}"), [finite(score, f"a row of {name}")]
+LONG_COLUMNS = (
+    "prompt_id",
+    "prompt",
+    "group",
+    "function",
+    "seed",
+    "rater",
+    "seconds",
+    "memory_gb",
+    "cost_usd",
+    "metric",
+    "score",
+    "higher_is_better",
+)
+"""What `insert_imported` wants of a row, in this order."""
+
+
+def insert_imported(db: Database, name: str, rows: Iterable[tuple[Any, ...]], moment: str) -> int:
+    """Write long-form rows, each as a cell of its own: repeats stay repeats; how many they were.
+
+    Hundreds of thousands of rows are two statements, so ids are given here.
+
+    Args:
+        rows: the values of `LONG_COLUMNS`, figures finite.
+    """
+    before = db.conn.execute("SELECT MAX(id) FROM bench_cells").fetchone()[0] or 0
+    scores: list[tuple[Any, ...]] = []
+
+    def cells() -> Iterator[tuple[Any, ...]]:
+        for number, row in enumerate(rows, before + 1):
+            *said, seconds, memory_gb, cost_usd, metric, score, higher = row
+            scores.append((number, metric, score, 1 if higher is None else int(higher)))
+            memory_bytes = None if memory_gb is None else round(memory_gb * GIGABYTE)
+            yield (number, name, *said, seconds, memory_bytes, cost_usd, moment)
+
+    db.conn.executemany(
+        "INSERT INTO bench_cells (id, bench, prompt_id, prompt, group_name, function, seed, rater,"
+        " seconds, memory_bytes, cost_usd, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        cells(),
+    )
+    db.conn.executemany(
+        "INSERT INTO bench_scores (cell, metric, value, higher_is_better) VALUES (?, ?, ?, ?)",
+        scores,
+    )
+    return len(scores)
+
+
+def long_columns(name: str, row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The values of `LONG_COLUMNS` in a row of any source.
+
+    Raises:
+        GenerationError: a figure is not finite.
+    """
+    return tuple(finite(dict(row), f"a row of {name}").get(column) for column in LONG_COLUMNS)
 
 
 def long_row(row: Mapping[str, Any]) -> dict[str, Any]:

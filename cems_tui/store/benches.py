@@ -4,44 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from cems_tui.bench.plan import BenchPlan, BenchPrompt, Cell, CellKey, Status, continued
 from cems_tui.errors import UnknownName, UsageError
 from cems_tui.quality.score import Score
 from cems_tui.record import now
-from cems_tui.store.bench_rows import cell_row, imported, long_row, score_row
+from cems_tui.store.bench_rows import (
+    LONG_COLUMNS,
+    cell_row,
+    insert_imported,
+    long_columns,
+    long_row,
+    score_row,
+)
+from cems_tui.store.bench_summaries import BenchSummary, summaries
 from cems_tui.store.connection import Connection
 from cems_tui.store.writing import insert
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-EXPORT_PAGE = 2000
+    from cems_tui.bench.score_table import ScoreTable
 
-
-@dataclass(frozen=True, slots=True)
-class BenchSummary:
-    """One benchmark in a list."""
-
-    name: str
-    created: str
-    status: Status
-    prompts: int
-    functions: int
-    cells: int
-    """Pictures made (of an imported table: its rows)."""
-
-    failed: int
-    cost_usd: float | None
-    """Sum of the priced cells; None when no cell has a price."""
-
-    unpriced: int
-
-    def to_json(self) -> dict[str, Any]:
-        """One row of `cems bench ls --json`."""
-        return asdict(self)
+EXPORT_PAGE = 10_000
 
 
 class Benches:
@@ -52,17 +39,16 @@ class Benches:
 
     def summaries(self) -> list[BenchSummary]:
         """Every benchmark, newest first."""
-        rows = self._connection.rows(
-            """
-            SELECT name, benches.created AS created, status,
-                COUNT(DISTINCT prompt_id) AS prompts, COUNT(DISTINCT function) AS functions,
-                COUNT(id) - COUNT(error) AS cells, COUNT(error) AS failed,
-                SUM(cost_usd) AS cost_usd, COUNT(id) - COUNT(error) - COUNT(cost_usd) AS unpriced
-            FROM benches LEFT JOIN bench_cells ON bench = name
-            GROUP BY name ORDER BY benches.created DESC, name
-            """
-        )
-        return [BenchSummary(**dict(row)) for row in rows]
+        return summaries(self._connection)
+
+    def summary(self, name: str) -> BenchSummary:
+        """One benchmark's line in the list.
+
+        Raises:
+            UnknownName: there is no such benchmark.
+        """
+        self._row(name)
+        return next(one for one in summaries(self._connection) if one.name == name)
 
     def plan(self, name: str) -> BenchPlan:
         """The plan of a benchmark that was run here.
@@ -167,12 +153,25 @@ class Benches:
             GenerationError: a figure is not finite.
             StorageError: it cannot be written; then nothing is kept.
         """
-        count = 0
+        return self._import(name, (long_columns(name, row) for row in rows), source)
+
+    def import_table(self, name: str, table: ScoreTable, source: str = "") -> int:
+        """Keep a checked score table whole as a benchmark; the number of its rows.
+
+        Raises:
+            UsageError: the name is blank or taken.
+            StorageError: it cannot be written; then nothing is kept.
+        """
+        return self._import(name, map(attrgetter(*LONG_COLUMNS), table.rows), source)
+
+    def _import(self, name: str, rows: Iterable[tuple[Any, ...]], source: str) -> int:
+        if not name.strip():
+            raise UsageError("the benchmark has no name", "Give it one with --name.")
         with self._connection.transaction() as db:
             if self._connection.rows("SELECT 1 FROM benches WHERE name = ?", [name]):
                 raise UsageError(
                     f"there is a benchmark {name!r} already",
-                    "Choose another --name.",
+                    f"Choose another --name, or remove it with `cems bench rm {name}`.",
                 )
             spec = json.dumps({"source": source})
             moment = now()
@@ -181,10 +180,7 @@ class Benches:
                 "benches",
                 {"name": name, "created": moment, "spec": spec, "status": "imported"},
             )
-            for row in rows:
-                _insert_cell(db, *imported(name, row, moment))
-                count += 1
-        return count
+            return insert_imported(db, name, rows, moment)
 
     def long_rows(self, name: str) -> Iterator[dict[str, Any]]:
         """The benchmark in the contract's long form: a row a score, in the order they were made.
@@ -205,10 +201,10 @@ class Benches:
             SELECT id, prompt_id, prompt, function, metric, value, cost_usd, seconds,
                 memory_bytes, seed, rater, group_name, higher_is_better
             FROM bench_cells JOIN bench_scores ON cell = id
-            WHERE bench = ? AND (id, metric) > (?, ?)
+            WHERE +bench = ? AND id >= ? AND (id, metric) > (?, ?)
             ORDER BY id, metric LIMIT ?
-            """,
-            [name, *after, EXPORT_PAGE],
+            """,  # the + keeps the index of names out: pages are read in the order of ids
+            [name, after[0], *after, EXPORT_PAGE],
         ):
             for row in page:
                 said = long_row(dict(row))

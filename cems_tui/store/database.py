@@ -218,6 +218,12 @@ class Store:
                 yield generation.to_json() | {"rating": said.rating, "starred": said.starred}
             before = page[-1].id
 
+    def readings(self) -> Iterator[dict[str, Any]]:
+        """Every score of every picture as a score-table row with its `scorer`, oldest first."""
+        from cems_tui.store.readings import history_readings
+
+        return history_readings(self._connection)
+
     def marks(self, ids: Sequence[str]) -> dict[str, Marks]:
         """Ratings and stars by picture id; ids that are not recorded are left out."""
         rows = reading.among(

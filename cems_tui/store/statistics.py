@@ -85,6 +85,10 @@ class Stats:
 
     until: str | None
 
+    def spent_usd(self, *, load_cost: bool) -> float:
+        """US dollars spent as far as prices are known, with what loading cost or without."""
+        return (self.cost_usd or 0.0) + ((self.load_cost_usd or 0.0) if load_cost else 0.0)
+
     def to_json(self) -> dict[str, Any]:
         """The object `cems history stats --json` prints."""
         said = asdict(self)

@@ -17,6 +17,7 @@ from cems_tui.routing.decision import RoutingDecision
 from cems_tui.text import one_line
 from screens.card import LEGEND, card, nothing_installed, reason
 
+TITLE = "Candidates"
 EMPTY = (
     "Type a prompt: every generation function is priced here as you type.",
     "The dial says how much quality is worth how much money (tab, then ← →).",
@@ -34,7 +35,8 @@ class CandidatesTable(Widget, can_focus=True):
     HELP = (
         "One line a generation function: ▸ is what ctrl+g would use now. Prices are for a "
         "thousand pictures; the bar is the 90 % interval of the quality on a scale shared by all "
-        "rows. ↑ ↓ move, space pins a function (again: frees it), enter shows the exact figures."
+        "rows. ↑ ↓ move, space pins a function (again: frees it), enter shows the exact figures, "
+        "w says why it is picked."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),
@@ -65,13 +67,14 @@ class CandidatesTable(Widget, can_focus=True):
 
     def __init__(self) -> None:
         super().__init__(id="candidates")
-        self.border_title = "Candidates"
+        self.border_title = TITLE
 
     def watch_decision(self, before: RoutingDecision | None, now: RoutingDecision | None) -> None:
         """The cursor stays on its function, wherever that stands now."""
         names = [candidate.function for candidate in now.candidates] if now else []
         at = before.candidates[self.cursor].function if before and before.candidates else None
         self.cursor = names.index(at) if at in names and self.has_focus else 0
+        self.border_title = _title(now)
         self._caption()
 
     def watch_cursor(self) -> None:
@@ -157,6 +160,14 @@ class CandidatesTable(Widget, can_focus=True):
             return lines
         first, shown = self._window(len(rows), height)
         return [header, *rows[first : first + shown]]
+
+
+def _title(decision: RoutingDecision | None) -> Content:
+    """What the card is, and a warning where its router has not earned its place."""
+    if decision is None or decision.refusal is None:
+        return Content(TITLE)
+    short = one_line(decision.refusal.split(":")[0].split(" on ")[0], 58)
+    return Content.assemble(TITLE, " · ", (f"! {short}", "$warning"))
 
 
 def _sentence(decision: RoutingDecision) -> Content:

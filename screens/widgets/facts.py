@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from textual.content import Content
 from textual.geometry import Size
+from textual.reactive import reactive
 from textual.widget import Widget
 
 
@@ -23,10 +24,11 @@ class Fact:
 class FactSheet(Widget):
     """Facts one below the other, none cut off; text is never interpreted."""
 
+    facts: reactive[tuple[Fact, ...]] = reactive((), layout=True)
+
     def __init__(self, facts: Sequence[Fact]) -> None:
         super().__init__(classes="facts")
-        self._facts = tuple(facts)
-        self._name_cells = max((len(fact.name) for fact in facts), default=0) + 2
+        self.set_reactive(FactSheet.facts, tuple(facts))
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return len(self._lines(width))
@@ -36,12 +38,13 @@ class FactSheet(Widget):
 
     def _lines(self, width: int) -> list[Content]:
         lines = []
-        for fact in self._facts:
+        name_cells = max((len(fact.name) for fact in self.facts), default=0) + 2
+        for fact in self.facts:
             text = Content.styled(fact.text, fact.style)
-            wrapped = text.wrap(max(8, width - self._name_cells)) or [Content("")]
+            wrapped = text.wrap(max(8, width - name_cells)) or [Content("")]
             names = [fact.name] + [""] * (len(wrapped) - 1)
             lines += [
-                Content.styled(name.ljust(self._name_cells), fact.name_style) + part
+                Content.styled(name.ljust(name_cells), fact.name_style) + part
                 for name, part in zip(names, wrapped, strict=True)
             ]
         return lines

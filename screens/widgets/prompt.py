@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.reactive import var
 from textual.widgets import TextArea
 
+from cems_tui.explained import UNLIKE
 from cems_tui.text import MAX_PROMPT_CHARACTERS, visible
 
 NEARLY_FULL = MAX_PROMPT_CHARACTERS * 9 // 10
@@ -101,7 +102,7 @@ class PromptBox(TextArea, inherit_bindings=False):
             parts.append((f"{count:,} of {MAX_PROMPT_CHARACTERS:,} characters", "$warning"))
         if words and self.in_distribution is not None:
             known = self.in_distribution
-            text = "in distribution" if known else "! unlike the training prompts"
+            text = "in distribution" if known else f"! {UNLIKE}"
             parts.append((text, "" if known else "$warning"))
         pieces = [Content.styled(text, style) for text, style in parts]
         self.border_subtitle = Content(" · ").join(pieces) if pieces else None

@@ -17,13 +17,12 @@ from cems_tui.routing.decision import QualityEstimate
 from cems_tui.routing.estimator import Neighbour, PromptEstimate
 from cems_tui.routing.estimators.neighbours import Nearest, WordIndex, mean_of, nearest
 from cems_tui.routing.estimators.ridge import Ridge
+from cems_tui.routing.familiarity import Familiarity
 from cems_tui.routing.feature_space import FeatureSpace, Reading
 from cems_tui.routing.features import Floats, grams
 from cems_tui.routing.intervals import Spread
 
 SHOWN_NEIGHBOURS = 3
-UNKNOWN_LIMIT = 0.5
-"""A prompt with a larger share of unknown content words is out of distribution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +40,25 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
-class Blend:
-    """The settings chosen on held-out prompts."""
+class Neighbourhood:
+    """The training prompts, to look up the nearest ones and what they taught."""
 
-    alpha_level: float | None
-    """Ridge penalty for the prompt's level; None without ridge."""
+    index: WordIndex
+    parts: Floats
+    """Level and deviations of the training prompts, shape (N, 1 + M)."""
 
-    alpha_deviation: float | None
-    neighbours: int | None
-    """K; None without neighbours."""
+    count: int | None
+    """How many of them are asked, K; None where they are only shown."""
 
-    ridge: Weights
-    near: Weights
-    """Of the neighbours."""
+    taken: Floats
+    """What is taken of their difference from the means, shape (1 + M, 1 + M)."""
+
+    def difference(self, found: Nearest, means: Floats) -> Floats:
+        """What the neighbours say beyond the means, shape (1 + M,)."""
+        if not self.count:
+            return np.zeros_like(means)
+        said = mean_of(found, self.parts, self.count, means)
+        return np.asarray((said - means) @ self.taken, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,68 +68,75 @@ class TextRouter:
     functions: tuple[str, ...]
     metric: str
     space: FeatureSpace
-    blend: Blend
     parts_mean: Floats
     """Mean level and mean deviations, shape (1 + M,)."""
 
     ridge: Ridge | None
-    index: WordIndex
-    parts: Floats
-    """Level and deviations of the training prompts, shape (N, 1 + M): what neighbours give."""
+    """What is taken of its difference from the means."""
+
+    neighbourhood: Neighbourhood | None
+    """The training prompts; None in a router that keeps nothing of them."""
 
     spread: Spread
-    novelty_limit: float
-    """Prompts of higher novelty are out of distribution."""
-
+    familiarity: Familiarity
     prompts: tuple[str, ...] = ()
-    """The training prompts, when the checkpoint keeps them."""
+    """The training prompts' texts, when the checkpoint keeps them."""
 
     def estimate(self, prompt: str) -> PromptEstimate:
         """The quality of every function for the prompt, in the metric's unit."""
         reading = self.space.read(grams(prompt, self.space.config))
         found = self.look_up(reading)
-        novelty = novelty_of(found, reading)
-        familiar = novelty <= self.novelty_limit and reading.unknown_share <= UNKNOWN_LIMIT
-        quality = self.quality(reading, found) if familiar else self.means
-        low, high = self.spread.around(quality, novelty, in_distribution=familiar)
+        novelty = self.familiarity.novelty(reading)
+        trust = self.familiarity.trust(novelty, reading)
+        quality = self.quality(reading, found, trust)
+        low, high = self.spread.around(quality, novelty, in_distribution=trust > 0.0)
         estimates = {
             name: QualityEstimate(float(quality[m]), (float(low[m]), float(high[m])))
             for m, name in enumerate(self.functions)
         }
-        return PromptEstimate(estimates, familiar, novelty, self._shown(found))
+        return PromptEstimate(estimates, trust > 0.0, novelty, self._shown(found))
 
     @property
     def means(self) -> NDArray[np.float64]:
         """The mean quality of each function, shape (M,)."""
         return np.asarray(self.parts_mean[0] + self.parts_mean[1:], dtype=np.float64)
 
-    def look_up(self, reading: Reading) -> Nearest:
-        """The nearest training prompts."""
-        return nearest(
-            self.index.similarity(reading.words), max(self.blend.neighbours or 1, SHOWN_NEIGHBOURS)
+    def look_up(self, reading: Reading) -> Nearest | None:
+        """The nearest training prompts, where they are kept and asked for."""
+        near = self.neighbourhood
+        if near is None or not (near.count or self.prompts):
+            return None
+        return nearest(near.index.similarity(reading.words), max(near.count or 1, SHOWN_NEIGHBOURS))
+
+    def quality(self, reading: Reading, found: Nearest | None, trust: float) -> NDArray[np.float64]:
+        """The estimates for a prompt, shape (M,): the means, and what is trusted beyond them."""
+        difference = np.zeros_like(self.parts_mean)
+        if self.ridge:
+            difference += self.ridge.predict(reading.features)
+        if self.neighbourhood and found is not None:
+            difference += self.neighbourhood.difference(found, self.parts_mean)
+        total = self.parts_mean + np.float32(trust) * difference
+        return np.asarray(total[0] + total[1:], dtype=np.float64)
+
+    def _shown(self, found: Nearest | None) -> tuple[Neighbour, ...]:
+        if found is None or self.neighbourhood is None or not self.prompts:
+            return ()
+        rows = found.rows[:SHOWN_NEIGHBOURS]
+        pairs = zip(rows, found.similarity[:SHOWN_NEIGHBOURS], strict=True)
+        scores = joined(self.neighbourhood.parts[rows])
+        return tuple(
+            Neighbour(
+                self.prompts[row],
+                1.0 - float(value),
+                dict(zip(self.functions, map(float, own), strict=True)),
+            )
+            for (row, value), own in zip(pairs, scores, strict=True)
         )
 
-    def quality(self, reading: Reading, found: Nearest) -> NDArray[np.float64]:
-        """The estimates of a prompt like the training prompts, shape (M,)."""
-        parts = self.parts_mean.copy()
-        if self.ridge:
-            parts += self.blend.ridge.apply(self.ridge.predict(reading.features) - self.parts_mean)
-        if self.blend.neighbours:
-            near = mean_of(found, self.parts, self.blend.neighbours, self.parts_mean)
-            parts += self.blend.near.apply(near - self.parts_mean)
-        return np.asarray(parts[0] + parts[1:], dtype=np.float64)
 
-    def _shown(self, found: Nearest) -> tuple[Neighbour, ...]:
-        if not self.prompts:
-            return ()
-        pairs = zip(found.rows[:SHOWN_NEIGHBOURS], found.similarity, strict=False)
-        return tuple(Neighbour(self.prompts[row], 1.0 - float(value)) for row, value in pairs)
-
-
-def novelty_of(found: Nearest, reading: Reading) -> float:
-    """1 − cosine with the nearest training prompt, unknown words counted against it."""
-    best = float(found.similarity[0]) if found.similarity.size else 0.0
-    return min(1.0, max(0.0, 1.0 - best * (1.0 - reading.unknown_share)))
+def joined(parts: Floats) -> Floats:
+    """Level and deviations (N, 1 + M) as scores (N, M)."""
+    return np.asarray(parts[:, :1] + parts[:, 1:], dtype=np.float32)
 
 
 def split_parts(scores: NDArray[np.floating[Any]]) -> Floats:

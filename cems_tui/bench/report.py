@@ -1,0 +1,222 @@
+"""What a score table says: every function on every metric, overall and in every group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cems_tui.bench.prices import computed_prices
+from cems_tui.bench.score_table import Pivot, ScoreTable
+from cems_tui.pricing import Pricing
+from cems_tui.routing.curves import hull_corners
+
+_T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+"""Student's t at 97.5 % for 1 to 10 degrees of freedom."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRow:
+    """One function on one metric in one group of prompts; scores in the metric's own direction."""
+
+    function: str
+    group: str | None
+    """None is all prompts."""
+
+    mean: float | None
+    """Over prompts, of each the mean of its repeats; None without a score."""
+
+    ci95: tuple[float, float] | None
+    """None of fewer than two prompts."""
+
+    prompts: int
+    """Prompts with a score."""
+
+    count: int
+    """Scores, repeats included."""
+
+    missing: int
+    """Prompts without a score."""
+
+    cost_usd: float | None
+    won: float | None
+    """Share of the complete prompts where it scored best, a tie shared; None without any."""
+
+
+@dataclass(frozen=True, slots=True)
+class HullCorner:
+    """A function that no mix of others beats at its price."""
+
+    function: str
+    cost_usd: float
+    quality: float
+    """In the metric's own direction."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricReport:
+    """One metric of a benchmark."""
+
+    metric: str
+    higher_is_better: bool
+    scorer: str | None
+    complete_prompts: int
+    """Prompts with a score of every function: what `won` is over."""
+
+    functions: tuple[FunctionRow, ...]
+    zero_mix: tuple[HullCorner, ...]
+    """The non-decreasing concave hull of the single functions, cheapest first; empty without
+    prices."""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchReport:
+    """A benchmark summed up."""
+
+    bench: str
+    prompts: int
+    functions: tuple[str, ...]
+    groups: tuple[str, ...]
+    missing: Mapping[str, int]
+    """Cells without a score, by metric."""
+
+    metrics: tuple[MetricReport, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object `cems bench report --json` prints."""
+        return asdict(self)
+
+
+def report_of(
+    name: str, table: ScoreTable, pricing: Pricing, scorers: Mapping[str, str | None]
+) -> BenchReport:
+    """The report of a table.
+
+    Args:
+        scorers: the instrument of each metric; None where the table does not say.
+    """
+    groups = tuple(dict.fromkeys(row.group for row in table.rows if row.group))
+    return BenchReport(
+        bench=name,
+        prompts=len(table.prompts),
+        functions=table.functions,
+        groups=groups,
+        missing=table.missing_cells(),
+        metrics=tuple(
+            _metric_report(table, metric, groups, pricing, scorers.get(metric))
+            for metric in table.metrics
+        ),
+    )
+
+
+def _metric_report(
+    table: ScoreTable,
+    metric: str,
+    groups: tuple[str, ...],
+    pricing: Pricing,
+    scorer: str | None,
+) -> MetricReport:
+    whole = _whole(table.pivot(metric), table)
+    rows = list(_function_rows(whole, None, table, pricing))
+    for group in groups if len(groups) > 1 else ():
+        inside = np.array([one == group for one in whole.groups])
+        part = ScoreTable.of(row for row in table.rows if row.group == group)
+        rows += _function_rows(whole, group, part, pricing, inside)
+    sign = -1.0 if whole.negated else 1.0
+    return MetricReport(
+        metric=metric,
+        higher_is_better=not whole.negated,
+        scorer=scorer,
+        complete_prompts=int(whole.complete.sum()),
+        functions=tuple(rows),
+        zero_mix=_hull(rows[: len(whole.functions)], sign),
+    )
+
+
+def _whole(pivot: Pivot, table: ScoreTable) -> Pivot:
+    """The pivot with a row for every prompt and a column for every function of the table."""
+    prompts = {row.prompt_id: row for row in reversed(table.rows)}
+    places = {name: row for row, name in enumerate(table.prompts)}
+    columns = [table.functions.index(name) for name in pivot.functions]
+    rows = [places[name] for name in pivot.prompt_ids]
+    scores = np.full((len(places), len(table.functions)), np.nan)
+    repeats = np.zeros(scores.shape, dtype=np.int64)
+    scores[np.ix_(rows, columns)] = pivot.scores
+    repeats[np.ix_(rows, columns)] = pivot.repeats
+    return replace(
+        pivot,
+        prompt_ids=tuple(places),
+        prompts=tuple(table.prompts.values()),
+        groups=tuple(prompts[name].group or "" for name in places),
+        functions=table.functions,
+        scores=scores,
+        repeats=repeats,
+        readings=(),
+    )
+
+
+def _function_rows(
+    pivot: Pivot,
+    group: str | None,
+    priced: ScoreTable,
+    pricing: Pricing,
+    inside: NDArray[np.bool_] | None = None,
+) -> list[FunctionRow]:
+    """A row a function, over the prompts of one group."""
+    scores = pivot.scores if inside is None else pivot.scores[inside]
+    repeats = pivot.repeats if inside is None else pivot.repeats[inside]
+    costs = computed_prices(priced, pricing)
+    won = _shares_won(scores)
+    sign = -1.0 if pivot.negated else 1.0
+    rows = []
+    for m, name in enumerate(pivot.functions):
+        known = sign * scores[~np.isnan(scores[:, m]), m]
+        rows.append(
+            FunctionRow(
+                function=name,
+                group=group,
+                mean=float(known.mean()) if known.size else None,
+                ci95=mean_interval(known),
+                prompts=int(known.size),
+                count=int(repeats[:, m].sum()),
+                missing=int(len(scores) - known.size),
+                cost_usd=costs.get(name),
+                won=None if won is None else float(won[m]),
+            )
+        )
+    return rows
+
+
+def _shares_won(scores: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    complete = scores[~np.isnan(scores).any(axis=1)]
+    if not len(complete):
+        return None
+    best = complete == complete.max(axis=1, keepdims=True)
+    return np.asarray((best / best.sum(axis=1, keepdims=True)).mean(axis=0))
+
+
+def mean_interval(values: NDArray[np.float64]) -> tuple[float, float] | None:
+    """The 95 % interval of a mean by Student's t; None of fewer than two values."""
+    freedom = values.size - 1
+    if freedom < 1:
+        return None
+    t = _T_975[freedom - 1] if freedom <= len(_T_975) else 1.96 + 2.4 / freedom + 3.0 / freedom**2
+    half = t * float(values.std(ddof=1)) / values.size**0.5
+    mean = float(values.mean())
+    return (mean - half, mean + half)
+
+
+def _hull(rows: list[FunctionRow], sign: float) -> tuple[HullCorner, ...]:
+    able = [
+        (row.function, row.cost_usd, row.mean)
+        for row in rows
+        if row.cost_usd is not None and row.mean is not None
+    ]
+    if not able:
+        return ()
+    cost = np.array([one[1] for one in able])
+    quality = sign * np.array([one[2] for one in able])
+    return tuple(HullCorner(*able[m]) for m in hull_corners(cost, quality))

@@ -1,0 +1,1 @@
+"""Networks that learn to route: the room where routers meet torch."""

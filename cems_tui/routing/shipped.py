@@ -1,0 +1,73 @@
+"""Builds the routers that ship for the four models of CEMS: `python -m cems_tui.routing.shipped`.
+
+They are learned from the score table of the CEMS authors (Lee & Lee, CIKM 2024), which has no
+licence to pass on: a shipped router keeps no prompt of it and no prompt's score.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cems_tui.bench.mixed import constants_of, with_mixed
+from cems_tui.bench.score_table import ScoreTable
+from cems_tui.bench.table import read_table
+from cems_tui.routing.card import FunctionFacts
+from cems_tui.routing.checkpoint import Checkpoint, save_checkpoint
+from cems_tui.routing.training import pivot_of, prepared_for, train
+
+METRICS = ("nima", "clip", "mixed")
+PICTURES = 3
+"""Each published score is the mean of so many pictures."""
+
+ABOUT = "an estimator of ours trained on the CEMS authors' scores, not their network"
+SCORERS = {"nima": "idealo/image-quality-assessment", "clip": "OpenCLIP ViT-g/14"}
+
+
+def build(table: ScoreTable) -> list[Checkpoint]:
+    """The routers cems-nima, cems-clip and cems-mixed, refitted on every prompt of the table.
+
+    Raises:
+        UsageError: the table has too few prompts or functions, or lacks NIMA or CLIP.
+    """
+    facts = {name: FunctionFacts(steps=_steps(name)) for name in table.functions}
+    prompts = prepared_for(
+        pivot_of(with_mixed(table, constants_of(table)), "mixed"), "ridge", None, False
+    )
+    return [
+        train(
+            table,
+            metric=metric,
+            name=f"cems-{metric}",
+            kind="ridge",
+            about=ABOUT,
+            functions_facts=facts,
+            scorers=SCORERS,
+            pictures=PICTURES,
+            prepared=prompts,
+        )
+        for metric in METRICS
+    ]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`TABLE OUT`: reads the score table, writes the checkpoints; 2 where the words are wrong."""
+    if len(arguments) != 2:
+        print("usage: python -m cems_tui.routing.shipped TABLE OUT", file=sys.stderr)
+        return 2
+    source, out = (Path(one) for one in arguments)
+    for checkpoint in build(read_table(source)):
+        card = save_checkpoint(out, checkpoint)
+        area = checkpoint.card.evaluation.get("area_recovered")
+        print(f"{card}: {checkpoint.card.summary}; area recovered {area}")
+    return 0
+
+
+def _steps(function: str) -> int | None:
+    steps = function.rpartition("@")[2]
+    return int(steps) if steps.isdigit() else None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,212 @@
+"""Learns the kinds that read vectors or tokens: ridge, knn, clusters, transformer, ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from cems_tui.bench.mixed import constants_of, with_mixed
+from cems_tui.bench.score_table import Pivot
+from cems_tui.errors import ModelMissing
+from cems_tui.quality.mixed import METRIC as MIXED
+from cems_tui.routing.card import Card, FunctionFacts
+from cems_tui.routing.checkpoint import Checkpoint
+from cems_tui.routing.embedding_cache import EmbeddingCache
+from cems_tui.routing.estimators.stack_router import Part, StackRouter
+from cems_tui.routing.estimators.text_router import split_parts
+from cems_tui.routing.features import Floats
+from cems_tui.routing.folds import grouped_folds
+from cems_tui.routing.intervals import held_out_coverage, learn_spread, said_of_interval
+from cems_tui.routing.learning import (
+    FOLDS,
+    all_readings,
+    check_learnable,
+    held_out_figures,
+    training_facts,
+)
+from cems_tui.routing.member_learning import (
+    ClustersLearner,
+    Lesson,
+    LettersLearner,
+    MemberLearner,
+    NeighboursLearner,
+    RidgeLearner,
+)
+from cems_tui.routing.order import TrainingOrder
+from cems_tui.routing.prompt_reader import Familiarity, PromptReader, View
+from cems_tui.routing.stack_codec import settings_of
+from cems_tui.routing.stacking import Taken, Tried, choose, combined
+from cems_tui.routing.tower import TextTower
+from cems_tui.routing.training_data import costs_of, filled, known, sampled
+
+MOST_PROMPTS = 12_000
+NOVELTY_PERCENTILE = 99.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Learned:
+    """What came of the folds."""
+
+    estimates: Floats
+    """Held-out, shape (N, M); each fold's settings and weights are chosen on the other folds."""
+
+    taken: tuple[Taken, ...]
+    """Chosen on all of them."""
+
+
+def learn(order: TrainingOrder) -> Checkpoint:
+    """The router of that order, with its held-out figures in its card.
+
+    Raises:
+        UsageError: fewer than two functions, or than five prompts that differ in their first words.
+        UnknownName: the table has no such metric.
+        ModelMissing: the kind reads a text tower and the order has none.
+    """
+    table, mixed = order.table, None
+    if order.metric == MIXED and MIXED not in table.metrics:
+        mixed = constants_of(table)
+        table = with_mixed(table, mixed)
+    pivot = sampled(known(table.pivot(order.metric)), MOST_PROMPTS, order.seed)
+    check_learnable(pivot)
+    reader, views = PromptReader.learn(pivot.prompts, tower_of(order), EmbeddingCache(order.cache))
+    lesson = lesson_of(pivot, views, order.seed)
+    learners = _learners(order)
+    tried = [learner.held_out(lesson) for learner in learners.values()]
+    learned = _cross_fitted(tried, lesson)
+    router = _router(order, pivot, reader, lesson, learners, learned)
+    costs = costs_of(table, order.prices, pivot.functions)
+    figures = held_out_figures(table, pivot, learned.estimates, costs, order.seed)
+    card = Card(
+        name=order.name,
+        kind=order.kind,
+        metric=order.metric,
+        functions={one: order.functions_facts.get(one, FunctionFacts()) for one in costs},
+        features=reader.config,
+        settings={**settings_of(router), **_chosen(learners, learned.taken)},
+        training=training_facts(order.table.digest, pivot, order.seed),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        prices=costs,
+        encoder=order.tower.facts if order.tower and order.features == "clip" else None,
+        scorers=dict(order.scorers),
+        mixed=mixed,
+        interval=said_of_interval(table.rows, order.metric, None),
+        evaluation=figures and {**figures, "coverage": _coverage(router, lesson, pivot, learned)},
+        negated=pivot.negated,
+    )
+    return Checkpoint(card, router, own_estimates(router, views))
+
+
+def tower_of(order: TrainingOrder) -> TextTower | None:
+    """The tower the order reads with; None for instant features.
+
+    Raises:
+        ModelMissing: it needs one and has none.
+    """
+    if order.features == "instant":
+        return None
+    if order.tower is None:
+        raise ModelMissing(
+            f"a router of kind {order.kind} needs a CLIP text tower, and none is at hand",
+            "Name an installed pipeline or a folder with --encoder, or use --features instant.",
+        )
+    return order.tower
+
+
+def lesson_of(pivot: Pivot, views: Sequence[View], seed: int) -> Lesson:
+    """The table and what was read of its prompts, dealt into folds."""
+    return Lesson(
+        views,
+        np.stack([view.vector for view in views]),
+        pivot.scores,
+        split_parts(filled(pivot.scores)),
+        grouped_folds(pivot.prompts, pivot.groups, FOLDS, seed),
+        seed,
+    )
+
+
+def own_estimates(router: StackRouter, views: Sequence[View]) -> Floats:
+    """What the router says about its own training prompts, shape (N, M)."""
+    rows = [
+        router.quality(view) if router.familiarity.covers(view) else router.means for view in views
+    ]
+    return np.array(rows, dtype=np.float32)
+
+
+def _coverage(
+    router: StackRouter, lesson: Lesson, pivot: Pivot, learned: _Learned
+) -> dict[str, Any]:
+    """The share of readings inside their interval, learned on the other folds."""
+    novelty = np.array([router.familiarity.novelty(view) for view in lesson.views])
+    estimates = learned.estimates.astype(np.float64)
+    return held_out_coverage(estimates, novelty, all_readings(pivot), pivot.scores, lesson.fold)
+
+
+def _chosen(
+    learners: Mapping[str, MemberLearner], taken: Sequence[Taken]
+) -> dict[str, float | int | None]:
+    out: dict[str, float | int | None] = {}
+    for learner, one in zip(learners.values(), taken, strict=True):
+        out |= learner.chosen(one)
+    return out
+
+
+def _learners(order: TrainingOrder) -> Mapping[str, MemberLearner]:
+    """The members of the kind, by name."""
+
+    def transformer() -> MemberLearner:
+        from cems_tui.neural.token_training import TokenLearner  # torch, for this kind alone
+
+        return TokenLearner(order)
+
+    makers: dict[str, Callable[[], MemberLearner]] = {
+        "ridge": RidgeLearner,
+        "letters": LettersLearner,
+        "knn": NeighboursLearner,
+        "clusters": ClustersLearner,
+        "transformer": transformer,
+    }
+    names = tuple(makers) if order.kind == "ensemble" else (order.kind,)
+    return {name: makers[name]() for name in names}
+
+
+def _cross_fitted(tried: Sequence[Tried], lesson: Lesson) -> _Learned:
+    base = np.empty_like(lesson.parts)
+    for inside, outside in lesson.sides():
+        base[outside] = lesson.parts[inside].mean(axis=0)
+    estimates = np.empty((len(base), base.shape[1] - 1), dtype=np.float32)
+    for inside, outside in lesson.sides():
+        taken = choose(tried, lesson.parts, base, inside)
+        estimates[outside] = combined(tried, taken, base, outside)
+    return _Learned(estimates, choose(tried, lesson.parts, base, np.arange(len(base))))
+
+
+def _router(
+    order: TrainingOrder,
+    pivot: Pivot,
+    reader: PromptReader,
+    lesson: Lesson,
+    learners: Mapping[str, MemberLearner],
+    learned: _Learned,
+) -> StackRouter:
+    familiarity = Familiarity.learn(lesson.views, NOVELTY_PERCENTILE, order.seed)
+    novelty = np.array([familiarity.novelty(view) for view in lesson.views])
+    members = tuple(
+        Part(name, learner.fit(lesson, taken), taken.weights)
+        for (name, learner), taken in zip(learners.items(), learned.taken, strict=True)
+    )
+    return StackRouter(
+        functions=pivot.functions,
+        metric=pivot.metric,
+        reader=reader,
+        familiarity=familiarity,
+        parts_mean=lesson.parts.mean(axis=0),
+        members=members,
+        spread=learn_spread(
+            learned.estimates.astype(np.float64), novelty, all_readings(pivot), pivot.scores
+        ),
+        prompts=pivot.prompts if order.keep_prompts else (),
+    )
