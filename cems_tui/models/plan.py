@@ -16,8 +16,9 @@ PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
 
 WHY_NO_PICKLE = (
     "reading a pickle runs whatever code its author put into it; a pull request of the repository "
-    "often has safetensors (`--revision refs/pr/N`), or convert a copy you trust: `pipeline.save_pretrained(folder, safe_serialization=True)`, "
-    "then `cems import folder --name NAME`."
+    "often has safetensors (`--revision refs/pr/N`), or convert a copy you trust: "
+    "`pipeline.save_pretrained(folder, safe_serialization=True)`, then "
+    "`cems import folder --name NAME`."
 )
 
 _TEXTS = (".json", ".txt", ".model", ".spm", ".jinja")
