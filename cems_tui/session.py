@@ -159,6 +159,8 @@ class Session:
             picture = lease.pipeline.generate(
                 job, lambda step, steps: emit(Step(request_id, function.name, step, steps)), stop
             )
+            for text in picture.notes:
+                emit(Note(request_id, text))
             held = lease.pipeline.weight_bytes
             return Drawn(
                 function=function,
@@ -274,6 +276,7 @@ def job_of(request: Request, function: GenerationFunction) -> Job:
         width=request.width or function.width,
         height=request.height or function.height,
         scheduler=function.scheduler,
+        clip_skip=function.clip_skip,
     )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cems_tui.generation.families import EngineSettings
     from cems_tui.generation.function import GenerationFunction
     from cems_tui.generation.pipeline import Pipeline
+    from cems_tui.generation.shelf import Shelf
     from cems_tui.quality.panel import MixedReading, Panel
     from cems_tui.quality.score import Scorer
     from cems_tui.routing.shelf import RouterShelf
@@ -69,12 +70,12 @@ def open_planner() -> Iterator[Planner]:
 
 
 def build_planner(chosen: settings.Settings, store: Store) -> Planner:
-    """A planner over the shipped catalog, the router shelf and the runs in the database."""
+    """A planner over the catalog, the router shelf and the runs in the database."""
     from cems_tui.starter.vocabulary_notes import StarterVocabulary
 
     pricing = Pricing(float(chosen["pricing.usd_per_gb_second"]))
     return Planner(
-        catalog=catalog.builtin(),
+        catalog=catalog.current(),
         cost_model=CostModel(observations(store), pricing),
         pricing=pricing,
         shelf=router_shelf(),
@@ -108,7 +109,7 @@ def text_towers() -> TextTowers:
     """The CLIP text towers of this machine, looked for when one is wanted."""
     from cems_tui.text_towers import TextTowers, places_of
 
-    return TextTowers(lambda: places_of(catalog.builtin()))
+    return TextTowers(lambda: places_of(catalog.current()))
 
 
 def observations(store: Store) -> list[Observation]:
@@ -212,6 +213,9 @@ def open_engine(
 def build_session(planner: Planner, store: Store, session_id: str, folder: Path) -> Session:
     """A session that draws on this machine's device and records in the store."""
     from cems_tui.generation.residency import Residency
+    from cems_tui.generation.shelf import Shelf
+
+    shelf = Shelf()
 
     def learn(generation: Generation) -> None:
         observation = observed(generation)
@@ -220,7 +224,12 @@ def build_session(planner: Planner, store: Store, session_id: str, folder: Path)
 
     return Session(
         planner=planner,
-        residency=Residency(weight_budget(planner.settings), load_pipeline, expected_bytes),
+        residency=Residency(
+            weight_budget(planner.settings),
+            lambda function: load_pipeline(function, shelf),
+            lambda function: expected_weights(function, shelf),
+            hold=shelf.hold,
+        ),
         judges=scorer_panel(planner),
         commit=lambda image, generation: _commit(store, image, generation),
         pricing=planner.pricing,
@@ -239,13 +248,13 @@ def _commit(store: Store, image: Image, generation: Generation) -> None:
         commit_picture(store, image, generation)
 
 
-def load_pipeline(function: GenerationFunction) -> Pipeline:
+def load_pipeline(function: GenerationFunction, shelf: Shelf | None = None) -> Pipeline:
     """The function's model on the device; a file of the pack that is damaged is refused first."""
     from cems_tui.generation import families
 
     if function.model.name.startswith(STARTER):
         _verify_component(function.model.name)
-    return families.load(function, engine_settings())
+    return families.load(function, engine_settings(), shelf)
 
 
 def warm_up(function: GenerationFunction) -> None:
@@ -255,11 +264,11 @@ def warm_up(function: GenerationFunction) -> None:
     families.warm_up(function)
 
 
-def expected_bytes(function: GenerationFunction) -> int | None:
-    """Device bytes the function's weights will hold; None when not known."""
+def expected_weights(function: GenerationFunction, shelf: Shelf) -> dict[str, int] | None:
+    """Device bytes the function's weights will hold, by content; None when not known."""
     from cems_tui.generation import families
 
-    return families.expected_bytes(function, engine_settings())
+    return families.expected_weights(function, engine_settings(), shelf)
 
 
 def engine_settings() -> EngineSettings:

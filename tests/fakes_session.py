@@ -93,6 +93,11 @@ class FakePipeline:
 
     weight_bytes: int = 1_000_000
     fail: list[Exception] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def weights(self) -> dict[str, int]:
+        return {"fake": self.weight_bytes}
 
     def generate(
         self, job: Job, on_step: Callable[[int, int], None], stop: Callable[[], bool]
@@ -104,7 +109,8 @@ class FakePipeline:
                 raise Interrupted("stopped")
             on_step(step, job.steps)
         colour = (job.seed % 256, (job.seed >> 8) % 256, 0)
-        return Picture(Image.new("RGB", (job.width, job.height), colour), 0.1, 0.2, 0.1, 24, "Fake")
+        image = Image.new("RGB", (job.width, job.height), colour)
+        return Picture(image, 0.1, 0.2, 0.1, 24, "Fake", self.notes)
 
     def close(self) -> None: ...
 

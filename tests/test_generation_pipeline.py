@@ -81,6 +81,16 @@ def test_a_scheduler_of_one_job_does_not_stay_for_the_next(pipeline: Any) -> Non
     assert draw(pipeline) == before
 
 
+def test_a_scheduler_may_come_with_settings_of_its_own(pipeline: Any) -> None:
+    leading, trailing = (
+        f"EulerDiscreteScheduler(timestep_spacing={spacing}, use_karras_sigmas=False)"
+        for spacing in ("leading", "trailing")
+    )
+    assert draw(pipeline, scheduler=trailing) != draw(pipeline, scheduler=leading)
+    # The tiny model's own configuration is trailing already.
+    assert draw(pipeline, scheduler=trailing) == draw(pipeline, scheduler="EulerDiscreteScheduler")
+
+
 def test_every_step_is_reported_once_and_in_order(pipeline: Any) -> None:
     steps: list[tuple[int, int]] = []
     pipeline.generate(job(steps=5), lambda *step: steps.append(step), never)
@@ -166,6 +176,9 @@ def test_what_the_callers_own_callback_raises_comes_through_unchanged(pipeline: 
         ({"seed": -1}, "2**64"),
         ({"scheduler": "Karras"}, "EulerDiscreteScheduler"),
         ({"scheduler": "UNet2DConditionModel"}, "EulerDiscreteScheduler"),
+        ({"scheduler": "EulerDiscreteScheduler(sharpness=3)"}, "timestep_spacing"),
+        ({"scheduler": "EulerDiscreteScheduler(beta_schedule=steep)"}, "timestep_spacing"),
+        ({"scheduler": "EulerDiscreteScheduler(trailing"}, "timestep_spacing"),
     ],
 )
 def test_a_job_that_cannot_be_followed_is_a_usage_error_with_a_way_out(

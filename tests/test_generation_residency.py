@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from cems_tui.errors import OutOfMemory, WeightsError
+from cems_tui.generation.admission import Weights
 from cems_tui.generation.function import GenerationFunction, Model
 from cems_tui.generation.pipeline import Job, OnStep, Picture, Stop
 from cems_tui.generation.residency import Residency
@@ -26,13 +28,13 @@ def function(model: str, steps: int = 4) -> GenerationFunction:
 class FakePipeline:
     """A pipeline of so many bytes that only counts."""
 
-    def __init__(self, weight_bytes: int) -> None:
-        self._weight_bytes = weight_bytes
+    def __init__(self, weights: Weights) -> None:
+        self.weights = weights
         self.closed = 0
 
     @property
     def weight_bytes(self) -> int:
-        return self._weight_bytes
+        return sum(self.weights.values())
 
     def generate(self, job: Job, on_step: OnStep, stop: Stop) -> Picture:
         raise NotImplementedError
@@ -44,20 +46,22 @@ class FakePipeline:
 class FakeDevice:
     """Loads fake pipelines and remembers every one; fails like a device when told to."""
 
-    def __init__(self, **sizes: int) -> None:
-        self.sizes = sizes
+    def __init__(self, **sizes: int | Weights) -> None:
+        self.weights = {
+            model: {model: size} if isinstance(size, int) else size for model, size in sizes.items()
+        }
         self.loaded: list[tuple[str, FakePipeline]] = []
         self.failures: list[Exception] = []
 
     def load(self, wanted: GenerationFunction) -> FakePipeline:
         if self.failures:
             raise self.failures.pop(0)
-        pipeline = FakePipeline(self.sizes[wanted.model.name])
+        pipeline = FakePipeline(self.weights[wanted.model.name])
         self.loaded.append((wanted.model.name, pipeline))
         return pipeline
 
-    def expected(self, wanted: GenerationFunction) -> int | None:
-        return self.sizes[wanted.model.name]
+    def expected(self, wanted: GenerationFunction) -> Weights | None:
+        return self.weights[wanted.model.name]
 
     def open_names(self) -> list[str]:
         return [name for name, pipeline in self.loaded if not pipeline.closed]
@@ -143,7 +147,7 @@ def test_a_model_of_unknown_size_is_measured_and_others_leave_for_it() -> None:
 
 def test_a_model_that_turns_out_too_large_leaves_at_once() -> None:
     device = FakeDevice(a=200)
-    residency = Residency(100, device.load, lambda _: 50)
+    residency = Residency(100, device.load, lambda _: {"a": 50})
     with pytest.raises(OutOfMemory):
         use(residency, "a")
     assert device.open_names() == []
@@ -223,10 +227,10 @@ def test_fits_looks_past_what_may_leave_but_not_past_what_is_in_use() -> None:
 
 
 def test_a_damaged_model_does_not_stop_the_others_from_being_considered() -> None:
-    def expected(wanted: GenerationFunction) -> int:
+    def expected(wanted: GenerationFunction) -> Weights:
         if wanted.model.name == "broken":
             raise WeightsError("damaged")
-        return 10
+        return {wanted.model.name: 10}
 
     residency = Residency(100, FakeDevice(a=10).load, expected)
     assert residency.fits(function("broken")) is None
@@ -244,7 +248,46 @@ def test_closing_closes_each_pipeline_once() -> None:
     assert [pipeline.closed for _, pipeline in device.loaded] == [1, 1]
 
 
-SIZES = {"a": 10, "b": 30, "c": 45, "d": 60, "e": 90}
+def test_what_two_models_share_is_counted_and_loaded_once() -> None:
+    device = FakeDevice(base={"towers": 40, "unet": 50}, lightning={"towers": 40, "fast": 50})
+    residency = device.residency(140)
+    with residency.lease(function("base")) as first, residency.lease(function("lightning")) as next:
+        assert (first.load_bytes, next.load_bytes) == (90, 50)
+        assert residency.held_bytes == 140
+    residency.free("base")
+    assert residency.held_bytes == 90, "the towers stay for those who hold them too"
+
+
+def test_what_the_newcomer_shares_with_one_that_leaves_is_held_meanwhile() -> None:
+    device = FakeDevice(base={"towers": 40, "unet": 50}, lightning={"towers": 40, "fast": 50})
+    events: list[str] = []
+
+    class Held:
+        def __init__(self, keys: Iterable[str]) -> None:
+            events.append(f"hold {' '.join(sorted(keys))}")
+
+        def __del__(self) -> None:
+            events.append("let go")
+
+    def load(wanted: GenerationFunction) -> FakePipeline:
+        events.append(f"load {wanted.model.name} beside {' '.join(device.open_names())}".strip())
+        return device.load(wanted)
+
+    residency = Residency(100, load, device.expected, hold=Held)
+    use(residency, "base")
+    events.clear()
+    with residency.lease(function("lightning")) as lease:
+        assert lease.load_bytes == 50
+    assert events == ["hold fast towers", "load lightning beside", "let go"]
+
+
+SIZES: dict[str, int | Weights] = {
+    "a": {"text": 10, "a": 5},
+    "b": {"text": 10, "b": 20},
+    "c": 45,
+    "d": {"text": 10, "decoder": 15, "d": 35},
+    "e": {"decoder": 15, "e": 75},
+}
 
 
 class ResidencyMachine(RuleBasedStateMachine):
@@ -279,8 +322,11 @@ class ResidencyMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_over_budget_or_miscounted(self) -> None:
-        on_device = sum(p.weight_bytes for _, p in self.device.loaded if not p.closed)
-        assert on_device == self.residency.held_bytes <= 100
+        on_device: dict[str, int] = {}
+        for _, pipeline in self.device.loaded:
+            if not pipeline.closed:
+                on_device |= pipeline.weights
+        assert sum(on_device.values()) == self.residency.held_bytes <= 100
 
     @invariant()
     def nothing_in_use_is_closed_and_nothing_is_closed_twice(self) -> None:

@@ -187,3 +187,126 @@ def test_half_precision_files_are_loaded_where_there_are_no_others(copy: Path) -
 def test_the_header_tells_how_many_bytes_the_weights_will_hold(copy: Path) -> None:
     file = read_header(copy / UNET)
     assert file.loaded_bytes(4) == 2 * file.loaded_bytes(2) > 0
+
+
+def rename_as(copy: Path, component: str, name: str, dtype: str = "float16") -> Path:
+    """The component's file under another name, in another precision; the old one stays."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    (path,) = component_files(copy / component)
+    weights = {key: value.to(getattr(torch, dtype)) for key, value in load_file(path).items()}
+    save_file(weights, path.with_name(name), metadata={"format": "pt"})
+    return path
+
+
+@pytest.mark.parametrize("variant", ["fp16", "bf16"])
+def test_the_half_variant_of_each_component_is_read_where_it_suffices(
+    copy: Path, variant: str
+) -> None:
+    """diffusers wants a variant of every component or of none, and loads it as float32."""
+    import torch
+
+    plain = rename_as(copy, "unet", f"diffusion_pytorch_model.{variant}.safetensors")
+    half = EngineSettings(device="cpu", precision="float16" if variant == "fp16" else "bfloat16")
+    assert component_files(copy / "unet", half.precision or "float32") != [plain]
+    assert component_files(copy / "unet", "float32") == [plain]
+    plain.unlink()
+    pipeline = load(function(copy), half)
+    assert pipeline.weight_bytes == pytest.approx(expected_bytes(function(copy), half), rel=0.01)
+    assert pipeline._pipe.unet.dtype == getattr(torch, half.precision or "")  # type: ignore[attr-defined]
+    whole = load(function(copy), CPU)
+    assert whole.weight_bytes == pytest.approx(2 * pipeline.weight_bytes, rel=0.01)
+
+
+def test_files_beside_the_usual_ones_are_not_read_nor_counted(copy: Path) -> None:
+    before = expected_bytes(function(copy), CPU)
+    rename_as(copy, "unet", "diffusion_pytorch_model.non_ema.safetensors", "float32")
+    assert expected_bytes(function(copy), CPU) == before
+    load(function(copy), CPU).close()
+
+
+def test_a_network_in_one_file_of_any_name_is_loaded(copy: Path) -> None:
+    """As SDXL-Lightning's comes: a denoiser to put into SDXL's folder."""
+    plain = rename_as(copy, "unet", "fast_4step_unet.safetensors")
+    plain.unlink()
+    pipeline = load(function(copy), CPU)
+    assert pipeline.weight_bytes == pytest.approx(expected_bytes(function(copy), CPU), rel=0.01)
+
+
+def shard(copy: Path, component: str) -> list[Path]:
+    """The component in two files and an index."""
+    from safetensors.torch import load_file, save_file
+
+    (path,) = component_files(copy / component)
+    weights = load_file(path)
+    names = sorted(weights)
+    shards = [
+        path.with_name(f"diffusion_pytorch_model-0000{i}-of-00002.safetensors") for i in (1, 2)
+    ]
+    halves = (names[: len(names) // 2], names[len(names) // 2 :])
+    for file, held in zip(shards, halves, strict=True):
+        save_file({name: weights[name] for name in held}, file, metadata={"format": "pt"})
+    places = {name: file.name for file, held in zip(shards, halves, strict=True) for name in held}
+    index = {"metadata": {"total_size": 0}, "weight_map": places}
+    path.with_name(path.name + ".index.json").write_text(json.dumps(index))
+    path.unlink()
+    return shards
+
+
+def test_a_network_in_several_files_is_loaded_and_a_missing_one_is_named(copy: Path) -> None:
+    before = expected_bytes(function(copy), CPU)
+    shards = shard(copy, "unet")
+    assert expected_bytes(function(copy), CPU) == before
+    load(function(copy), CPU).close()
+    shards[1].unlink()
+    with pytest.raises(WeightsError, match="00002-of-00002"):
+        load(function(copy), CPU)
+
+
+def test_a_damaged_index_of_shards_is_refused_by_name(copy: Path) -> None:
+    shard(copy, "unet")
+    (copy / "unet/diffusion_pytorch_model.safetensors.index.json").write_text("{}")
+    with pytest.raises(WeightsError, match=r"index\.json is damaged"):
+        load(function(copy), CPU)
+
+
+def test_weights_the_network_does_not_have_are_refused(copy: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    (path,) = component_files(copy / "unet")
+    save_file({**load_file(path), "lora.up": torch.ones(2)}, path, metadata={"format": "pt"})
+    with pytest.raises(WeightsError, match=r"of another network: lora\.up is in its files"):
+        load(function(copy), CPU)
+
+
+def test_the_file_of_a_whole_clip_serves_as_its_text_encoder(copy: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    (path,) = component_files(copy / "text_encoder")
+    weights = {**load_file(path), "vision_model.embeddings.class_embedding": torch.ones(2)}
+    save_file(weights, path, metadata={"format": "pt"})
+    load(function(copy), CPU).close()
+
+
+def test_a_text_encoder_of_the_wrong_shape_is_refused(copy: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    (path,) = component_files(copy / "text_encoder")
+    weights = load_file(path)
+    weights[next(name for name in weights if "fc1.weight" in name)] = torch.zeros(3, 3)
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(WeightsError):
+        load(function(copy), CPU)
+
+
+def test_the_empty_tokenizer_that_transformers_makes_of_nothing_is_refused(copy: Path) -> None:
+    index = json.loads((copy / "model_index.json").read_text())
+    index["tokenizer"] = ["transformers", "CLIPTokenizer"]
+    (copy / "model_index.json").write_text(json.dumps(index))
+    (copy / "tokenizer/tokenizer.json").unlink()
+    with pytest.raises(WeightsError, match="tokenizer is damaged: 4 tokens"):
+        load(function(copy), CPU)

@@ -81,6 +81,13 @@ def test_a_seed_is_drawn_when_none_is_given_and_told() -> None:
     assert len(seeds) == 5
 
 
+def test_what_the_model_did_not_read_of_the_prompt_is_said() -> None:
+    events: list[Event] = []
+    pipeline = FakePipeline(notes=("left out: “red moon”",))
+    _session(Committed(), pipeline).run(request(), events.append, _never)
+    assert [event.text for event in events if isinstance(event, Note)] == list(pipeline.notes)
+
+
 def test_notes_about_the_prompt_come_before_the_work() -> None:
     events = list[Event]()
     _session(Committed(), notes=("unknown word",)).run(request(), events.append, _never)

@@ -19,8 +19,14 @@ SIDE = 16
 """Pixels of a tiny picture's side."""
 
 
-def tokenizer(words: tuple[str, ...] = WORDS) -> Any:
-    """A word-level tokenizer whose end token has the highest id, as open_clip needs it."""
+def tokenizer(
+    words: tuple[str, ...] = WORDS, *, context: int | None = CONTEXT, chat: str | None = None
+) -> Any:
+    """A word-level tokenizer whose end token has the highest id, as open_clip needs it.
+
+    `context` None is the tokenizer of a family that reads as far as it is told; `chat` is the
+    template of one that wraps the prompt.
+    """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -37,7 +43,8 @@ def tokenizer(words: tuple[str, ...] = WORDS) -> Any:
         unk_token="<unk>",
         bos_token="<bos>",
         eos_token="<eos>",
-        model_max_length=CONTEXT,
+        chat_template=chat,
+        **({} if context is None else {"model_max_length": context}),
     )
 
 
@@ -52,9 +59,9 @@ def save_stable_diffusion(folder: Path) -> Path:
     words = tokenizer()
     StableDiffusionPipeline(
         vae=_decoder(),
-        text_encoder=_text_encoder(words),
+        text_encoder=text_encoder(words),
         tokenizer=words,
-        unet=_denoiser(),
+        unet=denoiser(),
         scheduler=DDIMScheduler(timestep_spacing="trailing", clip_sample=False),
         safety_checker=None,
         feature_extractor=None,
@@ -63,8 +70,14 @@ def save_stable_diffusion(folder: Path) -> Path:
     return folder
 
 
-def save_stable_diffusion_xl(folder: Path) -> Path:
-    """A StableDiffusionXLPipeline with random weights, saved into `folder`."""
+def save_stable_diffusion_xl(
+    folder: Path, *, overflowing_decoder: bool = False, **changes: Any
+) -> Path:
+    """A StableDiffusionXLPipeline with random weights, saved into `folder`.
+
+    Its decoder is a tiny one, or of SDXL's own kind, which is not to be run in float16;
+    `changes` are those of its denoiser.
+    """
     hush()
     import torch
     from diffusers import EulerAncestralDiscreteScheduler, StableDiffusionXLPipeline
@@ -73,16 +86,17 @@ def save_stable_diffusion_xl(folder: Path) -> Path:
     torch.manual_seed(0)
     words = tokenizer()
     StableDiffusionXLPipeline(
-        vae=_decoder(),
-        text_encoder=_text_encoder(words),
-        text_encoder_2=_text_encoder(words, projected=True),
+        vae=kl_decoder(4) if overflowing_decoder else _decoder(),
+        text_encoder=text_encoder(words),
+        text_encoder_2=text_encoder(words, projected=True),
         tokenizer=words,
         tokenizer_2=words,
-        unet=_denoiser(
+        unet=denoiser(
             cross_attention_dim=64,
             addition_embed_type="text_time",
             addition_time_embed_dim=8,
             projection_class_embeddings_input_dim=80,
+            **changes,
         ),
         scheduler=EulerAncestralDiscreteScheduler(timestep_spacing="trailing"),
         add_watermarker=False,
@@ -139,14 +153,15 @@ def save_amused(folder: Path) -> Path:
     AmusedPipeline(
         vqvae=decoder,
         tokenizer=words,
-        text_encoder=_text_encoder(words, projected=True),
-        transformer=transformer,
+        text_encoder=text_encoder(words, projected=True),
+        transformer=attentive(transformer),
         scheduler=AmusedScheduler(mask_token_id=31),
     ).save_pretrained(folder)
     return folder
 
 
-def _denoiser(**changes: Any) -> Any:
+def denoiser(**changes: Any) -> Any:
+    """A denoising network that heeds its prompt."""
     import torch
     from diffusers import UNet2DConditionModel
 
@@ -170,6 +185,17 @@ def _denoiser(**changes: Any) -> Any:
     return unet
 
 
+def attentive(transformer: Any) -> Any:
+    """With large weights: as it begins, neither prompt nor noise would change a pixel."""
+    import torch
+
+    with torch.no_grad():
+        for weight in transformer.parameters():
+            if weight.ndim > 1:
+                torch.nn.init.normal_(weight, std=0.2)
+    return transformer.eval()
+
+
 def _decoder() -> Any:
     from diffusers import AutoencoderTiny
 
@@ -182,7 +208,22 @@ def _decoder() -> Any:
     )
 
 
-def _text_encoder(words: Any, *, projected: bool = False) -> Any:
+def kl_decoder(latent_channels: int, **changes: Any) -> Any:
+    """The autoencoder of most families, in its smallest size."""
+    from diffusers import AutoencoderKL
+
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(8,) * 4,
+        latent_channels=latent_channels,
+        norm_num_groups=4,
+        **changes,
+    )
+
+
+def text_encoder(words: Any, *, projected: bool = False) -> Any:
+    """A CLIP text encoder of that vocabulary."""
     import torch
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+Weights = Mapping[str, int]
+"""Device bytes of each network of a model, by content: equal keys are the same memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +14,7 @@ class Resident:
     """A model on the device."""
 
     model: str
-    weight_bytes: int
+    weights: Weights
     leased: bool
     """Whether a picture is being drawn with it: it cannot leave."""
 
@@ -25,29 +28,42 @@ class Admission:
     """The models that leave first; empty when it does not fit anyway."""
 
 
-def admit(residents: Sequence[Resident], needed_bytes: int, budget_bytes: int) -> Admission:
-    """Whether a model of `needed_bytes` fits the budget, and who leaves for it.
+def held_bytes(holders: Iterable[Weights]) -> int:
+    """Device bytes of these models together; what they share counts once."""
+    together: dict[str, int] = {}
+    for weights in holders:
+        together.update(weights)
+    return sum(together.values())
+
+
+def admit(residents: Sequence[Resident], needed: Weights, budget_bytes: int) -> Admission:
+    """Whether a model fits the budget beside the residents, and who leaves for it.
 
     The least recently used leave first, and of those nobody whose staying would still fit: the
-    eviction is minimal. When even an otherwise empty device is too small, nobody leaves.
+    eviction is minimal. What a model shares with one that stays, or with the newcomer, is freed
+    by nobody's leaving. When even an otherwise empty device is too small, nobody leaves.
 
     Args:
         residents: what is on the device, least recently used first.
-        needed_bytes: weights of the newcomer; 0 asks what must leave to respect the budget.
+        needed: weights of the newcomer; none asks what must leave to respect the budget.
         budget_bytes: what all weights together may hold.
     """
-    held = sum(resident.weight_bytes for resident in residents)
+    staying = list(residents)
     leaving: list[Resident] = []
+
+    def fits(stay: Sequence[Resident]) -> bool:
+        return held_bytes([needed, *(one.weights for one in stay)]) <= budget_bytes
+
     for resident in residents:
-        if held + needed_bytes <= budget_bytes:
+        if fits(staying):
             break
         if not resident.leased:
+            staying.remove(resident)
             leaving.append(resident)
-            held -= resident.weight_bytes
-    if held + needed_bytes > budget_bytes:
+    if not fits(staying):
         return Admission(fits=False, evict=())
     for resident in reversed(leaving):
-        if held + resident.weight_bytes + needed_bytes <= budget_bytes:
+        if fits([*staying, resident]):
             leaving.remove(resident)
-            held += resident.weight_bytes
+            staying.append(resident)
     return Admission(fits=True, evict=tuple(resident.model for resident in leaving))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -43,7 +43,11 @@ class Job:
 
     negative: str = ""
     scheduler: str | None = None
-    """A diffusers scheduler class name; None keeps the model's own."""
+    """A diffusers scheduler class name, perhaps with settings in brackets, such as
+    `EulerDiscreteScheduler(timestep_spacing=trailing)`; None keeps the model's own."""
+
+    clip_skip: int | None = None
+    """Last layers of the CLIP text encoder that are left out; None leaves out none."""
 
     @classmethod
     def of(
@@ -66,6 +70,7 @@ class Job:
             height=height or function.height,
             negative=negative,
             scheduler=function.scheduler,
+            clip_skip=function.clip_skip,
         )
 
 
@@ -87,6 +92,9 @@ class Picture:
     sampler: str
     """The diffusers scheduler class that drew it."""
 
+    notes: tuple[str, ...] = ()
+    """What the user should know about it, such as what of the prompt was not read."""
+
     @property
     def seconds(self) -> float:
         """What is billed: encode + denoise + decode."""
@@ -97,8 +105,13 @@ class Pipeline(Protocol):
     """A model on the device, ready to draw."""
 
     @property
+    def weights(self) -> Mapping[str, int]:
+        """Device bytes of each of its networks, by content: equal keys are shared memory."""
+        ...
+
+    @property
     def weight_bytes(self) -> int:
-        """Device bytes its weights hold."""
+        """Device bytes its weights hold, whether it shares them or not."""
         ...
 
     def generate(self, job: Job, on_step: OnStep, stop: Stop) -> Picture:
@@ -107,7 +120,8 @@ class Pipeline(Protocol):
         Raises:
             Interrupted: `stop` said so; noticed before and after encoding, at every step and
                 before decoding.
-            UsageError: the job cannot be followed (size, steps, seed or scheduler).
+            UsageError: the job cannot be followed: its size, steps, seed or scheduler, or a
+                guidance, negative prompt or clip skip that the model has no use for.
             OutOfMemory: the device has no room for the run.
             GenerationError: the model failed.
         """

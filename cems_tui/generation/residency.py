@@ -1,16 +1,20 @@
-"""Which models are on the device: loaded when leased, the least recently used out first."""
+"""Which models are on the device: loaded when leased, the least recently used out first.
+
+Weights are counted by content: what several models share is on the device once, and leaves
+with the last of them.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import RLock
 from time import perf_counter
 
 from cems_tui.errors import OutOfMemory, WeightsError
-from cems_tui.generation.admission import Resident, admit
+from cems_tui.generation.admission import Resident, Weights, admit, held_bytes
 from cems_tui.generation.function import GenerationFunction, Model
 from cems_tui.generation.pipeline import Pipeline
 
@@ -24,7 +28,8 @@ class Lease:
     """What loading took, `prepare` left out; 0.0 when the model was resident."""
 
     load_bytes: int
-    """Bytes of weights that loading brought to the device; 0 when the model was resident."""
+    """Bytes of weights that loading brought to the device: 0 when the model was resident, and
+    without what it shares with a model that was."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,27 +51,31 @@ class Residency:
         self,
         budget_bytes: int,
         load: Callable[[GenerationFunction], Pipeline],
-        expected_bytes: Callable[[GenerationFunction], int | None],
+        expected: Callable[[GenerationFunction], Weights | None],
         prepare: Callable[[GenerationFunction], None] | None = None,
+        hold: Callable[[Iterable[str]], object] | None = None,
     ) -> None:
         """A device with nothing on it.
 
         Args:
             budget_bytes: what all weights together may hold.
             load: brings a function's model to the device.
-            expected_bytes: the weights it will hold, as far as known before loading. With
-                None the model is let in and measured: it is on the device when it turns out
-                that others have to leave for it.
+            expected: the weights it will hold by content, as far as known before loading.
+                With None the model is let in and measured: it is on the device when it turns
+                out that others have to leave for it.
             prepare: called before each load and not counted in its seconds, such as for
                 importing libraries: a price of loading is that of moving weights.
+            hold: keeps these weights on the device while its result is referenced, so that
+                they are not loaded again when a model that shares them leaves for this one.
         """
         self._budget_bytes = budget_bytes
         self._load = load
-        self._expected_bytes = expected_bytes
+        self._expected = expected
         self._prepare = prepare
+        self._hold = hold
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._leaving: list[_Entry] = []  # freed while leased: still on the device
-        self._sizes: dict[Model, int] = {}  # expected, and measured once loaded
+        self._weights: dict[Model, Weights] = {}  # expected, and measured once loaded
         self._lock = RLock()
 
     @contextmanager
@@ -95,9 +104,9 @@ class Residency:
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of weights on the device."""
+        """Bytes of weights on the device, each counted once."""
         with self._lock:
-            return sum(resident.weight_bytes for resident in self._residents())
+            return held_bytes(resident.weights for resident in self._residents())
 
     def fits(self, function: GenerationFunction) -> bool | None:
         """Whether the function's model could be let in now.
@@ -109,7 +118,7 @@ class Residency:
             if function.model.name in self._entries:
                 return True
             try:
-                needed = self._needed_bytes(function)
+                needed = self._needed(function)
             except WeightsError:
                 return None
             if needed is None:
@@ -151,20 +160,26 @@ class Residency:
         if entry is not None:
             self._entries.move_to_end(name)
             return entry, Lease(entry.pipeline, 0.0, 0)
-        self._make_room(function, self._needed_bytes(function) or 0)
+        needed = self._needed(function) or {}
+        before = self._residents()
+        kept = self._hold(needed) if self._hold is not None else None
+        self._make_room(function, needed)
         if self._prepare is not None:
             self._prepare(function)
         started = perf_counter()
         pipeline = self._load_or_make_room(function)
         seconds = perf_counter() - started
-        self._sizes[function.model] = pipeline.weight_bytes
+        del kept
+        weights = self._weights[function.model] = pipeline.weights
         try:
-            self._make_room(function, pipeline.weight_bytes)
+            self._make_room(function, weights)
         except BaseException:
             pipeline.close()
             raise
         entry = self._entries[name] = _Entry(function.model, pipeline)
-        return entry, Lease(pipeline, seconds, pipeline.weight_bytes)
+        shared = {key for resident in before for key in resident.weights}
+        brought = sum(size for key, size in weights.items() if key not in shared)
+        return entry, Lease(pipeline, seconds, brought)
 
     def _load_or_make_room(self, function: GenerationFunction) -> Pipeline:
         try:
@@ -175,12 +190,12 @@ class Residency:
                 raise
         return self._load(function)
 
-    def _make_room(self, function: GenerationFunction, needed_bytes: int) -> None:
-        admission = admit(self._residents(), needed_bytes, self._budget_bytes)
+    def _make_room(self, function: GenerationFunction, needed: Weights) -> None:
+        admission = admit(self._residents(), needed, self._budget_bytes)
         if not admission.fits:
-            in_use = sum(r.weight_bytes for r in self._residents() if r.leased)
+            in_use = held_bytes(r.weights for r in self._residents() if r.leased)
             raise OutOfMemory(
-                f"{function.model.name} needs {_megabytes(needed_bytes)}; "
+                f"{function.model.name} needs {_megabytes(held_bytes([needed]))}; "
                 f"{_megabytes(in_use)} is in use and weights may hold "
                 f"{_megabytes(self._budget_bytes)}"
             )
@@ -189,17 +204,17 @@ class Residency:
 
     def _residents(self) -> list[Resident]:
         return [
-            Resident(entry.model.name, entry.pipeline.weight_bytes, entry.leases > 0)
+            Resident(entry.model.name, entry.pipeline.weights, entry.leases > 0)
             for entry in (*self._leaving, *self._entries.values())
         ]
 
-    def _needed_bytes(self, function: GenerationFunction) -> int | None:
-        if function.model not in self._sizes:
-            expected = self._expected_bytes(function)
+    def _needed(self, function: GenerationFunction) -> Weights | None:
+        if function.model not in self._weights:
+            expected = self._expected(function)
             if expected is None:
                 return None
-            self._sizes[function.model] = expected
-        return self._sizes[function.model]
+            self._weights[function.model] = expected
+        return self._weights[function.model]
 
     def _dismiss(self, entry: _Entry) -> None:
         if entry.leases:

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cems_tui.errors import WeightsError
+
+Precision = Literal["float16", "bfloat16", "float32"]
+"""What floating-point weights are loaded as."""
+
+BYTES_PER_FLOAT: dict[Precision, int] = {"float16": 2, "bfloat16": 2, "float32": 4}
 
 _LENGTH_BYTES = 8
 _LARGEST_HEADER_BYTES = 100_000_000
 _FLOAT_TYPES = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
-_HALF_VARIANT = ".fp16."
+_STANDARD_NAME = re.compile(
+    r"(diffusion_pytorch_model|model)"
+    r"(\.(?P<variant>fp16|bf16))?(-\d+-of-\d+)?(\.(?P<late_variant>fp16|bf16))?\.safetensors"
+)
+_PREFERRED: dict[Precision, tuple[str | None, ...]] = {
+    "float16": ("fp16", None, "bf16"),
+    "bfloat16": ("bf16", None, "fp16"),
+    "float32": (None, "bf16", "fp16"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +42,12 @@ class WeightFile:
 
     other_bytes: int
     """Bytes of everything else, loaded as it is."""
+
+    outline: str
+    """A digest of the names, dtypes, shapes and places of its tensors."""
+
+    data_start: int
+    """Where its tensors begin, in bytes."""
 
     def loaded_bytes(self, bytes_per_float: int) -> int:
         """Device bytes once loaded with floats of that width."""
@@ -46,53 +67,101 @@ def read_header(path: Path) -> WeightFile:
             if not 0 < length <= min(size - _LENGTH_BYTES, _LARGEST_HEADER_BYTES):
                 raise WeightsError(f"{path} is damaged: it is cut short or no safetensors file")
             header = json.loads(file.read(length))
-        tensors = [entry for name, entry in header.items() if name != "__metadata__"]
-        end = max((int(entry["data_offsets"][1]) for entry in tensors), default=0)
-        found = _measure(path, tensors)
+        tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        end = max((int(entry["data_offsets"][1]) for entry in tensors.values()), default=0)
+        found = _measure(path, tensors, _LENGTH_BYTES + length)
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise WeightsError(f"{path} is damaged: its header makes no sense") from error
-    expected = _LENGTH_BYTES + length + end
+    expected = found.data_start + end
     if size != expected:
         raise WeightsError(f"{path} is damaged: {size:,} bytes instead of {expected:,}")
     return found
 
 
-def _measure(path: Path, tensors: list[dict[str, Any]]) -> WeightFile:
-    floats = sum(prod(t["shape"]) for t in tensors if t["dtype"] in _FLOAT_TYPES)
+def _measure(path: Path, tensors: dict[str, Any], data_start: int) -> WeightFile:
+    floats = sum(prod(t["shape"]) for t in tensors.values() if t["dtype"] in _FLOAT_TYPES)
     others = sum(
         t["data_offsets"][1] - t["data_offsets"][0]
-        for t in tensors
+        for t in tensors.values()
         if t["dtype"] not in _FLOAT_TYPES
     )
-    return WeightFile(path, floats, others)
+    outline = hashlib.sha256(json.dumps(tensors, sort_keys=True).encode()).hexdigest()
+    return WeightFile(path, floats, others, outline, data_start)
 
 
-def variant_of(folder: Path) -> str | None:
-    """`fp16` when a component folder holds half-precision files only, else None."""
-    names = [path.name for path in folder.glob("*.safetensors")]
-    if names and all(_HALF_VARIANT in name for name in names):
-        return "fp16"
-    return None
+def has_usual_name(path: Path) -> bool:
+    """Whether diffusers or transformers would look for a file of that name."""
+    return _STANDARD_NAME.fullmatch(path.name) is not None
 
 
-def component_files(folder: Path) -> list[Path]:
-    """The weight files of one component folder that loading reads, sorted."""
-    half = variant_of(folder) is not None
-    return sorted(
-        path for path in folder.glob("*.safetensors") if half == (_HALF_VARIANT in path.name)
-    )
+def variant_of(folder: Path, precision: Precision = "float32") -> str | None:
+    """`fp16` or `bf16` when that variant of a component's files serves the precision best.
+
+    The variant of the precision itself, then the plain files, then whatever there is.
+    """
+    there = set(_by_variant(folder)) or {None}
+    return next(variant for variant in _PREFERRED[precision] if variant in there)
 
 
-def expected_weight_bytes(folder: Path, components: Iterable[str], bytes_per_float: int) -> int:
+def component_files(folder: Path, precision: Precision = "float32") -> list[Path]:
+    """The weight files of one component folder that loading reads, sorted.
+
+    Files beside those that diffusers and transformers name (such as `…non_ema.safetensors`)
+    are left aside, unless there is nothing else. Shards that an index names are listed
+    whether they exist or not.
+
+    Raises:
+        WeightsError: the index of the shards cannot be read.
+    """
+    variant = variant_of(folder, precision)
+    found = _by_variant(folder).get(variant)
+    if found is None:
+        return sorted(folder.glob("*.safetensors"))
+    suffix = f".{variant}.json" if variant else ".json"
+    for index in folder.glob(f"*.safetensors.index{suffix}"):
+        return [folder / name for name in _shards(index)]
+    return found
+
+
+def _by_variant(folder: Path) -> dict[str | None, list[Path]]:
+    groups: dict[str | None, list[Path]] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        if match := _STANDARD_NAME.fullmatch(path.name):
+            groups.setdefault(match["variant"] or match["late_variant"], []).append(path)
+    return groups
+
+
+def _shards(index: Path) -> list[str]:
+    try:
+        return sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
+    except OSError as error:
+        raise WeightsError(f"cannot read {index}: {error.strerror or error}") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise WeightsError(f"{index} is damaged: it names no shards") from error
+
+
+def expected_weight_bytes(
+    folder: Path, components: Iterable[str], precision: Precision = "float32"
+) -> int:
     """Device bytes that loading these components of a diffusers folder will hold.
 
     Raises:
         WeightsError: a file is damaged.
     """
     return sum(
-        read_header(path).loaded_bytes(bytes_per_float)
+        read_header(path).loaded_bytes(BYTES_PER_FLOAT[precision])
         for component in components
-        for path in component_files(folder / component)
+        for path in component_files(folder / component, precision)
     )
+
+
+def mostly_half(path: Path) -> bool:
+    """Whether most numbers of a file are 16 bits wide.
+
+    Raises:
+        WeightsError: the file is damaged.
+    """
+    found = read_header(path)
+    return path.stat().st_size - found.other_bytes < 3 * found.float_count

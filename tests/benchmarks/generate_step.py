@@ -13,7 +13,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from cems_tui.generation.families import EngineSettings, expected_bytes, load
+from cems_tui.generation.families import EngineSettings, expected_weights, load
 from cems_tui.generation.function import GenerationFunction, Model
 from cems_tui.generation.pipeline import Job, never
 from cems_tui.generation.residency import Residency
@@ -40,7 +40,9 @@ def run(pipeline_folder: Path | None = None, pairs: int = 40) -> dict[str, Any]:
         return row(NAME, PEER, BAR, None, reason=f"there is no pipeline in {folder.name}")
     function = _function(folder)
     settings = EngineSettings(device="cpu")
-    residency = Residency(2**40, lambda f: load(f, settings), lambda f: expected_bytes(f, settings))
+    residency = Residency(
+        2**40, lambda f: load(f, settings), lambda f: expected_weights(f, settings)
+    )
     pipe = _bare(folder)
 
     def ours(seed: int) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cems_tui.generation.families.diffusers_pipeline import Anatomy
+from cems_tui.generation.families.anatomy import Anatomy
 from cems_tui.generation.families.layout import Layout
 
 AMUSED = Layout(

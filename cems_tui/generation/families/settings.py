@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cems_tui.generation.weight_files import Precision
+
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
@@ -11,6 +13,9 @@ class EngineSettings:
 
     device: str | None = None
     """A torch device type (`cpu`, `cuda`, `mps`, `xpu`); None takes the best there is."""
+
+    precision: Precision | None = None
+    """What weights are loaded as; None is what their family needs on the device."""
 
     threads: int | None = None
     """CPU threads while drawing; None chooses by the size of the model."""

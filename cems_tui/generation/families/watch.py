@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from inspect import signature
+from math import ceil
 from typing import Any
 
 from cems_tui.errors import Interrupted
@@ -20,6 +22,8 @@ class Watch:
         self.decode = Stopwatch(device_type)
         self.foreign: Exception | None = None
         """What a callable of the caller raised; it is not the model's failure."""
+        self.failure: Exception | None = None
+        """What a watched part of the pipeline raised first."""
         self._on_step = on_step
         self._stop = stop
 
@@ -34,7 +38,7 @@ class Watch:
             raise Interrupted("the picture was stopped before it was finished")
 
     def encoded(self) -> None:
-        """The prompt is encoded; denoising begins."""
+        """The prompt, or another of two, is encoded; denoising begins."""
         self.encode.stop()
         self.pass_gate()
         self.denoise.start()
@@ -60,20 +64,38 @@ class Watch:
             return tensors
 
         def ended_in_old_classes(index: int, _time: Any, _latents: Any) -> None:
-            self.step_ended(index + 1, len(pipe.scheduler.timesteps))
+            scheduler = pipe.scheduler  # of second order: two evaluations are one step to them
+            self.step_ended(index + 1, ceil(len(scheduler.timesteps) / scheduler.order))
 
         if "callback_on_step_end" in signature(type(pipe).__call__).parameters:
             return {"callback_on_step_end": ended, "callback_on_step_end_tensor_inputs": []}
         return {"callback": ended_in_old_classes, "callback_steps": 1}
 
 
-def call_after(owner: Any, name: str, then: Callable[[Any], None]) -> None:
-    """Have `owner.name(…)` call `then` with its result before returning it."""
-    method = getattr(owner, name)
+@contextmanager
+def watched(owner: Any, name: str, then: Callable[[Any], None], watch: Watch) -> Iterator[None]:
+    """Within the block `owner.name(…)` calls `then` with its result before returning it.
 
-    def watched(*args: Any, **kwargs: Any) -> Any:
-        result = method(*args, **kwargs)
+    What `owner.name` itself raises is noted: SANA turns a decoder's lack of memory into a
+    warning, and fails of something else. Afterwards `owner` is as it was: it may be shared.
+    """
+    method = getattr(owner, name)
+    replaced = vars(owner).get(name)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            result = method(*args, **kwargs)
+        except Exception as error:
+            watch.failure = error
+            raise
         then(result)
         return result
 
-    setattr(owner, name, watched)
+    setattr(owner, name, call)
+    try:
+        yield
+    finally:
+        if replaced is None:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, replaced)

@@ -1,0 +1,47 @@
+"""What is particular about calling a family's diffusers pipeline, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Guidance = Literal["free", "positive", "embedded", "none"]
+"""How a pipeline is guided towards its prompt.
+
+`free`: classifier-free, and a negative prompt steers away from something. `positive`:
+classifier-free against the empty prompt only. `embedded`: the scale is an input of its
+network, there is no second pass. `none`: guidance was distilled into its weights.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Anatomy:
+    """Where a diffusers pipeline keeps the parts that are watched, and what it can be asked."""
+
+    decoder: str = "vae"
+    """The component whose `decode` makes the picture."""
+
+    encodes_prompt: bool = True
+    """Whether it has an `encode_prompt`; without one, encoding ends where timesteps are set."""
+
+    own_scheduler: bool = False
+    """Whether it runs with the scheduler it came with only."""
+
+    size_multiple: int = 8
+    """Pixels; other sizes are refused by diffusers, or silently rounded."""
+
+    guidance: Guidance = "free"
+    """What its class does; a model's configuration may say that it was distilled away."""
+
+    reader: str = "tokenizer"
+    """The tokenizer of the text encoder that reads furthest into a prompt."""
+
+    prompt_tokens: int | None = None
+    """Tokens it reads; None takes what the tokenizer says about itself."""
+
+    chat: bool = False
+    """Whether the prompt is wrapped into the tokenizer's chat template."""
+
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """What every call is made with beside the job."""

@@ -1,0 +1,177 @@
+"""What a diffusers pipeline can be asked for, and what is said when a job asks for more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from inspect import signature
+from math import lcm
+from typing import Any
+
+from cems_tui.errors import OutOfMemory, UsageError
+from cems_tui.generation.device import free_memory_bytes
+from cems_tui.generation.families.anatomy import Anatomy, Guidance
+from cems_tui.generation.pipeline import Job
+
+_LARGEST_SEED = 2**64 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What one loaded pipeline can be asked for."""
+
+    guidance: Guidance
+    size_multiple: int
+    """Pixels that width and height must be multiples of."""
+
+    longest_side: int | None
+    """Pixels; None is no limit of its own."""
+
+    clip_skip: int
+    """The most layers of its text encoders that can be left out; 0 when it cannot."""
+
+    own_scheduler: bool = False
+    """Whether it runs with the scheduler it came with only."""
+
+    def passes(self, job: Job) -> int:
+        """Pictures in the batch of every step."""
+        return 2 if job.guidance > 1 and self.guidance in ("free", "positive") else 1
+
+
+def abilities_of(pipe: Any, anatomy: Anatomy) -> Abilities:
+    """What a pipeline can do, from its family and its configuration."""
+    multiple = lcm(anatomy.size_multiple, pipe.vae_scale_factor)
+    return Abilities(
+        guidance=_guidance(pipe, anatomy),
+        size_multiple=multiple,
+        longest_side=_longest_side(pipe),
+        clip_skip=_most_clip_skip(pipe),
+        own_scheduler=anatomy.own_scheduler,
+    )
+
+
+def check(job: Job, abilities: Abilities, model: str) -> None:
+    """Refuse a job that the pipeline cannot follow.
+
+    Raises:
+        UsageError: it asks for a size, number of steps, seed, guidance, negative prompt, clip
+            skip or scheduler that the model has no use for.
+    """
+    _check_size(job, abilities, model)
+    if job.steps < 1:
+        raise UsageError(f"{model} cannot draw in {job.steps} steps", "Use 1 or more.")
+    if not 0 <= job.seed <= _LARGEST_SEED:
+        raise UsageError(f"the seed {job.seed} is out of range", "Use 0 to 2**64 - 1.")
+    if job.scheduler is not None and abilities.own_scheduler:
+        raise UsageError(f"{model} cannot draw with the scheduler {job.scheduler}", "Leave it out.")
+    if job.clip_skip is not None and not 0 <= job.clip_skip <= abilities.clip_skip:
+        raise UsageError(
+            f"{model} cannot leave out {job.clip_skip} layers of its text encoder",
+            f"Use 0 to {abilities.clip_skip}." if abilities.clip_skip else "Leave it out.",
+        )
+    _check_guidance(job, abilities, model)
+
+
+def check_room(job: Job, abilities: Abilities, pipe: Any, decoder: Any) -> None:
+    """On a CPU the kernel would kill the process where a card's allocator says no.
+
+    Raises:
+        OutOfMemory: the largest layers alone do not fit what is free.
+    """
+    if pipe.device.type != "cpu":
+        return
+    least = _least_run_bytes(pipe, decoder.config, job, abilities.passes(job))
+    free = free_memory_bytes()
+    if least > free:
+        raise OutOfMemory(
+            f"{job.width}x{job.height} needs more than {least / 1e9:,.1f} GB to draw, and "
+            f"{free / 1e9:,.1f} GB is free"
+        )
+
+
+def guidance_arguments(job: Job, abilities: Abilities) -> dict[str, Any]:
+    """How the pipeline is told of guidance and negative prompt.
+
+    A scale of 1 is passed as 0: Z-Image counts from there, for the others it is the same.
+    """
+    scale = job.guidance
+    if abilities.guidance in ("free", "positive") and scale <= 1:
+        scale = 0.0
+    return {"guidance_scale": scale} | ({"negative_prompt": job.negative} if job.negative else {})
+
+
+def _check_size(job: Job, abilities: Abilities, model: str) -> None:
+    multiple, longest = abilities.size_multiple, abilities.longest_side
+    sides = (job.width, job.height)
+    if any(side < multiple or side % multiple for side in sides):
+        raise UsageError(
+            f"{model} cannot draw {job.width}x{job.height}",
+            f"Width and height must be multiples of {multiple}, such as "
+            f"{_nearest(job.width, multiple)}x{_nearest(job.height, multiple)}.",
+        )
+    if longest is not None and max(sides) > longest:
+        raise UsageError(
+            f"{model} cannot draw {job.width}x{job.height}", f"Its longest side is {longest}."
+        )
+
+
+def _check_guidance(job: Job, abilities: Abilities, model: str) -> None:
+    kind = abilities.guidance
+    if kind == "none" and job.guidance > 1:
+        raise UsageError(
+            f"{model} has no use for guidance {job.guidance:g}: it was distilled into it",
+            "Use a guidance of 0.",
+        )
+    if not job.negative:
+        return
+    if kind != "free":
+        raise UsageError(f"{model} cannot follow a negative prompt", "Leave --negative out.")
+    if job.guidance <= 1:
+        raise UsageError(
+            f"{model} cannot follow a negative prompt without guidance",
+            "Leave --negative out, or choose a function with a guidance above 1.",
+        )
+
+
+def _guidance(pipe: Any, anatomy: Anatomy) -> Guidance:
+    if getattr(pipe.config, "is_distilled", False):
+        return "none"
+    if _setting(pipe, "transformer", "guidance_embeds") is False and anatomy.guidance == "embedded":
+        return "none"
+    if _setting(pipe, "unet", "time_cond_proj_dim") is not None:
+        return "embedded"  # a Stable Diffusion whose network was distilled to consistency
+    return anatomy.guidance
+
+
+def _longest_side(pipe: Any) -> int | None:
+    """Stable Diffusion 3 and Z-Image look positions up in tables of so many patches a side."""
+    table = _setting(pipe, "transformer", "pos_embed_max_size")
+    lengths = _setting(pipe, "transformer", "axes_lens")
+    if table is not None:
+        return int(table * pipe.patch_size * pipe.vae_scale_factor)
+    return int(min(lengths[1:]) * 2 * pipe.vae_scale_factor) if lengths else None
+
+
+def _most_clip_skip(pipe: Any) -> int:
+    if "clip_skip" not in signature(type(pipe).__call__).parameters:
+        return 0
+    # diffusers takes the layer before those left out, and the embeddings are a layer.
+    return int(_setting(pipe, "text_encoder", "num_hidden_layers")) - 1
+
+
+def _setting(pipe: Any, component: str, name: str) -> Any:
+    return getattr(getattr(getattr(pipe, component, None), "config", None), name, None)
+
+
+def _least_run_bytes(pipe: Any, decoder: Any, job: Job, batch: int) -> int:
+    """What the largest layers of denoising and decoding hold at the very least: in and out."""
+    pixels = job.width * job.height
+    channels = getattr(decoder, "decoder_block_out_channels", None) or decoder.block_out_channels
+    largest = min(channels) * pixels
+    if hasattr(pipe, "unet"):
+        latents = pixels // pipe.vae_scale_factor**2
+        largest = max(largest, batch * pipe.unet.config.block_out_channels[0] * latents)
+    return int(2 * largest * pipe.dtype.itemsize)
+
+
+def _nearest(side: int, multiple: int) -> int:
+    return max(1, round(side / multiple)) * multiple
