@@ -103,6 +103,40 @@ def test_a_folder_is_copied_or_linked_into_the_profile(shelf: Shelf, manner: str
     assert shelf.folder.exists()
 
 
+@pytest.mark.parametrize(
+    ("configs", "side"),
+    [
+        ({"unet": {"sample_size": 64}, "vae": {"block_out_channels": [1] * 4}}, 512),
+        ({"transformer": {"sample_size": 32}, "vqvae": {"block_out_channels": [1] * 5}}, 512),
+        (
+            {"transformer": {"sample_size": 32}, "vae": {"decoder_block_out_channels": [1] * 6}},
+            1024,
+        ),
+        ({"transformer": {"layers": 2}, "vae": {"block_out_channels": [1] * 4}}, 1024),
+        ({"unet": {"layers": 2}}, 512),
+        ({}, 512),
+    ],
+)
+def test_the_size_of_pictures_is_read_from_the_configs(
+    tmp_path: Path, configs: dict[str, object], side: int
+) -> None:
+    from cems_tui.models.inspect import native_side
+
+    for part, config in configs.items():
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "config.json").write_text(json.dumps(config))
+    assert native_side(tmp_path) == side
+
+
+def test_every_family_has_a_default_guidance_and_is_found_by_its_class() -> None:
+    from cems_tui.generation.families import FAMILIES
+    from cems_tui.models.inspect import default_guidance, family_of
+
+    for name, family in FAMILIES.items():
+        assert family_of(getattr(family, "pipeline_class", None)) == name
+        assert default_guidance(name) > 0
+
+
 def test_the_digest_of_an_import_is_that_of_its_files(shelf: Shelf) -> None:
     from cems_tui.generation.fingerprint import weights_digest
 

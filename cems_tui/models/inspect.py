@@ -22,12 +22,23 @@ from cems_tui.models.plan import (
     wanted,
 )
 
-_DEFAULT_GUIDANCE = {"stable-diffusion": 7.5, "stable-diffusion-xl": 5.0, "amused": 10.0}
+_DEFAULT_GUIDANCE = {
+    "stable-diffusion": 7.5,
+    "stable-diffusion-xl": 5.0,
+    "stable-diffusion-3": 7.0,
+    "latent-consistency": 8.5,
+    "amused": 10.0,
+    "pixart-sigma": 4.5,
+    "sana": 4.5,
+    "flux": 3.5,
+    "flux-2-klein": 4.0,
+}
 """What diffusers' own pipelines take when nobody says."""
 
 _OTHER_GUIDANCE = 5.0
 _DEFAULT_SIDE = 512
-"""Pixels, where the configs do not tell."""
+_TRANSFORMER_SIDE = 1024
+"""Pixels, where the configs do not tell: of U-Nets, and of the transformers that came later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +157,7 @@ def native_side(folder: Path) -> int:
     decoder = _config(folder / "vae") or _config(folder / "vqvae")
     blocks = decoder.get("decoder_block_out_channels") or decoder.get("block_out_channels")
     if sample is None or not isinstance(blocks, list) or not blocks:
-        return _DEFAULT_SIDE
+        return _TRANSFORMER_SIDE if _config(folder / "transformer") else _DEFAULT_SIDE
     return int(sample * 2 ** (len(blocks) - 1))
 
 
