@@ -82,6 +82,18 @@ def test_pictures_fit_their_own_prompt_best(similarity: Any) -> None:
     assert best == list(range(len(PROMPTS))), similarity
 
 
+def test_the_judge_prefers_true_captions_to_wrong_nouns_and_colours() -> None:
+    from cems_tui.starter.clip_scorer import load_clip
+    from cems_tui.starter.measure import cases, real_pictures
+    from cems_tui.starter.scorer_test import caption_test
+
+    asked = cases(40, "a test")
+    told = caption_test(load_clip(PACK / "scorers" / "clip"), asked, real_pictures(asked))
+    assert told["one object"]["noun"].right >= 38
+    assert told["two objects"]["noun"].right >= 34
+    assert told["one object"]["colour"].value == 1.0
+
+
 def test_drawn_pictures_are_marked_above_noise(pictures: Any) -> None:
     import torch
 

@@ -96,3 +96,35 @@ def test_a_near_miss_of_an_unordered_pair_does_not_only_swap_it() -> None:
     rng = random.Random(0)
     for _ in range(200):
         assert near_miss("a cat and a dog", rng) != "a dog and a cat"
+
+
+@pytest.mark.parametrize(
+    ("kind", "caption", "expected"),
+    [
+        ("relation", "a cat left of a dog", {"a cat right of a dog", "a dog left of a cat"}),
+        ("relation", "a cat on the left and a dog on the right",
+         {"a dog on the left and a cat on the right"}),
+        ("relation", "two cats over a dog", {"two cats under a dog"}),
+        ("relation", "a cat and a dog", {"a cat and a dog"}),
+        ("relation", "a cat, under a night sky", {"a cat, under a night sky"}),
+        ("count", "two cats", {"three cats"}),
+        (
+            "relation",
+            "a cat left of an apple",
+            {"a cat right of an apple", "an apple left of a cat"},
+        ),
+        ("colour", "a cat", {"a cat"}),
+    ],
+)  # fmt: skip
+def test_a_near_miss_of_a_kind_changes_that_alone(
+    kind: str, caption: str, expected: set[str]
+) -> None:
+    rng = random.Random(0)
+    assert {near_miss(caption, rng, kind) for _ in range(40)} == expected
+
+
+def test_half_of_the_near_misses_of_a_related_pair_turn_it() -> None:
+    rng = random.Random(0)
+    found = [near_miss("a red cat left of a dog", rng) for _ in range(400)]
+    turned = sum(text in ("a red cat right of a dog", "a red dog left of a cat") for text in found)
+    assert turned > 200

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import random as pyrandom
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from cems_tui.starter.dataset import WAYS, Split
 from cems_tui.starter.degrade import KINDS
 from cems_tui.starter.latents import PATCH
 from cems_tui.starter.networks import tie_names
-from cems_tui.starter.tokens import CONTEXT, VOCABULARY, make_tokenizer, save_tokenizer
+from cems_tui.starter.tokens import CONTEXT, VOCABULARY, encode, make_tokenizer, save_tokenizer
 from cems_tui.starter.trainer import Log, Losses, Plan, Trainer
 from cems_tui.starter.vocabulary import NOUNS
 
@@ -205,6 +205,22 @@ def save_clip(model: Any, config: dict[str, Any], folder: Path) -> None:
     saved = {"model_cfg": config, "preprocess_cfg": preprocess}
     (folder / "open_clip_config.json").write_text(json.dumps(saved, indent=2) + "\n")
     save_tokenizer(folder)
+
+
+def load_clip(folder: Path) -> Any:
+    """The model of a pack, in evaluation mode."""
+    import open_clip
+
+    model = open_clip.create_model(f"local-dir:{folder}", require_pretrained=True)
+    return model.eval()
+
+
+@torch.no_grad()
+def similarity(model: Any, x: Tensor, prompts: Sequence[str]) -> Tensor:
+    """(N,) CLIP scores, 0..100, of pictures (N, 3, H, W) in 0..1 and their prompts."""
+    seen, _ = image_features(model, normalised(x))
+    said = text_features(model, torch.from_numpy(encode(prompts)).long())
+    return 100 * (seen * said).sum(-1).clamp(min=0)
 
 
 @torch.no_grad()

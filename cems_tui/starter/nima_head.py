@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -97,6 +98,6 @@ def load_nima(folder: Path, device: torch.device | str = "cpu") -> NimaHead:
         head = NimaHead(int(config["width"]), int(config["size_px"]))
         state = load_file(str(folder / "model.safetensors"))
         head.load_state_dict(state)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise WeightsError(f"the quality head in {folder} cannot be read: {error}") from error
     return head.float().to(device).eval()

@@ -106,11 +106,16 @@ def _tinted(square: Image.Image, colour: str) -> Image.Image:
 
 
 @cache
+def _painted(noun: str, colour: str | None) -> Image.Image:
+    square = _glyph(noun)
+    return _rimmed(_tinted(square, colour) if colour else square)
+
+
+@cache
 def sprite(noun: str, colour: str | None, size: int) -> tuple[Floats, Floats]:
     """(size, size, 3) colour in 0..255 and (size, size, 1) opacity in 0..1."""
-    square = _glyph(noun)
-    picture = _rimmed(_tinted(square, colour) if colour else square)
-    pixels = np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS), np.float32)
+    small = _painted(noun, colour).resize((size, size), Image.Resampling.LANCZOS)
+    pixels = np.asarray(small, np.float32)
     return pixels[..., :3].copy(), pixels[..., 3:] / 255.0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-PER_CLASS = 40
+PER_CLASS = 30
 DUE = {1: 0.75, 2: 0.6, 4: 0.48, 8: 0.4}
 """Denoising steps → the severity such a picture is trained to have."""
 
