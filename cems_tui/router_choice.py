@@ -47,7 +47,9 @@ def use(name: str, *, force: bool) -> Change:
         UsageError: it did not beat the best single function, and is not forced.
         StorageError: it cannot be written down.
     """
-    checkpoint = wiring.router_shelf().named(name)
+    shelf = wiring.router_shelf()
+    checkpoint = shelf.named(name)
+    shelf.notes(checkpoint, catalog.builtin().installed())  # raises where a function differs
     why = refusal(checkpoint.card)
     if why is not None and not force:
         raise UsageError(why, f"Use it nevertheless: cems router use {name} --force.")

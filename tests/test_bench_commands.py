@@ -95,6 +95,7 @@ def test_columns_that_mean_nothing_are_named_not_read(inside: Inside, tmp_path: 
         ("p2,a dog,a@1,clip,inf", "line 3: score is not a finite number"),
         ("p2,a dog,a@1,clip,good", "line 3: score is not a number"),
         ("p2,a dog,a@1,clip,1_0", "line 3: score is not a number"),
+        (f"p2,{'long' * 2501},a@1,clip,1", "line 3: prompt has 10,004 characters"),
         ("p1,another,a@1,clip,1", "line 3: prompt_id p1 has another prompt further up"),
     ],
 )

@@ -88,7 +88,8 @@ def test_money_is_unknown_estimated_or_measured_and_looks_so() -> None:
 
 
 def test_an_unknown_stage_of_the_recipe_is_refused(tmp_path: Path) -> None:
-    from cems_tui.starter.build import Build, Recipe
+    from cems_tui.starter.build import Build
+    from cems_tui.starter.recipe import Recipe
 
     with pytest.raises(UnknownName, match="no stage named 'decodr'"):
         Build(tmp_path / "work", tmp_path / "out", Recipe(), print).run(["decodr"])

@@ -60,18 +60,22 @@ class Here:
         return TOWER
 
 
+class Stacks(dict[tuple[str, FeatureSet], Checkpoint]):
+    """One router of every kind, on a table with signal, learned when first asked for."""
+
+    def __missing__(self, which: tuple[str, FeatureSet]) -> Checkpoint:
+        self[which] = learned(*which, SIGNAL, keep_prompts=True)
+        return self[which]
+
+
 @pytest.fixture(scope="module")
-def stacks() -> dict[tuple[str, FeatureSet], Checkpoint]:
-    """One router of every kind, on a table with signal."""
-    return {
-        (kind, features): learned(kind, features, SIGNAL, keep_prompts=True)
-        for kind, features in KINDS
-    }
+def stacks() -> Stacks:
+    return Stacks()
 
 
 @pytest.mark.parametrize("which", KINDS)
 def test_where_there_is_signal_every_kind_beats_the_best_single(
-    stacks: dict[tuple[str, FeatureSet], Checkpoint], which: tuple[str, FeatureSet]
+    stacks: Stacks, which: tuple[str, FeatureSet]
 ) -> None:
     card = stacks[which].card
     assert card.verdict == "beats best single"
@@ -92,7 +96,7 @@ def test_where_there_is_none_the_estimates_are_the_means(which: tuple[str, Featu
 
 @pytest.mark.parametrize("which", KINDS)
 def test_what_is_saved_estimates_the_same_when_loaded(
-    stacks: dict[tuple[str, FeatureSet], Checkpoint],
+    stacks: Stacks,
     which: tuple[str, FeatureSet],
     tmp_path: Path,
 ) -> None:
@@ -106,7 +110,7 @@ def test_what_is_saved_estimates_the_same_when_loaded(
 
 @pytest.mark.parametrize("which", KINDS)
 def test_strange_prompts_get_the_means_and_wider_intervals(
-    stacks: dict[tuple[str, FeatureSet], Checkpoint], which: tuple[str, FeatureSet]
+    stacks: Stacks, which: tuple[str, FeatureSet]
 ) -> None:
     router = stacks[which]
     familiar = router.estimate("a red ball on the grass")
@@ -131,7 +135,7 @@ def test_intervals_hold_nine_of_ten_new_pictures(which: tuple[str, FeatureSet]) 
 
 
 def test_neighbours_are_shown_where_they_are_kept(
-    stacks: dict[tuple[str, FeatureSet], Checkpoint],
+    stacks: Stacks,
 ) -> None:
     router = stacks["knn", "clip"]
     prompt = next(iter(SIGNAL.prompts.values()))
@@ -189,9 +193,7 @@ def test_without_a_text_tower_the_error_says_what_to_do() -> None:
     assert "--encoder" in caught.value.hint
 
 
-def test_a_router_of_another_tower_is_refused_when_loaded(
-    stacks: dict[tuple[str, FeatureSet], Checkpoint], tmp_path: Path
-) -> None:
+def test_a_router_of_another_tower_is_refused_when_loaded(stacks: Stacks, tmp_path: Path) -> None:
     other = stacks["ridge", "clip"]
     facts = replace(TOWER.facts, sha256="sha256:other")
     save_checkpoint(tmp_path, replace(other, card=replace(other.card, encoder=facts)))
@@ -199,9 +201,7 @@ def test_a_router_of_another_tower_is_refused_when_loaded(
         load_checkpoint(tmp_path, "mine", Here())
 
 
-def test_instant_kinds_are_asked_without_torch(
-    stacks: dict[tuple[str, FeatureSet], Checkpoint], tmp_path: Path
-) -> None:
+def test_instant_kinds_are_asked_without_torch(stacks: Stacks, tmp_path: Path) -> None:
     save_checkpoint(tmp_path, stacks["transformer", "instant"])
     code = (
         "import sys, pathlib\n"
@@ -255,7 +255,7 @@ def with_newcomer(table: ScoreTable, *, alone: bool) -> ScoreTable:
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_a_function_joins_clusters_in_one_pass_and_changes_nothing_else(
-    stacks: dict[tuple[str, FeatureSet], Checkpoint], tmp_path: Path, alone: bool
+    stacks: Stacks, tmp_path: Path, alone: bool
 ) -> None:
     before = stacks["clusters", "instant"]
     after = add_functions(before, with_newcomer(SIGNAL, alone=alone), "more")
@@ -279,7 +279,7 @@ def test_a_function_joins_clusters_in_one_pass_and_changes_nothing_else(
 
 
 def test_a_newcomers_intervals_hold_too(
-    stacks: dict[tuple[str, FeatureSet], Checkpoint],
+    stacks: Stacks,
 ) -> None:
     after = add_functions(stacks["clusters", "instant"], with_newcomer(SIGNAL, alone=True), "more")
     inside = []
@@ -290,7 +290,7 @@ def test_a_newcomers_intervals_hold_too(
 
 
 def test_what_cannot_join_is_refused(
-    stacks: dict[tuple[str, FeatureSet], Checkpoint],
+    stacks: Stacks,
 ) -> None:
     clusters = stacks["clusters", "instant"]
     with pytest.raises(UsageError, match="only clusters"):

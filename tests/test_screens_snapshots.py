@@ -19,17 +19,15 @@ SIZES = [(80, 24), (120, 36), (160, 48)]
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CEMS_HOME", str(tmp_path))
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(TextArea, "_draw_cursor", False)  # whether it is seen blinks by the clock
 
 
 def _in_state(name: str) -> Callable[[Pilot[None]], object]:
     async def reach(pilot: Pilot[None]) -> None:
         boxes = list(pilot.app.screen.query(TextArea))
         for box in boxes:
-            box.show_cursor = False  # whether a line is kept with its cursor is chance
             await states.until(pilot, lambda box=box: box.has_focus)
         await states.STATES[name](pilot)  # type: ignore[misc]
-        for box in boxes:
-            box.refresh(layout=True)
         await pilot.pause()
 
     return reach

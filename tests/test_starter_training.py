@@ -12,13 +12,14 @@ torch = pytest.importorskip("torch")
 
 from cems_tui.errors import CemsError  # noqa: E402
 from cems_tui.starter import dataset  # noqa: E402
-from cems_tui.starter.build import Build, Recipe  # noqa: E402
+from cems_tui.starter.build import Build  # noqa: E402
 from cems_tui.starter.captions import describe  # noqa: E402
 from cems_tui.starter.painter import font_path  # noqa: E402
+from cems_tui.starter.recipe import Recipe  # noqa: E402
 from cems_tui.starter.scenes import random_scene  # noqa: E402
 from cems_tui.starter.trainer import Plan  # noqa: E402
 
-STAGES = ("decoder", "base", "small", "turbo", "clip", "nima", "checker")
+STAGES = ("decoder", "base", "small", "vq", "amused", "turbo", "clip", "nima", "checker")
 
 
 def recipe(steps: int) -> Recipe:
@@ -26,11 +27,14 @@ def recipe(steps: int) -> Recipe:
     return Recipe(
         pictures=60,
         held=24,
+        settled=30,
         width=32,
         small_width=16,
         workers=1,
         base=plan,
         small=plan,
+        vq=replace(plan, batch=4),
+        amused=plan,
         turbo=plan,
         decoder=replace(plan, batch=4),
         clip=plan,
@@ -40,8 +44,12 @@ def recipe(steps: int) -> Recipe:
     )
 
 
-def _in_this_process(folder: Path, count: int, seed: str, workers: int, log: object) -> None:
-    pictures, grids, captions, objects = dataset.make_chunk(seed, count)
+def _in_this_process(
+    folder: Path, count: int, seed: str, workers: int, log: object, settled: bool = False
+) -> None:
+    if (folder / "captions.json").exists():
+        return
+    pictures, grids, captions, objects = dataset.make_chunk(seed, count, settled)
     folder.mkdir(parents=True)
     np.save(folder / "pictures.npy", pictures)
     np.save(folder / "grid.npy", grids)
@@ -62,6 +70,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("starter")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cems_tui.starter.build.make_split", _in_this_process)
+        patch.setattr("cems_tui.starter.vq.CODES", 40)
         Build(root, root / "pack", recipe(2), lambda line: None).run()
     return root
 
@@ -95,7 +104,8 @@ def test_the_pack_verifies_and_its_parts_load(built: Path) -> None:
 
     pack = built / "pack"
     manifest = verify(pack)
-    assert set(manifest.pipelines) == {"starter-base", "starter-small", "starter-turbo"}
+    kinds = ("base", "small", "turbo", "amused")
+    assert set(manifest.pipelines) == {f"starter-{kind}" for kind in kinds}
     assert set(manifest.scorers) == {"clip", "nima"}
     assert all(entry["smoke"]["prompts"] == 4 for entry in manifest.pipelines.values())
     assert load_checker(pack / "checker").natural.colours
@@ -163,3 +173,90 @@ def test_captions_survive_the_tokenizer() -> None:
     assert tokens.shape == (300, CONTEXT)
     assert not (tokens == UNKNOWN).any()
     assert ((tokens == END).sum(1) == 1).all(), "no caption may be cut"
+
+
+def test_training_goes_on_from_a_packs_averaged_weights(built: Path, tmp_path: Path) -> None:
+    from cems_tui.starter.continuing import adopt_pack
+
+    log: list[str] = []
+    build = Build(tmp_path, tmp_path / "pack", recipe(2), log.append)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cems_tui.starter.build.make_split", _in_this_process)
+        adopt_pack(build, built / "pack")
+    for stage in ("decoder", "base", "small", "vq", "amused", "turbo"):
+        taken = torch.load(build.checkpoint(stage), weights_only=True)
+        source = torch.load(built / "ckpt" / f"{stage}.pt", weights_only=True)
+        assert taken["step"] == 0
+        for ours, theirs in zip(taken["mean"], source["mean"], strict=True):
+            assert torch.allclose(ours, theirs, atol=1e-3, rtol=1e-2), stage
+    build.run(["base", "amused", "turbo"])
+    after = torch.load(build.checkpoint("amused"), weights_only=True)
+    assert after["step"] == 2
+    assert after["earlier_samples"] > 0
+
+
+def test_the_analysis_comes_back_out_of_a_packed_encoder(built: Path) -> None:
+    from cems_tui.starter import latents
+    from cems_tui.starter.networks import encoder_kernel, make_autoencoder
+
+    build = Build(built, built / "pack", recipe(2), lambda line: None)
+    basis = build.basis()
+    back = latents.basis_of_kernel(*encoder_kernel(make_autoencoder(basis).encoder))
+    pictures = np.array(build.split("held").pictures[:4])
+    assert torch.allclose(
+        latents.encode(pictures, basis), latents.encode(pictures, back), atol=1e-3
+    )
+    assert torch.allclose(basis["decode"], back["decode"], atol=1e-3)
+
+
+def test_settled_scenes_have_one_picture_each() -> None:
+    try:
+        font_path()
+    except CemsError:
+        pytest.skip("no Noto Colour Emoji font here")
+    seen: dict[str, bytes] = {}
+    repeated = 0
+    pictures, _, captions, _ = dataset.make_chunk("settled", 600, settled=True)
+    for picture, ways in zip(pictures, captions, strict=True):
+        for caption in set(ways):
+            if caption in seen:
+                repeated += 1
+                assert picture.tobytes() == seen[caption], caption
+            seen[caption] = picture.tobytes()
+    assert repeated > 3
+
+
+def test_the_three_gpu_steps_hand_their_weights_on(built: Path, tmp_path: Path) -> None:
+    """The same path as on a GPU, each step on a machine that has nothing but the files."""
+    from cems_tui.starter.gpu import STEPS, Machine, adopt_all, run_step
+
+    machine = Machine("cpu", recipe(2), compiled=False)
+    log: list[str] = []
+    sources: list[Path] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cems_tui.starter.build.make_split", _in_this_process)
+        patch.setattr("cems_tui.starter.gpu.Recipe", lambda: recipe(2))
+        patch.setattr("cems_tui.starter.vq.CODES", 40)
+        for step in STEPS:
+            out = tmp_path / f"out{step}"
+            run_step(step, tmp_path / f"work{step}", out, sources, 1.0, machine, log.append)
+            assert {f"{stage}.safetensors" for stage in STEPS[step]} <= {
+                file.name for file in out.iterdir()
+            }
+            sources.append(out)
+        adopt_all(tmp_path / "home", sources, log.append)
+    taken = torch.load(tmp_path / "home" / "ckpt" / "turbo.pt", weights_only=True)
+    assert taken["step"] == 0
+    assert taken["earlier_samples"] == 2 * 12
+
+
+def test_a_gpu_step_without_the_one_before_says_so(built: Path, tmp_path: Path) -> None:
+    from cems_tui.starter.gpu import Machine, run_step
+
+    machine = Machine("cpu", recipe(2), compiled=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cems_tui.starter.build.make_split", _in_this_process)
+        patch.setattr("cems_tui.starter.vq.CODES", 40)
+        with pytest.raises(CemsError, match="no weights of base") as caught:
+            run_step(3, tmp_path / "w", tmp_path / "o", [], 1.0, machine, lambda line: None)
+    assert "--source" in caught.value.hint

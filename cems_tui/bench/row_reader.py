@@ -8,6 +8,7 @@ from typing import Any
 
 from cems_tui.bench.cells import BadRow, amount_of, needed_of, number_of, text_of, truth_of
 from cems_tui.bench.score_table import Row
+from cems_tui.text import MAX_PROMPT_CHARACTERS
 
 COLUMNS = tuple(field.name for field in fields(Row))
 _COLUMNS = frozenset(COLUMNS)
@@ -64,6 +65,8 @@ class RowReader:
             return needed_of(values, name)
         known = self._known[name].get(value)
         if known is None:
+            if name == "prompt" and len(value) > MAX_PROMPT_CHARACTERS:
+                raise BadRow(f"prompt has {len(value):,} characters")
             known = self._known[name][value] = needed_of(values, name)
         return known
 

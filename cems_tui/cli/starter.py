@@ -26,12 +26,21 @@ def build(
     stage: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this stage; may be repeated.")
     ] = None,
+    continue_from: Annotated[
+        Path | None, typer.Option(metavar="PACK", help="A pack whose weights to go on from.")
+    ] = None,
 ) -> None:
     """Rebuild the pack from its recipe: hours on a CPU, stopped and resumed at any time."""
     from cems_tui.cli import output
-    from cems_tui.starter.build import Build, Recipe
+    from cems_tui.starter.build import Build
+    from cems_tui.starter.recipe import Recipe
 
-    Build(work, out, Recipe(), output.note).run(stage)
+    made = Build(work, out, Recipe(), output.note)
+    if continue_from is not None:
+        from cems_tui.starter.continuing import adopt_pack
+
+        adopt_pack(made, continue_from)
+    made.run(stage)
 
 
 @starter.command("verify")

@@ -63,19 +63,20 @@ def lambda_for_dial(
     """
     if not 0.0 <= dial <= 1.0:
         raise UsageError(f"the trade-off is {dial:g}; it runs from 0 to 1", "Try 0.5.")
-    quality, cost = np.asarray(quality, dtype=np.float64), np.asarray(cost, dtype=np.float64)
-    priced = np.isfinite(cost)
-    quality, cost = quality[:, priced], cost[priced]
-    if cost.size < 2 or not len(quality):
+    price = np.asarray(cost, dtype=np.float64)
+    priced = np.isfinite(price)
+    said: Matrix = np.asarray(quality, dtype=np.float64)[:, priced]
+    price = price[priced]
+    if price.size < 2 or not len(said):
         return 0.0
-    weight = np.ones(len(quality)) if weight is None else np.asarray(weight, dtype=np.float64)
-    high = all_cheapest_lambda(quality, cost)
-    dearest = _mean_cost(quality, cost, 0.0, weight)
-    least = float(cost.min())
+    share: Matrix = np.ones(len(said)) if weight is None else np.asarray(weight, dtype=np.float64)
+    high = all_cheapest_lambda(said, price)
+    dearest = _mean_cost(said, price, 0.0, share)
+    least = float(price.min())
     target = least + dial * (dearest - least)
     if dial == 1.0 or dearest <= target:
         return 0.0
-    return high if dial == 0.0 else _smallest(quality, cost, weight, target * (1.0 + 1e-12), high)
+    return high if dial == 0.0 else _smallest(said, price, share, target * (1.0 + 1e-12), high)
 
 
 def _smallest(quality: Matrix, cost: Matrix, weight: Matrix, target: float, high: float) -> float:
@@ -103,7 +104,7 @@ def representatives(quality: NDArray[np.floating], most: int = REPRESENTATIVES) 
     """A few estimates (K, M) and the share (K,) of the training prompts each stands for.
 
     They are k-means of the deviations from each prompt's own level, since only those decide; with
-    more than `most` training prompts none of them is the estimate of a single prompt by design.
+    more than `most` training prompts none of them is meant to be a single prompt's estimate.
 
     Args:
         quality: a router's estimates for its training prompts, shape (N, M).
@@ -111,14 +112,24 @@ def representatives(quality: NDArray[np.floating], most: int = REPRESENTATIVES) 
     count = len(quality)
     if count <= most:
         return quality, np.full(count, 1.0 / count)
-    deviations = quality - quality.mean(axis=1, keepdims=True)
+    deviations: Matrix = np.asarray(quality - quality.mean(axis=1, keepdims=True), np.float64)
     spread_out = np.linspace(0, count - 1, most).astype(np.intp)
     centres = deviations[np.lexsort(deviations.T)[spread_out]]
     for _ in range(_ROUNDS):
         own = np.argmin(np.square(centres).sum(axis=1) - 2.0 * deviations @ centres.T, axis=1)
         sizes = np.bincount(own)
         centres = _means(deviations, own, sizes)
-    return _means(quality, own, sizes).astype(np.float32), (sizes[sizes > 0] / count).astype("f4")
+    few = np.concatenate([_means(np.asarray(quality, np.float64), own, sizes), _steepest(quality)])
+    return few, np.append(sizes[sizes > 0] / count, np.zeros(quality.shape[1]))
+
+
+def _steepest(quality: NDArray[np.floating]) -> Matrix:
+    """For each function a row of weight 0 that leads the others by as much as any prompt does.
+
+    Means lack the extremes, and dial 0 has to send every prompt to the cheapest function.
+    """
+    lead = [(one[:, None] - quality).max() for one in quality.T]
+    return np.asarray(quality.mean() + np.diag(lead), dtype=np.float64)
 
 
 def _means(values: Matrix, own: NDArray[np.intp], sizes: NDArray[np.intp]) -> Matrix:

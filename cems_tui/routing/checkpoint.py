@@ -212,7 +212,7 @@ def _training_estimates(
     shape = (count, len(card.functions))
     sound = estimates is not None and estimates.shape == shape and np.isfinite(estimates).all()
     if shares is not None:
-        sound = sound and bool((shares > 0).all()) and abs(float(shares.sum()) - 1.0) < 1e-3
+        sound = sound and bool((shares >= 0).all()) and abs(float(shares.sum()) - 1.0) < 1e-3
     if estimates is None or not sound:
         raise WeightsError(
             f"the weights of router {card.name} are not those of its card: {_ESTIMATES} should "

@@ -152,7 +152,8 @@ class FeatureSpace:
 
     def _scaled(self, counts: Floats) -> Floats:
         """In standard deviations of the training prompts, the extreme cut off."""
-        return np.clip((counts - self.counts_mean) / self.counts_scale, -4.0, 4.0)
+        scaled = (counts - self.counts_mean) / self.counts_scale
+        return np.asarray(np.clip(scaled, -4.0, 4.0), dtype=np.float32)
 
     def _dense(self, counts: Floats, topics: Sparse) -> Floats:
         """Scaled counts and themes, in widths of the landmarks' kernel."""

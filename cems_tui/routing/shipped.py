@@ -17,7 +17,7 @@ from cems_tui.routing.card import FunctionFacts
 from cems_tui.routing.checkpoint import Checkpoint, save_checkpoint
 from cems_tui.routing.training import pivot_of, prepared_for, train
 
-METRICS = ("nima", "clip", "mixed")
+METRICS = ("mixed", "nima", "clip")
 PICTURES = 3
 """Each published score is the mean of so many pictures."""
 

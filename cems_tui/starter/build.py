@@ -9,43 +9,13 @@ from __future__ import annotations
 import argparse
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cems_tui.errors import UnknownName
 from cems_tui.starter.dataset import Split, make_split
+from cems_tui.starter.recipe import Recipe
 from cems_tui.starter.trainer import Log, Plan
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Sizes and budgets. The defaults made the pack that is shipped."""
-
-    pictures: int = 100_000
-    held: int = 4_000
-    width: int = 128
-    small_width: int = 64
-    workers: int = 2
-    base: Plan = field(default_factory=lambda: Plan(seconds=5150))
-    small: Plan = field(default_factory=lambda: Plan(seconds=1480, rate=1.5e-3, flat=0.4))
-    turbo: Plan = field(default_factory=lambda: Plan(seconds=840, rate=3e-4, flat=0.3, warm=50))
-    decoder: Plan = field(
-        default_factory=lambda: Plan(seconds=1120, batch=32, flat=0.3, average=0.998, decay=0.0)
-    )
-    clip: Plan = field(
-        default_factory=lambda: Plan(
-            seconds=1160, batch=128, rate=1.2e-3, flat=0.3, average=0.995, decay=0.02
-        )
-    )
-    nima: Plan = field(default_factory=lambda: Plan(seconds=170, batch=96, flat=0.3, average=0.99))
-    checker: Plan = field(
-        default_factory=lambda: Plan(
-            seconds=1260, rate=2e-3, flat=0.4, average=0.99, decay=0.02, warm=40
-        )
-    )
-    smoke_prompts: int = 40
-    """Prompts of the short evaluation whose result the manifest keeps."""
 
 
 class Build:
@@ -77,6 +47,8 @@ class Build:
             "decoder": self.decoder,
             "base": self.base,
             "small": self.small,
+            "vq": self.vq,
+            "amused": self.amused,
             "turbo": self.turbo,
             "clip": self.clip,
             "nima": self.nima,
@@ -85,36 +57,56 @@ class Build:
         }
 
     def split(self, name: str) -> Split:
-        """The `train` or `held` pictures."""
+        """The `train`, `held` or `settled` pictures."""
         return Split(self.work / "data" / name)
 
     def checkpoint(self, name: str) -> Path:
         """Where a training keeps its state."""
         return self.work / "ckpt" / f"{name}.pt"
 
+    @property
+    def basis_file(self) -> Path:
+        """Where the closed-form analysis of the latents lies."""
+        return self.work / "data" / "basis.safetensors"
+
     def basis(self) -> dict[str, Any]:
         """The closed-form analysis of the latents."""
         from safetensors.torch import load_file
 
-        basis: dict[str, Any] = load_file(str(self.work / "data" / "basis.safetensors"))
+        basis: dict[str, Any] = load_file(str(self.basis_file))
         return basis
 
+    def training(self, stage: str) -> Any:
+        """The networks, data and trainer of a stage, as its checkpoint has them."""
+        makers = {
+            "decoder": self.decoder_training,
+            "vq": self.vq_training,
+            "amused": self.amused_training,
+            "turbo": self.turbo_training,
+            "clip": self.clip_training,
+            "nima": self.nima_training,
+        }
+        return makers[stage]() if stage in makers else self.diffusion(stage)
+
     def data(self) -> None:
-        """Training and held-out pictures."""
-        for name, count in (("train", self.recipe.pictures), ("held", self.recipe.held)):
-            make_split(self.work / "data" / name, count, name, self.recipe.workers, self.log)
+        """Training, held-out and settled pictures."""
+        recipe = self.recipe
+        counts = {"train": recipe.pictures, "held": recipe.held, "settled": recipe.settled}
+        for name, count in counts.items():
+            folder, settled = self.work / "data" / name, name == "settled"
+            make_split(folder, count, name, recipe.workers, self.log, settled)
 
     def latents(self) -> None:
         """The analysis, fitted once, and the latents of the training pictures."""
-        from safetensors.torch import save_file
-
         from cems_tui.starter import latents
+        from cems_tui.starter.weights import write_tensors
 
-        train, path = self.split("train"), self.work / "data" / "basis.safetensors"
-        if not path.exists():
-            save_file(latents.fit(train.pictures[:8000]), str(path))
-        target = self.work / "data" / "train" / "latents.npy"
-        latents.write_latents(train.pictures, self.basis(), target, self.log)
+        train = self.split("train")
+        if not self.basis_file.exists():
+            write_tensors(latents.fit(train.pictures[:8000]), self.basis_file)
+        for name in ("train", "settled"):
+            target = self.work / "data" / name / "latents.npy"
+            latents.write_latents(self.split(name).pictures, self.basis(), target, self.log)
 
     def decoder(self) -> None:
         """The autoencoder's decoder."""
@@ -144,17 +136,84 @@ class Build:
         """The small model."""
         self.diffusion("small").run(lambda: self.log("small saved"))
 
-    def turbo(self) -> None:
-        """The few-step model, from the averaged weights of the base."""
-        from cems_tui.starter.turbo import distil
+    def vq(self) -> None:
+        """The networks to codes and back."""
+        self.vq_data()
+        self.vq_training().run(lambda: self.log("vq saved"))
 
-        base = self.diffusion("base")
-        with base.trainer.averaged():
-            unet, text = base.unet, base.text
-            distil(self.diffusion("turbo"), unet, text, lambda: self.log("turbo saved"))
+    def vq_data(self) -> None:
+        """The codebook, fitted once, and the codes of the pictures it is needed for."""
+        from cems_tui.starter import vq
+        from cems_tui.starter.weights import write_tensors
+
+        train = self.split("train")
+        if not self.book_file.exists():
+            write_tensors(vq.fit(train.pictures[:8000]), self.book_file)
+        for name in ("train", "settled"):
+            vq.write_tokens(self.split(name).pictures, self.book(), self.codes(name), self.log)
+
+    def vq_training(self) -> Any:
+        """The VQModel as its checkpoint has it."""
+        from cems_tui.starter.vq import VqTraining
+
+        plan, path = self.recipe.vq, self.checkpoint("vq")
+        return VqTraining(
+            self.split("train"), self.codes("train"), self.book(), path, plan, self.log
+        )
+
+    @property
+    def book_file(self) -> Path:
+        """Where the closed-form codebook lies."""
+        return self.work / "data" / "book.safetensors"
+
+    def codes(self, split: str) -> Path:
+        """Where the codes of a split's pictures lie."""
+        return self.work / "data" / split / "codes.npy"
+
+    def book(self) -> dict[str, Any]:
+        """The closed-form codebook."""
+        from safetensors.torch import load_file
+
+        book: dict[str, Any] = load_file(str(self.book_file))
+        return book
+
+    def amused(self) -> None:
+        """The masked-token model."""
+        self.amused_training().run(lambda: self.log("amused saved"))
+
+    def amused_training(self) -> Any:
+        """The masked-token model as its checkpoint has it, or with the base's words at first."""
+        from cems_tui.starter.amused import AmusedTraining
+
+        plan, path = self.recipe.amused, self.checkpoint("amused")
+        text = None if path.exists() else self.networks("base")[1]
+        split, codes, book = self.split("settled"), self.codes("settled"), self.book()
+        return AmusedTraining(split, codes, book, path, plan, self.log, text)
+
+    def turbo(self) -> None:
+        """The one-step model, from the averaged weights of the base."""
+        self.turbo_training().run(lambda: self.log("turbo saved"))
+
+    def turbo_training(self) -> Any:
+        """The one-step model as its checkpoint has it, or as the base's networks at first."""
+        from cems_tui.starter.turbo import TurboTraining
+
+        plan, path = self.recipe.turbo, self.checkpoint("turbo")
+        base = None if path.exists() else self.networks("base")
+        latents, width = self.work / "data" / "settled" / "latents.npy", self.recipe.width
+        split, basis = self.split("settled"), self.basis()
+        return TurboTraining(split, latents, basis, path, width, plan, self.log, base)
+
+    def networks(self, name: str) -> tuple[Any, Any]:
+        """Denoiser and text encoder of `base` or `small`, averaged, for another to start from."""
+        from copy import deepcopy
+
+        training = self.diffusion(name)
+        with training.trainer.averaged():
+            return deepcopy(training.unet), deepcopy(training.text)
 
     def diffusion(self, name: str) -> Any:
-        """The networks `base`, `early`, `small` or `turbo` as their checkpoint has them."""
+        """The networks `base`, `early` or `small` as their checkpoint has them."""
         from cems_tui.starter.diffusion import Diffusion
 
         width = self.recipe.small_width if name == "small" else self.recipe.width
@@ -222,8 +281,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--work", type=Path, required=True, help="data and checkpoints")
     parser.add_argument("--out", type=Path, required=True, help="where the pack goes")
     parser.add_argument("--stage", action="append", help="only this stage; may be repeated")
+    parser.add_argument("--continue-from", type=Path, help="a pack whose weights to go on from")
     chosen = parser.parse_args(arguments)
-    Build(chosen.work, chosen.out, Recipe(), print).run(chosen.stage)
+    build = Build(chosen.work, chosen.out, Recipe(), print)
+    if chosen.continue_from:
+        from cems_tui.starter.continuing import adopt_pack
+
+        adopt_pack(build, chosen.continue_from)
+    build.run(chosen.stage)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,31 @@ CHUNK = 2500
 _INDEX = {noun: index + 1 for index, noun in enumerate(NOUNS)}
 
 
+class Settled(random.Random):
+    """Always takes the first choice and the middle: scenes placed and painted with it have
+    one picture each."""
+
+    def random(self) -> float:
+        """The middle."""
+        return 0.5
+
+    def choice(self, seq: Any) -> Any:
+        """The first."""
+        return seq[0]
+
+    def randint(self, a: int, b: int) -> int:
+        """The middle."""
+        return (a + b) // 2
+
+    def randrange(self, start: int, stop: int | None = None, step: int = 1) -> int:
+        """The first."""
+        return 0 if stop is None else start
+
+    def uniform(self, a: float, b: float) -> float:
+        """The middle."""
+        return (a + b) / 2
+
+
 class Split:
     """One split, opened for reading."""
 
@@ -60,17 +85,20 @@ def grid_of(placed: tuple[Placed, ...]) -> NDArray[np.uint8]:
     return grid
 
 
-def make_chunk(seed: str, count: int) -> tuple[Any, Any, list[list[str]], list[int]]:
+def make_chunk(
+    seed: str, count: int, settled: bool = False
+) -> tuple[Any, Any, list[list[str]], list[int]]:
     """`count` scenes: pictures, grids, captions and object counts."""
     rng = random.Random(seed)
+    chance = Settled() if settled else rng
     pictures = np.empty((count, SIZE_PX, SIZE_PX, 3), np.uint8)
     grids = np.empty((count, GRID, GRID), np.uint8)
     captions: list[list[str]] = []
     objects: list[int] = []
     for index in range(count):
         scene = random_scene(rng)
-        placed = place(scene, rng)
-        pictures[index] = paint(placed, scene.background, rng)
+        placed = place(scene, chance)
+        pictures[index] = paint(placed, scene.background, chance)
         grids[index] = grid_of(placed)
         captions.append([describe(scene, rng) for _ in range(WAYS)])
         objects.append(scene.objects)
@@ -78,7 +106,12 @@ def make_chunk(seed: str, count: int) -> tuple[Any, Any, list[list[str]], list[i
 
 
 def make_split(
-    folder: Path, count: int, seed: str, workers: int, log: Callable[[str], None]
+    folder: Path,
+    count: int,
+    seed: str,
+    workers: int,
+    log: Callable[[str], None],
+    settled: bool = False,
 ) -> None:
     """Write a split unless it is already there; `captions.json` is written last."""
     if (folder / "captions.json").exists():
@@ -92,7 +125,7 @@ def make_split(
     context = get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         start = 0
-        for made, grid, said, many in pool.map(make_chunk, seeds, sizes):
+        for made, grid, said, many in pool.map(make_chunk, seeds, sizes, [settled] * len(sizes)):
             pictures[start : start + len(made)] = made
             start += len(made)
             grids.append(grid)

@@ -55,7 +55,9 @@ class DecoderTraining:
         z = torch.from_numpy(self.latents[which]).float()
         strength = DISTURBANCE * torch.rand(batch, 1, 1, 1, generator=random)
         z = (z + strength * torch.randn(z.shape, generator=random)) / LATENT_SCALE
-        with torch.autocast("cpu", torch.bfloat16):
+        device = self.trainer.device
+        real, z = real.to(device), z.to(device)
+        with self.trainer.half():
             made = self.vae.decoder(z.contiguous(memory_format=torch.channels_last)).float()
         near = F.l1_loss(made, real)
         return {"l1": near, "l2": F.mse_loss(made, real), "edges": 0.7 * edges(made, real)}

@@ -56,6 +56,16 @@ def as_convolution(basis: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     return kernel, -(basis["mean"] @ basis["encode"])
 
 
+def basis_of_kernel(kernel: Tensor, bias: Tensor) -> dict[str, Tensor]:
+    """The analysis whose `as_convolution` is (kernel, bias): what a packed encoder holds.
+
+    The mean is known only as far as the components see it; that is all that is used of it.
+    """
+    encode = kernel.float().permute(0, 2, 3, 1).reshape(CHANNELS, -1).T.contiguous()
+    decode = torch.linalg.pinv(encode.double()).float().contiguous()
+    return {"mean": -(bias.float() @ decode), "encode": encode, "decode": decode}
+
+
 def write_latents(
     pictures: NDArray[np.uint8], basis: dict[str, Tensor], path: Path, log: Callable[[str], None]
 ) -> None:

@@ -18,16 +18,16 @@ LATENT_SCALE = 2.0
 GROUPS = 16
 
 
-def make_text_encoder(width: int = TEXT_WIDTH) -> Any:
-    """A two-layer CLIPTextModel with initial weights large enough for its small width."""
-    from transformers import CLIPTextConfig, CLIPTextModel
+def text_config(width: int, layers: int) -> Any:
+    """A small CLIP text tower over our vocabulary."""
+    from transformers import CLIPTextConfig
 
     options: dict[str, Any] = {"attn_implementation": "eager"}
-    config = CLIPTextConfig(
+    return CLIPTextConfig(
         vocab_size=len(VOCABULARY),
         hidden_size=width,
         intermediate_size=2 * width,
-        num_hidden_layers=2,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         max_position_embeddings=CONTEXT,
         projection_dim=width,
@@ -37,14 +37,25 @@ def make_text_encoder(width: int = TEXT_WIDTH) -> Any:
         eos_token_id=END,
         **options,
     )
-    encoder: Any = CLIPTextModel(config)
+
+
+def make_text_encoder(width: int = TEXT_WIDTH) -> Any:
+    """A two-layer CLIPTextModel with initial weights large enough for its small width."""
+    from transformers import CLIPTextModel
+
+    encoder: Any = CLIPTextModel(text_config(width, layers=2))
+    start_text(encoder)
+    return encoder
+
+
+def start_text(encoder: Any) -> None:
+    """Initial weights; those of transformers are far too small for such a narrow tower."""
     for name, weight in encoder.named_parameters():
         if "embedding" in name:
             nn.init.normal_(weight, std=0.3 if "token" in name else 0.1)
         elif weight.ndim == 2:
             nn.init.normal_(weight, std=0.7 * weight.shape[1] ** -0.5)
     tie_names(encoder.get_input_embeddings().weight)
-    return encoder
 
 
 @torch.no_grad()
@@ -139,6 +150,22 @@ def fill_encoder(encoder: nn.Module, basis: dict[str, Tensor]) -> None:
         last.weight[channel, channel, 1, 1] = 2.0 / LATENT_SCALE  # the encoder sees 0..1
     assert last.bias is not None
     last.bias.copy_((bias - kernel.sum((1, 2, 3))) / LATENT_SCALE)
+
+
+def encoder_kernel(encoder: nn.Module) -> tuple[Tensor, Tensor]:
+    """The weight (C, 3, 8, 8) and bias (C) that `fill_encoder` wrote."""
+    layers = [module for module in encoder.modules() if isinstance(module, nn.Conv2d)]
+    eighth, last = layers[-2].weight.detach().float(), layers[-1].bias
+    assert last is not None
+    kernel = torch.empty(CHANNELS, 3, 8, 8)
+    for row in range(8):
+        for column in range(8):
+            inner = (row % 2 * 2 + column % 2) * 3
+            source = (row // 2 % 2 * 2 + column // 2 % 2) * 12 + inner
+            tap = eighth[:CHANNELS, source : source + 3, 1 + row // 4, 1 + column // 4]
+            kernel[:, :, row, column] = tap
+    bias = last.detach().float()[:CHANNELS] * LATENT_SCALE + kernel.sum((1, 2, 3))
+    return kernel, bias
 
 
 def make_scheduler() -> Any:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from cems_tui.starter.amused import SHARPNESS, assemble_amused, sharpened
 from cems_tui.starter.networks import make_scheduler
 from cems_tui.starter.tokens import make_tokenizer, save_tokenizer
+from cems_tui.starter.weights import write_tensors
 
 VERSION = "1"
 LICENCE = (
@@ -19,9 +22,12 @@ LICENCE = (
 DEFAULTS: dict[str, dict[str, Any]] = {
     "base": {"steps": 8, "guidance": 2.5},
     "small": {"steps": 8, "guidance": 2.5},
-    "turbo": {"steps": 2, "guidance": 1.0},
+    "turbo": {"steps": 1, "guidance": 1.0},
+    "amused": {"steps": 12, "guidance": 3.0},
 }
 """What each pipeline is best called with."""
+BOOK = "codebook.safetensors"
+"""The closed-form codebook, which no network holds whole: training goes on from it."""
 
 
 def assemble(unet: Any, text: Any, vae: Any) -> Any:
@@ -48,12 +54,26 @@ def save_pipeline(unet: Any, text: Any, vae: Any, folder: Path) -> None:
     """Write `folder` in half precision; the networks given stay as they are."""
     from copy import deepcopy
 
+    half = [deepcopy(module).cpu().to(torch.float16) for module in (unet, text, vae)]
+    save_folder(assemble(*half), folder)
+
+
+def save_folder(pipeline: Any, folder: Path) -> None:
+    """Write `folder` anew, its tokenizer checked."""
     if folder.exists():
         shutil.rmtree(folder)
-    half = [deepcopy(module).to(torch.float16) for module in (unet, text, vae)]
-    assemble(*half).save_pretrained(str(folder), safe_serialization=True)
+    pipeline.save_pretrained(str(folder), safe_serialization=True)
     shutil.rmtree(folder / "tokenizer")
     save_tokenizer(folder / "tokenizer")
+
+
+def save_amused(transformer: Any, text: Any, vqvae: Any, folder: Path) -> None:
+    """Write the masked-token pipeline in half precision, its logits sharpened."""
+    from copy import deepcopy
+
+    half = [deepcopy(module).cpu() for module in (transformer, text, vqvae)]
+    sharpened(half[0], SHARPNESS)
+    save_folder(assemble_amused(*(module.to(torch.float16) for module in half)), folder)
 
 
 def load_pipeline(folder: Path) -> Any:
@@ -91,6 +111,8 @@ def write_pack(build: Any) -> None:
         for name in ("base", "small", "turbo"):
             if build.checkpoint(name).exists():
                 pipelines[f"starter-{name}"] = _write_pipeline(build, name, decoder.vae)
+    if build.checkpoint("amused").exists():
+        pipelines["starter-amused"] = _write_amused(build)
     clip = build.clip_training()
     with clip.trainer.averaged():
         save_clip(clip.model, clip.config, out / "scorers" / "clip")
@@ -126,18 +148,31 @@ def _write_checker(build: Any, folder: Path) -> None:
 
 def _write_pipeline(build: Any, name: str, vae: Any) -> dict[str, Any]:
     """One pipeline folder; returns its entry in the manifest."""
-    training = build.diffusion(name)
+    training = build.turbo_training() if name == "turbo" else build.diffusion(name)
     folder: Path = build.out / f"starter-{name}"
     with training.trainer.averaged():
         save_pipeline(training.unet, training.text, vae, folder)
-    modules = (training.unet, training.text, vae)
-    progress = training.trainer.progress
+    return _entry(name, training.trainer, folder, (training.unet, training.text, vae))
+
+
+def _write_amused(build: Any) -> dict[str, Any]:
+    """The masked-token pipeline and, beside it, the codebook's analysis."""
+    training, codec = build.amused_training(), build.vq_training()
+    folder: Path = build.out / "starter-amused"
+    modules = (training.transformer, training.text, codec.model)
+    with training.trainer.averaged(), codec.trainer.averaged():
+        save_amused(*modules, folder)
+    write_tensors(build.book(), folder / BOOK)
+    return _entry("amused", training.trainer, folder, modules)
+
+
+def _entry(name: str, trainer: Any, folder: Path, modules: Sequence[Any]) -> dict[str, Any]:
     return {
         "parameters": sum(w.numel() for module in modules for w in module.parameters()),
         "bytes": folder_bytes(folder),
         "size_px": 64,
         "resolution": [64, 64],
-        "samples": progress.step * training.trainer.plan.batch,
-        "training_seconds": round(progress.seconds),
+        "samples": trainer.samples,
+        "training_seconds": round(trainer.seconds),
         **DEFAULTS[name],
     }
