@@ -7,6 +7,7 @@
     - ConfigError            2   config.toml says something we cannot follow
   + WeightsError             3   weights, pack or checkpoint missing or corrupted
     - ModelMissing           3   the function's model is not installed
+    - DownloadError          3   a model could not be fetched; what was fetched is kept
   + GenerationTimeout        4
   + OutOfMemory              5   the device has no room, after the whole ladder
   + BudgetReached            6   a budget says stop
@@ -87,6 +88,12 @@ class ModelMissing(WeightsError):
     """The model of a generation function is not installed."""
 
     hint = "`cems ls` shows what is installed."
+
+
+class DownloadError(WeightsError):
+    """A model could not be fetched; what was fetched is kept, and the next pull goes on there."""
+
+    hint = "Pull it again: it goes on where it stopped."
 
 
 class GenerationTimeout(CemsError):

@@ -101,7 +101,8 @@ class Planner:
                 function = self.catalog.function(name)
                 if not function.installed:
                     raise ModelMissing(
-                        f"{name} is not installed", "`cems ls` shows what is; choose one of those."
+                        f"{name} is not installed",
+                        f"`cems pull {function.model.name}` fetches it; `cems ls` shows what is.",
                     )
 
     def decide(

@@ -33,7 +33,7 @@ def in_use() -> str | None:
 
 def asked_by_default() -> str | None:
     """The router that is asked when nobody names one: that in use, else the rule's choice."""
-    installed = [function.name for function in catalog.builtin().installed()]
+    installed = [function.name for function in catalog.current().installed()]
     card = choose_router(wiring.router_shelf().cards(), in_use(), installed)
     return None if card is None else card.name
 
@@ -49,7 +49,7 @@ def use(name: str, *, force: bool) -> Change:
     """
     shelf = wiring.router_shelf()
     checkpoint = shelf.named(name)
-    shelf.notes(checkpoint, catalog.builtin().installed())  # raises where a function differs
+    shelf.notes(checkpoint, catalog.current().installed())  # raises where a function differs
     why = refusal(checkpoint.card)
     if why is not None and not force:
         raise UsageError(why, f"Use it nevertheless: cems router use {name} --force.")

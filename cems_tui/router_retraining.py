@@ -31,7 +31,7 @@ def retrain_router(name: str | None, metric: str | None, tell: Callable[[str], N
     base, taken = plain_name(name or BASE), router_files.names()
     card = wiring.router_shelf().named(base).card if base in taken else None
     metric = metric or (card.metric if card else None)
-    wanted = card.functions if card else [one.name for one in catalog.builtin().installed()]
+    wanted = card.functions if card else [one.name for one in catalog.current().installed()]
     scored = own_table(own_readings(), metric, card.scorers if card else None, tuple(wanted))
     tell(
         f"learning from {len(scored.table.rows):,} scores of {len(scored.table.prompts):,} prompts"

@@ -77,7 +77,7 @@ def extend_router(bench: str, name: str, base: str, tell: Callable[[str], None])
         before,
         scored.table,
         plain_name(name),
-        facts=facts_of(catalog.builtin()),
+        facts=facts_of(catalog.current()),
         prices=scored.prices,
     )
     fresh = [one for one in after.functions if one not in before.functions]
@@ -111,7 +111,7 @@ def learn_router(
         kind=kind,
         features=reads,
         tower=tower,
-        functions_facts=facts_of(catalog.builtin()),
+        functions_facts=facts_of(catalog.current()),
         prices=scored.prices,
         scorers=scored.scorers,
         keep_prompts=True,

@@ -58,3 +58,11 @@ def one_line(text: str, width: int) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 picture`, `2 pictures`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def byte_count(number: int) -> str:
+    """`6.9 GB`, `12.3 MB`, `512 bytes`: decimal units, as disks are sold."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if number >= size:
+            return f"{number / size:,.1f} {unit}"
+    return counted(number, "byte")

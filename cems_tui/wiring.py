@@ -70,12 +70,12 @@ def open_planner() -> Iterator[Planner]:
 
 
 def build_planner(chosen: settings.Settings, store: Store) -> Planner:
-    """A planner over the shipped catalog, the router shelf and the runs in the database."""
+    """A planner over the catalog, the router shelf and the runs in the database."""
     from cems_tui.starter.vocabulary_notes import StarterVocabulary
 
     pricing = Pricing(float(chosen["pricing.usd_per_gb_second"]))
     return Planner(
-        catalog=catalog.builtin(),
+        catalog=catalog.current(),
         cost_model=CostModel(observations(store), pricing),
         pricing=pricing,
         shelf=router_shelf(),
@@ -109,7 +109,7 @@ def text_towers() -> TextTowers:
     """The CLIP text towers of this machine, looked for when one is wanted."""
     from cems_tui.text_towers import TextTowers, places_of
 
-    return TextTowers(lambda: places_of(catalog.builtin()))
+    return TextTowers(lambda: places_of(catalog.current()))
 
 
 def observations(store: Store) -> list[Observation]:

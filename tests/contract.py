@@ -80,6 +80,8 @@ GENERATE = frozenset(
     }
 )
 
+VERIFIED = frozenset({"model", "path", "files", "bytes", "ok", "damaged"})
+
 ROUTER = frozenset({"router", "kind", "metric", "functions", "prompts", "verdict", "in_use"})
 
 CARD = frozenset({"router", "summary", "verdict", "refusal", "functions", "training", "evaluation"})
@@ -186,6 +188,18 @@ ROWS: tuple[Row, ...] = (
     Row("ls", ("ls", "--json"), shape="array", keys=frozenset({"model", "installed", "functions"})),
     Row("show", ("show", "starter-base", "--json"), shape="object", keys=frozenset({"licence"})),
     Row("show unknown", ("show", "starter-bass"), exit_code=2, shape="nothing"),
+    Row("pull nothing known", ("pull", "sd-turbi"), exit_code=2, shape="nothing"),
+    Row("pull the pack", ("pull", "starter-base"), exit_code=2, shape="nothing"),
+    Row("pull offline", ("pull", "org/tiny", "--json"), exit_code=3, shape="nothing"),
+    Row("pull a bad id", ("pull", "a/b/c"), exit_code=2, shape="nothing"),
+    Row("pull bad steps", ("pull", "org/tiny", "--steps", "0"), exit_code=2, shape="nothing"),
+    Row("verify", ("verify", "starter-base", "--json"), shape="object", keys=VERIFIED),
+    Row("verify absent", ("verify", "sd-turbo"), exit_code=3, shape="nothing"),
+    Row("verify unknown", ("verify", "nobody"), exit_code=2, shape="nothing"),
+    Row("rm the pack", ("rm", "starter-base", "--yes"), exit_code=2, shape="nothing"),
+    Row("rm absent", ("rm", "stabilityai/sd-turbo", "--yes"), exit_code=3, shape="nothing"),
+    Row("import nothing", ("import", "nowhere", "--name", "n"), exit_code=2, shape="nothing"),
+    Row("import unnamed", ("import", "."), exit_code=2, shape="nothing"),
     Row("history ls", ("history", "ls", "--json"), shape="array", keys=GENERATE),
     Row("history stats", ("history", "stats", "--json"), shape="object"),
     Row("history path", ("history", "path")),

@@ -73,6 +73,7 @@ def test_every_error_has_the_contract_s_exit_code() -> None:
         errors.ConfigError: "usage",
         errors.WeightsError: "weights",
         errors.ModelMissing: "weights",
+        errors.DownloadError: "weights",
         errors.GenerationTimeout: "timeout",
         errors.OutOfMemory: "memory",
         errors.BudgetReached: "budget",

@@ -9,9 +9,15 @@ import pytest
 
 from cems_tui.bench.score_table import ScoreTable
 from cems_tui.bench.table import read_table
-from cems_tui.routing.blending import CAUTION, HeldOut, apply_blend, choose_blend
+from cems_tui.routing.blending import HeldOut, apply_blend, choose_blend
 from cems_tui.routing.estimators.text_router import split_parts
-from cems_tui.routing.familiarity import Familiarity, trusted
+from cems_tui.routing.familiarity import (
+    FEW_SOURCES,
+    MANY_SOURCES,
+    Familiarity,
+    caution_for,
+    trusted,
+)
 from cems_tui.routing.feature_space import FeatureSpace
 from cems_tui.routing.features import FeatureConfig, grams
 from cems_tui.routing.judging import judge
@@ -59,8 +65,14 @@ def test_far_more_prompts_of_another_source_are_out_of_distribution(cems: ScoreT
     assert strange(others) > 0.2 > strange(own)
 
 
+def test_one_source_or_none_that_is_named_calls_for_more_caution_than_many() -> None:
+    assert caution_for(["", "", ""]) == caution_for(["a", "b", "a"]) == FEW_SOURCES
+    assert caution_for(["a", "b", "c"]) == MANY_SOURCES
+    assert FEW_SOURCES.share < MANY_SOURCES.share
+
+
 def test_trust_falls_with_novelty_and_never_rises() -> None:
-    believed = trusted(np.linspace(0.0, 1.0, 50))
+    believed = trusted(np.linspace(0.0, 1.0, 50), 1.0)
     assert believed[0] == 1.0
     assert believed[-1] == 0.0
     assert (np.diff(believed) < 0).all()
@@ -70,7 +82,7 @@ def test_a_prompt_of_unknown_words_is_more_novel_than_one_of_known_words() -> No
     config = FeatureConfig()
     said = [grams(one, config) for one in grammar_prompts(300)]
     space = FeatureSpace.learn(said, config)
-    known = Familiarity.learn([space.read(one, own=True) for one in said])
+    known = Familiarity.learn([space.read(one, own=True) for one in said], FEW_SOURCES)
     novelties = [
         known.novelty(space.read(grams(prompt, config)))
         for prompt in ("a red ball on the grass", "a red zeppelin on the grass", "zeppelin wreck")
@@ -91,9 +103,9 @@ def test_a_contrast_without_signal_is_left_at_the_means_and_the_others_are_not()
     held = HeldOut(
         np.stack([predicted] * 6), None, np.zeros_like(parts), np.ones(600, dtype=np.float32)
     )
-    blend = choose_blend(held, parts, rows)
+    blend = choose_blend(held, parts, rows, 0.8)
     first, second = blend.parts[1:]
-    assert first.ridge == pytest.approx(CAUTION, abs=0.1)
+    assert first.ridge == pytest.approx(0.8, abs=0.1)
     assert second.ridge == 0.0
     estimates = apply_blend(held, blend, rows)
     assert np.corrcoef(estimates[:, 0] - estimates[:, 1], said[:, 0])[0, 1] > 0.98

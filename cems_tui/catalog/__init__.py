@@ -7,8 +7,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from cems_tui import paths
+from cems_tui.catalog.known import known_models as known_models
 from cems_tui.catalog.pack import StarterPack as StarterPack
+from cems_tui.catalog.user import with_user_models
 from cems_tui.generation.function import Catalog, Expected, GenerationFunction, Model
+from cems_tui.models.ledger import Ledger
 
 
 def builtin(pack: Path | None = None) -> Catalog:
@@ -20,6 +24,15 @@ def builtin(pack: Path | None = None) -> Catalog:
     table = tomllib.loads(files("cems_tui.catalog").joinpath("catalog.toml").read_text("utf-8"))
     starter = StarterPack.at(pack)
     return Catalog(function for row in table["model"] for function in _functions_of(row, starter))
+
+
+def current() -> Catalog:
+    """The shipped catalog, and what the user pulled and imported.
+
+    Raises:
+        StorageError: something is recorded by a newer cems.
+    """
+    return with_user_models(builtin(), Ledger.read(paths.current().models))
 
 
 def _functions_of(row: dict[str, Any], starter: StarterPack) -> list[GenerationFunction]:

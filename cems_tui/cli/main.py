@@ -17,7 +17,9 @@ from cems_tui.cli import (
     doctor,
     generate,
     history,
+    keeping,
     models,
+    pulling,
     route,
     router,
     starter,
@@ -59,6 +61,8 @@ generate.register(app)
 route.register(app)
 why.register(app)
 models.register(app)
+pulling.register(app)
+keeping.register(app)
 history.register(app)
 bench.register(app)
 router.register(app)

@@ -43,9 +43,11 @@ def show(
     """Print everything known of a model: licence, files, functions, seconds, memory, price."""
     from cems_tui import wiring
     from cems_tui.cli import output
+    from cems_tui.text import byte_count, counted
 
     with wiring.open_planner() as planner:
-        row = model_row(_model(planner.catalog, name), planner, details=True)
+        model = _model(planner.catalog, name)
+        row = {**model_row(model, planner, details=True), **_recorded(model)}
     if json:
         output.json_document(row)
         return
@@ -55,12 +57,18 @@ def show(
         "installed",
         "family",
         "licence",
+        "accepted",
         "source",
+        "revision",
         "path",
         "bytes",
         "digest",
     ):
         output.line(f"{key:<10} {'—' if row[key] is None else row[key]}")
+    total = sum(file["bytes"] for file in row["files"])
+    output.line(f"{'files':<10} {counted(len(row['files']), 'file')}, {byte_count(total)}")
+    for file in row["files"]:
+        output.line(f"  {byte_count(file['bytes']):>10}  {file['path']}")
     for function in row["functions"]:
         output.line()
         for key, value in function.items():
@@ -77,6 +85,37 @@ def _model(catalog: Catalog, name: str) -> Model:
         if model.source == name:
             return model
     raise UnknownName.of("model", name, [*models, *catalog])
+
+
+def _recorded(model: Model) -> dict[str, Any]:
+    """What was recorded when the model was pulled or imported; its files in any case."""
+    from cems_tui import model_wiring
+
+    entry = model_wiring.entry_of(model.name)
+    if entry is None:
+        files = [] if model.path is None else sorted(model.path.rglob("*"))
+        return {
+            "revision": None,
+            "accepted": None,
+            "damaged": [],
+            "files": [
+                {
+                    "path": file.relative_to(model.path).as_posix(),
+                    "bytes": file.stat().st_size,
+                    "sha256": None,
+                }
+                for file in files
+                if model.path is not None and file.is_file()
+            ],
+        }
+    return {
+        "revision": entry.commit,
+        "accepted": entry.accepted,
+        "damaged": list(entry.damaged),
+        "files": [
+            {"path": file.path, "bytes": file.bytes, "sha256": file.sha256} for file in entry.files
+        ],
+    }
 
 
 def model_row(model: Model, planner: Planner, *, details: bool = False) -> dict[str, Any]:

@@ -97,8 +97,12 @@ class GenerationFunction:
 class Catalog(Mapping[str, GenerationFunction]):
     """The generation functions there are, installed or not, in a fixed order."""
 
-    def __init__(self, functions: Iterable[GenerationFunction]) -> None:
+    def __init__(
+        self, functions: Iterable[GenerationFunction], others: Iterable[Model] = ()
+    ) -> None:
+        """Join functions, and models that have none (scorers, text towers)."""
         self._functions = {function.name: function for function in functions}
+        self._others = {model.name: model for model in others}
 
     def __getitem__(self, name: str) -> GenerationFunction:
         return self._functions[name]
@@ -124,8 +128,9 @@ class Catalog(Mapping[str, GenerationFunction]):
         return [function for function in self._functions.values() if function.installed]
 
     def models(self) -> dict[str, Model]:
-        """Every model, by name, in catalog order."""
-        return {function.model.name: function.model for function in self._functions.values()}
+        """Every model, by name, in catalog order; those without functions last."""
+        drawing = {function.model.name: function.model for function in self._functions.values()}
+        return {**drawing, **self._others}
 
     def of_model(self, model: str) -> list[GenerationFunction]:
         """The functions of one model, in catalog order."""

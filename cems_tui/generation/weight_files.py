@@ -155,3 +155,13 @@ def expected_weight_bytes(
         for component in components
         for path in component_files(folder / component, precision)
     )
+
+
+def mostly_half(path: Path) -> bool:
+    """Whether most numbers of a file are 16 bits wide.
+
+    Raises:
+        WeightsError: the file is damaged.
+    """
+    found = read_header(path)
+    return path.stat().st_size - found.other_bytes < 3 * found.float_count

@@ -19,10 +19,6 @@ NEIGHBOURS = (10, 20, 50, 100, 200)
 SURE = 1.645
 """Standard errors that a prediction's worth must lie above 0, else the mean is better."""
 
-CAUTION = 0.85
-"""The share that is taken of deviations worth keeping: prompts of another source bear out less
-than held-out prompts of the same ones do, and so much less costs almost nothing on those."""
-
 Rows = NDArray[np.intp]
 
 
@@ -97,8 +93,12 @@ class HeldOut:
         return out * self.trust[rows]
 
 
-def choose_blend(held_out: HeldOut, truth: Floats, rows: Rows) -> Blend:
-    """The settings with the least squared error on those rows; K is the deviations' best."""
+def choose_blend(held_out: HeldOut, truth: Floats, rows: Rows, share: float = 1.0) -> Blend:
+    """The settings with the least squared error on those rows; K is the deviations' best.
+
+    Args:
+        share: how much is taken of the deviations that are worth keeping (`Caution`).
+    """
     difference = truth[rows] - held_out.base[rows]
     level, *contrasts = _directions(difference)
     least, best, chosen = np.inf, None, held_out.counts[0]
@@ -109,8 +109,7 @@ def choose_blend(held_out: HeldOut, truth: Floats, rows: Rows) -> Blend:
             least, best, chosen = error, [part for part, _ in found], count
     first = _best(held_out, difference, rows, chosen, level)[0]
     cautious = [
-        Part(one.direction, one.alpha, CAUTION * one.ridge, CAUTION * one.near)
-        for one in best or ()
+        Part(one.direction, one.alpha, share * one.ridge, share * one.near) for one in best or ()
     ]
     return Blend(chosen, (first, *cautious))
 

@@ -19,14 +19,35 @@ from cems_tui.routing.features import Floats
 UNKNOWN_LIMIT = 0.5
 """A prompt with a larger share of unknown content words is out of distribution."""
 
-TRUST_POWER = 0.25
-"""How fast trust falls with familiarity: chosen on prompts of a source that was left out."""
-
 DENSITY_FLOOR = 0.15
 """What is left of familiarity far from all training prompts, where every word is known."""
 
 LEAST_LIMIT = 0.92
 """Prompts of lower novelty are never called out of distribution: known words are needed for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """How much less is believed than held-out prompts of the same sources bear out."""
+
+    share: float
+    """The share that is taken of a predicted deviation from the means."""
+
+    power: float
+    """How fast trust falls with familiarity."""
+
+
+FEW_SOURCES = Caution(0.65, 1.0)
+MANY_SOURCES = Caution(0.85, 0.25)
+
+
+def caution_for(sources: Sequence[str]) -> Caution:
+    """By the sources of the training prompts; empty names are unknown.
+
+    One or two sources say little of how prompts of another behave, and there predictions are
+    borne out less: chosen by learning on one source of the CEMS scores and asking the others.
+    """
+    return MANY_SOURCES if len(set(sources) - {""}) > 2 else FEW_SOURCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +74,18 @@ class Familiarity:
     limit: float
     """Prompts of higher novelty are out of distribution."""
 
-    @classmethod
-    def learn(cls, readings: Sequence[Reading]) -> Familiarity:
-        """From the training prompts; each one's own part in the density is left out."""
-        near_by = np.stack([reading.near for reading in readings])
-        return cls._of(near_by, np.array([reading.unknown_share for reading in readings]))
+    power: float
+    """How fast trust falls with novelty."""
 
     @classmethod
-    def _of(cls, near_by: Floats, shares: NDArray[np.float64]) -> Familiarity:
+    def learn(cls, readings: Sequence[Reading], caution: Caution) -> Familiarity:
+        """From the training prompts; each one's own part in the density is left out."""
+        near_by = np.stack([reading.near for reading in readings])
+        shares = np.array([reading.unknown_share for reading in readings])
+        return cls._of(near_by, shares, caution)
+
+    @classmethod
+    def _of(cls, near_by: Floats, shares: NDArray[np.float64], caution: Caution) -> Familiarity:
         centre = near_by.mean(axis=0)
         count = len(near_by)
         own = np.square(near_by).sum(axis=1)
@@ -68,20 +93,22 @@ class Familiarity:
         typical = float(max(0.0, np.median(density)))
         novelty = _novelty(density, typical, shares)
         limit = max(LEAST_LIMIT, float(np.percentile(novelty, 99.0)))
-        return cls(centre.astype(np.float32), typical, min(limit, 0.999))
+        return cls(centre.astype(np.float32), typical, min(limit, 0.999), caution.power)
 
     @classmethod
-    def held_out(cls, readings: Sequence[Reading], fold: NDArray[np.intp]) -> Held:
+    def held_out(
+        cls, readings: Sequence[Reading], fold: NDArray[np.intp], caution: Caution
+    ) -> Held:
         """Each training prompt as one of the other folds' prompts would see it."""
         near_by = np.stack([reading.near for reading in readings])
         shares = np.array([reading.unknown_share for reading in readings])
         novelty = np.empty(len(near_by))
         for number in np.unique(fold):
             inside = fold == number
-            known = cls._of(near_by[~inside], shares[~inside])
+            known = cls._of(near_by[~inside], shares[~inside], caution)
             density = near_by[inside] @ known.centre
             novelty[inside] = _novelty(density, known.typical, shares[inside])
-        trust = np.where(shares > UNKNOWN_LIMIT, 0.0, trusted(novelty))
+        trust = np.where(shares > UNKNOWN_LIMIT, 0.0, trusted(novelty, caution.power))
         return Held(novelty, trust.astype(np.float32))
 
     def novelty(self, reading: Reading) -> float:
@@ -96,12 +123,12 @@ class Familiarity:
         """
         if novelty > self.limit or reading.unknown_share > UNKNOWN_LIMIT:
             return 0.0
-        return float(trusted(np.array(novelty)))
+        return float(trusted(np.array(novelty), self.power))
 
 
-def trusted(novelty: NDArray[np.float64]) -> NDArray[np.float64]:
+def trusted(novelty: NDArray[np.float64], power: float) -> NDArray[np.float64]:
     """The share of a predicted difference that is believed within the distribution."""
-    return np.asarray(np.clip(1.0 - novelty, 0.0, 1.0) ** TRUST_POWER)
+    return np.asarray(np.clip(1.0 - novelty, 0.0, 1.0) ** power)
 
 
 def _novelty(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cems_tui.bench.score_table import Pivot
 from cems_tui.routing.estimators.neighbours import Nearest, WordIndex, nearest
 from cems_tui.routing.estimators.ridge import Matrix, kernel
-from cems_tui.routing.familiarity import Familiarity, Held
+from cems_tui.routing.familiarity import Familiarity, Held, caution_for
 from cems_tui.routing.feature_space import FeatureSpace, Reading
 from cems_tui.routing.features import FeatureConfig, grams
 from cems_tui.routing.folds import grouped_folds
@@ -56,14 +56,15 @@ def prepare(
     said = [grams(prompt, config) for prompt in pivot.prompts]
     space = FeatureSpace.learn(said, config)
     readings = [space.read(one, own=True) for one in said]
+    caution = caution_for(pivot.groups)
     fold = grouped_folds(pivot.prompts, pivot.groups, FOLDS, seed)
     return Prepared(
         pivot.prompts,
         space,
         readings,
         fold,
-        Familiarity.learn(readings),
-        Familiarity.held_out(readings, fold),
+        Familiarity.learn(readings, caution),
+        Familiarity.held_out(readings, fold, caution),
         _index(readings, space) if index else None,
         kernel([reading.features for reading in readings], space.size) if ridge else None,
     )

@@ -78,6 +78,7 @@ def settings_of(router: TextRouter, blend: Blend) -> dict[str, float | int | Non
         **{f"ridge_contrast_{i}": one.ridge for i, one in enumerate(contrasts, 1)},
         **{f"neighbours_contrast_{i}": one.near for i, one in enumerate(contrasts, 1)},
         "novelty_limit": router.familiarity.limit,
+        "trust_power": router.familiarity.power,
         "typical_density": router.familiarity.typical,
         "novelty_mean": router.spread.novelty_mean,
         "interval_growth": router.spread.growth,
@@ -162,11 +163,12 @@ def _familiarity(
 ) -> Familiarity:
     """What format 1 did not keep, density, then says nothing: unknown words alone do."""
     if "familiarity.centre" not in tensors:
-        return Familiarity(np.zeros(landmarks, np.float32), 0.0, LEAST_LIMIT)
+        return Familiarity(np.zeros(landmarks, np.float32), 0.0, LEAST_LIMIT, 0.25)
     return Familiarity(
         tensors["familiarity.centre"],
         _number(settings, "typical_density"),
         _number(settings, "novelty_limit"),
+        _number(settings, "trust_power"),
     )
 
 

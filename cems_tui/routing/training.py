@@ -27,6 +27,7 @@ from cems_tui.routing.checkpoint import Checkpoint
 from cems_tui.routing.estimators.neighbours import mean_of
 from cems_tui.routing.estimators.ridge import Ridge, cross_validated, primal, solve
 from cems_tui.routing.estimators.text_router import Neighbourhood, TextRouter, split_parts
+from cems_tui.routing.familiarity import Caution, caution_for
 from cems_tui.routing.features import FeatureConfig, Floats
 from cems_tui.routing.intervals import held_out_coverage, learn_spread, said_of_interval
 from cems_tui.routing.learning import (
@@ -55,6 +56,11 @@ class _Data:
     prompts: Prepared
     parts: Floats
     """Level and deviations, missing cells filled, shape (N, 1 + M)."""
+
+    @property
+    def caution(self) -> Caution:
+        """By the sources of the prompts."""
+        return caution_for(self.pivot.groups)
 
 
 def train(
@@ -98,7 +104,7 @@ def train(
     data = _data(pivot, prepared or prepared_for(pivot, kind, config, keep_prompts, seed))
     held_out = _held_out(data, kind)
     estimates = _cross_fitted(held_out, data)
-    blend = choose_blend(held_out, data.parts, np.arange(len(data.parts)))
+    blend = choose_blend(held_out, data.parts, np.arange(len(data.parts)), data.caution.share)
     router = _router(data, blend, estimates, keep_prompts=keep_prompts)
     costs = costs_of(table, prices or {}, pivot.functions)
     figures = held_out_figures(table, pivot, estimates, costs, seed)
@@ -216,7 +222,9 @@ def _cross_fitted(held_out: HeldOut, data: _Data) -> Floats:
     for number in range(FOLDS):
         rows = np.flatnonzero(data.prompts.fold == number)
         others = np.flatnonzero(data.prompts.fold != number)
-        out[rows] = apply_blend(held_out, choose_blend(held_out, data.parts, others), rows)
+        out[rows] = apply_blend(
+            held_out, choose_blend(held_out, data.parts, others, data.caution.share), rows
+        )
     return out
 
 

@@ -30,8 +30,9 @@ TEXT_LAYERS = 3
 """The transformer reads the states before the last layer, the pooled words come after it."""
 WIDTH = 128
 LAYERS = 4
-SHARPNESS = 1.0
-"""What the shipped model's logits are multiplied with."""
+SHARPNESS = 1.5
+"""What the shipped model's logits are multiplied with: drawn as trained, each of hundreds of codes
+has a chance of being an unlikely one."""
 MICRO_WIDTH = 32
 MICRO = (float(SIDE * PATCH), float(SIDE * PATCH), 0.0, 0.0, 6.0)
 """Size, crop and aesthetic score as AmusedPipeline gives them when it is asked for nothing

@@ -14,7 +14,7 @@ from cems_tui.starter.networks import make_scheduler
 from cems_tui.starter.tokens import make_tokenizer, save_tokenizer
 from cems_tui.starter.weights import write_tensors
 
-VERSION = "1"
+VERSION = "2"
 LICENCE = (
     "Apache-2.0 (weights); trained on pictures composed from Noto Colour Emoji "
     "(font OFL-1.1, images Apache-2.0)"

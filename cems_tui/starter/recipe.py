@@ -20,7 +20,7 @@ class Recipe:
     width: int = 128
     small_width: int = 64
     workers: int = 2
-    base: Plan = field(default_factory=lambda: Plan(seconds=5150))
+    base: Plan = field(default_factory=lambda: Plan(seconds=10350))
     small: Plan = field(default_factory=lambda: Plan(seconds=1480, rate=1.5e-3, flat=0.4))
     vq: Plan = field(
         default_factory=lambda: Plan(
@@ -34,11 +34,11 @@ class Recipe:
         default_factory=lambda: Plan(seconds=1300, rate=1e-3, flat=0.4, average=0.995, warm=40)
     )
     decoder: Plan = field(
-        default_factory=lambda: Plan(seconds=1120, batch=32, flat=0.3, average=0.998, decay=0.0)
+        default_factory=lambda: Plan(seconds=2000, batch=32, flat=0.3, average=0.998, decay=0.0)
     )
     clip: Plan = field(
         default_factory=lambda: Plan(
-            seconds=1160, batch=128, rate=1.2e-3, flat=0.3, average=0.995, decay=0.02
+            seconds=1720, batch=128, rate=1.2e-3, flat=0.3, average=0.995, decay=0.02
         )
     )
     nima: Plan = field(default_factory=lambda: Plan(seconds=170, batch=96, flat=0.3, average=0.99))

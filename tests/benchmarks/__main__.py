@@ -41,12 +41,19 @@ def _pack() -> Rows:
     return [pack.size(), *pack.seconds()]
 
 
+def _pull() -> Rows:
+    from tests.benchmarks import pull
+
+    return [pull.run()]
+
+
 BENCHMARKS: dict[str, Callable[[], Rows]] = {
     "route": _route_latency,
     "help": _help_startup,
     "first-paint": _first_paint,
     "generate": _generate_step,
     "pack": _pack,
+    "pull": _pull,
 }
 
 

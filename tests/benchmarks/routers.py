@@ -25,11 +25,12 @@ from cems_tui.bench.mixed import constants_of, with_mixed
 from cems_tui.bench.score_table import ScoreTable
 from cems_tui.bench.table import read_table
 from cems_tui.paths import checkpoints
-from cems_tui.routing import blending, familiarity
+from cems_tui.routing import blending
 from cems_tui.routing.checkpoint import load_checkpoint
 from cems_tui.routing.estimators.ridge import cross_validated
 from cems_tui.routing.estimators.text_router import split_parts
 from cems_tui.routing.evaluation import evaluate
+from cems_tui.routing.familiarity import MANY_SOURCES
 from cems_tui.routing.features import FeatureConfig, Floats
 from cems_tui.routing.judging import judge
 from cems_tui.routing.learning import FOLDS
@@ -117,10 +118,6 @@ def ablation(data: Path) -> dict[str, Any]:
     for name, config in ABLATION.items():
         found[name] = _quick(table, config)
         print(name, json.dumps(found[name]), file=sys.stderr, flush=True)
-    caution, power = blending.CAUTION, familiarity.TRUST_POWER
-    blending.CAUTION, familiarity.TRUST_POWER = 1.0, 0.0
-    found["all without caution and trust"] = _quick(table, FULL)
-    blending.CAUTION, familiarity.TRUST_POWER = caution, power
     return found
 
 
@@ -151,7 +148,7 @@ def _cross_fitted(said: Floats, parts: Floats, prompts: Prepared) -> NDArray[np.
     out = np.empty((len(parts), parts.shape[1] - 1))
     for number in folds:
         rows, others = (np.flatnonzero((prompts.fold == number) == own) for own in (True, False))
-        blend = blending.choose_blend(held_out, parts, others)
+        blend = blending.choose_blend(held_out, parts, others, MANY_SOURCES.share)
         out[rows] = blending.apply_blend(held_out, blend, rows)
     return out
 

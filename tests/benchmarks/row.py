@@ -18,15 +18,16 @@ def row(
     *,
     ci95: tuple[float, float] | None = None,
     control: float | None = None,
+    at_least: bool = False,
     **beside: Any,
 ) -> dict[str, Any]:
     """One result: `holds` when the value is within its bar, `short` when not.
 
     Args:
-        bar: the most the value may be; None where there is none to hold.
+        bar: the most the value may be (the least, with `at_least`); None where there is none.
         control: the same ratio of the peer against itself in the same run.
     """
-    within = bar is None or (value is not None and value <= bar)
+    within = bar is None or (value is not None and (value >= bar if at_least else value <= bar))
     return {
         "name": name,
         "peer": peer,

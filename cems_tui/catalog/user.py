@@ -1,0 +1,78 @@
+"""Joins the shipped catalog with what the user pulled and imported."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from cems_tui.generation.function import Catalog, GenerationFunction, Model
+from cems_tui.models.ledger import Entry, Ledger
+
+_NO_LICENCE = "not stated"
+_SUPPORT = "support"
+"""The family of models that draw nothing themselves."""
+
+_UNKNOWN = "unknown"
+_SIDE = 512
+_GUIDANCE = 5.0
+
+
+def with_user_models(shipped: Catalog, ledger: Ledger) -> Catalog:
+    """The shipped catalog with its pulled models installed, then the user's own models."""
+    models = shipped.models()
+    functions: list[GenerationFunction] = []
+    for name, model in models.items():
+        functions += _shipped(shipped, model, ledger.entries.get(name), ledger)
+    others: list[Model] = []
+    for entry in ledger.entries.values():
+        if entry.name in models or (entry.removed and ledger.present(entry) is None):
+            continue
+        model = _model(entry, ledger.present(entry))
+        functions += [_function(entry, model, steps) for steps in entry.steps]
+        if not entry.steps:
+            others.append(model)
+    return Catalog(functions, others)
+
+
+def _shipped(
+    shipped: Catalog, model: Model, entry: Entry | None, ledger: Ledger
+) -> list[GenerationFunction]:
+    """A shipped model's functions, and those for more steps that the user asked for."""
+    functions = shipped.of_model(model.name)
+    if entry is None or model.installed:
+        return functions
+    model = replace(model, path=ledger.present(entry), digest=entry.digest)
+    functions = [replace(function, model=model) for function in functions]
+    there = {function.steps for function in functions}
+    first = functions[0]
+    return functions + [
+        _function(entry, model, steps, first) for steps in entry.steps if steps not in there
+    ]
+
+
+def _function(
+    entry: Entry, model: Model, steps: int, like: GenerationFunction | None = None
+) -> GenerationFunction:
+    guidance = entry.guidance if entry.guidance is not None else like.guidance if like else None
+    return GenerationFunction(
+        name=f"{entry.name}@{steps}",
+        model=model,
+        steps=steps,
+        guidance=_GUIDANCE if guidance is None else guidance,
+        width=entry.width or (like.width if like else _SIDE),
+        height=entry.height or (like.height if like else _SIDE),
+        scheduler=like.scheduler if like else None,
+    )
+
+
+def _model(entry: Entry, path: Path | None) -> Model:
+    drawing = entry.pipeline is not None
+    return Model(
+        name=entry.name,
+        family=entry.family or (_UNKNOWN if drawing else _SUPPORT),
+        licence=entry.licence or _NO_LICENCE,
+        source=entry.source,
+        path=path,
+        digest=entry.digest,
+        summary="" if drawing else "a support model: it draws nothing itself",
+    )

@@ -1,0 +1,1 @@
+"""Models as files: pulled from the Hub, verified, imported, removed; never loaded here."""

@@ -1,0 +1,274 @@
+"""The Hugging Face Hub through its own library's public interface: listings, streams, its cache.
+
+The only importer of huggingface_hub. Its downloads are not used: they throw partial files
+away, check no content over HTTP and notice a cancel late; its login, its addresses, its errors,
+its connections and its cache are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cems_tui.errors import CemsError, DownloadError, UsageError, WeightsError
+from cems_tui.models.listing import licence, listed, of_cache
+from cems_tui.models.plan import INDEX, Repository
+from cems_tui.models.transient import Transient, Unreachable, reason, retry_after
+
+if TYPE_CHECKING:
+    from httpx2 import Response
+
+CONNECT_SECONDS = 10.0
+STALL_SECONDS = 20.0
+"""Without a byte for so long a line counts as dropped."""
+
+_LARGEST_INDEX_BYTES = 1_000_000
+_RETRIED = frozenset({408, 416, 425, 429, 500, 502, 503, 504})
+_REFUSED = frozenset({401, 403})
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The body of a file, from some byte on."""
+
+    offset: int
+    """The file's byte that the body begins with: 0 where a range was asked for and ignored."""
+
+    chunks: Iterator[bytes]
+    _response: Response
+
+    def abort(self) -> None:
+        """End it from another thread: who reads it gets an error at once."""
+        line = self._response.extensions.get("network_stream")
+        plain = None if line is None else line.get_extra_info("socket")
+        if plain is not None:
+            with suppress(OSError):  # it has ended already
+                plain.shutdown(socket.SHUT_RDWR)
+
+
+class Hub:
+    """The Hub that HF_ENDPOINT names, as the user who logged in with `hf auth login`."""
+
+    def __init__(self, endpoint: str | None = None) -> None:
+        os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+        os.environ.setdefault("HF_HUB_DISABLE_UPDATE_CHECK", "1")
+        from huggingface_hub import constants
+
+        self._endpoint = endpoint or constants.ENDPOINT
+
+    @property
+    def offline(self) -> bool:
+        """Whether HF_HUB_OFFLINE forbids asking it."""
+        from huggingface_hub import constants
+
+        return bool(constants.is_offline_mode())
+
+    def page(self, repo: str) -> str:
+        """Where people read about a repository and accept its conditions."""
+        return f"{self._endpoint}/{repo}"
+
+    def describe(self, repo: str, revision: str | None) -> Repository:
+        """A repository's commit, files, licence.
+
+        Args:
+            revision: a commit, branch or pull-request reference; None is its main branch.
+
+        Raises:
+            UsageError: no repository can be called that.
+            DownloadError: it is not there, private or gated, or HF_HUB_OFFLINE is set.
+            Transient: the Hub could not be asked just now.
+        """
+        from huggingface_hub import HfApi
+
+        with self._translated(repo, revision):
+            info = HfApi(endpoint=self._endpoint).model_info(
+                repo, revision=revision, files_metadata=True, timeout=CONNECT_SECONDS
+            )
+        if info.sha is None or info.siblings is None:
+            raise DownloadError(f"the Hub does not say what {repo} holds")
+        return Repository(
+            repo=repo,
+            commit=info.sha,
+            files=tuple(listed(repo, sibling) for sibling in info.siblings),
+            licence=licence(info),
+            gated=bool(info.gated),
+        )
+
+    def index(self, repository: Repository) -> dict[str, Any] | None:
+        """The content of its model_index.json; None when it has none.
+
+        Raises:
+            WeightsError: it is no such thing.
+            DownloadError: it cannot be fetched.
+            Transient: not just now.
+        """
+        listed = next((file for file in repository.files if file.path == INDEX), None)
+        if listed is None:
+            return None
+        there = self.cached(repository.repo, repository.commit, INDEX)
+        body = self._small(repository, INDEX) if there is None else there.read_bytes()
+        try:
+            index = json.loads(body)
+        except ValueError:
+            index = None
+        if not isinstance(index, dict):
+            raise WeightsError(
+                f"{repository.repo}/{INDEX} does not describe a pipeline",
+                "Pull a repository in the diffusers layout.",
+            )
+        return index
+
+    def cached(self, repo: str, commit: str, path: str) -> Path | None:
+        """The file in the user's own Hub cache (HF_HOME), if it is there."""
+        from huggingface_hub import try_to_load_from_cache
+
+        found = try_to_load_from_cache(repo, path, revision=commit)
+        return Path(found) if isinstance(found, str) else None
+
+    def cached_repository(self, repo: str, revision: str | None) -> Repository | None:
+        """What the user's own Hub cache holds of a pipeline, without asking the Hub.
+
+        Its files are named by their digests. None when no pipeline of that name is there.
+        """
+        index = self.cached(repo, revision or "main", INDEX)
+        if index is None:
+            return None
+        root = index.parent
+        files = [path for path in sorted(root.rglob("*")) if path.is_file()]
+        return Repository(repo, root.name, tuple(of_cache(path, root) for path in files))
+
+    def _small(self, repository: Repository, path: str) -> bytes:
+        """The content of a small file."""
+        with self.open(repository.repo, repository.commit, path, 0) as stream:
+            body = bytearray()
+            for chunk in stream.chunks:
+                body += chunk
+                if len(body) > _LARGEST_INDEX_BYTES:
+                    break
+        return bytes(body)
+
+    @contextmanager
+    def open(self, repo: str, commit: str, path: str, offset: int) -> Iterator[Stream]:
+        """The body of one file from byte `offset` on.
+
+        Raises:
+            DownloadError: the file is gone, or access is refused.
+            Transient: the line dropped, or the server asks to come back.
+        """
+        from huggingface_hub import get_session, hf_hub_url
+        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+
+        address = hf_hub_url(repo, path, revision=commit, endpoint=self._endpoint)
+        headers = {**build_hf_headers(library_name="cems-tui"), "Accept-Encoding": "identity"}
+        if offset:
+            headers["Range"] = f"bytes={offset}-"
+        with (
+            self._translated(repo, commit, path),
+            get_session().stream(
+                "GET", address, headers=headers, timeout=_timeout(), follow_redirects=True
+            ) as response,
+        ):
+            _refuse_failure(response)
+            plain = "content-encoding" not in response.headers
+            yield Stream(
+                offset=_begins_at(response, offset),
+                chunks=response.iter_raw() if plain else response.iter_bytes(),
+                _response=response,
+            )
+
+    @contextmanager
+    def _translated(
+        self, repo: str, revision: str | None, path: str | None = None
+    ) -> Iterator[None]:
+        """What the libraries raise, as what a user can act on."""
+        from httpx2 import HTTPError, StreamError
+        from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
+
+        try:
+            yield
+        except (CemsError, Transient):
+            raise
+        except HFValidationError as error:
+            raise UsageError(
+                f"{repo!r} cannot be the name of a repository", "Write it as ORG/REPO."
+            ) from error
+        except OfflineModeIsEnabled as error:
+            raise Unreachable(
+                f"HF_HUB_OFFLINE is set, so {repo} cannot be asked for",
+                "Unset HF_HUB_OFFLINE; models that are installed work without the Hub.",
+            ) from error
+        except (HTTPError, StreamError, OSError) as error:
+            raise self._failure(error, repo, revision, path) from error
+
+    def _failure(
+        self, error: Exception, repo: str, revision: str | None, path: str | None
+    ) -> Exception:
+        from huggingface_hub import errors
+
+        match error:
+            case errors.GatedRepoError():
+                return self._gated(repo)
+            case errors.RevisionNotFoundError():
+                return _gone(f"the revision {revision} of {repo}")
+            case errors.EntryNotFoundError():
+                return _gone(f"{path} of {repo}")
+            case errors.RepositoryNotFoundError():
+                return DownloadError(
+                    f"the Hub has no model {repo}, or it is private",
+                    "Check the name; for a private model log in with `hf auth login`.",
+                )
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status in _REFUSED:
+            return Transient(f"access to {path or repo} was refused ({status})", refused=True)
+        if status is not None and status not in _RETRIED:
+            return DownloadError(f"the Hub answered {status} for {path or repo}", _LATER)
+        waits = retry_after(error)
+        return Transient(f"{_host(self._endpoint)}: {reason(error, status)}", waits)
+
+    def _gated(self, repo: str) -> DownloadError:
+        return DownloadError(
+            f"{repo} is gated: its authors ask for conditions to be accepted",
+            f"Accept them at {self.page(repo)}, log in with `hf auth login`, and pull again.",
+        )
+
+
+_LATER = "Try again later; what was fetched is kept."
+
+
+def _gone(what: str) -> DownloadError:
+    return DownloadError(
+        f"{what} is not on the Hub", "Choose another with --revision (`main` is the newest)."
+    )
+
+
+def _timeout() -> Any:
+    from httpx2 import Timeout
+
+    return Timeout(STALL_SECONDS, connect=CONNECT_SECONDS)
+
+
+def _refuse_failure(response: Response) -> None:
+    from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
+
+    if response.is_error:
+        response.read()
+        hf_raise_for_status(response)
+
+
+def _begins_at(response: Response, offset: int) -> int:
+    """The byte the body begins with."""
+    if response.status_code != 206:
+        return 0
+    told = response.headers.get("content-range", "")
+    start = told.removeprefix("bytes").strip().split("-")[0]
+    return int(start) if start.isdigit() else offset
+
+
+def _host(endpoint: str) -> str:
+    return endpoint.split("://")[-1].split("/")[0]

@@ -1,0 +1,291 @@
+"""Pulls one model: resolved, planned, agreed to, fetched, verified, and only then installed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol, TypeVar
+
+from cems_tui import paths
+from cems_tui.errors import DownloadError, UsageError
+from cems_tui.models import install
+from cems_tui.models.background import Stop, never, pause, stoppable
+from cems_tui.models.download import gave_up
+from cems_tui.models.entries import Found, changed, hashed, is_whole, pinned, steps_of, with_facts
+from cems_tui.models.events import Installed, Planned, Waited
+from cems_tui.models.fetching import Emit, Fetching
+from cems_tui.models.files import free_bytes
+from cems_tui.models.inspect import family_of
+from cems_tui.models.ledger import Entry, Ledger, folder_name
+from cems_tui.models.lock import held
+from cems_tui.models.patience import Patience
+from cems_tui.models.plan import Repository, Selection, missing_parts
+from cems_tui.models.plan import wanted as wanted_files
+from cems_tui.models.target import (
+    Known,
+    Target,
+    Wish,
+    functions_of,
+    hold_to,
+    is_noncommercial,
+    resolve,
+)
+from cems_tui.models.transient import Transient, Unreachable
+
+Ask = Callable[[str], bool]
+"""Puts a question to the user; True is yes."""
+
+_ASKING_TRIES = 3
+"""Attempts to learn what a repository holds: somebody waits for the answer."""
+
+T = TypeVar("T")
+
+
+class Hub(Protocol):
+    """What is asked of the Hub."""
+
+    def describe(self, repo: str, revision: str | None) -> Repository: ...
+
+    def index(self, repository: Repository) -> dict[str, Any] | None: ...
+
+    def cached_repository(self, repo: str, revision: str | None) -> Repository | None: ...
+
+    def cached(self, repo: str, commit: str, path: str) -> Path | None: ...
+
+    def open(
+        self, repo: str, commit: str, path: str, offset: int
+    ) -> AbstractContextManager[Any]: ...
+
+    def page(self, repo: str) -> str: ...
+
+
+@dataclass
+class Puller:
+    """Pulls models into one profile."""
+
+    hub: Hub
+    models: Path
+    """The folder of all models."""
+
+    locks: Path
+    known: Mapping[str, Known]
+    emit: Emit
+    ask: Ask
+    stop: Stop = never
+    patience: Patience = field(default_factory=Patience)
+
+    def plan(self, wish: Wish) -> Planned:
+        """What pulling would do; nothing is written.
+
+        Raises:
+            UsageError: the name means nothing, or cannot be pulled.
+            DownloadError: the Hub cannot be asked, has no such model, or it changed.
+        """
+        return self._find(wish, resolve(wish, self.known, Ledger.read(self.models))).planned
+
+    def pull(self, wish: Wish) -> Installed:
+        """The model, whole and in the catalog.
+
+        Raises:
+            UsageError: the name means nothing, cannot be pulled, or a question was answered no.
+            DownloadError: the network, the Hub or the repository; what was fetched is kept.
+            StorageError: the disk is too small, full or not writable; what was fetched is kept.
+            Interrupted: `stop` said so; what was fetched is kept.
+        """
+        began = perf_counter()
+        paths.ensure_writable(self.models)
+        target = resolve(wish, self.known, Ledger.read(self.models))
+        lock = self.locks / f"{folder_name(target.repo)}.lock"
+        with held(lock, self.stop, lambda holder: self._queued(target.name, holder)):
+            ledger = Ledger.read(self.models)  # the one we waited for may have pulled it
+            target = resolve(wish, self.known, ledger)
+            entry, fetched, already = self._pulled(wish, target, ledger)
+        folder = ledger.folder_of(entry)
+        assert folder is not None, "an installed entry has a folder"
+        return Installed(
+            model=entry.name,
+            path=folder,
+            bytes=entry.total_bytes,
+            downloaded_bytes=fetched,
+            seconds=perf_counter() - began,
+            functions=functions_of(target, entry.steps),
+            already=already,
+        )
+
+    def _pulled(self, wish: Wish, target: Target, ledger: Ledger) -> tuple[Entry, int, bool]:
+        """The entry of the whole model, bytes fetched, whether it was there already."""
+        old = target.entry
+        try:
+            found = self._find(wish, target)
+        except Unreachable:
+            # Nothing speaks against what is recorded and whole.
+            if old is not None and wish.revision is None and is_whole(old, old.files, ledger):
+                return old, 0, True
+            cached = self._found_in_cache(wish, target)
+            if cached is None:
+                raise
+            found = cached
+        self.emit(found.planned)
+        same = old is not None and old.commit == found.repository.commit
+        if old is not None and same and is_whole(old, found.files, ledger):
+            return ledger.write(changed(old, wish, found)), 0, True
+        accepted = self._agreed(found.planned, None if old is None else old.accepted)
+        needed, free = found.planned.download_bytes, found.planned.free_bytes
+        install.refuse_short_disk(target.name, self.models, needed, free)
+        entry = pinned(wish, found, accepted)
+        if old is not None and not same and ledger.present(old) is not None:
+            ledger.write(replace(old, accepted=accepted))  # it stays until the new one is whole
+        else:
+            ledger.write(entry)
+        entry, fetched = self._install(entry, found, ledger)
+        if old is not None and not same:
+            _drop_old(old, ledger)
+        return entry, fetched, False
+
+    def _found_in_cache(self, wish: Wish, target: Target) -> Found | None:
+        """The model in the user's own Hub cache, if all of it is there."""
+        repository = self.hub.cached_repository(target.repo, target.revision)
+        index = None if repository is None else self.hub.index(repository)
+        if repository is None or index is None:
+            return None
+        if missing_parts(wanted_files(repository, index), index):
+            return None
+        try:
+            return self._find(wish, target, repository)
+        except DownloadError:
+            return None  # it is not what was recorded, or not all of it
+
+    def _find(self, wish: Wish, target: Target, repository: Repository | None = None) -> Found:
+        repository = repository or self._describe(target)
+        entry, index = target.entry, None
+        if target.pinned and entry is not None and entry.files:
+            selection, pipeline = Selection(hold_to(entry, repository)), entry.pipeline
+        else:
+            index = self._persist(target.name, lambda: self.hub.index(repository))
+            selection = wanted_files(repository, index)
+            pipeline = None if index is None else str(index.get("_class_name"))
+        places = install.Places.of(self.models, target.repo, repository.commit)
+        steps = wish.steps or steps_of(target, pipeline)
+        planned = self._planned(target, repository, selection, places, pipeline, steps)
+        return Found(target, repository, selection.files, places, planned, steps)
+
+    def _describe(self, target: Target) -> Repository:
+        try:
+            return self._persist(
+                target.name, lambda: self.hub.describe(target.repo, target.revision)
+            )
+        except Unreachable:
+            raise
+        except DownloadError as error:
+            if target.pinned and f"revision {target.revision}" in str(error):
+                raise DownloadError(
+                    f"{target.repo} changed: its pinned revision {target.revision} is gone",
+                    f"`cems pull {target.repo} --revision main` takes what is there now.",
+                ) from error
+            raise
+
+    def _persist(self, model: str, call: Callable[[], T]) -> T:
+        """What the Hub answers, asked again while it may; given up on when stopped."""
+        patience = replace(self.patience, tries=min(self.patience.tries, _ASKING_TRIES))
+        failures = 0
+        while True:
+            try:
+                return stoppable(call, self.stop)
+            except Transient as failure:
+                failures += 1
+                seconds = patience.wait_seconds(
+                    failures, failure.wait_seconds, refused=failure.refused
+                )
+                if seconds is None:
+                    raise gave_up(failure) from failure
+                self.emit(Waited(model, str(failure), seconds))
+                pause(seconds, self.stop)
+
+    def _planned(
+        self,
+        target: Target,
+        repository: Repository,
+        selection: Selection,
+        places: install.Places,
+        pipeline: str | None,
+        steps: tuple[int, ...],
+    ) -> Planned:
+        repo, commit, entry = target.repo, repository.commit, target.entry
+        licence = target.known.licence if target.known else repository.licence
+        notes = selection.notes
+        if pipeline is not None and family_of(pipeline) is None:
+            notes = (*notes, f"nothing here draws with a {pipeline} yet: it can be kept, not used")
+        damaged = entry.damaged if entry is not None and entry.commit == commit else ()
+        return Planned(
+            model=target.name,
+            repo=repo,
+            revision=commit,
+            files=tuple(
+                install.survey(
+                    selection.files,
+                    places,
+                    damaged,
+                    lambda path: self.hub.cached(repo, commit, path),
+                )
+            ),
+            free_bytes=free_bytes(self.models),
+            folder=places.final,
+            licence=licence,
+            gated=repository.gated,
+            noncommercial=is_noncommercial(licence) or is_noncommercial(repository.licence),
+            pipeline=pipeline,
+            functions=functions_of(target, steps),
+            notes=notes,
+        )
+
+    def _agreed(self, planned: Planned, accepted: str | None) -> str | None:
+        """The licence agreed to, asked for once where it asks something of the user."""
+        licence = planned.licence or "not stated"
+        if not (planned.gated or planned.noncommercial) or accepted == licence:
+            return accepted
+        why = "its authors ask you to accept conditions" if planned.gated else "noncommercial use"
+        page = self.hub.page(planned.repo)
+        if not self.ask(f"{planned.model}: licence {licence} ({why}; {page}). Do you agree?"):
+            raise UsageError(f"{planned.model} is not pulled: its licence was not agreed to")
+        return licence
+
+    def _install(self, wanted: Entry, found: Found, ledger: Ledger) -> tuple[Entry, int]:
+        repo, commit = found.target.repo, found.repository.commit
+        install.take_back(found.planned.files, found.places)
+        filled = Fetching(
+            planned=found.planned,
+            files=found.files,
+            places=found.places,
+            open=lambda path, offset: self.hub.open(repo, commit, path, offset),
+            cached=lambda path: self.hub.cached(repo, commit, path),
+            emit=self.emit,
+            stop=self.stop,
+            patience=self.patience,
+        ).run()
+        folder = filled.snapshot
+        if folder is None:
+            install.settle(found.places)
+            folder = found.places.final
+        entry = replace(
+            with_facts(wanted, found, folder),
+            files=tuple(hashed(file, folder, filled.sha256) for file in wanted.files),
+            folder=ledger.relative(folder),
+            owned=filled.snapshot is None,
+        )
+        return ledger.write(entry), filled.downloaded_bytes
+
+    def _queued(self, model: str, holder: str) -> None:
+        self.emit(Waited(model, f"{holder} is pulling it", None))
+
+
+def _drop_old(old: Entry, ledger: Ledger) -> None:
+    """Remove the files of the revision that another one replaced, where nobody else has them."""
+    folder = ledger.folder_of(old)
+    shared = any(e.folder == old.folder for e in ledger.entries.values())
+    if folder is not None and old.owned and not shared:
+        shutil.rmtree(folder, ignore_errors=True)
+        install.remove_empty(folder.parent)
