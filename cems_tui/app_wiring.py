@@ -42,7 +42,7 @@ class AppPlanner:
         Raises:
             CemsError: as `Explainer.explain`.
         """
-        from cems_tui.explaining import open_explainer
+        from cems_tui.routers.explaining import open_explainer
 
         return open_explainer(self._planner.shelf).explain(decision, load_cost)
 

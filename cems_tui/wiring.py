@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from cems_tui.generation.shelf import Shelf
     from cems_tui.quality.panel import MixedReading, Panel
     from cems_tui.quality.score import Scorer
+    from cems_tui.routers.text_towers import TextTowers
     from cems_tui.routing.shelf import RouterShelf
     from cems_tui.store.database import SessionKind, Store
-    from cems_tui.text_towers import TextTowers
 
 
 STARTER = "starter-"
@@ -107,7 +107,7 @@ def router_shelf() -> RouterShelf:
 
 def text_towers() -> TextTowers:
     """The CLIP text towers of this machine, looked for when one is wanted."""
-    from cems_tui.text_towers import TextTowers, places_of
+    from cems_tui.routers.text_towers import TextTowers, places_of
 
     return TextTowers(lambda: places_of(catalog.current()))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cems_tui.explained import UNLIKE, rows
+from cems_tui.routers.explained import UNLIKE, rows
 from cems_tui.routing.decision import RoutingDecision
 from cems_tui.routing.explanation import Explanation
 from cems_tui.text import one_line, visible

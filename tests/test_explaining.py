@@ -11,8 +11,8 @@ import pytest
 from cems_tui import paths
 from cems_tui.bench.table import parse_table
 from cems_tui.cli.card import price_card
-from cems_tui.explained import rows
-from cems_tui.explaining import NO_LICENCE, Explainer, nearest_texts, training_table
+from cems_tui.routers.explained import rows
+from cems_tui.routers.explaining import NO_LICENCE, Explainer, nearest_texts, training_table
 from cems_tui.routing.checkpoint import Checkpoint, save_checkpoint
 from cems_tui.routing.decision import Policy, RoutingDecision
 from cems_tui.routing.estimator import Cluster, Neighbour, PromptEstimate

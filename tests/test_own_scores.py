@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from cems_tui import own_scores
 from cems_tui.bench.score_table import Row
 from cems_tui.errors import UsageError
-from cems_tui.own_scores import Instrument, OwnReading, own_readings, own_table
 from cems_tui.quality.score import Score
+from cems_tui.routers import own_scores
+from cems_tui.routers.own_scores import Instrument, OwnReading, own_readings, own_table
 from cems_tui.store.database import open_store
 from tests.records import generation
 

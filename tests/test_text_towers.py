@@ -11,9 +11,9 @@ import pytest
 from cems_tui import catalog
 from cems_tui.errors import ModelMissing, UnknownName, WeightsError
 from cems_tui.paths import checkpoints
-from cems_tui.router_training import train_router
+from cems_tui.routers.text_towers import Place, TextTowers, places_of, remember
+from cems_tui.routers.training import train_router
 from cems_tui.routing.tower import read_tower
-from cems_tui.text_towers import Place, TextTowers, places_of, remember
 from cems_tui.wiring import router_shelf
 
 from .cems import Ran, cems

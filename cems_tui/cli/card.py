@@ -69,7 +69,7 @@ def explanation_table(told: Explanation, settings: Settings) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from cems_tui.explained import rows
+    from cems_tui.routers.explained import rows
 
     sign = "$" if settings["pricing.currency"] == "USD" else f"{settings['pricing.currency']} "
 

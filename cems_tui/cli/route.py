@@ -11,8 +11,8 @@ from cems_tui.cli import options as o
 if TYPE_CHECKING:
     from cems_tui.bench.prompt_sets import PromptLine
     from cems_tui.events import Request
-    from cems_tui.explaining import Explainer
     from cems_tui.planner import Planner
+    from cems_tui.routers.explaining import Explainer
     from cems_tui.routing.decision import RoutingDecision
     from cems_tui.routing.explanation import Explanation
     from cems_tui.settings import Settings
@@ -87,7 +87,7 @@ def request_of(
 
 def explainer_of(planner: Planner) -> Explainer:
     """Who tells why the planner decides as it does."""
-    from cems_tui.explaining import open_explainer
+    from cems_tui.routers.explaining import open_explainer
 
     return open_explainer(planner.shelf)
 

@@ -25,7 +25,7 @@ def why(
     """Print why a picture was drawn the way it was: pick, runners-up, prices, scores."""
     from cems_tui.cli import output
     from cems_tui.cli.card import explanation_table, price_card, receipt_lines
-    from cems_tui.explaining import open_explainer
+    from cems_tui.routers.explaining import open_explainer
     from cems_tui.text import visible
     from cems_tui.wiring import open_planner_settings, router_shelf
 

@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.reactive import var
 from textual.widgets import TextArea
 
-from cems_tui.explained import UNLIKE
+from cems_tui.routers.explained import UNLIKE
 from cems_tui.text import MAX_PROMPT_CHARACTERS, visible
 
 NEARLY_FULL = MAX_PROMPT_CHARACTERS * 9 // 10

@@ -35,7 +35,7 @@ def evaluate(
 ) -> None:
     """Judge a router on a benchmark: against each function alone, mixes of them, and an oracle."""
     from cems_tui.cli import output
-    from cems_tui.router_tables import scored_bench
+    from cems_tui.routers.tables import scored_bench
     from cems_tui.routing.judging import judge
     from cems_tui.wiring import router_shelf
 
@@ -65,7 +65,7 @@ def diff(
 ) -> None:
     """Print which prompts change function from router A to B, and what that is worth."""
     from cems_tui.cli import output
-    from cems_tui.router_tables import scored_bench
+    from cems_tui.routers.tables import scored_bench
     from cems_tui.routing.difference import difference
     from cems_tui.wiring import router_shelf
 

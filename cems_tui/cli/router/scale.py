@@ -25,7 +25,7 @@ def calibrate(
 ) -> None:
     """Map what a router predicts to the instrument that reads scores here; no pick changes."""
     from cems_tui.cli import output
-    from cems_tui.router_scale import calibrate as fit
+    from cems_tui.routers.scale import calibrate as fit
 
     card = fit(name, bench)
     assert card.scale is not None, "it was just fitted"

@@ -22,12 +22,12 @@ def export(
     ] = None,
 ) -> None:
     """Write a router as one file: its card and its weights, nothing that can run."""
-    from cems_tui import router_files
     from cems_tui.cli import output
+    from cems_tui.routers import files
     from cems_tui.routing.package import export_router
 
     path = out or Path(f"{name}.cems-router.zip")
-    export_router(router_files.folder_of(name), name, path)
+    export_router(files.folder_of(name), name, path)
     output.line(str(path.absolute()))
 
 
@@ -40,10 +40,10 @@ def import_router(
     quiet: o.Quiet = False,
 ) -> None:
     """Take a router in, checked whole before anything is kept."""
-    from cems_tui import router_files
     from cems_tui.cli import output
+    from cems_tui.routers import files
 
-    card = router_files.take_in(file, name)
+    card = files.take_in(file, name)
     if json:
         output.json_document(
             {

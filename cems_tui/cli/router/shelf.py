@@ -24,7 +24,7 @@ def register(router: typer.Typer) -> None:
 def ls(json: o.Json = False, quiet: o.Quiet = False) -> None:
     """List the routers, with what each is worth; * is the one that is asked."""
     from cems_tui.cli import output
-    from cems_tui.router_choice import asked_by_default
+    from cems_tui.routers.choice import asked_by_default
     from cems_tui.wiring import router_shelf
 
     shelf = router_shelf()
@@ -67,22 +67,22 @@ def rm(
     yes: Yes = False,
 ) -> None:
     """Remove a router of one's own; the shipped ones stay."""
-    from cems_tui import router_choice, router_files
     from cems_tui.cli import output
     from cems_tui.cli.asking import agreed
+    from cems_tui.routers import choice, files
 
-    files = router_files.own_files(name)
+    own = files.own_files(name)
     if dry_run:
-        output.line(f"would remove {', '.join(str(file) for file in files)}; nothing was removed")
+        output.line(f"would remove {', '.join(str(file) for file in own)}; nothing was removed")
         return
-    if name == router_choice.in_use() and not router_files.is_shipped(name):
+    if name == choice.in_use() and not files.is_shipped(name):
         raise UsageError(
             f"router {name} is in use", "`cems router rollback`, or use another one, first."
         )
     if not agreed(f"Remove the router {name}?", yes=yes):
         output.note("nothing was removed")
         return
-    router_files.remove(files)
+    files.remove(own)
     output.note(f"removed the router {name}")
 
 

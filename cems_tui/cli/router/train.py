@@ -48,7 +48,7 @@ def train(
 ) -> None:
     """Train a router on a benchmark of one's own and say whether it is worth using."""
     from cems_tui.cli import output
-    from cems_tui.router_training import Reading, extend_router, train_router
+    from cems_tui.routers.training import Reading, extend_router, train_router
 
     if extend is not None:
         card = extend_router(bench, name, extend, output.note)
@@ -93,7 +93,7 @@ def retrain(
     shadow pairs join them once there are any: no command makes them yet.
     """
     from cems_tui.cli import output
-    from cems_tui.router_retraining import retrain_router
+    from cems_tui.routers.retraining import retrain_router
 
     card = retrain_router(name, metric, output.note)
     print_trained(card, json=json, quiet=quiet)

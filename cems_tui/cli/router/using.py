@@ -9,7 +9,7 @@ import typer
 from cems_tui.cli import options as o
 
 if TYPE_CHECKING:
-    from cems_tui.router_choice import Change
+    from cems_tui.routers.choice import Change
 
 
 def register(router: typer.Typer) -> None:
@@ -26,16 +26,16 @@ def use(
     quiet: o.Quiet = False,
 ) -> None:
     """Ask this router from now on, if it beat the best single function."""
-    from cems_tui import router_choice
+    from cems_tui.routers import choice
 
-    _tell(router_choice.use(name, force=force), json=json, quiet=quiet)
+    _tell(choice.use(name, force=force), json=json, quiet=quiet)
 
 
 def rollback(json: o.Json = False, quiet: o.Quiet = False) -> None:
     """Ask the router again that was in use before."""
-    from cems_tui import router_choice
+    from cems_tui.routers import choice
 
-    _tell(router_choice.rollback(), json=json, quiet=quiet)
+    _tell(choice.rollback(), json=json, quiet=quiet)
 
 
 def _tell(change: Change, *, json: bool, quiet: bool) -> None:

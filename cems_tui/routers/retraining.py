@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
-from cems_tui import catalog, router_files, wiring
-from cems_tui.own_scores import own_readings, own_table
-from cems_tui.router_training import Reading, learn_router
+from cems_tui import catalog, wiring
+from cems_tui.routers import files
+from cems_tui.routers.own_scores import own_readings, own_table
+from cems_tui.routers.training import Reading, learn_router
 from cems_tui.routing.card import Card
 from cems_tui.routing.checkpoint import plain_name
 
@@ -28,7 +29,7 @@ def retrain_router(name: str | None, metric: str | None, tell: Callable[[str], N
         UnknownName: no such metric.
         StorageError: it cannot be written.
     """
-    base, taken = plain_name(name or BASE), router_files.names()
+    base, taken = plain_name(name or BASE), files.names()
     card = wiring.router_shelf().named(base).card if base in taken else None
     metric = metric or (card.metric if card else None)
     wanted = card.functions if card else [one.name for one in catalog.current().installed()]

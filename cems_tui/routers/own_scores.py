@@ -16,7 +16,7 @@ from cems_tui.bench.prices import computed_prices
 from cems_tui.bench.score_table import Row, ScoreTable
 from cems_tui.errors import UsageError
 from cems_tui.quality.mixed import METRIC as MIXED
-from cems_tui.router_tables import Scored, pricing
+from cems_tui.routers.tables import Scored, pricing
 from cems_tui.store.database import Store
 
 

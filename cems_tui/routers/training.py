@@ -10,7 +10,7 @@ from cems_tui import catalog, paths, wiring
 from cems_tui.bench.mixed import default_metric
 from cems_tui.generation.device import torch_device
 from cems_tui.generation.function import Catalog
-from cems_tui.router_tables import Scored, scored_bench
+from cems_tui.routers.tables import Scored, scored_bench
 from cems_tui.routing.card import Card, FunctionFacts
 from cems_tui.routing.checkpoint import plain_name, save_checkpoint
 from cems_tui.routing.kinds import FeatureSet, learner_of
@@ -128,7 +128,7 @@ def learn_router(
 
 def _tower(reading: Reading, tell: Callable[[str], None]) -> TextTower:
     """The text tower to read with; where it lies is kept, so that the router finds it again."""
-    from cems_tui.text_towers import remember
+    from cems_tui.routers.text_towers import remember
 
     tower, folder = wiring.text_towers().choose(reading.encoder)
     tell(f"reading prompts with the text tower {tower.facts.id} ({tower.facts.sha256[:19]}…)")

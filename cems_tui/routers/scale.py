@@ -9,9 +9,9 @@ import numpy as np
 from cems_tui import paths, wiring
 from cems_tui.bench.mixed import PARTS, constants_of, with_mixed
 from cems_tui.errors import UsageError
-from cems_tui.own_scores import own_readings, own_table
 from cems_tui.quality.mixed import METRIC as MIXED
-from cems_tui.router_tables import Scored, scored_bench
+from cems_tui.routers.own_scores import own_readings, own_table
+from cems_tui.routers.tables import Scored, scored_bench
 from cems_tui.routing.card import Card
 from cems_tui.routing.checkpoint import Checkpoint, save_checkpoint
 from cems_tui.routing.scale import Pairs, fit_scale
