@@ -52,9 +52,9 @@ def build(seed: int) -> Any:
     )
     return StableDiffusionPipeline(
         vae=decoder,
-        text_encoder=tiny._text_encoder(words),
+        text_encoder=tiny.text_encoder(words),
         tokenizer=words,
-        unet=tiny._denoiser(),
+        unet=tiny.denoiser(),
         scheduler=DDIMScheduler(timestep_spacing="trailing", clip_sample=False),
         safety_checker=None,
         feature_extractor=None,
