@@ -36,13 +36,26 @@ def test_the_readme_shows_its_commands() -> None:
 
 @pytest.fixture(scope="module")
 def used_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a prompt file and a picture, as the README's reader would have."""
+    """A home with a prompt file, a score table and a picture, as the README's reader would have."""
     folder = tmp_path_factory.mktemp("reader")
     (folder / "prompts.txt").write_text("a red car\na cat\n")
+    (folder / "scores.csv").write_text(score_table())
     made = cems("generate", "a cat", "--out", "pictures", "--no-score", "-q", home=folder / "home")
     assert made.code == 0, made.err
     Path(made.out.strip()).rename(folder / "pictures" / "01EXAMPLE.png")
     return folder / "home"
+
+
+def score_table() -> str:
+    """Scores that are worth a router: cats are drawn better by one function, cars by the other."""
+    rows = ["prompt_id,prompt,function,metric,score,cost_usd"]
+    for number in range(160):
+        noun = ("cat", "car")[number % 2]
+        prompt = f"{number} a {noun} {('at night', 'in a garden')[number // 2 % 2]}"
+        for function, liked, cost in (("cheap@4", "cat", 1e-6), ("dear@20", "car", 4e-6)):
+            score = 30 + 4 * (noun == liked) + number % 7 / 10
+            rows.append(f"{number},{prompt},{function},clip,{score},{cost}")
+    return "\n".join(rows) + "\n"
 
 
 @pytest.mark.slow
