@@ -133,6 +133,52 @@ def test_a_card_that_disagrees_with_the_shapes_is_refused(folder: Path) -> None:
         load_checkpoint(folder, "mine")
 
 
+@pytest.mark.parametrize(
+    "renamed", [{"cheap@1": "other@1"}, {"cheap@1": "dear@20", "dear@20": "cheap@1"}]
+)
+def test_a_card_that_names_other_functions_than_its_weights_is_refused(
+    folder: Path, renamed: dict[str, str]
+) -> None:
+    functions = json.loads((folder / "mine.json").read_text())["functions"]
+    changed(folder, functions={renamed.get(name, name): one for name, one in functions.items()})
+    with pytest.raises(WeightsError, match="other functions") as caught:
+        load_checkpoint(folder, "mine")
+    assert caught.value.hint
+
+
+def test_a_card_of_another_metric_than_its_weights_is_refused(folder: Path) -> None:
+    changed(folder, metric="beauty")
+    with pytest.raises(WeightsError, match="metric"):
+        load_checkpoint(folder, "mine")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"evaluation": {"verdict": "ties", "quality_vs_best_single": "much"}},
+        {"evaluation": {"verdict": "the very best"}},
+        {"prices": {"cheap@1": "little"}},
+        {"scale": {"slope": "x", **dict.fromkeys(("intercept", "widen", "correlation"), 1.0)}},
+        {"settings": {"novelty": float("nan")}},
+    ],
+)
+def test_a_card_whose_figures_are_no_numbers_is_refused_and_not_listed(
+    folder: Path, values: dict[str, object]
+) -> None:
+    changed(folder, **values)
+    with pytest.raises(WeightsError, match="not the card"):
+        load_checkpoint(folder, "mine")
+    assert list_checkpoints([folder]) == []
+
+
+def test_a_count_that_is_none_is_refused_and_not_listed(folder: Path) -> None:
+    training = json.loads((folder / "mine.json").read_text())["training"]
+    changed(folder, training={**training, "prompts": "many"})
+    with pytest.raises(WeightsError, match="not the card"):
+        load_checkpoint(folder, "mine")
+    assert list_checkpoints([folder]) == []
+
+
 def test_a_card_under_another_name_is_refused(folder: Path) -> None:
     for ending in ("json", "safetensors"):
         (folder / f"mine.{ending}").rename(folder / f"other.{ending}")

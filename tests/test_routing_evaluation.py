@@ -58,6 +58,8 @@ def test_figures_that_need_prices_are_null_without_them() -> None:
     assert row["curve"] == []
     assert row["cpt"] == {"50": None, "80": None, "95": None}
     assert all(strategy["cost_usd"] is None for strategy in row["strategies"])
+    unknown = [one["name"] for one in row["strategies"] if one["quality"] is None]
+    assert unknown == ["zero-mix"]
     assert row["verdict"] == "beats best single"
 
 

@@ -191,6 +191,33 @@ def test_the_mixed_score_adds_two_scaled_ones_and_keeps_its_constants() -> None:
     assert set(card.evaluation["strategies"][0]["metrics"]) == {"mixed", "nima", "clip"}
 
 
+def test_a_part_where_lower_is_better_counts_the_other_way_in_the_mixed_score() -> None:
+    table = two_metrics()
+    lower = ScoreTable.of(
+        replace(row, score=-(row.score or 0.0), higher_is_better=False)
+        if row.metric == "nima"
+        else row
+        for row in table.rows
+    )
+    assert constants_of(lower) == constants_of(table)
+    before, after = (with_mixed(one, constants_of(one)).pivot("mixed") for one in (table, lower))
+    assert not after.negated
+    assert np.array_equal(before.scores, after.scores)
+
+
+def test_a_mixed_score_leaves_the_prices_of_its_table_as_they_are() -> None:
+    table = two_metrics()
+    first = table.rows[0].prompt_id  # its pictures cost more, and one of them has no NIMA score
+    rows = [
+        replace(row, cost_usd=1.0, score=None if row.metric == "nima" else row.score)
+        if row.prompt_id == first
+        else row
+        for row in table.rows
+    ]
+    table = ScoreTable.of(rows)
+    assert with_mixed(table, constants_of(table)).costs() == table.costs()
+
+
 def test_a_mixed_score_needs_both_its_parts() -> None:
     with pytest.raises(UsageError, match="nima"):
         train(table_with_signal(20), metric="mixed", name="fake")

@@ -24,12 +24,18 @@ def default_metric(metrics: tuple[str, ...]) -> str:
 def constants_of(table: ScoreTable) -> dict[str, tuple[float, float]]:
     """Minimum and maximum of NIMA and CLIP over all functions of a (training) table.
 
+    Scores of a metric where lower is better are negated first, as everywhere in routing.
+
     Raises:
         UsageError: one of them is missing, or has a single value.
     """
     constants = {}
     for metric in PARTS:
-        scores = [row.score for row in table.rows if row.metric == metric and row.score is not None]
+        scores = [
+            _upward(row, row.score)
+            for row in table.rows
+            if row.metric == metric and row.score is not None
+        ]
         if not scores or min(scores) == max(scores):
             raise UsageError(
                 f"the mixed score needs varied {' and '.join(PARTS)} scores; {metric} has none",
@@ -47,7 +53,8 @@ def mixed_value(scores: Mapping[str, float], constants: Constants) -> float:
 def with_mixed(table: ScoreTable, constants: Constants) -> ScoreTable:
     """The table with a mixed row for every picture that has all the parts.
 
-    Repeats without seed or rater are paired in the order they stand in the table.
+    Repeats without seed or rater are paired in the order they stand in the table. Prices and
+    measurements stay on the rows of the parts alone, so that a table's means count them once.
     """
     pictures: dict[tuple[str | int | None, ...], dict[str, Row]] = {}
     times: dict[tuple[str | None, ...], int] = {}
@@ -62,10 +69,19 @@ def with_mixed(table: ScoreTable, constants: Constants) -> ScoreTable:
             next(iter(parts.values())),
             metric=METRIC,
             score=mixed_value(
-                {m: r.score for m, r in parts.items() if r.score is not None}, constants
+                {m: _upward(r, r.score) for m, r in parts.items() if r.score is not None}, constants
             ),
+            cost_usd=None,
+            seconds=None,
+            memory_gb=None,
+            higher_is_better=True,
         )
         for parts in pictures.values()
         if len(parts) == len(constants)
     ]
     return ScoreTable.of((*table.rows, *added))
+
+
+def _upward(row: Row, score: float) -> float:
+    """The score so that higher is better."""
+    return score if row.higher_is_better else -score

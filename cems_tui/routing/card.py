@@ -12,6 +12,8 @@ from cems_tui.routing.features import FeatureConfig
 from cems_tui.routing.kinds import FeatureSet
 from cems_tui.routing.scale import Scale
 
+VERDICTS = ("beats best single", "ties", "worse")
+
 FORMAT = 2
 """Raised when an older program could no longer read what is written."""
 
@@ -180,7 +182,7 @@ def parse_card(text: str, where: str) -> tuple[Card, str]:
         WeightsError: not a card, or one of a newer program.
     """
     try:
-        row = json.loads(text)
+        row = json.loads(text, parse_constant=_refuse_constant)
         newer = int(row["format"]) > FORMAT
     except (ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{where} is not the card of a router: {error}", DAMAGED) from error
@@ -190,9 +192,36 @@ def parse_card(text: str, where: str) -> tuple[Card, str]:
             "Update cems-tui.",
         )
     try:
-        return Card.from_json(row), str(row["sha256"])
+        card = Card.from_json(row)
+        _check_types(card)
+        return card, str(row["sha256"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"{where} is not the card of a router: {error!r}", DAMAGED) from error
+
+
+def _refuse_constant(word: str) -> float:
+    raise ValueError(f"{word} is no number")
+
+
+def _check_types(card: Card) -> None:
+    """Raises TypeError, KeyError or ValueError where what is computed with or shown is no number,
+    or the verdict is none."""
+    training, scale, figures = card.training, card.scale, card.evaluation
+    counts = (training.prompts, training.readings, training.missing, training.seed, training.folds)
+    amounts: list[Any] = [one for one in card.prices.values() if one is not None]
+    if scale is not None:
+        amounts += [scale.slope, scale.intercept, scale.widen, scale.readings, scale.correlation]
+    if "verdict" in figures and figures["verdict"] not in VERDICTS:
+        raise ValueError(f"{figures['verdict']!r} is no verdict")
+    for key in ("quality_vs_best_single", "area_gain_over_zero", "area_recovered"):
+        if (figure := figures.get(key)) is not None:
+            low, high = figure["ci95"]
+            amounts += [figure["value"], low, high]
+    amounts += [one for one in (figures.get("qnc"), figures.get("prompts")) if one is not None]
+    if not all(isinstance(one, int) for one in (*counts, *training.sources.values())):
+        raise TypeError("a count of the training is not a whole number")
+    if not all(isinstance(one, int | float) for one in amounts):
+        raise TypeError("a price, a figure or the scale is not a number")
 
 
 def check_compatible(card: Card, functions: Mapping[str, FunctionFacts]) -> list[str]:

@@ -46,6 +46,7 @@ __all__ = [
 
 
 _ESTIMATES, _WEIGHTS = "training_estimates", "training_weights"
+_MEANING = "written_for"
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
 
     name = plain_name(checkpoint.name)
     tensors = codec_of(checkpoint.card).to_tensors(checkpoint.router)
-    data = save({**tensors, **_dial_tensors(checkpoint)})
+    data = save({**tensors, **_dial_tensors(checkpoint)}, metadata=_bound(checkpoint.card))
     row = checkpoint.card.to_json(f"sha256:{hashlib.sha256(data).hexdigest()}")
     text = json.dumps(row, ensure_ascii=False, indent=1) + "\n"
     card = folder / f"{name}.json"
@@ -139,6 +140,7 @@ def load_checkpoint(folder: Path, name: str, towers: Towers | None = None) -> Ch
     tensors = _tensors(data, weights.name)
     estimates, shares = _training_estimates(card, tensors)
     router = codec_of(card).from_tensors(card, tensors, towers or NoTowers())
+    _check_bound(card, data)
     return Checkpoint(card, router, estimates, shares)
 
 
@@ -195,6 +197,27 @@ def _read_card(path: Path) -> tuple[Card, str]:
         raise WeightsError(f"{path.name} is the card of another router, {card.name}", DAMAGED)
     codec_of(card)  # a kind of a newer program is not offered to anyone
     return card, digest
+
+
+def _bound(card: Card) -> dict[str, str]:
+    """What of the card gives the numbers their meaning, to be written beside them."""
+    said = {"kind": card.kind, "metric": card.metric, "functions": list(card.functions)}
+    return {_MEANING: json.dumps({**said, "negated": card.negated}, ensure_ascii=False)}
+
+
+def _check_bound(card: Card, data: bytes) -> None:
+    """Raises WeightsError where the weights were written for other functions than the card has.
+
+    Weights that do not say what they were written for are taken as the card tells them.
+    """
+    size = int.from_bytes(data[:8], "little")
+    written = json.loads(data[8 : 8 + size]).get("__metadata__") or {}
+    if _MEANING in written and written[_MEANING] != _bound(card)[_MEANING]:
+        raise WeightsError(
+            f"the card of router {card.name} names other functions, or another kind or metric, "
+            "than its weights were written for",
+            DAMAGED,
+        )
 
 
 def _dial_tensors(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:

@@ -225,13 +225,14 @@ def _strategies(
     metrics: Mapping[str, Matrix],
     unpriced: bool,
 ) -> tuple[Strategy, ...]:
-    """Each strategy is a matrix of shares (N, M): who gets which prompt."""
+    """Each strategy is a matrix of shares (N, M): who gets which prompt; None needs prices."""
     count, width = truth.shape
     every = np.eye(width)
     routed = every[picks]
-    shares = {
+    shares: dict[str, Matrix | None] = {
         "oracle": every[choices(truth, cost, 0.0)],
         "random": np.full((count, width), 1.0 / width),
+        "zero-mix": None,
     }
     if not unpriced:
         mix = zero_mix(cost, truth.mean(axis=0), float((routed @ cost).mean()))
@@ -240,7 +241,9 @@ def _strategies(
         shares[f"always:{name}"] = np.tile(every[m], (count, 1))
     shares["router"] = routed
     return tuple(
-        Strategy(
+        Strategy(name, None, None)
+        if share is None
+        else Strategy(
             name,
             float((share * truth).sum(axis=1).mean()),
             None if unpriced else float((share @ cost).mean()),

@@ -28,8 +28,9 @@ def check_learnable(pivot: Pivot) -> None:
         UsageError: fewer than two functions, or than five prompts that differ in their first words.
     """
     if len(pivot.functions) < 2:
+        found = "1 function" if len(pivot.functions) == 1 else "no function"
         raise UsageError(
-            f"{pivot.metric} was scored for {len(pivot.functions)} function",
+            f"{pivot.metric} was scored for {found}",
             "A router needs at least two to choose from.",
         )
     if (groups := group_count(pivot.prompts)) < FOLDS:
