@@ -192,14 +192,14 @@ def fill_the_disk(file: Path) -> None:
 def test_a_table_is_not_exported_over_a_folder(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from cems_tui.cli.benching import _appearing
+    from cems_tui.cli.benching import appearing
     from cems_tui.errors import StorageError
 
-    with pytest.raises(StorageError, match="it is a folder"), _appearing(Path(".")):
+    with pytest.raises(StorageError, match="it is a folder"), appearing(Path(".")):
         pass
     kept = tmp_path / "kept.csv"
     kept.write_text("mine")
-    with pytest.raises(StorageError), _appearing(kept) as temporary:
+    with pytest.raises(StorageError), appearing(kept) as temporary:
         fill_the_disk(temporary)
     assert kept.read_text() == "mine"
     assert list(tmp_path.glob(".*")) == []

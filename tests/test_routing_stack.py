@@ -84,13 +84,16 @@ def test_where_there_is_signal_every_kind_beats_the_best_single(
 
 
 @pytest.mark.parametrize("which", [*QUICK, ("transformer", "instant")])
-def test_where_there_is_none_the_estimates_are_the_means(which: tuple[str, FeatureSet]) -> None:
+def test_where_there_is_none_the_estimates_stay_near_the_means(
+    which: tuple[str, FeatureSet],
+) -> None:
     router = learned(*which, NOISE, settings=SHORT)
+    two_errors = 2 * (2 / 120) ** 0.5  # of a difference of means: 120 prompts, deviation 1
     assert router.card.verdict == "ties"
     for prompt in grammar_prompts(10, seed=9):
         said = router.estimate(prompt).estimates
         assert said["c@20"].quality - said["a@1"].quality == pytest.approx(  # type: ignore[operator]
-            NOISE.pivot("quality").scores.mean(axis=0) @ [-1, 0, 1], abs=1e-4
+            NOISE.pivot("quality").scores.mean(axis=0) @ [-1, 0, 1], abs=two_errors
         )
 
 

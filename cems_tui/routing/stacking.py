@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.routing.blending import SURE
 from cems_tui.routing.estimators.text_router import Weights
 from cems_tui.routing.features import Floats
 
+SURE = 2.576
+"""Standard errors that a stack's worth must lie above 0. More than one member alone needs, since
+the best of several settings of each is what is asked about."""
+
 LEVEL, DEVIATIONS = slice(0, 1), slice(1, None)
-_SWEEPS = 200
 
 Rows = NDArray[np.intp]
 
@@ -98,16 +101,18 @@ def worth(members: Floats, target: Floats) -> list[float]:
 
 
 def not_negative(gram: NDArray[np.float64], moments: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The minimiser of wᵀGw − 2wᵀm over w ≥ 0, by coordinates."""
-    weights = np.zeros(len(moments))
-    for _ in range(_SWEEPS):
-        before = weights.copy()
-        for i, own in enumerate(np.diag(gram)):
-            if own > 1e-12:
-                weights[i] = max(0.0, weights[i] + (moments[i] - gram[i] @ weights) / own)
-        if np.abs(weights - before).max(initial=0.0) < 1e-9:
-            break
-    return weights
+    """The minimiser of wᵀGw − 2wᵀm over w ≥ 0, exactly: some members at 0, the others free."""
+    live = np.flatnonzero(np.diag(gram) > 1e-12)
+    best, least = np.zeros(len(moments)), 0.0
+    for size in range(1, len(live) + 1):
+        for chosen in combinations(live, size):
+            at = list(chosen)
+            weights = np.linalg.lstsq(gram[np.ix_(at, at)], moments[at], rcond=None)[0]
+            value = float(weights @ gram[np.ix_(at, at)] @ weights - 2 * weights @ moments[at])
+            if value < least and (weights >= 0).all():
+                best, least = np.zeros(len(moments)), value
+                best[at] = weights
+    return best
 
 
 def _best_setting(one: Tried, truth: Floats, base: Floats, rows: Rows, part: slice) -> int:
