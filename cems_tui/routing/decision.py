@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from cems_tui.generation.function import Provenance
@@ -181,15 +181,18 @@ class RoutingDecision:
         )
 
 
+_CANDIDATE_FIELDS = tuple(field.name for field in fields(Candidate))
+
+
 def _candidate_json(candidate: Candidate) -> dict[str, Any]:
-    row = asdict(candidate)
+    # every field is plain: `asdict`, which copies deeply, takes a third of a route's time
+    row = {name: getattr(candidate, name) for name in _CANDIDATE_FIELDS}
     row["interval"] = list(candidate.interval) if candidate.interval else None
     return row
 
 
 def _candidate_from_json(row: dict[str, Any]) -> Candidate:
-    known = {field.name for field in fields(Candidate)}
-    values = {key: value for key, value in row.items() if key in known}
+    values = {key: value for key, value in row.items() if key in _CANDIDATE_FIELDS}
     if values["interval"] is not None:
         low, high = values["interval"]
         values["interval"] = (low, high)
