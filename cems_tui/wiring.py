@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from cems_tui.generation.function import GenerationFunction
     from cems_tui.generation.pipeline import Pipeline
     from cems_tui.generation.shelf import Shelf
-    from cems_tui.quality.panel import MixedReading, Panel
-    from cems_tui.quality.score import Scorer
     from cems_tui.routers.text_towers import TextTowers
     from cems_tui.routing.shelf import RouterShelf
     from cems_tui.store.database import SessionKind, Store
@@ -214,6 +212,7 @@ def build_session(planner: Planner, store: Store, session_id: str, folder: Path)
     """A session that draws on this machine's device and records in the store."""
     from cems_tui.generation.residency import Residency
     from cems_tui.generation.shelf import Shelf
+    from cems_tui.scorer_wiring import scorer_panel
 
     shelf = Shelf()
 
@@ -251,9 +250,10 @@ def _commit(store: Store, image: Image, generation: Generation) -> None:
 def load_pipeline(function: GenerationFunction, shelf: Shelf | None = None) -> Pipeline:
     """The function's model on the device; a file of the pack that is damaged is refused first."""
     from cems_tui.generation import families
+    from cems_tui.scorer_wiring import verified_component
 
     if function.model.name.startswith(STARTER):
-        _verify_component(function.model.name)
+        verified_component(function.model.name)
     return families.load(function, engine_settings(), shelf)
 
 
@@ -276,49 +276,3 @@ def engine_settings() -> EngineSettings:
     from cems_tui.generation.families import EngineSettings
 
     return EngineSettings(threads=int(open_planner_settings()["generation.threads"]) or None)
-
-
-def scorer_panel(planner: Planner) -> Panel | None:
-    """The scorers at hand; None when the pack has none."""
-    from cems_tui.quality.panel import Panel
-
-    pack = catalog.StarterPack.at()
-    if pack.folder("scorers/nima") is None or pack.folder("scorers/clip") is None:
-        return None
-    return Panel((_load_nima, _load_clip), lambda: mixed_scales(planner))
-
-
-def _load_nima() -> Scorer:
-    from cems_tui.quality.nima import NimaScorer
-
-    return NimaScorer(_verify_component("scorers/nima"))
-
-
-def _load_clip() -> Scorer:
-    from cems_tui.quality.clip_score import ClipScorer
-
-    return ClipScorer(_verify_component("scorers/clip"))
-
-
-def mixed_scales(planner: Planner) -> Sequence[MixedReading]:
-    """CEMS's mixed score with the constants of the router that routes the installed functions."""
-    from cems_tui.quality.mixed import MixedConstants, MixedScale
-    from cems_tui.quality.panel import MixedReading
-
-    checkpoint = planner.default_router()
-    if checkpoint is None or checkpoint.card.mixed is None:
-        return ()
-    ranges, scorers = checkpoint.card.mixed, checkpoint.card.scorers
-    nima, clip = scorers.get("nima"), scorers.get("clip")
-    if nima is None or clip is None:
-        return ()
-    return (MixedReading(MixedScale(nima, clip, MixedConstants.of(ranges))),)
-
-
-def _verify_component(name: str) -> Path:
-    """The pack component's folder, every file of it checked against the manifest."""
-    from cems_tui.starter.manifest import verify
-
-    root = paths.checkpoints() / "starter"
-    verify(root, only=[name])
-    return root / name
