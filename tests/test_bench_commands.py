@@ -240,5 +240,5 @@ def test_ctrl_c_leaves_nothing_half_imported(tmp_path: Path) -> None:
                 kept = database.execute(
                     "SELECT count(*) FROM bench_cells WHERE bench = ?", [f"b{wait}"]
                 ).fetchone()
-                assert kept == (0,)
+                assert kept in ((0,), (300_000,))  # none, or all when it fell after the last
                 assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
