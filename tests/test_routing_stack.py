@@ -84,17 +84,26 @@ def test_where_there_is_signal_every_kind_beats_the_best_single(
 
 
 @pytest.mark.parametrize("which", [*QUICK, ("transformer", "instant")])
-def test_where_there_is_none_the_estimates_stay_near_the_means(
-    which: tuple[str, FeatureSet],
-) -> None:
-    router = learned(*which, NOISE, settings=SHORT)
-    two_errors = 2 * (2 / 120) ** 0.5  # of a difference of means: 120 prompts, deviation 1
-    assert router.card.verdict == "ties"
-    for prompt in grammar_prompts(10, seed=9):
-        said = router.estimate(prompt).estimates
-        assert said["c@20"].quality - said["a@1"].quality == pytest.approx(  # type: ignore[operator]
-            NOISE.pivot("quality").scores.mean(axis=0) @ [-1, 0, 1], abs=two_errors
-        )
+def test_where_there_is_none_the_estimates_are_the_means(which: tuple[str, FeatureSet]) -> None:
+    """One table in five may by luck look as if it could be learnt, and then only just."""
+    seeds = range(5) if which in QUICK else range(1)
+    gaps = [_farthest_from_the_means(which, seed) for seed in seeds]
+    assert sum(gap > 1e-4 for gap in gaps) <= len(gaps) // 5
+    assert max(gaps) < 2 * (2 / 120) ** 0.5  # two standard errors of a difference of means
+
+
+def _farthest_from_the_means(which: tuple[str, FeatureSet], seed: int) -> float:
+    """How far a router's differences lie from the functions' means, where nothing is learnable."""
+    table = table_of_noise(seed=seed)
+    router = learned(*which, table, settings=SHORT)
+    if seed == 0:
+        assert router.card.verdict == "ties"
+    means = table.pivot("quality").scores.mean(axis=0) @ [-1, 0, 1]
+    said = [router.estimate(prompt).estimates for prompt in grammar_prompts(10, seed=9)]
+    return max(
+        abs(one["c@20"].quality - one["a@1"].quality - means)  # type: ignore[operator]
+        for one in said
+    )
 
 
 @pytest.mark.parametrize("which", KINDS)

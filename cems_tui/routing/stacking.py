@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cems_tui.routing.estimators.text_router import Weights
 from cems_tui.routing.features import Floats
 
-SURE = 2.576
+SURE = 3.3
 """Standard errors that a stack's worth must lie above 0. More than one member alone needs, since
 the best of several settings of each is what is asked about."""
 
