@@ -40,6 +40,26 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a model takes of a disk and of a device, according to somebody. `None` is unknown."""
+
+    download_bytes: int | None = None
+    """Bytes of all files that pulling it fetches."""
+
+    weights_bytes: int | None = None
+    """Device bytes of all its components held at once."""
+
+    largest_bytes: int | None = None
+    """Device bytes of its largest component: what must fit when each is loaded for its stage."""
+
+    activation_bytes: int | None = None
+    """Device bytes the dearest stage takes beside the weights, at the model's own size."""
+
+    provenance: Provenance = "estimated"
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """One set of weights, installed or not."""
 
@@ -58,6 +78,14 @@ class Model:
     """`sha256:…` over the digests of its weight files; None when not known."""
 
     summary: str = ""
+
+    footprint: Footprint = Footprint()
+
+    gated: bool = False
+    """Whether its repository asks to accept terms before it gives the files."""
+
+    noncommercial: bool = False
+    """Whether its licence forbids commercial use."""
 
     @property
     def installed(self) -> bool:
