@@ -16,46 +16,41 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
-from textual.screen import Screen
-from textual.theme import Theme
+from textual.screen import ModalScreen, Screen
 
 from cems_tui import paths
 from cems_tui.errors import CemsError
 from cems_tui.events import Event, Failed, Request
-from cems_tui.text import visible
-from cems_tui.worker import EngineLost
-from screens import commands
+from cems_tui.library import Library, Resident
+from cems_tui.models.pulls import Pulls
+from cems_tui.text import counted, visible
+from cems_tui.worker import EngineLost, EngineReady
+from screens import commands, model_facts
 from screens.dialogs import JumpDialog, TextDialog, help_facts
 from screens.keymap import problems
-from screens.messages import CancelAsked, EngineEvent, FreshEngineAsked, Submitted
+from screens.library import ModelKeeper, Pulling
+from screens.messages import (
+    CancelAsked,
+    EngineEvent,
+    FreshEngineAsked,
+    LibraryRead,
+    ModelsChanged,
+    PauseAsked,
+    PlaceAsked,
+    PullAsked,
+    PullsTold,
+    Submitted,
+    UnqueueAsked,
+)
+from screens.models import ModelsScreen
 from screens.planner import PlannerFactory
 from screens.studio import StudioDefaults, StudioScreen
+from screens.theme import COST, MUTED, QUALITY, THEME
 from screens.widgets.picture import ImageFactory
+from screens.widgets.status import StatusLine
 
 if TYPE_CHECKING:
     from textual.command import Provider
-
-QUALITY, COST, ALARM, MUTED = "#3fc1b0", "#e0a83e", "#f2665c", "#93a1ad"
-
-THEME = Theme(
-    name="cems",
-    primary=QUALITY,
-    secondary="#7fa8c9",
-    accent=COST,
-    warning=COST,
-    error=ALARM,
-    success=QUALITY,
-    background="#14171a",
-    surface="#1a1e22",
-    panel="#252b31",
-    dark=True,
-    variables={
-        "border": QUALITY,
-        "border-blurred": "#4a555e",
-        "footer-key-foreground": QUALITY,
-        "footer-background": "#14171a",
-    },
-)
 
 
 class Engine(Protocol):
@@ -103,8 +98,15 @@ class CemsApp(App[None], inherit_bindings=False):
         new_image: ImageFactory,
         defaults: StudioDefaults | None = None,
         clock: Callable[[], float] = time.monotonic,
+        keeper: ModelKeeper | None = None,
     ) -> None:
+        """The app on an engine; without a keeper of models it has no place for them."""
         super().__init__()
+        self._keeper = keeper
+        self._pulling: Pulling | None = None
+        self._library: Library | None = None
+        self._pulls = Pulls()
+        self._models = ModelsScreen(keeper) if keeper is not None else None
         self.register_theme(THEME)
         self.theme = THEME.name
         self._engine = engine
@@ -121,6 +123,7 @@ class CemsApp(App[None], inherit_bindings=False):
         self._pump()
         # what the session imports takes seconds of the processor; the first paint comes first
         self.call_after_refresh(self._engine.open)
+        self.call_after_refresh(self._open_models)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The accents and the quiet grey, whatever the theme."""
@@ -156,6 +159,7 @@ class CemsApp(App[None], inherit_bindings=False):
         def forward() -> None:
             for event in self._engine.events():
                 self._studio.post_message(EngineEvent(event))
+                self.post_message(EngineEvent(event))
 
         threading.Thread(target=forward, name="engine-events", daemon=True).start()
 
@@ -204,10 +208,135 @@ class CemsApp(App[None], inherit_bindings=False):
             failed = Failed(request.id, str(error), error.hint, error.exit_code)
             self._studio.post_message(EngineEvent(failed))
 
+    # --- the models --------------------------------------------------------------------------
+
+    @work(thread=True, group="library", exit_on_error=False)
+    def _open_models(self) -> None:
+        """The queue of pulls with what an earlier run left, and what there is."""
+        if self._keeper is None:
+            return
+        self._pulling = self._keeper.pulling()
+        self._pulling.listen(lambda told: self.post_message(PullsTold(told)) and None)
+        self._read_models(self._keeper)
+
+    @work(thread=True, group="library", exit_on_error=False)
+    def _reread_models(self) -> None:
+        if self._keeper is not None:
+            self._read_models(self._keeper)
+
+    def _read_models(self, keeper: ModelKeeper) -> None:
+        try:
+            read = LibraryRead(keeper.read())
+        except CemsError as error:
+            read = LibraryRead(None, (str(error), error.hint))
+        except Exception as error:
+            # the studio must go on whatever a disk or a driver does; its words stand in the list
+            text = f"the models cannot be listed: {type(error).__name__}: {error}"
+            read = LibraryRead(None, (text, _log(error)))
+        self.post_message(read)
+
+    @on(LibraryRead)
+    def _library_read(self, message: LibraryRead) -> None:
+        if message.library is not None:
+            self._library = message.library
+            self._studio.holds = self._holds(message.library)
+        if self._models is not None:
+            self._models.problem = message.error
+            self._models.library = self._library
+
+    def _holds(self, library: Library) -> str:
+        """The line that says what this machine can hold, where there is more than it has."""
+        more = [facts for facts in library.drawing if not facts.model.installed]
+        if not more:
+            return ""
+        key = commands.key_of(commands.TO_MODELS, self)
+        count = f"{library.holdable} of {len(library.drawing)} models"
+        return f"this machine can hold {count} · {key} Models"
+
+    @on(PullsTold)
+    def _follow_pulls(self, message: PullsTold) -> None:
+        told, before = message.told, self._pulls
+        self._pulls = told.pulls
+        if self._models is not None:
+            self._models.pulls = told.pulls
+        for pull in told.pulls.failed:
+            if (old := before.of(pull.model)) is not None and old.state != "failed":
+                title = visible(pull.note)
+                self.notify(pull.hint, title=title, severity="warning", markup=False)
+        if told.installed is not None:
+            functions = counted(len(told.installed.functions), "function")
+            title = f"{visible(told.installed.model)} is installed"
+            self.notify(f"{functions} to draw with", title=title, markup=False)
+            self.post_message(ModelsChanged())
+
+    @on(ModelsChanged)
+    def _restock(self) -> None:
+        self._reread_models()
+        self._studio.reconsider()
+
+    @on(PullAsked)
+    def _pull(self, message: PullAsked) -> None:
+        for model in message.models:
+            if self._pulling is not None:
+                self._pulling.add(model, agreed=message.agreed)
+
+    @on(PauseAsked)
+    def _pause(self, message: PauseAsked) -> None:
+        if self._pulling is not None:
+            self._pulling.pause(message.model)
+
+    @on(UnqueueAsked)
+    def _unqueue(self, message: UnqueueAsked) -> None:
+        if self._pulling is not None:
+            self._pulling.cancel(message.model)
+
+    @on(EngineEvent)
+    def _tell_resident(self, message: EngineEvent) -> None:
+        """The models screen shows what the engine holds."""
+        if self._models is None:
+            return
+        if isinstance(message.event, EngineReady):
+            self._models.resident = Resident(message.event.resident)
+        elif isinstance(message.event, EngineLost):
+            self._models.resident = None
+
+    def on_unmount(self) -> None:
+        """What is being pulled is paused: the next start goes on with it."""
+        if self._pulling is not None:
+            self._pulling.close()
+            self._pulls = self._pulling.pulls
+
+    def parting_words(self) -> list[str]:
+        """What is left unfinished, for the terminal the app gives back."""
+        return [
+            f"{visible(pull.model)}: {model_facts.pull_words(pull, 'p')}; `cems` goes on with it "
+            f"(F3, p), `cems pull {visible(pull.model)}` too"
+            for pull in self._pulls.paused
+        ]
+
     # --- what lies on top --------------------------------------------------------------------
 
+    @on(PlaceAsked)
+    def _go(self, message: PlaceAsked) -> None:
+        self.action_place(message.place)
+        if message.place == "generate":
+            self._studio.action_generate()
+
+    def action_place(self, place: str) -> None:
+        """Shows another screen; a dialog in front has to be answered first."""
+        if isinstance(self.screen, ModalScreen):
+            return
+        wanted = self._models if place == "models" else self._studio
+        if wanted is None:
+            self.notify("This app was opened without models.", severity="warning")
+        elif wanted is self._studio:
+            while self.screen is not self._studio:
+                self.pop_screen()
+        elif self.screen is not wanted:
+            self.push_screen(wanted)
+
     def action_help(self) -> None:
-        if len(self.screen_stack) == 1:
+        if not isinstance(self.screen, ModalScreen):
             listed = (*getattr(self.screen, "COMMAND_LIST", ()), *commands.APP)
             facts = help_facts(self.focused, listed, self)
             named = self.focused.border_title if self.focused else None
@@ -215,17 +344,24 @@ class CemsApp(App[None], inherit_bindings=False):
             self.push_screen(TextDialog(title, facts))
 
     def action_jump(self) -> None:
-        if len(self.screen_stack) > 1:
+        if isinstance(self.screen, ModalScreen):
             return
         targets = {}
         for letter, name in getattr(self.screen, "JUMPS", {}).items():
             region = self.screen.query_one(f"#{name}").region
             if region:
                 targets[letter] = (name, region.x + 1, region.y)
-        self.push_screen(JumpDialog(targets), self._focus)
+        columns = self.screen.query_one(StatusLine).columns()
+        for place, (start, _) in columns.items():
+            targets[place[0]] = (f"place:{place}", start - 2, 0)
+        self.push_screen(JumpDialog(targets), self._jumped)
 
-    def _focus(self, name: str | None) -> None:
-        if name is not None:
+    def _jumped(self, name: str | None) -> None:
+        if name is None:
+            return
+        if name.startswith("place:"):
+            self.action_place(name.removeprefix("place:"))
+        else:
             self.screen.query_one(f"#{name}").focus()
 
 

@@ -38,7 +38,7 @@ class Command:
             show=bool(self.footer),
             tooltip=self.help,
             id=self.id,
-            priority=not self.letter and self.key != "escape",
+            priority=not self.letter and self.key not in ("escape", "enter"),
         )
 
 
@@ -76,6 +76,51 @@ BACK = Command("studio.back", "escape", "back", "Back to the prompt", "Focus the
 
 STUDIO = (GENERATE, CANCEL, RETRY, WHY, COPY, REMIX, FRESH_ENGINE, BACK)
 
+PULL = Command(
+    "models.pull", "enter", "open", "Pull, or show what is here",
+    "Files, bytes, disk and licence first; then it is fetched in the background.",
+    footer="pull or show",
+)  # fmt: skip
+RECOMMENDED = Command(
+    "models.recommended", "P", "recommended", "Pull the recommended set",
+    "What is worth its disk on this machine: the list, the reasons and the total first.",
+    footer="recommended", letter=True,
+)  # fmt: skip
+PAUSE = Command(
+    "models.pause", "p", "pause", "Pause or resume the pull",
+    "Of the model under the cursor, else the one that runs; nothing that was fetched is lost.",
+    footer="pause", letter=True,
+)  # fmt: skip
+UNQUEUE = Command(
+    "models.cancel", "x", "unqueue", "Cancel this pull",
+    "Takes it out of the queue; what was fetched stays until d removes it.",
+    footer="cancel", letter=True,
+)  # fmt: skip
+DELETE = Command(
+    "models.delete", "d", "delete", "Delete the model",
+    "Says first what is freed and who else uses its files.", footer="delete", letter=True,
+)  # fmt: skip
+FIND = Command(
+    "models.find", "slash", "find", "Search the models",
+    "Words of name, family, licence or group; esc shows all again.", footer="find", letter=True,
+)  # fmt: skip
+COPY_PULL = Command(
+    "models.copy", "y", "copy_command", "Copy as a cems command",
+    "`cems pull NAME` of what is not here, `cems show NAME` of what is.",
+    footer="copy", letter=True,
+)  # fmt: skip
+LEAVE = Command("models.back", "escape", "back", "Back to the studio", "Pulls go on meanwhile.")
+
+MODELS = (PULL, RECOMMENDED, PAUSE, UNQUEUE, DELETE, FIND, COPY_PULL, GENERATE, LEAVE)
+
+TO_STUDIO = Command(
+    "app.studio", "f2", "place('studio')", "Studio", "Write a prompt, see its prices, draw it."
+)
+TO_MODELS = Command(
+    "app.models", "f3", "place('models')", "Models",
+    "What this machine can hold; pulling, pausing, deleting.",
+)  # fmt: skip
+
 JUMP = Command(
     "app.jump", "ctrl+o", "jump", "Jump to a part of the screen",
     "Shows a letter on every part; the letter focuses it.", footer="jump",
@@ -89,7 +134,10 @@ PALETTE = Command(
 )  # fmt: skip
 QUIT = Command("app.quit", "ctrl+q", "quit", "Quit", "Ends the engine, too.", footer="quit")
 
-APP = (PALETTE, HELP, JUMP, QUIT)
+APP = (PALETTE, HELP, JUMP, TO_STUDIO, TO_MODELS, QUIT)
+
+SCREENS = (STUDIO, MODELS)
+"""The commands of each screen: only those of one screen must not share a key."""
 
 
 def bindings(commands: Iterable[Command]) -> list[BindingType]:
@@ -105,6 +153,6 @@ def key_of(command: Command, app: object) -> str:
 
 def key_name(key: str) -> str:
     """A key as people write it: `ctrl+g`, `F1`, `esc`."""
-    if key == "escape":
-        return "esc"
+    if key in ("escape", "slash"):
+        return {"escape": "esc", "slash": "/"}[key]
     return key.upper() if len(key) <= 3 and key[:1] == "f" and key[1:].isdigit() else key

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import ceil, floor, log10
 
 from cems_tui.pricing import GIGABYTE
+from cems_tui.text import byte_count
 
 UNKNOWN = "—"
 
@@ -29,6 +30,11 @@ def gigabytes(count: int | None) -> str:
         return UNKNOWN
     size = count / GIGABYTE
     return f"{size:.{_digits(size, 2, least=1, most=3)}f} GB"
+
+
+def speed(bytes_per_second: float) -> str:
+    """`31.2 MB/s`."""
+    return f"{byte_count(int(bytes_per_second))}/s"
 
 
 def clock(value: float) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-from screens.commands import APP, STUDIO
+from screens.commands import APP, SCREENS, Command
 
 NEVER_BOUND = frozenset(
     f"ctrl+{letter}" for letter in "szijmba"
@@ -18,7 +18,7 @@ def problems(keys: Mapping[str, str]) -> list[str]:
     Args:
         keys: command id → key, or several keys with commas between them.
     """
-    commands = {command.id: command for command in (*APP, *STUDIO)}
+    commands = {command.id: command for screen in (APP, *SCREENS) for command in screen}
     found = []
     for name, given in keys.items():
         if name not in commands:
@@ -28,7 +28,15 @@ def problems(keys: Mapping[str, str]) -> list[str]:
         for key in _keys(given):
             if key in NEVER_BOUND:
                 found.append(f"{name} cannot be {key}: terminals keep it for themselves")
-    return [*found, *_conflicts({c.id: keys.get(c.id, c.key) for c in commands.values()})]
+    for screen in SCREENS:
+        told = _conflicts(_bound((*APP, *screen), keys))
+        found += [problem for problem in told if problem not in found]
+    return found
+
+
+def _bound(commands: Iterable[Command], keys: Mapping[str, str]) -> dict[str, str]:
+    """Each command's keys, the user's where there are any."""
+    return {command.id: keys.get(command.id, command.key) for command in commands}
 
 
 def _conflicts(bound: Mapping[str, str]) -> list[str]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from cems_tui.worker import EngineProcess, Session
 from screens.app import CemsApp
+from screens.library import ModelKeeper
 from screens.planner import PlannerFactory
 from screens.studio import StudioDefaults
 from screens.widgets.picture import ImageFactory
@@ -19,20 +20,24 @@ def run(
     planner_factory: PlannerFactory,
     defaults: StudioDefaults | None = None,
     pictures: str = "auto",
+    keeper: ModelKeeper | None = None,
 ) -> int:
     """Runs the app until the user quits; returns the exit code.
 
     `open_session` is called in the engine's process and must be picklable; `planner_factory` is
     called in this one, in a thread, and must not import torch. `pictures` is how the terminal is
-    to draw them: `auto` asks it, a key of WAYS is used as it is.
+    to draw them: `auto` asks it, a key of WAYS is used as it is. `keeper` knows the models; it is
+    asked in threads of this process and must not import torch either.
     """
     engine = EngineProcess(open_session)
     engine.start(
         open_now=False
     )  # before the terminal is taken over: later its file descriptors are gone
     try:
-        app = CemsApp(engine, planner_factory, prepare_terminal(pictures), defaults)
+        app = CemsApp(engine, planner_factory, prepare_terminal(pictures), defaults, keeper=keeper)
         app.run()
+        for line in app.parting_words():
+            print(line, file=sys.stderr)
         return app.return_code or 0
     finally:
         engine.close()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from textual.message import Message
 
 from cems_tui.events import Event, Request, Step
+from cems_tui.library import Library
+from cems_tui.models.pull_queue import Told
 
 
 @dataclass
@@ -45,3 +47,56 @@ class FreshEngineAsked(Message):
 
     requests: tuple[Request, ...]
     """What the fresh engine is to work on, oldest first."""
+
+
+@dataclass
+class PlaceAsked(Message):
+    """The user wants to see another screen."""
+
+    place: str
+
+
+@dataclass
+class PullsTold(Message):
+    """The queue of pulls changed, or its running pull went on."""
+
+    told: Told
+
+    def can_replace(self, message: Message) -> bool:
+        """A newer one says all that this one does, unless a model came with this one."""
+        return isinstance(message, PullsTold) and self.told.installed is None
+
+
+@dataclass
+class LibraryRead(Message):
+    """The models were read, or could not be."""
+
+    library: Library | None
+    error: tuple[str, str] | None = None
+
+
+@dataclass
+class PullAsked(Message):
+    """The user wants these models, and has agreed to their licences or not."""
+
+    models: tuple[str, ...]
+    agreed: bool
+
+
+@dataclass
+class PauseAsked(Message):
+    """The user wants this pull to stand still."""
+
+    model: str
+
+
+@dataclass
+class UnqueueAsked(Message):
+    """The user no longer wants this pull."""
+
+    model: str
+
+
+@dataclass
+class ModelsChanged(Message):
+    """What is installed is another: whoever showed it before asks again."""

@@ -78,6 +78,9 @@ class StudioScreen(Screen[None]):
     totals: var[SessionTotals] = var(SessionTotals())
     pinned: var[str | None] = var(None)
     in_distribution: var[bool | None] = var(None)
+    holds: var[str] = var("")
+    """What this machine can hold, and where to see it; empty until that is known."""
+
     now = var(0.0)
 
     @dataclass
@@ -115,7 +118,7 @@ class StudioScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         studio = StudioScreen
-        yield StatusLine("Studio").data_bind(totals=studio.totals)
+        yield StatusLine("studio").data_bind(totals=studio.totals)
         with Container(id="body"):
             with Container(id="left"):
                 yield PromptBox().data_bind(in_distribution=studio.in_distribution)
@@ -126,13 +129,19 @@ class StudioScreen(Screen[None]):
                 yield ProgressLine().data_bind(
                     work=studio.under_way, made=studio.made, now=studio.now
                 )
-            yield PicturePane(self._new_image).data_bind(generation=studio.generation)
+            yield PicturePane(self._new_image).data_bind(
+                generation=studio.generation, holds=studio.holds
+            )
         yield KeyLine()
 
     def on_mount(self) -> None:
         self._ticking = self.set_interval(REFRESH_SECONDS, self._tick, pause=True)
 
     # --- the live price card ---------------------------------------------------------------
+
+    def reconsider(self) -> None:
+        """Asks the planner again: what there is to choose from has changed."""
+        self._reconsider()
 
     @on(PromptBox.Edited)
     @on(TradeoffDial.Turned)

@@ -65,6 +65,8 @@ class PicturePane(Vertical, can_focus=True):
         problem: str = ""
 
     generation: reactive[Generation | None] = reactive(None, init=False)
+    holds: reactive[str] = reactive("", init=False)
+    """A second line where there is no picture yet."""
 
     def __init__(self, new_image: ImageFactory, id: str = "picture") -> None:
         super().__init__(id=id)
@@ -72,13 +74,20 @@ class PicturePane(Vertical, can_focus=True):
         self.border_title = "Picture"
 
     def compose(self) -> ComposeResult:
-        key = key_of(GENERATE, self.app)
-        yield Static(f"{key} {EMPTY}", id="picture-empty", markup=False)
+        yield Static(self._empty(), id="picture-empty", markup=False)
         with Vertical(id="picture-frame"):
             image = self._new_image()
             image.add_class("picture-image")
             yield image
         yield Static("", id="picture-facts", markup=False)
+
+    def _empty(self) -> str:
+        words = f"{key_of(GENERATE, self.app)} {EMPTY}"
+        return f"{words}\n{self.holds}" if self.holds else words
+
+    def watch_holds(self) -> None:
+        if self.generation is None:
+            self.query_one("#picture-empty", Static).update(self._empty())
 
     def watch_generation(self, generation: Generation | None) -> None:
         if generation is None:

@@ -1,34 +1,71 @@
-"""The line at the top: where one is, and what the session cost so far."""
+"""The line at the top: where one is, where one can go, and what should be known there."""
 
 from __future__ import annotations
 
+from textual import events
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from screens.messages import PlaceAsked
 from screens.totals import SessionTotals
+
+PLACES = {"studio": "Studio", "models": "Models"}
+"""The screens one can go to, by the name that asks for them."""
+
+_BRAND = " cems "
 
 
 class StatusLine(Widget):
-    """`cems  Studio` at the left, the session's totals at the right."""
+    """`cems  Studio  Models` at the left, the session's totals or the screen's words at the right.
+
+    The places can be clicked.
+    """
 
     totals: reactive[SessionTotals] = reactive(SessionTotals())
+    told: reactive[str | None] = reactive(None)
+    """What stands at the right in the place of the totals."""
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, places: tuple[str, ...] = tuple(PLACES)) -> None:
         super().__init__(id="status")
         self._place = place
+        self._places = places
+
+    def columns(self) -> dict[str, tuple[int, int]]:
+        """Where each place stands: its first column, and the one after its last."""
+        found, column = {}, len(_BRAND) + 2
+        for place in self._places:
+            found[place] = (column, column + len(PLACES[place]))
+            column += len(PLACES[place]) + 2
+        return found
 
     def render(self) -> Content:
         width = self.content_size.width
-        left = Content.assemble((" cems ", "bold reverse $quality"), (f"  {self._place}", "bold"))
+        left = Content.styled(_BRAND, "bold reverse $quality")
+        for place in self._places:
+            style = "bold underline" if place == self._place else "$muted"
+            left += Content("  ") + Content.styled(PLACES[place], style)
+        room = width - left.cell_length - 2
+        right = self._right(room)
+        return left.pad_right(max(2, width - left.cell_length - right.cell_length)) + right
+
+    def _right(self, room: int) -> Content:
+        if self.told is not None:
+            parts = self.told.split(" · ")
+            while len(" · ".join(parts)) > room and len(parts) > 1:
+                parts.pop()
+            return Content.styled(" · ".join(parts), "$muted")
         parts = self.totals.parts()
         text = " · ".join(parts)
         versus = f" {self.totals.versus()}"
-        room = width - left.cell_length - 2
         if self.totals.saved is not None and len(text) + len(versus) <= room and len(parts) == 3:
             text += versus
         while len(text) > room and len(parts) > 1:
             parts.pop()
             text = " · ".join(parts)
-        right = Content.styled(text, "$cost" if self.totals.pictures else "$muted")
-        return left.pad_right(max(2, width - left.cell_length - len(text))) + right
+        return Content.styled(text, "$cost" if self.totals.pictures else "$muted")
+
+    def on_click(self, event: events.Click) -> None:
+        for place, (start, end) in self.columns().items():
+            if start <= event.x < end and place != self._place:
+                self.post_message(PlaceAsked(place))
