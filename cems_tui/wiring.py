@@ -87,7 +87,9 @@ def weight_budget(chosen: settings.Settings) -> int:
     """Bytes that weights may hold on this machine's device, as the user configured it."""
     from cems_tui.generation.device import probe, weight_budget_bytes
 
-    return weight_budget_bytes(probe(), float(chosen["device.budget_mb"]))
+    return weight_budget_bytes(
+        probe(), float(chosen["device.budget_mb"]), int(float(chosen["device.leave_gb"]) * 1e9)
+    )
 
 
 def router_folders() -> tuple[Path, ...]:
