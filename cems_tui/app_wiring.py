@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from cems_tui import paths, wiring
+from cems_tui import catalog, paths, wiring
+from cems_tui.catalog.stamp import stamp
 from cems_tui.errors import CemsError
 from cems_tui.events import Event, Request
 from cems_tui.generation.cost_model import CostModel
@@ -17,9 +18,12 @@ from cems_tui.routing.explanation import Explanation
 
 
 class AppPlanner:
-    """The live price card's planner: torch-free, and up to date with what the engine measured."""
+    """The live price card's planner: torch-free, and up to date with what the engine measured and
+    with what was pulled or removed, by this process or another.
+    """
 
     def __init__(self) -> None:
+        self._stock = stamp()
         self._planner = self._build()
         self._seen = _changes(paths.current().database)
 
@@ -29,6 +33,9 @@ class AppPlanner:
         Raises:
             CemsError: as `Planner.decide`.
         """
+        if (stock := stamp()) != self._stock:
+            self._stock = stock
+            self._planner.restock(catalog.current())
         changes = _changes(paths.current().database)
         if changes != self._seen:
             self._seen = changes
@@ -78,15 +85,20 @@ class AppSession:
         self._name = session_name
         self._stack = ExitStack()
         self._engine: wiring.Engine | None = None
+        self._stock = stamp()
 
     def run(
         self, request: Request, emit: Callable[[Event], None], stop: Callable[[], bool]
     ) -> None:
         """One picture, as `Session.run`; a failure is recorded before it is raised."""
         if self._engine is None:
+            self._stock = stamp()
             self._engine = self._stack.enter_context(
                 wiring.open_engine(session_name=self._name, kind="app")
             )
+        elif (stock := stamp()) != self._stock:
+            self._stock = stock
+            self._engine.planner.restock(catalog.current())
         try:
             self._engine.session.run(request, emit, stop)
         except CemsError as error:

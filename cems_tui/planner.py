@@ -84,6 +84,10 @@ class Planner:
         """Price with another cost model from now on."""
         self._cost_model = cost_model
 
+    def restock(self, catalog: Catalog) -> None:
+        """Choose among another catalog's functions from now on: something was pulled or removed."""
+        self.catalog = catalog
+
     def default_router(self) -> Checkpoint | None:
         """The router that is asked when nobody names one, over the installed functions."""
         return self._named_or_default(None, [f.name for f in self.catalog.installed()])

@@ -22,6 +22,7 @@ from cems_tui import paths
 from cems_tui.errors import CemsError
 from cems_tui.events import Event, Failed, Request
 from cems_tui.library import Library, Resident
+from cems_tui.models.pull_queue import Told
 from cems_tui.models.pulls import Pulls
 from cems_tui.text import counted, visible
 from cems_tui.worker import EngineLost, EngineReady
@@ -216,8 +217,11 @@ class CemsApp(App[None], inherit_bindings=False):
         if self._keeper is None:
             return
         self._pulling = self._keeper.pulling()
-        self._pulling.listen(lambda told: self.post_message(PullsTold(told)) and None)
+        self._pulling.listen(self._tell_pulls)
         self._read_models(self._keeper)
+
+    def _tell_pulls(self, told: Told) -> None:
+        self.post_message(PullsTold(told))
 
     @work(thread=True, group="library", exit_on_error=False)
     def _reread_models(self) -> None:

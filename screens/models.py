@@ -36,7 +36,7 @@ from screens.messages import (
 )
 from screens.model_dialogs import Answer, PullQuestion, Question, recommended_question
 from screens.widgets.device import DeviceBar
-from screens.widgets.facts import FactSheet
+from screens.widgets.facts import Fact, FactSheet
 from screens.widgets.keys import KeyLine
 from screens.widgets.pulls import PullsLine
 from screens.widgets.shelf import ModelShelf
@@ -333,7 +333,7 @@ class ModelsScreen(Screen[None]):
             title = visible(str(error))
             self.notify(error.hint, title=title, severity="warning", markup=False)
 
-    def _sheet(self, facts: ModelFacts) -> list[model_facts.Fact]:
+    def _sheet(self, facts: ModelFacts) -> list[Fact]:
         pull = self.pulls.of(facts.name)
         return model_facts.model(facts, pull, key_of(PAUSE, self.app))
 

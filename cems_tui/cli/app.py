@@ -18,6 +18,7 @@ def open_app() -> int:
         raise UsageError(
             "the app needs a terminal, and this is a pipe", "In a script use `cems generate`."
         )
+    from cems_tui.app_models import AppKeeper
     from cems_tui.app_wiring import AppPlanner, OpenSession
     from cems_tui.wiring import open_planner_settings
     from screens.main import run
@@ -34,4 +35,5 @@ def open_app() -> int:
             keys=settings.keys,
         ),
         settings["app.image"],
+        AppKeeper(),
     )
