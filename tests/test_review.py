@@ -291,8 +291,12 @@ def run():
 cems_tui.cli.main = run
 sys.exit(entry.main())
 """
+    (tmp_path / "swallowing.py").write_text(script)
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, env=environment(tmp_path), timeout=60
+        [sys.executable, "-m", "swallowing"],
+        capture_output=True,
+        env={**environment(tmp_path), "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+        timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, b"")
 
