@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cems_tui import catalog, holding_wiring, model_wiring, paths, wiring
+from cems_tui import catalog, holding_wiring, model_wiring, paths, resident_wiring, wiring
 from cems_tui.errors import UsageError
 from cems_tui.generation.function import Footprint, GenerationFunction, Model
-from cems_tui.library import FunctionFacts, Group, Library, ModelFacts, Recommended
+from cems_tui.library import (
+    FunctionFacts,
+    Group,
+    Library,
+    ModelFacts,
+    Part,
+    Recommended,
+    Resident,
+)
 from cems_tui.models.background import Stop
 from cems_tui.models.earning import verdict
 from cems_tui.models.events import Installed, ModelEvent, Planned
@@ -50,6 +58,19 @@ class AppKeeper:
             drawn = {stats.function: stats.pictures for stats in store.stats().functions}
         return _Reading.of(planner, drawn).library()
 
+    def resident(self) -> Resident:
+        """What is on the device now, by component, whichever process holds it."""
+        there = resident_wiring.read_resident()
+        if there is None:
+            return Resident()
+        components: dict[str, Part] = {}
+        for model in there.models:
+            for content, size in model.weights.items():
+                name = model.names.get(content, "weights")
+                components.setdefault(content, Part(f"{model.model} {name}", size))
+        parts = sorted(components.values(), key=lambda part: -part.bytes)
+        return Resident(frozenset(model.model for model in there.models), tuple(parts))
+
     def plans(self, model: str) -> Sequence[Planned]:
         """What pulling it would fetch; raises as `Assembler.plans`."""
         return model_wiring.puller(_unheard, lambda question: False).plans(Wish(model))
@@ -59,8 +80,11 @@ class AppKeeper:
         return model_wiring.plan_removal(model)
 
     def remove(self, model: str) -> Removal:
-        """Remove it; raises as `model_wiring.remove_model`."""
-        return model_wiring.remove_model(model)
+        """Remove it, from the device too; raises as `model_wiring.remove_model`."""
+        removal = model_wiring.remove_model(model)
+        if model in self.resident().models:
+            resident_wiring.ask_to_free(model)
+        return removal
 
     def pulling(self) -> PullQueue:
         """The queue of pulls, with what an earlier run left."""

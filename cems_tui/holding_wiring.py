@@ -6,7 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from cems_tui import paths
+from cems_tui import paths, resident_wiring
 from cems_tui.generation.function import Expected, Footprint, Model
 from cems_tui.models.evidence import Evidence, read_evidence
 from cems_tui.models.fitting import Room, scaled
@@ -51,6 +51,9 @@ def room_here(chosen: Settings) -> Room:
     from cems_tui.generation.device import probe, weight_budget_bytes
 
     device = probe()
+    there = resident_wiring.read_resident()
+    ours = there.total_bytes if there is not None and there.device == device.kind else 0
+    device = replace(device, free_bytes=min(device.total_bytes, device.free_bytes + ours))
     leave = int(float(chosen["device.leave_gb"]) * 1e9)
     return Room(
         kind=device.kind,

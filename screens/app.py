@@ -92,6 +92,12 @@ class CemsApp(App[None], inherit_bindings=False):
 
         problem: str = ""
 
+    @dataclass
+    class ResidentRead(Message):
+        """What is on the device."""
+
+        resident: Resident
+
     def __init__(
         self,
         engine: Engine,
@@ -297,12 +303,20 @@ class CemsApp(App[None], inherit_bindings=False):
     @on(EngineEvent)
     def _tell_resident(self, message: EngineEvent) -> None:
         """The models screen shows what the engine holds."""
-        if self._models is None:
-            return
         if isinstance(message.event, EngineReady):
-            self._models.resident = Resident(message.event.resident)
-        elif isinstance(message.event, EngineLost):
+            self._read_resident()
+        elif isinstance(message.event, EngineLost) and self._models is not None:
             self._models.resident = None
+
+    @work(thread=True, group="resident", exit_on_error=False)
+    def _read_resident(self) -> None:
+        if self._keeper is not None:
+            self.post_message(self.ResidentRead(self._keeper.resident()))
+
+    @on(ResidentRead)
+    def _show_resident(self, message: ResidentRead) -> None:
+        if self._models is not None:
+            self._models.resident = message.resident
 
     def on_unmount(self) -> None:
         """What is being pulled is paused: the next start goes on with it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from cems_tui.library import Library
+from cems_tui.library import Library, Resident
 from cems_tui.models.events import Planned
 from cems_tui.models.pull_queue import Told
 from cems_tui.models.pulls import Pulls
@@ -38,6 +38,10 @@ class ModelKeeper(Protocol):
         Raises:
             CemsError: the catalog or the database cannot be read.
         """
+        ...
+
+    def resident(self) -> Resident:
+        """What is on the device now, whichever process holds it."""
         ...
 
     def plans(self, model: str) -> Sequence[Planned]:

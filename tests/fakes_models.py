@@ -9,7 +9,7 @@ from typing import Any
 
 from cems_tui.errors import CemsError
 from cems_tui.generation.function import Footprint, GenerationFunction, Model
-from cems_tui.library import FunctionFacts, Group, Library, ModelFacts, Recommended
+from cems_tui.library import FunctionFacts, Group, Library, ModelFacts, Recommended, Resident
 from cems_tui.models.events import Planned, PlannedFile
 from cems_tui.models.pull_queue import Told
 from cems_tui.models.pulls import Pull, Pulls
@@ -226,11 +226,15 @@ class FakeKeeper:
         self.removals: dict[str, Removal | CemsError] = {}
         self.removed: list[str] = []
         self.queue = FakePulling(pulls)
+        self.held = Resident()
 
     def read(self) -> Library:
         if self.error is not None:
             raise self.error
         return self.library
+
+    def resident(self) -> Resident:
+        return self.held
 
     def plans(self, model: str) -> Sequence[Planned]:
         answer = self.planned.get(model, plan(model))
