@@ -278,6 +278,8 @@ class CemsApp(App[None], inherit_bindings=False):
             title = f"{visible(told.installed.model)} is installed"
             self.notify(f"{functions} to draw with", title=title, markup=False)
             self.post_message(ModelsChanged())
+        elif len(told.pulls.pulls) < len(before.pulls):
+            self._reread_models()  # one was cancelled: what it fetched is told in its row
 
     @on(ModelsChanged)
     def _restock(self) -> None:

@@ -217,11 +217,12 @@ def _licence(facts: ModelFacts) -> str:
 
 
 def _function(one: FunctionFacts, first: bool) -> Fact:
-    parts = [visible(one.function.name), f"{one.function.width}×{one.function.height}"]
+    parts = [visible(one.function.name)]
     if one.seconds is not None:
         measured = one.provenance == "measured"
         where = "measured here" if measured else one.provenance
         parts.append(f"{'' if measured else '~'}{figures.seconds(one.seconds)} {where}")
+    parts.append(f"{one.function.width}×{one.function.height}")
     if one.cost_usd is not None:
         parts.append(figures.per_thousand(one.cost_usd))
     if one.drawn:

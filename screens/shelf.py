@@ -176,8 +176,12 @@ def _columns(models: Sequence[ModelFacts], pulls: Pulls) -> dict[str, Column]:
 
 
 def _gigabytes(values: Sequence[int | None], guessed: Sequence[bool]) -> tuple[str, ...]:
+    """Two decimals at most; what would be nothing in them is said to be less than the last."""
     shown = [None if value is None else value / GIGABYTE for value in values]
-    return tuple(figures.column(shown, guessed, least=1, most=2))
+    cells = figures.column(shown, guessed, least=1, most=2)
+    told = [f"{cell[:-4]}<0.01" if cell[-5:] in (" 0.00", "~0.00") else cell for cell in cells]
+    width = max(map(len, told), default=0)
+    return tuple(cell.rjust(width) for cell in told)
 
 
 def _licence(facts: ModelFacts) -> str:
