@@ -79,7 +79,7 @@ STUDIO = (GENERATE, CANCEL, RETRY, WHY, COPY, REMIX, FRESH_ENGINE, BACK)
 PULL = Command(
     "models.pull", "enter", "open", "Pull, or show what is here",
     "Files, bytes, disk and licence first; then it is fetched in the background.",
-    footer="pull or show",
+    footer="open",
 )  # fmt: skip
 RECOMMENDED = Command(
     "models.recommended", "P", "recommended", "Pull the recommended set",
@@ -89,7 +89,7 @@ RECOMMENDED = Command(
 PAUSE = Command(
     "models.pause", "p", "pause", "Pause or resume the pull",
     "Of the model under the cursor, else the one that runs; nothing that was fetched is lost.",
-    footer="pause", letter=True,
+    footer="pause/resume", letter=True,
 )  # fmt: skip
 UNQUEUE = Command(
     "models.cancel", "x", "unqueue", "Cancel this pull",
