@@ -174,14 +174,15 @@ class _Reading:
         )
         disk, estimated = self._disk(model, left, holding.download_bytes)
         drawn = sum(one.drawn for one in functions)
+        measured = _measured(functions)
         earned = verdict(gain, disk, drawn, sum(self.drawn.values())) if model.installed else ()
         return ModelFacts(
             model=model,
             group=_group(holding, drawing=bool(functions)),
             reason=holding.reason,
             functions=functions,
-            memory_bytes=_memory(footprint),
-            memory_estimated=footprint.provenance != "measured",
+            memory_bytes=_memory(footprint) if measured is None else measured,
+            memory_estimated=measured is None and footprint.provenance != "measured",
             disk_bytes=disk,
             disk_estimated=estimated,
             adds="" if gain is None else gain.cell,
@@ -248,6 +249,12 @@ def _memory(footprint: Footprint) -> int | None:
     if footprint.weights_bytes is None:
         return None
     return footprint.weights_bytes + (footprint.activation_bytes or 0)
+
+
+def _measured(functions: Sequence[FunctionFacts]) -> int | None:
+    """The most that a picture took here; None where none was drawn."""
+    taken = [one.memory_bytes for one in functions if one.provenance == "measured"]
+    return max((size for size in taken if size is not None), default=None)
 
 
 def _device(survey: Survey) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ from textual.content import Content
 from textual.message import Message
 from textual.screen import ModalScreen, Screen
 
-from cems_tui import paths
 from cems_tui.errors import CemsError
 from cems_tui.events import Event, Failed, Request
 from cems_tui.library import Library, Resident
@@ -28,6 +26,7 @@ from cems_tui.text import counted, visible
 from cems_tui.worker import EngineLost, EngineReady
 from screens import commands, model_facts
 from screens.dialogs import JumpDialog, TextDialog, help_facts
+from screens.failing import log_traceback
 from screens.keymap import problems
 from screens.library import ModelKeeper, Pulling
 from screens.messages import (
@@ -127,6 +126,8 @@ class CemsApp(App[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         self._rebind()
+        if self._models is not None:
+            self.install_screen(self._models, "models")  # so that leaving it keeps it
         self._pump()
         # what the session imports takes seconds of the processor; the first paint comes first
         self.call_after_refresh(self._engine.open)
@@ -147,7 +148,7 @@ class CemsApp(App[None], inherit_bindings=False):
         """What an unforeseen error leaves in the terminal: two lines; the log has the rest."""
         error = self._exception
         text = " ".join(f"{type(error).__name__}: {error}".split())
-        self.panic(Text(f"cems: the app failed: {visible(text)}\n{_log(error)}"))
+        self.panic(Text(f"cems: the app failed: {visible(text)}\n{log_traceback(error)}"))
 
     def _rebind(self) -> None:
         """Follows the user's keys if they can be followed; else says why not."""
@@ -242,7 +243,7 @@ class CemsApp(App[None], inherit_bindings=False):
         except Exception as error:
             # the studio must go on whatever a disk or a driver does; its words stand in the list
             text = f"the models cannot be listed: {type(error).__name__}: {error}"
-            read = LibraryRead(None, (text, _log(error)))
+            read = LibraryRead(None, (text, log_traceback(error)))
         self.post_message(read)
 
     @on(LibraryRead)
@@ -328,9 +329,10 @@ class CemsApp(App[None], inherit_bindings=False):
 
     def parting_words(self) -> list[str]:
         """What is left unfinished, for the terminal the app gives back."""
+        keys = [commands.key_of(command, self) for command in (commands.TO_MODELS, commands.PAUSE)]
         return [
-            f"{visible(pull.model)}: {model_facts.pull_words(pull, 'p')}; `cems` goes on with it "
-            f"(F3, p), `cems pull {visible(pull.model)}` too"
+            f"{visible(pull.model)}: {model_facts.pull_words(pull, keys[1])} in `cems` ({keys[0]})"
+            f"; `cems pull {visible(pull.model)}` goes on, too"
             for pull in self._pulls.paused
         ]
 
@@ -383,15 +385,3 @@ class CemsApp(App[None], inherit_bindings=False):
             self.action_place(name.removeprefix("place:"))
         else:
             self.screen.query_one(f"#{name}").focus()
-
-
-def _log(error: BaseException | None) -> str:
-    """Appends the traceback to the log; returns the line that says where it is."""
-    file = paths.current().log_file
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("a", encoding="utf-8") as log:
-            traceback.print_exception(error, file=log)
-    except OSError as problem:
-        return f"The log cannot be written ({problem}); start `cems` again."
-    return f"The details are in {file}; start `cems` again."

@@ -114,10 +114,10 @@ LEAVE = Command("models.back", "escape", "back", "Back to the studio", "Pulls go
 MODELS = (PULL, RECOMMENDED, PAUSE, UNQUEUE, DELETE, FIND, COPY_PULL, GENERATE, LEAVE)
 
 TO_STUDIO = Command(
-    "app.studio", "f2", "place('studio')", "Studio", "Write a prompt, see its prices, draw it."
+    "app.studio", "f3", "place('studio')", "Studio", "Write a prompt, see its prices, draw it."
 )
 TO_MODELS = Command(
-    "app.models", "f3", "place('models')", "Models",
+    "app.models", "f4", "place('models')", "Models",
     "What this machine can hold; pulling, pausing, deleting.",
 )  # fmt: skip
 

@@ -20,10 +20,16 @@ def test_the_keys_the_app_comes_with_conflict_with_nothing() -> None:
         ({"studio.generate": "ctrl+s"}, "terminals keep it"),
         ({"studio.generate": "ctrl+q"}, "ctrl+q is the key of"),
         ({"studio.generat": "f2"}, "did you mean studio.generate?"),
+        ({"models.pause": "x"}, "x is the key of models.pause and models.cancel"),
+        ({"models.recommended": "f1"}, "f1 is the key of"),
     ],
 )
 def test_a_key_that_cannot_be_is_told(keys: dict[str, str], told: str) -> None:
     assert any(told in problem for problem in problems(keys))
+
+
+def test_two_screens_may_use_the_same_letter() -> None:
+    assert problems({"models.delete": "w", "studio.retry": "p"}) == []
 
 
 def test_config_validate_reports_conflicts_of_keys(tmp_path: Path) -> None:

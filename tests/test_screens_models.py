@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
 
 from cems_tui import catalog
 from cems_tui.app_models import AppKeeper
@@ -63,7 +62,7 @@ async def open_models(pilot: Pilot[None], model: str = "") -> CemsApp:
     app = pilot.app
     assert isinstance(app, CemsApp)
     await until(pilot, lambda: app._library)
-    await pilot.press("f3")
+    await pilot.press("f4")
     await until(pilot, lambda: isinstance(app.screen, ModelsScreen) and app.screen.library)
     await until(pilot, lambda: app.focused is shelf_of(app))
     if model:
@@ -125,7 +124,8 @@ async def test_a_search_narrows_the_list_and_esc_leads_back_step_by_step() -> No
     async with app.run_test(size=(80, 24)) as pilot:
         await open_models(pilot)
         await pilot.press("slash", *"turbo nc")
-        assert isinstance(app.focused, Input)
+        assert app.focused is not None
+        assert app.focused.id == "find"
         await until(pilot, lambda: [f.name for f in shelf_of(app).shown] == ["sdxl-turbo"])
         await pilot.press("enter")
         assert app.focused is shelf_of(app)
@@ -163,7 +163,7 @@ async def test_a_list_that_cannot_be_read_says_why_in_its_place() -> None:
     keeper.error = UsageError("the ledger [/x] is newer", "Upgrade this one.")
     app = make_app(keeper=keeper)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("f3")
+        await pilot.press("f4")
         await until(pilot, lambda: "✗ the ledger [/x] is newer" in screen_text(pilot))
         assert "Upgrade this one." in screen_text(pilot)
 
@@ -196,7 +196,7 @@ async def test_the_app_still_opens_on_the_prompt_and_says_what_the_machine_can_h
         await pilot.pause()
         assert app.screen is studio(app)
         assert isinstance(app.focused, PromptBox)
-        assert "this machine can hold 8 of 11 models · F3 Models" in screen_text(pilot)
+        assert "this machine can hold 8 of 11 models · F4 Models" in screen_text(pilot)
 
 
 async def test_ctrl_o_and_a_letter_lead_to_the_models_and_to_the_studio() -> None:
@@ -211,6 +211,19 @@ async def test_ctrl_o_and_a_letter_lead_to_the_models_and_to_the_studio() -> Non
         await until(pilot, lambda: isinstance(app.screen, JumpDialog))
         await pilot.press("s")
         await until(pilot, lambda: app.screen is studio(app))
+
+
+async def test_one_can_go_there_and_back_as_often_as_one_likes() -> None:
+    app = make_app(keeper=FakeKeeper())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_models(pilot, "sd-turbo")
+        for _ in range(2):
+            await pilot.press("f3")
+            await until(pilot, lambda: app.screen is studio(app))
+            await pilot.press("f4")
+            await until(pilot, lambda: isinstance(app.screen, ModelsScreen))
+            assert shelf_of(app).model == "sd-turbo"
+        assert "sd-turbo" in screen_text(pilot)
 
 
 async def test_the_tabs_can_be_clicked() -> None:
@@ -236,13 +249,13 @@ async def test_the_palette_leads_there() -> None:
         await until(pilot, lambda: isinstance(app.screen, ModelsScreen))
 
 
-async def test_f3_does_not_go_past_a_dialog() -> None:
+async def test_f4_does_not_go_past_a_dialog() -> None:
     app = make_app(keeper=FakeKeeper())
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app._library)
         await pilot.press("f1")
         await until(pilot, lambda: isinstance(app.screen, TextDialog))
-        await pilot.press("f3")
+        await pilot.press("f4")
         assert isinstance(app.screen, TextDialog)
 
 
@@ -372,7 +385,7 @@ async def test_pulls_go_on_while_another_screen_is_open_and_failures_are_told_th
         failed = under_way().failing("sdxl-turbo", "no room [/x] is left", "Free some space.")
         keeper.queue.tell(failed)
         await until(pilot, lambda: "no room [/x] is left" in told(app))
-        await pilot.press("f3")
+        await pilot.press("f4")
         await until(pilot, lambda: "✗ no room [/x] is left" in screen_text(pilot))
         assert "enter tries again." in screen_text(pilot)
 

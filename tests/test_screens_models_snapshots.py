@@ -37,7 +37,7 @@ async def read(pilot: Pilot[None]) -> None:
     app = pilot.app
     assert isinstance(app, CemsApp)
     await until(pilot, lambda: app._library)
-    await pilot.press("f3")
+    await pilot.press("f4")
     await until(pilot, lambda: app.screen.query(ModelShelf) and app.focused)
 
 

@@ -15,7 +15,7 @@ from cems_tui.routing.decision import Policy
 from cems_tui.worker import EngineLost, EngineReady, Started
 from screens import figures, receipt
 from screens.card import BAR_CELLS, card, short_name, why
-from screens.commands import APP, PALETTE, STUDIO, Command
+from screens.commands import APP, PALETTE, SCREENS, Command
 from screens.jobs import Work
 from screens.totals import SessionTotals
 from screens.widgets.keys import ALWAYS, fitting
@@ -216,8 +216,11 @@ def test_every_candidate_is_in_the_decisions_receipt() -> None:
     assert "not installed" in words
 
 
-def test_no_two_commands_share_a_key_and_none_takes_a_terminals_key() -> None:
-    commands: tuple[Command, ...] = (*STUDIO, *APP)
+@pytest.mark.parametrize("screen", SCREENS)
+def test_no_two_commands_of_a_screen_share_a_key_and_none_takes_a_terminals_key(
+    screen: tuple[Command, ...],
+) -> None:
+    commands: tuple[Command, ...] = (*screen, *APP)
     keys = [command.key for command in commands]
     assert len(set(keys)) == len(keys)
     assert len({command.id for command in commands}) == len(commands)
