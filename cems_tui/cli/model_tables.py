@@ -73,7 +73,7 @@ def _size(row: dict[str, Any]) -> str:
 
 def _licence(row: dict[str, Any]) -> str:
     flags = [flag for flag in ("gated", "noncommercial") if row[flag]]
-    return row["licence"] + (f" [{', '.join(flags)}]" if flags else "")
+    return f"{row['licence']} [{', '.join(flags)}]" if flags else str(row["licence"])
 
 
 def print_model(row: dict[str, Any], prices: Sequence[str]) -> None:
