@@ -112,6 +112,7 @@ class CemsApp(App[None], inherit_bindings=False):
         self._pulling: Pulling | None = None
         self._library: Library | None = None
         self._pulls = Pulls()
+        self._engine_told = False
         self._models = ModelsScreen(keeper) if keeper is not None else None
         self.register_theme(THEME)
         self.theme = THEME.name
@@ -234,6 +235,8 @@ class CemsApp(App[None], inherit_bindings=False):
     def _reread_models(self) -> None:
         if self._keeper is not None:
             self._read_models(self._keeper)
+            if self._engine_told:
+                self.post_message(self.ResidentRead(self._keeper.resident()))
 
     def _read_models(self, keeper: ModelKeeper) -> None:
         try:
@@ -307,6 +310,7 @@ class CemsApp(App[None], inherit_bindings=False):
     def _tell_resident(self, message: EngineEvent) -> None:
         """The models screen shows what the engine holds."""
         if isinstance(message.event, EngineReady):
+            self._engine_told = True
             self._read_resident()
         elif isinstance(message.event, EngineLost) and self._models is not None:
             self._models.resident = None
@@ -356,6 +360,7 @@ class CemsApp(App[None], inherit_bindings=False):
                 self.pop_screen()
         elif self.screen is not wanted:
             self.push_screen(wanted)
+            self._reread_models()  # pictures were measured meanwhile, others pulled or hold models
 
     def action_help(self) -> None:
         if not isinstance(self.screen, ModalScreen):
