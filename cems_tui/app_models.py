@@ -63,11 +63,13 @@ class AppKeeper:
         there = resident_wiring.read_resident()
         if there is None:
             return Resident()
+        alone = len(there.models) == 1
         components: dict[str, Part] = {}
         for model in there.models:
             for content, size in model.weights.items():
                 name = model.names.get(content, "weights")
-                components.setdefault(content, Part(f"{model.model} {name}", size))
+                told = name if alone else f"{model.model} {name}"
+                components.setdefault(content, Part(told, size))
         parts = sorted(components.values(), key=lambda part: -part.bytes)
         return Resident(frozenset(model.model for model in there.models), tuple(parts))
 

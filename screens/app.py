@@ -333,10 +333,10 @@ class CemsApp(App[None], inherit_bindings=False):
 
     def parting_words(self) -> list[str]:
         """What is left unfinished, for the terminal the app gives back."""
-        keys = [commands.key_of(command, self) for command in (commands.TO_MODELS, commands.PAUSE)]
+        where, how = (commands.key_of(c, self) for c in (commands.TO_MODELS, commands.PAUSE))
         return [
-            f"{visible(pull.model)}: {model_facts.pull_words(pull, keys[1])} in `cems` ({keys[0]})"
-            f"; `cems pull {visible(pull.model)}` goes on, too"
+            f"{visible(pull.model)}: {model_facts.paused_words(pull)}; "
+            f"`cems` ({where}, {how}) or `cems pull {visible(pull.model)}` goes on"
             for pull in self._pulls.paused
         ]
 

@@ -65,7 +65,7 @@ def pull_words(pull: Pull, key: str) -> str:
         case "waiting":
             return "waits for the one before it"
         case "paused":
-            return f"paused{share or ' before it began'}, {key} resumes"
+            return f"{paused_words(pull)}, {key} resumes"
         case "failed":
             return " · ".join(visible(text) for text in (pull.note, pull.hint) if text)
         case "asking":
@@ -80,6 +80,12 @@ def pull_words(pull: Pull, key: str) -> str:
     if pull.note:
         parts.append(visible(pull.note))
     return " · ".join(parts)
+
+
+def paused_words(pull: Pull) -> str:
+    """`paused at 41 %`."""
+    at = "before it began" if pull.share is None else f"at {figures.percent(pull.share)}"
+    return f"paused {at}"
 
 
 def of_bytes(done: int, total: int) -> str:

@@ -10,7 +10,6 @@ from textual.widget import Widget
 from cems_tui.library import Library, Resident
 from cems_tui.pricing import GIGABYTE
 from cems_tui.text import byte_count, one_line, visible
-from screens import figures
 
 BAR_CELLS = (12, 40)
 """The narrowest and the widest bar."""
@@ -58,7 +57,9 @@ class DeviceBar(Widget):
     def _bar(self, name: str, resident: Resident, budget: int | None, width: int) -> Content:
         held = resident.bytes
         of = held if budget is None else max(held, budget)
-        told = byte_count(held) if budget is None else f"{held / GIGABYTE:.2g} of {_gb(budget)}"
+        told = (
+            byte_count(held) if budget is None else f"{held / GIGABYTE:.2g} of {byte_count(budget)}"
+        )
         name = one_line(name, 24)
         least, most = BAR_CELLS
         cells = max(least, min(most, width - len(name) - len(told) - 8))
@@ -76,7 +77,7 @@ class DeviceBar(Widget):
         """Each component with its bytes; those without room are counted."""
         made = Content("")
         for number, part in enumerate(resident.parts):
-            text = f"{visible(part.name)} {figures.gigabytes(part.bytes)}"
+            text = f"{visible(part.name)} {byte_count(part.bytes)}"
             piece = Content.styled("■ ", STYLES[number % len(STYLES)]) + Content(text)
             more = len(resident.parts) - number
             tail = f"  +{more} more"
@@ -84,7 +85,3 @@ class DeviceBar(Widget):
                 return made + Content.styled(tail, "$muted")
             made = made + Content("  " if number else "") + piece
         return made
-
-
-def _gb(count: int) -> str:
-    return figures.gigabytes(count)

@@ -25,7 +25,8 @@ class ModelShelf(Widget, can_focus=True):
     HELP = (
         "One line a model: ● is on the device, ○ is installed, ⇣ can be pulled. Sizes are decimal "
         "gigabytes, ~ is estimated; ◇G is gated (accept its conditions on the Hub first), NC is "
-        "noncommercial. `adds` is the most it would add to what is here by the CEMS scores. "
+        "noncommercial. `adds` is the most it would add to what is here by the CEMS scores, or its "
+        "own score where nothing scored is here. "
         "enter pulls what is not here and shows what is."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
