@@ -41,8 +41,8 @@ def model(facts: ModelFacts, pull: Pull | None, key: str) -> list[Fact]:
         found.append(Fact("commit", facts.revision[:12]))
     if facts.model.path is not None:
         found.append(Fact("path", str(facts.model.path)))
-    found += _files(facts.files)
-    return found
+    files = [f"{visible(path)} · {byte_count(size)}" for path, size in facts.files]
+    return [*found, *(Fact("" if number else "files", text) for number, text in enumerate(files))]
 
 
 def size(facts: ModelFacts) -> str:
@@ -120,7 +120,12 @@ def planned(facts: ModelFacts | None, plans: Sequence[Planned]) -> list[Fact]:
         found.append(Fact("gives", visible(", ".join(names))))
     notes = [note for plan in plans for note in plan.notes]
     found += [Fact("note", visible(note), "$warning") for note in notes]
-    return [*found, *_files([(file.path, file.bytes) for plan in plans for file in plan.files])]
+    files = [file for plan in plans for file in plan.files]
+    found += [
+        Fact("" if number else "files", f"{byte_count(file.bytes):>10}  {visible(file.path)}")
+        for number, file in enumerate(files)
+    ]
+    return found
 
 
 def asks(plan: Planned) -> bool:
@@ -234,10 +239,3 @@ def _function(one: FunctionFacts, first: bool) -> Fact:
     if one.drawn:
         parts.append(counted(one.drawn, "picture") + " here")
     return Fact("draws" if first else "", " · ".join(parts))
-
-
-def _files(files: Sequence[tuple[str, int]]) -> list[Fact]:
-    return [
-        Fact("files" if number == 0 else "", f"{byte_count(size):>10}  {visible(path)}")
-        for number, (path, size) in enumerate(files)
-    ]
