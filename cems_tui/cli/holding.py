@@ -7,19 +7,14 @@ from typing import TYPE_CHECKING, Any
 from cems_tui.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from cems_tui.models.fitting import Verdict
     from cems_tui.models.holding import Holding, Survey
     from cems_tui.models.recommending import Recommendation
 
-COLUMNS = ("holds", "fetch", "adds")
-"""The headings of `cells`."""
-
-LEGEND = (
-    "holds: whole, in parts (offload) or not   fetch: GB   adds: CEMS score, ≤ with routing   "
-    "★ recommended"
-)
+LEGEND = "held here: whole, in parts, no   adds: CEMS score, or ≤+ by routing   ★ recommended"
+"""What the cells of a table of models mean."""
 
 _WORDS: dict[Verdict, str] = {
     "fits": "whole",
@@ -29,24 +24,20 @@ _WORDS: dict[Verdict, str] = {
 }
 
 
-def cells(holding: Holding | None) -> tuple[str, str, str]:
-    """Whether the machine holds a model, gigabytes to fetch, what it would add: for a table."""
-    if holding is None:
-        return "—", "—", "—"
-    star = "★" if holding.recommended is not None else ""
-    size = holding.download_bytes
-    fetch = "—" if size is None or holding.model.installed else f"{size / 1e9:.1f}"
-    adds = "—" if holding.gain is None else holding.gain.cell
-    return f"{_WORDS[holding.verdict]}{star}", fetch, adds
+def held(row: Mapping[str, Any]) -> str:
+    """How this machine holds a model of `ls --json`, in a word; a star where it is recommended."""
+    verdict: Verdict = row["verdict"]
+    return _WORDS[verdict] + (" ★" if row["recommended"] is not None else "")
 
 
-def row(holding: Holding | None) -> dict[str, Any]:
-    """The same as keys of `ls --json`."""
+def keys(holding: Holding | None) -> dict[str, Any]:
+    """What this machine makes of a model, as keys of `ls --json`."""
     gain = None if holding is None else holding.gain
     return {
         "verdict": "unknown" if holding is None else holding.verdict,
         "verdict_reason": None if holding is None else holding.reason,
         "download_bytes": None if holding is None else holding.download_bytes,
+        "adds": None if gain is None else gain.cell,
         "gain": None
         if gain is None
         else {
@@ -56,6 +47,7 @@ def row(holding: Holding | None) -> dict[str, Any]:
             "best_single": gain.single,
             "routed_at_most": gain.routed,
             "wins": gain.wins,
+            "sentence": gain.sentence,
         },
         "recommended": None if holding is None else holding.recommended,
     }
