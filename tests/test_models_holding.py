@@ -109,3 +109,32 @@ def test_memory_left_to_others_is_not_offered(
     paths.ensure(file.parent)
     file.write_text("[device]\nleave_gb = 12\n")
     assert "flux-2-klein-4b" not in inside("pull", "--recommended", "--dry-run", "-q").out
+
+
+def test_every_line_of_ls_fits_80_columns_and_no_name_is_cut(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_gpu(monkeypatch, 12)
+    monkeypatch.setattr("cems_tui.cli.output.PIPE_WIDTH", 80)
+    lines = inside("ls").out.splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= 80
+    names = inside("ls", "-q").out.split()
+    assert set(names) <= {line.split()[1] for line in lines if len(line.split()) > 1}
+    [row] = [line for line in lines if line.split()[1:2] == ["sd-turbo"]]
+    assert "whole ★" in row
+    assert "1.24" in row
+
+
+def test_ls_shows_what_fits_and_json_says_why(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_gpu(monkeypatch, 6)
+    rows = {row["model"]: row for row in inside("ls", "--json").document}
+    assert rows["sd-turbo"]["verdict"] == "fits"
+    assert rows["sd-turbo"]["gain"]["alone"] == pytest.approx(1.238, abs=1e-3)
+    assert rows["flux-schnell"]["verdict"] == "does not fit"
+    assert "33.7 GB" in rows["flux-schnell"]["verdict_reason"]
+    assert rows["sdxl"]["gain"] is None
+    shown = inside("ls", "--fits", "-q").out.split()
+    assert shown == [name for name, row in rows.items() if row["verdict"] == "fits"]
+    assert "does not fit" in inside("show", "flux-schnell").out

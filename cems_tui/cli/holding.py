@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cems_tui.models.holding import Holding, Survey
     from cems_tui.models.recommending import Recommendation
 
-LEGEND = "held here: whole, in parts, no   adds: CEMS score, or ≤+ by routing   ★ recommended"
+LEGEND = "held: whole, in parts, no   adds: CEMS score, ≤+ by routing   ★ recommended"
 """What the cells of a table of models mean."""
 
 _WORDS: dict[Verdict, str] = {

@@ -24,7 +24,7 @@ _FACTS = (
     "bytes",
     "digest",
 )
-_HEADINGS = ("", "model", "size", "held here", "adds", "functions", "licence")
+_HEADINGS = ("", "model", "size", "held", "adds", "functions", "licence")
 _LEAST_LICENCE = 8
 """Characters of a licence that are shown in any terminal."""
 
@@ -49,7 +49,7 @@ def print_models(rows: Sequence[dict[str, Any]], total_bytes: int) -> None:
         lines += [("",) * len(_HEADINGS), ("", "support models", "", "", "", "role", "")]
     lines += [_cells(row, row["role"] or "") for row in helping]
     console = output.console()
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for name in _HEADINGS:
         table.add_column(name, justify="right" if name in ("size", "adds") else "left")
     for line in _one_line_each(lines, console.width):
