@@ -168,18 +168,10 @@ class Session:
             )
             for text in picture.notes:
                 emit(Note(request_id, text))
-            held = lease.pipeline.weight_bytes
-            drawn = Drawn(
-                function=function,
-                job=job,
-                picture=picture,
-                load_seconds=lease.load_seconds,
-                load_bytes=lease.load_bytes,
-                memory_bytes=held + (picture.extra_bytes or 0),
-                started=started,
-            )
+            held = lease.pipeline.weight_bytes + (picture.extra_bytes or 0)
+            load = lease.load_seconds, lease.load_bytes
         self.tend()
-        return drawn
+        return Drawn(function, job, picture, *load, memory_bytes=held, started=started)
 
     def scores(
         self, drawn: Drawn, prompt: str

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cems_tui.cli import options as o
-from cems_tui.errors import GenerationError, UnknownName
+from cems_tui.errors import UnknownName
 
 if TYPE_CHECKING:
     from cems_tui.generation.function import Catalog
@@ -58,7 +58,7 @@ def stop(
     freed = False
     if found is not None:
         resident_wiring.ask_to_free(model)
-        freed = not found.in_use and _left(model)
+        freed = _left(model)
     row = {
         "model": model,
         "resident": found is not None,
@@ -98,25 +98,15 @@ def _find(model: str, there: Presence | None) -> Present | None:
 
 
 def _left(model: str) -> bool:
-    """Whether the model leaves in time; False when a picture is begun with it meanwhile.
-
-    Raises:
-        GenerationError: the process that holds it does not answer.
-    """
+    """Whether the model leaves now; False when its process draws a picture, or is busy else."""
     from time import monotonic, sleep
 
     from cems_tui import resident_wiring
 
     end = monotonic() + ANSWER_SECONDS
-    while (found := _find(model, there := resident_wiring.read_resident())) is not None:
-        if found.in_use:
+    while (there := resident_wiring.read_resident()) is not None and _find(model, there):
+        if any(one.in_use for one in there.models) or monotonic() > end:
             return False
-        if monotonic() > end:
-            pid = "" if there is None else f" {there.pid}"
-            raise GenerationError(
-                f"process{pid} did not free {model} within {ANSWER_SECONDS:g} s",
-                "It is told, and frees it when its current work ends; `cems ps` shows when.",
-            )
         sleep(POLL_SECONDS)
     return True
 
@@ -130,7 +120,8 @@ def _told(row: dict[str, Any]) -> str:
     size = byte_count(row["bytes"])
     if row["freed"]:
         return f"{model} is freed in process {row['pid']}: {size}"
-    return f"{model} is in use in process {row['pid']}: its {size} are freed after this picture"
+    what = "after its picture" if row["in_use"] else "when its current work ends"
+    return f"process {row['pid']} frees {model}, {size}, {what}"
 
 
 def _row(model: Present, there: Presence, catalog: Catalog) -> dict[str, Any]:

@@ -110,13 +110,13 @@ class Hold:
         """
         if not self.held:
             self._lock.acquire(wait_seconds)
-            self._file.unlink(missing_ok=True)
+            self._forget()
             self.asked()
 
     def release(self) -> None:
         """Give the device back; does nothing when it is not held."""
         if self.held:
-            self._file.unlink(missing_ok=True)
+            self._forget()
             self._lock.release()
 
     def publish(self, models: Sequence[Present]) -> None:
@@ -133,6 +133,13 @@ class Hold:
         except OSError as error:
             log.error("what is resident could not be told: %s", error)
 
+    def _forget(self) -> None:
+        """What is told goes; where it cannot, it is not believed once the lock is released."""
+        try:
+            self._file.unlink(missing_ok=True)
+        except OSError as error:
+            log.error("%s cannot be removed: %s", self._file.name, error)
+
     def asked(self) -> frozenset[str]:
         """The models that others asked to be freed since the last call."""
         asked = set()
@@ -141,7 +148,10 @@ class Hold:
                 asked.add(str(json.loads(request.read_text("utf-8"))["model"]))
             except (OSError, ValueError, KeyError, TypeError):
                 log.error("a request to free a model could not be read: %s", request.name)
-            request.unlink(missing_ok=True)
+            try:
+                request.unlink(missing_ok=True)
+            except OSError as error:
+                log.error("a request to free a model cannot be removed: %s", error)
         return frozenset(asked)
 
     def due(self, models: Sequence[Present], now: float) -> frozenset[str]:

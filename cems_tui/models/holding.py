@@ -29,6 +29,9 @@ class Holding:
     recommended: str | None
     """Why it is worth pulling here, in one sentence; None when it is not recommended."""
 
+    draws: bool = True
+    """Whether it draws pictures; scorers and text towers do not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Survey:
@@ -40,12 +43,12 @@ class Survey:
 
     @property
     def sentence(self) -> str:
-        """How many of the models there are this machine holds; those that draw count."""
-        drawing = [one for one in self.holdings if one.verdict != "unknown"]
+        """How many of the models that draw this machine holds."""
+        drawing = [one for one in self.holdings if one.draws]
         whole = sum(one.verdict == "fits" for one in drawing)
         parts = sum(one.verdict == "fits with offload" for one in drawing)
         more = f", {parts} more part by part" if parts else ""
-        return f"this machine can hold {whole} of {len(self.holdings)} models{more}"
+        return f"this machine can hold {whole} of {len(drawing)} models{more}"
 
     def of(self, model: str) -> Holding | None:
         """The holding of the model of that name."""
@@ -81,6 +84,7 @@ def survey(
             download_bytes=one.model.footprint.download_bytes,
             gain=evidence.gain(one.functions, _others(candidates, one)),
             recommended=reasons.get(one.model.name),
+            draws=bool(one.functions),
         )
         for one in candidates
     )

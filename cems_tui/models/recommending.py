@@ -113,25 +113,52 @@ def _installed(candidates: Sequence[Candidate]) -> frozenset[str]:
 def _with_evidence(
     able: Sequence[Candidate], installed: frozenset[str], evidence: Evidence, left: int
 ) -> list[Pick]:
-    """Greedily the most gain per downloaded byte; of equals the first by name."""
-    there, waiting = set(installed), list(able)
-    picks: list[Pick] = []
-    while True:
-        before = evidence.oracle(there)
-        gains = [
-            (evidence.oracle(there.union(one.functions)) - before, one)
-            for one in waiting
-            if (one.model.footprint.download_bytes or 0) <= left
-        ]
-        worth = [(gain, one) for gain, one in gains if gain >= LEAST_GAIN]
-        if not worth:
-            return picks
-        gain, chosen = min(worth, key=lambda pair: (-_per_byte(*pair), pair[1].model.name))
-        size = chosen.model.footprint.download_bytes or 0
-        picks.append(_scored_pick(chosen, gain, size, evidence, there))
-        there.update(chosen.functions)
-        waiting.remove(chosen)
-        left -= size
+    """Greedily the most gain per downloaded byte, without what a later one makes needless."""
+    chosen: list[Candidate] = []
+    while one := _next(able, chosen, installed, evidence, left):
+        chosen.append(one)
+        left -= one.model.footprint.download_bytes or 0
+    for one in list(chosen):
+        rest = [other for other in chosen if other is not one]
+        if _gain(one, rest, installed, evidence) < LEAST_GAIN:
+            chosen = rest
+    return [
+        _scored_pick(one, chosen[:place], installed, evidence) for place, one in enumerate(chosen)
+    ]
+
+
+def _next(
+    able: Sequence[Candidate],
+    chosen: Sequence[Candidate],
+    installed: frozenset[str],
+    evidence: Evidence,
+    left: int,
+) -> Candidate | None:
+    """Which of those that fit the disk adds most per byte, of equals the first by name."""
+    gains = [
+        (_gain(one, chosen, installed, evidence), one)
+        for one in able
+        if one not in chosen and (one.model.footprint.download_bytes or 0) <= left
+    ]
+    worth = [(gain, one) for gain, one in gains if gain >= LEAST_GAIN]
+    if not worth:
+        return None
+    return min(worth, key=lambda pair: (-_per_byte(*pair), pair[1].model.name))[1]
+
+
+def _gain(
+    candidate: Candidate,
+    beside: Sequence[Candidate],
+    installed: frozenset[str],
+    evidence: Evidence,
+) -> float:
+    """What a model adds to those beside it and to what is installed."""
+    there = _functions(beside) | installed
+    return evidence.oracle(there.union(candidate.functions)) - evidence.oracle(there)
+
+
+def _functions(candidates: Sequence[Candidate]) -> frozenset[str]:
+    return frozenset(name for one in candidates for name in one.functions)
 
 
 def _per_byte(gain: float, candidate: Candidate) -> float:
@@ -139,15 +166,20 @@ def _per_byte(gain: float, candidate: Candidate) -> float:
 
 
 def _scored_pick(
-    candidate: Candidate, gain: float, size: int, evidence: Evidence, there: set[str]
+    candidate: Candidate,
+    beside: Sequence[Candidate],
+    installed: frozenset[str],
+    evidence: Evidence,
 ) -> Pick:
-    said = evidence.gain(candidate.functions, there)
+    gain = _gain(candidate, beside, installed, evidence)
+    said = evidence.gain(candidate.functions, _functions(beside) | installed)
     first = said is None or said.routed is None
     value = (
         f"scores {gain:.2f} above the least of CEMS's models"
         if first
         else f"adds at most {gain:.2f} with routing"
     )
+    size = candidate.model.footprint.download_bytes or 0
     return Pick(
         model=candidate.model.name,
         download_bytes=size,
