@@ -21,9 +21,13 @@ def with_user_models(shipped: Catalog, ledger: Ledger) -> Catalog:
     """The shipped catalog with its pulled models installed, then the user's own models."""
     models = shipped.models()
     functions: list[GenerationFunction] = []
-    for name, model in models.items():
-        functions += _shipped(shipped, model, ledger.entries.get(name), ledger)
     others: list[Model] = []
+    for name, shipped_model in models.items():
+        model = _pulled(shipped_model, ledger.entries.get(name), ledger)
+        drawing = _shipped(shipped, model, ledger.entries.get(name))
+        functions += drawing
+        if not drawing:
+            others.append(model)
     for entry in ledger.entries.values():
         if entry.name in models or (entry.removed and ledger.present(entry) is None):
             continue
@@ -34,15 +38,18 @@ def with_user_models(shipped: Catalog, ledger: Ledger) -> Catalog:
     return Catalog(functions, others)
 
 
-def _shipped(
-    shipped: Catalog, model: Model, entry: Entry | None, ledger: Ledger
-) -> list[GenerationFunction]:
-    """A shipped model's functions, and those for more steps that the user asked for."""
-    functions = shipped.of_model(model.name)
+def _pulled(model: Model, entry: Entry | None, ledger: Ledger) -> Model:
+    """A shipped model, where the user pulled it: installed."""
     if entry is None or model.installed:
+        return model
+    return replace(model, path=ledger.present(entry), digest=entry.digest)
+
+
+def _shipped(shipped: Catalog, model: Model, entry: Entry | None) -> list[GenerationFunction]:
+    """A shipped model's functions, and those for more steps that the user asked for."""
+    functions = [replace(function, model=model) for function in shipped.of_model(model.name)]
+    if entry is None or not functions:
         return functions
-    model = replace(model, path=ledger.present(entry), digest=entry.digest)
-    functions = [replace(function, model=model) for function in functions]
     there = {function.steps for function in functions}
     first = functions[0]
     return functions + [
@@ -62,6 +69,7 @@ def _function(
         width=entry.width or (like.width if like else _SIDE),
         height=entry.height or (like.height if like else _SIDE),
         scheduler=like.scheduler if like else None,
+        clip_skip=like.clip_skip if like else None,
     )
 
 

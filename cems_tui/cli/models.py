@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cems_tui.cli import options as o
-from cems_tui.errors import UnknownName
+from cems_tui.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
     from cems_tui.generation.function import Catalog, Expected, GenerationFunction, Model
@@ -81,9 +81,12 @@ def _model(catalog: Catalog, name: str) -> Model:
         return models[name]
     if name in catalog:
         return catalog[name].model
-    for model in models.values():
-        if model.source == name:
-            return model
+    same = [model for model in models.values() if model.source == name]
+    if len(same) > 1:
+        names = ", ".join(model.name for model in same)
+        raise UsageError(f"{name} holds several models: {names}", "Name the one that is meant.")
+    if same:
+        return same[0]
     raise UnknownName.of("model", name, [*models, *catalog])
 
 

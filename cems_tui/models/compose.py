@@ -10,9 +10,10 @@ from pathlib import Path
 
 from cems_tui.digest import file_digest
 from cems_tui.errors import WeightsError
+from cems_tui.generation.families import family_of_class
 from cems_tui.models import install
 from cems_tui.models.files import storage
-from cems_tui.models.inspect import family_of, read_json
+from cems_tui.models.inspect import read_json
 from cems_tui.models.ledger import Entry, Ledger, PinnedFile
 from cems_tui.models.plan import INDEX
 
@@ -59,7 +60,7 @@ def compose(
             files=tuple(pinned),
             folder=ledger.relative(target),
             pipeline=pipeline,
-            family=family_of(pipeline),
+            family=family_of_class(pipeline),
             licence=licence,
             steps=old.steps,
             guidance=old.guidance,
