@@ -258,6 +258,49 @@ sys.exit(main())
     assert done.stderr.decode().startswith("error: interrupted\n hint: ")
 
 
+def test_ctrl_c_after_the_work_is_done_changes_nothing(tmp_path: Path) -> None:
+    script = """
+import atexit, os, signal, sys
+from cems_tui.__main__ import main
+atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))
+sys.argv = ["cems", "--version"]
+sys.exit(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, env=environment(tmp_path), timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"cems ")
+
+
+def test_ctrl_c_that_a_library_swallowed_while_importing_keeps_the_exit_code(
+    tmp_path: Path,
+) -> None:
+    script = """
+import os, signal, sys
+import cems_tui.__main__ as entry
+import cems_tui.cli
+def run():
+    from cems_tui.interrupts import catch_interrupts
+    catch_interrupts()
+    try:
+        exec("import os, signal; os.kill(os.getpid(), signal.SIGINT); [0 for _ in range(10**5)]")
+    except KeyboardInterrupt:
+        pass
+    return 0
+cems_tui.cli.main = run
+sys.exit(entry.main())
+"""
+    (tmp_path / "swallowing.py").write_text(script)
+    done = subprocess.run(
+        [sys.executable, "-m", "swallowing"],
+        capture_output=True,
+        env={**environment(tmp_path), "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 COMMAND = re.compile(r"`cems((?: [a-z-]+)*)")
 
 
