@@ -253,8 +253,9 @@ class Puller:
         self, found: Found, files: tuple[PinnedFile, ...], snapshot: Path | None
     ) -> tuple[PinnedFile, ...]:
         partial = found.places.partial
-        for file in files if snapshot is not None else ():
-            install.link(snapshot / file.path, partial / file.path)
+        if snapshot is not None:
+            for file in files:
+                install.link(snapshot / file.path, partial / file.path)
         converter = refuse_without(self.converter, found.target.name)
         return kept_as_safetensors(partial, files, converter)
 
