@@ -129,7 +129,10 @@ def _line_up(planner: Planner, metrics: Sequence[str], *, pack_pictures: bool) -
     return line_up(
         metrics,
         pack_pictures=pack_pictures,
-        named={metric: planner.settings[f"quality.{metric}"] for metric in ("nima", "clip")},
+        named={
+            "nima": planner.settings["quality.nima"],
+            "clip": planner.settings["quality.clip"],
+        },
         installed=lambda name: _Weights.of(name, ledger) is not None,
         pack_scorers=all(pack.folder(f"scorers/{name}") for name in ("nima", "clip")),
     )

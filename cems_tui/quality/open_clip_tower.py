@@ -50,7 +50,7 @@ class OpenClipTower:
         # In half precision open_clip keeps its layer norms in float32; inputs are as the patches.
         self._dtype = next(p for p in self._model.visual.parameters() if p.dim() == 4).dtype
         self.weight_bytes = module_bytes(self._model)
-        self.scale = float(self._model.logit_scale.exp())
+        self.scale = float(self._model.logit_scale.detach().exp())
 
     def see(self, images: Sequence[Image]) -> Any:
         """Unit vectors of pictures."""
@@ -132,12 +132,13 @@ def _load_model(folder: Path, device: str, *, quick_gelu: bool) -> tuple[Any, An
 def _tokenizer(folder: Path, model: Any, *, own_words: bool) -> Any:
     """Prompts → lists of ids, padded and cut to the text tower's context."""
     if model.vocab_size == BUNDLED_WORDS and not own_words:
-        return _bundled(model.context_length)
+        return bundled_tokenizer(model.context_length)
     tokenizer = _own_tokenizer(folder, model)
     return lambda prompts: [tokenizer.encode(prompt).ids for prompt in prompts]
 
 
-def _bundled(context_length: int) -> Any:
+def bundled_tokenizer(context_length: int) -> Any:
+    """Prompts → lists of ids of CLIP's own vocabulary, padded with 0 and cut, the end kept."""
     from open_clip.tokenizer import SimpleTokenizer
 
     tokenizer = SimpleTokenizer(context_length=context_length)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 PICTURES_FILE = "preprocessor_config.json"
+_WORDS_FILES = ("tokenizer.json", "vocab.json")
+
+Words = Callable[[Sequence[str]], tuple[Any, Any]]
+"""Prompts to (prompts, context) tensors of ids and of the mask over them."""
 
 
 class TransformersTower:
@@ -33,7 +37,7 @@ class TransformersTower:
         self._words = _load_tokenizer(folder, self._model.config.text_config)
         self._prepare = _load_preparation(folder, self._model.config.vision_config)
         self.weight_bytes = module_bytes(self._model)
-        self.scale = float(self._model.logit_scale.float().exp())
+        self.scale = float(self._model.logit_scale.detach().float().exp())
 
     def see(self, images: Sequence[Image]) -> Any:
         """Unit vectors of pictures."""
@@ -113,15 +117,17 @@ def _load_preparation(folder: Path, config: Any) -> Any:
         raise WeightsError(f"{folder / PICTURES_FILE} cannot be read: {brief(error)}") from error
 
 
-def _load_tokenizer(folder: Path, config: Any) -> Any:
+def _load_tokenizer(folder: Path, config: Any) -> Words:
     """Prompts → ids and mask, cut to the context, the end kept."""
+    if not any((folder / name).is_file() for name in _WORDS_FILES):
+        return _bundled_words(folder, config)
     from transformers import CLIPTokenizer
 
     try:
         tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:
         raise WeightsError(f"the tokenizer in {folder} cannot be read: {brief(error)}") from error
-    # An empty folder gives a tokenizer of two tokens, and no error.
+    # What is missing of its vocabulary is no error to transformers: every word is then the end.
     if len(tokenizer) != config.vocab_size:
         raise WeightsError(
             f"the tokenizer in {folder} knows {len(tokenizer):,} tokens, and the text tower "
@@ -138,5 +144,22 @@ def _load_tokenizer(folder: Path, config: Any) -> Any:
             return_tensors="pt",
         )
         return said.input_ids, said.attention_mask
+
+    return read
+
+
+def _bundled_words(folder: Path, config: Any) -> Words:
+    """CLIP's own vocabulary, for a folder that brings none."""
+    import torch
+
+    from cems_tui.quality.open_clip_tower import BUNDLED_WORDS, bundled_tokenizer
+
+    if config.vocab_size != BUNDLED_WORDS:
+        raise WeightsError(f"the tokenizer of the text tower in {folder} is missing")
+    tokenize = bundled_tokenizer(config.max_position_embeddings)
+
+    def read(prompts: Sequence[str]) -> tuple[Any, Any]:
+        ids = torch.tensor(tokenize(prompts))
+        return ids, (ids != 0).long()
 
     return read
