@@ -138,7 +138,7 @@ def evaluate(
     truth, predicted = np.asarray(truth, np.float64), np.asarray(predicted, np.float64)
     order_cost = np.zeros(truth.shape[1]) if cost is None else np.asarray(cost, np.float64)
     picks = choices(predicted, order_cost, 0.0)
-    weights = _resampled(len(truth), resamples, seed)
+    weights = resampled(len(truth), resamples, seed)
     difference, gap = _against_best_single(truth, picks, weights)
     curve = sweep(truth, predicted, order_cost) if cost is not None else None
     recovered, gain = (
@@ -161,14 +161,14 @@ def evaluate(
     )
 
 
-def _resampled(prompts: int, resamples: int, seed: int) -> Matrix:
+def resampled(prompts: int, resamples: int, seed: int) -> Matrix:
     """Weights (B + 1, N) of the prompts: the first row the sample itself, then resamples."""
     random = np.random.default_rng(seed)
     drawn = random.multinomial(prompts, np.full(prompts, 1.0 / prompts), size=resamples)
     return np.concatenate([np.ones((1, prompts)), drawn]) / prompts
 
 
-def _interval(values: Matrix) -> Interval:
+def percentile_interval(values: Matrix) -> Interval:
     """The first value with the 2.5 and 97.5 percentiles of the others.
 
     What is only rounding (1e-9 and less) is 0: a router that always picks the best single
@@ -190,8 +190,8 @@ def _against_best_single(
     difference = weights @ (truth[np.arange(len(truth)), picks] - best)
     headroom = weights @ (truth.max(axis=1) - best)
     usable = headroom > 1e-12
-    gap = _interval(difference[usable] / headroom[usable]) if usable[0] else None
-    return _interval(difference), gap
+    gap = percentile_interval(difference[usable] / headroom[usable]) if usable[0] else None
+    return percentile_interval(difference), gap
 
 
 def _areas(
@@ -206,8 +206,8 @@ def _areas(
     router = _mean_area(sweep(truth, predicted, cost), weights, grid, zero)
     oracle = _mean_area(sweep(truth, truth, cost), weights, grid, zero)
     usable = oracle > 1e-12
-    recovered = _interval(router[usable] / oracle[usable]) if usable[0] else None
-    return recovered, _interval(router)
+    recovered = percentile_interval(router[usable] / oracle[usable]) if usable[0] else None
+    return recovered, percentile_interval(router)
 
 
 def _mean_area(one: Sweep, weights: Matrix, grid: Matrix, zero: Matrix) -> Matrix:

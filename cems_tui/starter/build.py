@@ -191,18 +191,18 @@ class Build:
         return AmusedTraining(split, codes, book, path, plan, self.log, text)
 
     def turbo(self) -> None:
-        """The one-step model, from the averaged weights of the base."""
+        """The one-step model, from the averaged weights of the small model."""
         self.turbo_training().run(lambda: self.log("turbo saved"))
 
     def turbo_training(self) -> Any:
-        """The one-step model as its checkpoint has it, or as the base's networks at first."""
+        """The one-step model as its checkpoint has it, or as the small one's networks at first."""
         from cems_tui.starter.turbo import TurboTraining
 
         plan, path = self.recipe.turbo, self.checkpoint("turbo")
-        base = None if path.exists() else self.networks("base")
-        latents, width = self.work / "data" / "settled" / "latents.npy", self.recipe.width
+        start = None if path.exists() else self.networks("small")
+        latents, width = self.work / "data" / "settled" / "latents.npy", self.recipe.small_width
         split, basis = self.split("settled"), self.basis()
-        return TurboTraining(split, latents, basis, path, width, plan, self.log, base)
+        return TurboTraining(split, latents, basis, path, width, plan, self.log, start)
 
     def networks(self, name: str) -> tuple[Any, Any]:
         """Denoiser and text encoder of `base` or `small`, averaged, for another to start from."""

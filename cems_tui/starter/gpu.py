@@ -37,7 +37,8 @@ STEPS: dict[int, dict[str, float]] = {
     3: {"small": 0.25, "amused": 0.45, "turbo": 0.2},
 }
 """Step → its stages, with the share of the time left after the data that each may take."""
-NEEDS: dict[str, tuple[str, ...]] = {"amused": ("base",), "turbo": ("base",)}
+NEEDS: dict[str, tuple[str, ...]] = {"amused": ("base",)}
+"""Stage → those of earlier steps that it starts from; turbo starts from small, in its own step."""
 CLOSED_FORMS = ("basis.safetensors", "book.safetensors")
 LARGEST_FILE = 16 * 2**20
 BATCHES = {"decoder": 128, "vq": 128}

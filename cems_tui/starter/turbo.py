@@ -1,4 +1,4 @@
-"""The one-step model: the base's networks, taught to draw the whole picture from noise alone.
+"""The one-step model: the small networks, taught to draw the whole picture from noise alone.
 
 At the noisiest time v-prediction asks for minus the picture, and the best guess of it is the
 mean over all places where its things may stand: a blur. So the one-step model is taught one
@@ -28,7 +28,7 @@ NOISIEST = 999
 
 
 class TurboTraining:
-    """The student's networks, started from the base's, with their data and trainer."""
+    """The student's networks, started from the small model's, with their data and trainer."""
 
     def __init__(
         self,
@@ -39,15 +39,15 @@ class TurboTraining:
         width: int,
         plan: Plan,
         log: Log,
-        base: tuple[Any, Any] | None = None,
+        start: tuple[Any, Any] | None = None,
     ) -> None:
-        """`split` holds settled pictures; `base` the denoiser and text encoder to start from."""
+        """`split` holds settled pictures; `start` the denoiser and text encoder to start from."""
         torch.manual_seed(width)
         self.text: Any = make_text_encoder()
         self.unet: Any = make_denoiser(width)
-        if base is not None:
-            self.unet.load_state_dict(base[0].state_dict())
-            self.text.load_state_dict(base[1].state_dict())
+        if start is not None:
+            self.unet.load_state_dict(start[0].state_dict())
+            self.text.load_state_dict(start[1].state_dict())
         self.latents = torch.from_numpy(np.load(latents))
         self.batches = Batches(split, dropped=0.0)
         self.to_pixels = basis["decode"].to(plan.device)
