@@ -112,6 +112,12 @@ def entry_of(name: str) -> Entry | None:
     return Ledger.read(paths.current().models).entries.get(name)
 
 
+def can_draw(name: str) -> bool:
+    """Whether an installed model has a function that runs here."""
+    entry = entry_of(name)
+    return entry is not None and bool(entry.steps) and entry.family is not None
+
+
 def named(name: str, ledger: Ledger) -> Entry | str:
     """What is recorded of a model, by its name, function or ORG/REPO; the pack's models by name.
 

@@ -82,6 +82,22 @@ GENERATE = frozenset(
 
 VERIFIED = frozenset({"model", "path", "files", "bytes", "ok", "damaged"})
 
+MODEL = frozenset(
+    {
+        "model",
+        "installed",
+        "functions",
+        "family",
+        "role",
+        "licence",
+        "gated",
+        "noncommercial",
+        "source",
+        "bytes",
+        "footprint",
+    }
+)
+
 ROUTER = frozenset({"router", "kind", "metric", "functions", "prompts", "verdict", "in_use"})
 
 CARD = frozenset({"router", "summary", "verdict", "refusal", "functions", "training", "evaluation"})
@@ -185,11 +201,15 @@ ROWS: tuple[Row, ...] = (
     Row("generate size", ("generate", CAT, "--size", "64"), exit_code=2, shape="nothing"),
     Row("generate late", ("generate", CAT, "--timeout", "0", "-q"), 4, "nothing", draws=True),
     Row("generate over", ("generate", CAT, "--session-budget", "0"), 6, "nothing", draws=True),
-    Row("ls", ("ls", "--json"), shape="array", keys=frozenset({"model", "installed", "functions"})),
-    Row("show", ("show", "starter-base", "--json"), shape="object", keys=frozenset({"licence"})),
+    Row("ls", ("ls", "--json"), shape="array", keys=MODEL),
+    Row("ls table", ("ls",)),
+    Row("show", ("show", "starter-base", "--json"), shape="object", keys=MODEL | {"files"}),
+    Row("show a scorer", ("show", "nima", "--json"), shape="object", keys=MODEL | {"files"}),
+    Row("show one of several", ("show", "ByteDance/SDXL-Lightning"), 2, "nothing"),
     Row("show unknown", ("show", "starter-bass"), exit_code=2, shape="nothing"),
     Row("pull nothing known", ("pull", "sd-turbi"), exit_code=2, shape="nothing"),
     Row("pull the pack", ("pull", "starter-base"), exit_code=2, shape="nothing"),
+    Row("pull one of several", ("pull", "ByteDance/SDXL-Lightning"), 2, "nothing"),
     Row("pull offline", ("pull", "org/tiny", "--json"), exit_code=3, shape="nothing"),
     Row("pull a bad id", ("pull", "a/b/c"), exit_code=2, shape="nothing"),
     Row("pull bad steps", ("pull", "org/tiny", "--steps", "0"), exit_code=2, shape="nothing"),

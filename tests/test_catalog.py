@@ -214,6 +214,24 @@ def test_a_footprint_is_the_sum_of_the_counted_networks(name: str) -> None:
     assert footprint.largest_bytes == max(held)
 
 
+def test_a_footprint_counts_a_table_of_positions_and_a_decoder_that_runs_in_float32() -> None:
+    counted, models = _counted(), catalog.builtin().models()
+    encoders = (
+        "CLIP ViT-L/14 text encoder",
+        "OpenCLIP ViT-bigG/14 text encoder",
+        "T5 v1.1 XXL encoder",
+    )
+    networks = ("SD 3.5 medium transformer", "SD 3 and FLUX.1 autoencoder", *encoders)
+    positions = 384 * 384 * 1536
+    held = 2 * (sum(counted[network] for network in networks) + positions)
+    assert models["sd-3.5-medium"].footprint.weights_bytes == held
+    projected = counted["CLIP ViT-L/14 text encoder"] + 768 * 768
+    for side in (256, 512):
+        halves = counted[f"aMUSEd {side} transformer"] + projected
+        footprint = models[f"amused-{side}"].footprint
+        assert footprint.weights_bytes == 2 * halves + 4 * counted["aMUSEd decoder"]
+
+
 def test_sdxl_is_one_model_at_four_step_counts() -> None:
     functions = catalog.builtin().of_model("sdxl")
     assert [function.steps for function in functions] == [10, 25, 50, 100]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from cems_tui.generation.function import Catalog, GenerationFunction, Model
+from cems_tui.generation.function import Catalog, Footprint, GenerationFunction, Model
 from cems_tui.models.ledger import Entry, Ledger
+from cems_tui.models.target import is_noncommercial
 
 _NO_LICENCE = "not stated"
 _SUPPORT = "support"
@@ -83,4 +84,15 @@ def _model(entry: Entry, path: Path | None) -> Model:
         path=path,
         digest=entry.digest,
         summary="" if drawing else "a support model: it draws nothing itself",
+        footprint=_footprint(entry),
+        noncommercial=is_noncommercial(entry.licence),
+    )
+
+
+def _footprint(entry: Entry) -> Footprint:
+    """What its own files say; what a device holds of them depends on the device."""
+    if not entry.files:
+        return Footprint()
+    return Footprint(
+        download_bytes=entry.total_bytes, provenance="measured", source="the sizes of its files"
     )
