@@ -59,13 +59,11 @@ def require(planner: Planner, metrics: Sequence[str], functions: Sequence[str]) 
         planner, metrics, pack_pictures=all(name.startswith(RESERVED) for name in models)
     )
     if found.missing:
-        first = found.missing[0]
-        others = [name for one in found.missing for name in one.pull]
-        pull = " and ".join(f"`cems pull {name}`" for name in dict.fromkeys(others))
+        pull = " and ".join(dict.fromkeys(one.hint for one in found.missing))
         raise ModelMissing(
             f"{', '.join(one.metric for one in found.missing)} cannot be read: "
             "the weights are not installed",
-            f"{pull or first.hint} fetches them; --metrics chooses others.",
+            f"Run {pull}, or choose others with --metrics.",
         )
     if MIXED in metrics and mixed_ranges(planner, found) is None:
         raise UsageError(

@@ -297,7 +297,7 @@ def test_a_benchmark_of_a_metric_without_weights_is_refused_with_exit_code_3(hom
         scorer_wiring.require(planner_of(), ("nima", "aesthetic"), STARTER)
     assert caught.value.exit_code == 3
     assert "aesthetic cannot be read" in str(caught.value)
-    assert "`cems pull laion-aesthetic` and `cems pull clip-vit-l-14`" in caught.value.hint
+    assert "Run `cems pull laion-aesthetic` and `cems pull clip-vit-l-14`" in caught.value.hint
 
 
 def test_a_benchmark_of_the_pack_and_another_model_has_one_instrument_for_both(
@@ -348,3 +348,19 @@ def test_a_model_that_lost_a_file_is_not_installed(home: Path) -> None:
     (folder / "model.safetensors").unlink()
     with pytest.raises(ModelMissing):
         scorer_wiring.require(planner_of(nima="nima"), ("nima",), STARTER)
+
+
+@pytest.mark.slow
+def test_a_picture_s_sharpness_is_told_in_its_json(tmp_path: Path) -> None:
+    from cems_tui.quality.sharpness import SharpnessScorer
+    from tests.cems import cems
+
+    (tmp_path / "config.toml").write_text('[quality]\nmetrics = "sharpness"\n')
+    ran = cems("generate", "a red circle", "--seed", "3", "--json", home=tmp_path)
+    assert ran.code == 0
+    [told] = ran.lines
+    assert set(told["scores"]) == {"sharpness"}
+    assert told["scorers"]["sharpness"].startswith("laplacian-variance")
+    with Image.open(told["image"]) as image:
+        [value] = SharpnessScorer().score([image], ["a red circle"])
+    assert told["scores"]["sharpness"] == pytest.approx(value)

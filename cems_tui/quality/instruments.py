@@ -44,6 +44,9 @@ INSTRUMENTS = (
 )
 """Of several for a metric the first that is installed is taken."""
 
+_MEND_PACK = "`cems starter verify`"
+"""What helps where only the starter pack's own instrument would do."""
+
 METRICS = (*dict.fromkeys(one.metric for one in INSTRUMENTS), MIXED)
 
 
@@ -61,7 +64,7 @@ class Missing:
     @property
     def hint(self) -> str:
         """The commands that fetch what is missing."""
-        return " and ".join(f"`cems pull {name}`" for name in self.pull)
+        return " and ".join(f"`cems pull {name}`" for name in self.pull) or _MEND_PACK
 
 
 @dataclass(frozen=True, slots=True)
