@@ -438,6 +438,32 @@ def test_a_recorded_digest_is_taken_without_reading_the_file_again(clips: Path) 
     assert ClipScorer(clips / "open", name="x", digest="sha256:1").id == "x:sha256:1"
 
 
+def test_half_precision_reads_nearly_the_same(
+    clips: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on an accelerator; the weights are then half the bytes."""
+    import torch
+
+    wholes = {
+        "clip": ClipScorer(clips / "open", name="clip-vit-g-14"),
+        "pickscore": PickScorer(clips / "hf", name="pickscore"),
+    }
+    for room in ("open_clip_tower", "transformers_tower"):  # a CPU's half convolutions take minutes
+        monkeypatch.setattr(f"cems_tui.quality.{room}.instrument_dtype", lambda _: torch.float16)
+    halves = {
+        "clip": (ClipScorer(clips / "open", name="clip-vit-g-14"), 0.5),
+        "pickscore": (PickScorer(clips / "hf", name="pickscore"), 0.5),
+    }
+    for metric, (half, tolerance) in halves.items():
+        whole = wholes[metric]
+        images, prompts = [picture(), picture(300, 80, 2)], ["a red cat", "a dog"]
+        found = half.score(images, prompts)
+        assert found == pytest.approx(whole.score(images, prompts), abs=tolerance)
+        assert half.score(images, prompts) == found
+        assert half.weight_bytes < 0.6 * whole.weight_bytes
+
+
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-10])
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cems_tui.errors import WeightsError
-from cems_tui.quality.devices import module_bytes, only_safetensors
+from cems_tui.quality.devices import instrument_dtype, module_bytes, only_safetensors
 from cems_tui.quality.reading import brief, rgb
 from cems_tui.quiet import hush
 
@@ -112,6 +112,7 @@ def _read_config(folder: Path) -> Mapping[str, Any]:
 def _load_model(folder: Path, device: str, *, quick_gelu: bool) -> tuple[Any, Any]:
     hush()
     import open_clip
+    import torch
 
     hush()
     try:
@@ -119,7 +120,7 @@ def _load_model(folder: Path, device: str, *, quick_gelu: bool) -> tuple[Any, An
         model, prepare = open_clip.create_model_from_pretrained(
             f"local-dir:{folder}",
             device=device,
-            precision="fp32" if device == "cpu" else "fp16",
+            precision="fp32" if instrument_dtype(device) == torch.float32 else "fp16",
             force_quick_gelu=quick_gelu,
         )
     except Exception as error:

@@ -77,13 +77,15 @@ def _load_model(folder: Path, dtype: Any) -> Any:
     if kind != "clip":
         raise WeightsError(f"{folder} holds a {kind} model, not CLIP")
     try:
-        model, report = CLIPModel.from_pretrained(
+        # Typed by the library as if it always gave the model alone.
+        loaded: Any = CLIPModel.from_pretrained(
             folder,
             local_files_only=True,
             use_safetensors=True,
             dtype=dtype,
             output_loading_info=True,
         )
+        model, report = loaded
     except Exception as error:  # a cut safetensors file raises an error of no common kind
         raise WeightsError(
             f"the CLIP scorer in {folder} cannot be loaded: {brief(error)}"
