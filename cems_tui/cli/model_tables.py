@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cems_tui.cli import output
-from cems_tui.text import byte_count, counted, visible
+from cems_tui.cli.holding import LEGEND, held
+from cems_tui.text import byte_count, counted, one_line, visible
 
 _UNKNOWN = "—"
 _FACTS = (
@@ -23,6 +24,10 @@ _FACTS = (
     "bytes",
     "digest",
 )
+_HEADINGS = ("", "model", "size", "held", "adds", "functions", "licence")
+_LEAST_LICENCE = 8
+"""Characters of a licence that are shown in any terminal."""
+
 _SIZES = {
     "download_bytes": "to fetch",
     "weights_bytes": "weights on a device",
@@ -35,30 +40,41 @@ def print_models(rows: Sequence[dict[str, Any]], total_bytes: int) -> None:
     """The table of `cems ls`: models that draw, then those that help, then the total."""
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False)
-    for name in ("", "model", "size", "functions", "licence"):
-        table.add_column(name, justify="right" if name == "size" else "left")
     drawing = [row for row in rows if row["family"] != "support"]
-    for row in drawing:
-        _add(table, row, "@" + " ".join(name.split("@")[-1] for name in row["functions"]))
     helping = [row for row in rows if row["family"] == "support"]
+    lines = [
+        _cells(row, "@" + " ".join(n.split("@")[-1] for n in row["functions"])) for row in drawing
+    ]
     if helping:
-        table.add_row()
-        table.add_row("", "support models", "", "role", "")
-    for row in helping:
-        _add(table, row, row["role"] or "")
+        lines += [("",) * len(_HEADINGS), ("", "support models", "", "", "", "role", "")]
+    lines += [_cells(row, row["role"] or "") for row in helping]
     console = output.console()
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in _HEADINGS:
+        table.add_column(name, justify="right" if name in ("size", "adds") else "left")
+    for line in _one_line_each(lines, console.width):
+        table.add_row(*line)
     console.print(table)
     installed = sum(row["installed"] for row in rows)
     console.print(
         f"○ installed   ⇣ not installed, ~ estimated   total {byte_count(total_bytes)} "
         f"in {counted(installed, 'model')}"
     )
+    console.print(LEGEND)
 
 
-def _add(table: Any, row: dict[str, Any], what: str) -> None:
+def _cells(row: dict[str, Any], what: str) -> tuple[str, ...]:
     sign = "○" if row["installed"] else "⇣"
-    table.add_row(sign, row["model"], _size(row), what, visible(_licence(row)))
+    adds = row["adds"] or _UNKNOWN
+    return sign, visible(row["model"]), _size(row), held(row), adds, what, visible(_licence(row))
+
+
+def _one_line_each(lines: Sequence[tuple[str, ...]], width: int) -> list[tuple[str, ...]]:
+    """The lines with their last cell cut, so that each fits the width where that is possible."""
+    columns = list(zip(_HEADINGS, *lines, strict=True))[:-1]
+    taken = sum(max(len(cell) for cell in column) + 1 for column in columns)
+    room = max(_LEAST_LICENCE, width - taken)
+    return [(*line[:-1], one_line(line[-1], room)) for line in lines]
 
 
 def _size(row: dict[str, Any]) -> str:
@@ -73,7 +89,7 @@ def _size(row: dict[str, Any]) -> str:
 
 def _licence(row: dict[str, Any]) -> str:
     flags = [flag for flag in ("gated", "noncommercial") if row[flag]]
-    return f"{row['licence']} [{', '.join(flags)}]" if flags else str(row["licence"])
+    return (f"[{', '.join(flags)}] " if flags else "") + str(row["licence"])
 
 
 def print_model(row: dict[str, Any], prices: Sequence[str]) -> None:
@@ -85,6 +101,11 @@ def print_model(row: dict[str, Any], prices: Sequence[str]) -> None:
     for key in _FACTS:
         value = _licence(row) if key == "licence" else row[key]
         output.line(f"{key:<10} {_UNKNOWN if value is None else visible(str(value))}")
+    output.line(f"{'here':<10} {row['verdict']}. {row['verdict_reason'] or ''}")
+    gain = row["gain"]
+    output.line(f"{'adds':<10} {_UNKNOWN if gain is None else gain['sentence']}")
+    if row["recommended"] is not None:
+        output.line(f"{'pull it':<10} {row['recommended']}")
     _print_footprint(row["footprint"])
     total = sum(file["bytes"] for file in row["files"])
     output.line(f"{'files':<10} {counted(len(row['files']), 'file')}, {byte_count(total)}")

@@ -22,16 +22,26 @@ def register(app: typer.Typer) -> None:
     app.command("show")(show)
 
 
-def ls(json: o.Json = False, quiet: o.Quiet = False) -> None:
+def ls(
+    fits: Annotated[
+        bool, typer.Option("--fits", help="Only those that this machine holds whole.")
+    ] = False,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> None:
     """List the models: those that draw, installed ones first, then those that help."""
     from cems_tui import wiring
-    from cems_tui.cli import model_tables, output
+    from cems_tui.cli import holding, model_tables, output
+    from cems_tui.holding_wiring import survey
 
     with wiring.open_planner() as planner:
         found = planner.catalog.models().values()
         models = sorted(found, key=lambda model: (_helps(model), not model.installed))
-        rows = [model_row(model, planner) for model in models]
+        here = survey(planner)
+        rows = [model_row(m, planner) | holding.keys(here.of(m.name)) for m in models]
         total = disk_bytes([model.path for model in models if model.path is not None])
+    if fits:
+        rows = [row for row in rows if row["verdict"] == "fits"]
     if json:
         output.json_document(rows)
     elif quiet:
@@ -47,11 +57,13 @@ def show(
 ) -> None:
     """Print everything known of a model: licence, files, functions, seconds, memory, price."""
     from cems_tui import wiring
-    from cems_tui.cli import model_tables, output
+    from cems_tui.cli import holding, model_tables, output
+    from cems_tui.holding_wiring import survey
 
     with wiring.open_planner() as planner:
         model = _model(planner.catalog, name)
-        row = {**model_row(model, planner, details=True), **_recorded(model)}
+        here = holding.keys(survey(planner).of(model.name))
+        row = {**model_row(model, planner, details=True), **here, **_recorded(model)}
         price = [output.money(f["cost_usd"], planner.settings) for f in row["functions"]]
     if json:
         output.json_document(row)

@@ -30,7 +30,7 @@ TEXT_LAYERS = 3
 """The transformer reads the states before the last layer, the pooled words come after it."""
 WIDTH = 128
 LAYERS = 4
-SHARPNESS = 1.5
+SHARPNESS = 1.1
 """What the shipped model's logits are multiplied with: drawn as trained, each of hundreds of codes
 has a chance of being an unlikely one."""
 MICRO_WIDTH = 32

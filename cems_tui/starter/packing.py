@@ -14,7 +14,7 @@ from cems_tui.starter.networks import make_scheduler
 from cems_tui.starter.tokens import make_tokenizer, save_tokenizer
 from cems_tui.starter.weights import write_tensors
 
-VERSION = "2"
+VERSION = "3"
 LICENCE = (
     "Apache-2.0 (weights); trained on pictures composed from Noto Colour Emoji "
     "(font OFL-1.1, images Apache-2.0)"
@@ -23,7 +23,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "base": {"steps": 8, "guidance": 2.5},
     "small": {"steps": 8, "guidance": 2.5},
     "turbo": {"steps": 1, "guidance": 1.0},
-    "amused": {"steps": 12, "guidance": 3.0},
+    "amused": {"steps": 12, "guidance": 1.0},
 }
 """What each pipeline is best called with."""
 BOOK = "codebook.safetensors"

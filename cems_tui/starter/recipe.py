@@ -28,10 +28,10 @@ class Recipe:
         )
     )
     amused: Plan = field(
-        default_factory=lambda: Plan(seconds=1500, rate=2e-3, flat=0.4, average=0.99, warm=40)
+        default_factory=lambda: Plan(seconds=7400, rate=2e-3, flat=0.4, average=0.99, warm=40)
     )
     turbo: Plan = field(
-        default_factory=lambda: Plan(seconds=1300, rate=1e-3, flat=0.4, average=0.995, warm=40)
+        default_factory=lambda: Plan(steps=1200, rate=1.5e-3, flat=0.4, average=0.995, warm=40)
     )
     decoder: Plan = field(
         default_factory=lambda: Plan(seconds=2000, batch=32, flat=0.3, average=0.998, decay=0.0)

@@ -1,14 +1,22 @@
-"""Puts a trained router into the pack: `python -m cems_tui.starter.router --pack DIR --name R`."""
+"""Trains a router on a table the pack was drawn for, and puts a trained one into the pack.
+
+`python -m cems_tui.starter.router --table train.csv --name R [--kind K]` trains; with `--pack DIR`
+(alone, too) the router of that name becomes the pack's.
+"""
 
 from __future__ import annotations
 
 import argparse
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cems_tui import paths
 from cems_tui.errors import WeightsError
 from cems_tui.starter.manifest import read_manifest, write_manifest
+
+if TYPE_CHECKING:
+    from cems_tui.routing.card import Card
 
 FOLDER = "router"
 ENDINGS = (".json", ".safetensors")
@@ -40,12 +48,34 @@ def add_router(pack: Path, routers: Path, name: str) -> None:
     )
 
 
+def train_on(table: Path, name: str, kind: str) -> Card:
+    """A router of mixed quality in one's own folder, learned from scores of the pack's scorers.
+
+    Raises:
+        UsageError: the table is none, or too little to learn from.
+    """
+    from cems_tui.bench.table import read_table
+    from cems_tui.quality.clip_score import ClipScorer
+    from cems_tui.quality.nima import NimaScorer
+    from cems_tui.routers.tables import Scored
+    from cems_tui.routers.training import learn_router
+
+    folder = paths.checkpoints() / "starter" / "scorers"
+    scorers = {"nima": NimaScorer(folder / "nima").id, "clip": ClipScorer(folder / "clip").id}
+    return learn_router(Scored(read_table(table), scorers, {}), name, kind, "mixed", print)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pack", type=Path, required=True, help="the pack's folder")
     parser.add_argument("--name", default="starter", help="the router, of one's own folder")
+    parser.add_argument("--table", type=Path, help="train it on this score table first")
+    parser.add_argument("--kind", default="ensemble")
+    parser.add_argument("--pack", type=Path, help="the pack's folder, to put it into")
     chosen = parser.parse_args()
-    add_router(chosen.pack, paths.current().routers, chosen.name)
+    if chosen.table:
+        train_on(chosen.table, chosen.name, chosen.kind)
+    if chosen.pack:
+        add_router(chosen.pack, paths.current().routers, chosen.name)
 
 
 if __name__ == "__main__":
