@@ -69,7 +69,7 @@ class OpenSession:
 
 
 class AppSession:
-    """A session that takes the device with its first picture and keeps it until it is closed.
+    """A session that takes the device with a picture and keeps it while a model is on it.
 
     An app that only looks leaves the device to others.
     """
@@ -87,6 +87,7 @@ class AppSession:
             self._engine = self._stack.enter_context(
                 wiring.open_engine(session_name=self._name, kind="app")
             )
+        self._engine.hold.acquire()
         try:
             self._engine.session.run(request, emit, stop)
         except CemsError as error:
@@ -96,6 +97,19 @@ class AppSession:
     def resident(self) -> frozenset[str]:
         """Names of the models on the device."""
         return self._engine.session.resident() if self._engine else frozenset()
+
+    def tend(self) -> bool:
+        """Free what is due to leave; with nothing left on it the device goes to others.
+
+        Returns:
+            Whether a model left.
+        """
+        if self._engine is None or not self._engine.hold.held:
+            return False
+        left = self._engine.session.tend()
+        if not self._engine.session.resident():
+            self._engine.hold.release()
+        return left
 
     def close(self) -> None:
         """Give the device back."""

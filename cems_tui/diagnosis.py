@@ -49,6 +49,7 @@ def examine() -> list[Finding]:
         ("device", _device),
         ("disk", _disk),
         ("pack", _pack),
+        ("models", _models),
         ("database", _database),
         ("config", _config),
         ("network", _network),
@@ -106,6 +107,26 @@ def _pack() -> Iterator[Finding]:
     manifest = verify(paths.checkpoints() / "starter")
     total = sum(entry.bytes for entry in manifest.files.values())
     yield Finding("pack", "ok", f"{len(manifest.files)} files, {total / 1e6:.1f} MB, verified")
+
+
+def _models() -> Iterator[Finding]:
+    from cems_tui.holding_wiring import survey
+    from cems_tui.text import byte_count
+    from cems_tui.wiring import open_planner
+
+    with open_planner() as planner:
+        found = survey(planner)
+    picks = found.recommendation.picks
+    if not picks:
+        yield Finding("models", "ok", found.sentence, found.recommendation.note)
+        return
+    size = byte_count(found.recommendation.download_bytes)
+    yield Finding(
+        "models",
+        "note",
+        found.sentence,
+        f"`cems pull --recommended` fetches {', '.join(pick.model for pick in picks)}, {size}.",
+    )
 
 
 def _database() -> Iterator[Finding]:

@@ -16,6 +16,9 @@ from cems_tui.errors import CemsError, Interrupted
 from cems_tui.events import Event, Failed, Generated, Request
 from cems_tui.worker import Cancel, EngineReady, Open, OpenFailed, Session, Started
 
+TEND_SECONDS = 0.5
+"""How often an idle child looks whether a model is due to leave."""
+
 MESSAGE_CHARACTERS = 200
 """How much of an unexpected exception is shown; the whole of it is in the log."""
 
@@ -36,7 +39,12 @@ def serve(connection: Connection, open_session: Callable[[], Session]) -> None:
         return
     try:
         inbox.send(EngineReady("", session.resident()))
-        while (request := inbox.next()) is not None:
+
+        def tend() -> None:
+            if session.tend():
+                inbox.send(EngineReady("", session.resident()))
+
+        while (request := inbox.next(tend)) is not None:
             _work(session, inbox, request)
             inbox.send(EngineReady(request.id, session.resident()))
     finally:
@@ -109,11 +117,22 @@ class Inbox:
             self._changed.wait_for(lambda: self._open or self._waiting or self._closed)
             return not self._closed
 
-    def next(self) -> Request | None:
-        """The next request, waiting for one; None when the parent wants us to end."""
+    def next(self, idle: Callable[[], None]) -> Request | None:
+        """The next request, waiting for one; None when the parent wants us to end.
+
+        Args:
+            idle: called before waiting, and again and again while there is none.
+        """
         with self._changed:
             self._current = None
-            self._changed.wait_for(lambda: self._waiting or self._closed)
+        while True:
+            idle()
+            with self._changed:
+                if self._changed.wait_for(
+                    lambda: self._waiting or self._closed, timeout=TEND_SECONDS
+                ):
+                    break
+        with self._changed:
             if self._closed:
                 return None
             request = self._waiting.popleft()

@@ -12,6 +12,7 @@ from cems_tui.models.ledger import Entry, Ledger, folder_name
 
 if TYPE_CHECKING:
     from cems_tui.models.assembling import Assembler
+    from cems_tui.models.converting import Converter
     from cems_tui.models.fetching import Emit
     from cems_tui.models.importing import Importer
     from cems_tui.models.pull import Ask
@@ -25,8 +26,23 @@ def puller(emit: Emit, ask: Ask, stop: Stop = never) -> Assembler:
     from cems_tui.models.hub import Hub
     from cems_tui.models.pull import Puller
 
-    known = catalog.known_models()
-    return Assembler(Puller(Hub(), paths.current().models, _locks(), known, emit, ask, stop))
+    return Assembler(
+        Puller(
+            hub=Hub(),
+            models=paths.current().models,
+            locks=_locks(),
+            known=catalog.known_models(),
+            emit=emit,
+            ask=ask,
+            stop=stop,
+            converter=pickle_converter(),
+        )
+    )
+
+
+def pickle_converter() -> Converter | None:
+    """What makes safetensors of scorers that are published as pickles only; None: nothing does."""
+    return None
 
 
 def importer(emit: Emit, stop: Stop = never) -> Importer:
@@ -101,6 +117,12 @@ def entry_of(name: str) -> Entry | None:
     return Ledger.read(paths.current().models).entries.get(name)
 
 
+def can_draw(name: str) -> bool:
+    """Whether an installed model has a function that runs here."""
+    entry = entry_of(name)
+    return entry is not None and bool(entry.steps) and entry.family is not None
+
+
 def named(name: str, ledger: Ledger) -> Entry | str:
     """What is recorded of a model, by its name, function or ORG/REPO; the pack's models by name.
 
@@ -109,8 +131,7 @@ def named(name: str, ledger: Ledger) -> Entry | str:
         ModelMissing: the catalog knows it, and it was never pulled.
     """
     known = catalog.known_models()
-    names = {model.repo: model.name for model in known.values()}
-    model = names.get(name, name)
+    model = _name_of_repo(name, ledger) or name
     if model not in {*known, *ledger.entries}:
         model = model.split("@")[0]
     if model in known and known[model].in_pack:
@@ -121,6 +142,16 @@ def named(name: str, ledger: Ledger) -> Entry | str:
     if model in known:
         raise ModelMissing(f"{model} is not installed", f"`cems pull {model}` fetches it.")
     raise UnknownName.of("model", name, [*known, *ledger.names()])
+
+
+def _name_of_repo(repo: str, ledger: Ledger) -> str | None:
+    """The catalog's model of a repository: of several the one that is here."""
+    from cems_tui.models.target import only_name
+
+    known = catalog.known_models()
+    here = [e.name for e in ledger.entries.values() if e.repo == repo and e.folder is not None]
+    among = [name for name in here if name in known]
+    return among[0] if len(among) == 1 else only_name(repo, known)
 
 
 def _removable(name: str, ledger: Ledger) -> Entry:

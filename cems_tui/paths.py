@@ -66,6 +66,11 @@ class Paths:
     def device_lock(self) -> Path:
         return self.state / "device.lock"
 
+    @property
+    def resident_file(self) -> Path:
+        """Where the engine that holds the device tells what is on it."""
+        return self.state / "resident.json"
+
 
 def current() -> Paths:
     """The paths of this environment: CEMS_HOME, or the platformdirs folders of `cems-tui`.

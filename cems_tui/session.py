@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,6 +63,7 @@ class Session:
         pictures: Path,
         on_measured: Callable[[Generation], None] = lambda generation: None,
         warm_up: Callable[[GenerationFunction], None] = lambda function: None,
+        due: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         """Every part is handed in.
 
@@ -71,6 +72,7 @@ class Session:
             on_measured: told of every finished picture.
             warm_up: what a process has to do once before it can load a function (imports); kept
                 apart so that the load time is the model's own.
+            due: the models that others asked to be freed, or that nobody used for too long.
         """
         self._planner = planner
         self._residency = residency
@@ -81,10 +83,15 @@ class Session:
         self._pictures = pictures
         self._on_measured = on_measured
         self._warm_up = warm_up
+        self._due = due
 
     def resident(self) -> frozenset[str]:
         """Names of the models on the device."""
         return self._residency.resident()
+
+    def tend(self) -> bool:
+        """Free the models that are due to leave, between pictures; whether one was resident."""
+        return bool([model for model in self._due() if self._residency.free(model)])
 
     def close(self) -> None:
         """Take everything off the device."""
@@ -161,16 +168,10 @@ class Session:
             )
             for text in picture.notes:
                 emit(Note(request_id, text))
-            held = lease.pipeline.weight_bytes
-            return Drawn(
-                function=function,
-                job=job,
-                picture=picture,
-                load_seconds=lease.load_seconds,
-                load_bytes=lease.load_bytes,
-                memory_bytes=held + (picture.extra_bytes or 0),
-                started=started,
-            )
+            held = lease.pipeline.weight_bytes + (picture.extra_bytes or 0)
+            load = lease.load_seconds, lease.load_bytes
+        self.tend()
+        return Drawn(function, job, picture, *load, memory_bytes=held, started=started)
 
     def scores(
         self, drawn: Drawn, prompt: str

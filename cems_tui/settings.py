@@ -83,6 +83,14 @@ SETTINGS: tuple[Setting, ...] = (
         "megabytes that weights may hold on the device; 0: what is free",
         _number(0),
     ),
+    Setting("device.leave_gb", 0.0, "gigabytes of the device left to other programs", _number(0)),
+    Setting(
+        "device.keep_alive_minutes",
+        0,
+        "the app frees a model it has not drawn with for so many minutes; 0: when needed, or at "
+        "the end",
+        _number(0),
+    ),
     Setting(
         "app.image",
         "auto",

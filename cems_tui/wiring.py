@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from time import time
 from typing import TYPE_CHECKING
 
-from cems_tui import catalog, paths, settings
+from cems_tui import catalog, paths, resident_wiring, settings
 from cems_tui.errors import StorageError
 from cems_tui.events import Request
 from cems_tui.generation.cost_model import CostModel, Observation
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from cems_tui.generation.families import EngineSettings
     from cems_tui.generation.function import GenerationFunction
     from cems_tui.generation.pipeline import Pipeline
+    from cems_tui.generation.presence import Hold
     from cems_tui.generation.shelf import Shelf
     from cems_tui.routers.text_towers import TextTowers
     from cems_tui.routing.shelf import RouterShelf
@@ -87,7 +89,9 @@ def weight_budget(chosen: settings.Settings) -> int:
     """Bytes that weights may hold on this machine's device, as the user configured it."""
     from cems_tui.generation.device import probe, weight_budget_bytes
 
-    return weight_budget_bytes(probe(), float(chosen["device.budget_mb"]))
+    return weight_budget_bytes(
+        probe(), float(chosen["device.budget_mb"]), int(float(chosen["device.leave_gb"]) * 1e9)
+    )
 
 
 def router_folders() -> tuple[Path, ...]:
@@ -146,6 +150,8 @@ class Engine:
     planner: Planner
     store: Store
     session_id: str
+    hold: Hold
+    """The device, for as long as something is on it."""
 
     def record_failure(self, request: Request, message: str, exit_code: int) -> None:
         """Keep that a request failed; a database that cannot be written is told, not raised."""
@@ -187,7 +193,6 @@ def open_engine(
     import os
     import sys
 
-    from cems_tui.generation.lock import DeviceLock
     from cems_tui.store.database import open_store
     from cems_tui.store.pictures import reconcile
 
@@ -197,18 +202,20 @@ def open_engine(
         paths.ensure_writable(folder)
         store = stack.enter_context(open_store(here.database))
         name = session_name or os.environ.get("CEMS_SESSION") or None
-        lock = DeviceLock(here.device_lock)
-        lock.acquire(wait_seconds)
-        stack.callback(lock.release)
+        hold = resident_wiring.device_hold(chosen, keep_alive=kind == "app")
+        hold.acquire(wait_seconds)
+        stack.callback(hold.release)
         reconcile(store, folder, ours_only=pictures is not None)
         session_id = store.session(name, kind=kind, command=" ".join(sys.argv[1:])[:500])
         planner = build_planner(chosen, store)
-        session = build_session(planner, store, session_id, folder)
+        session = build_session(planner, store, session_id, folder, hold)
         stack.callback(session.close)
-        yield Engine(session, planner, store, session_id)
+        yield Engine(session, planner, store, session_id, hold)
 
 
-def build_session(planner: Planner, store: Store, session_id: str, folder: Path) -> Session:
+def build_session(
+    planner: Planner, store: Store, session_id: str, folder: Path, hold: Hold
+) -> Session:
     """A session that draws on this machine's device and records in the store."""
     from cems_tui.generation.residency import Residency
     from cems_tui.generation.shelf import Shelf
@@ -221,14 +228,16 @@ def build_session(planner: Planner, store: Store, session_id: str, folder: Path)
         if observation is not None:
             planner.learn(observation)
 
+    residency = Residency(
+        weight_budget(planner.settings),
+        lambda function: load_pipeline(function, shelf),
+        lambda function: expected_weights(function, shelf),
+        hold=shelf.hold,
+        changed=hold.publish,
+    )
     return Session(
         planner=planner,
-        residency=Residency(
-            weight_budget(planner.settings),
-            lambda function: load_pipeline(function, shelf),
-            lambda function: expected_weights(function, shelf),
-            hold=shelf.hold,
-        ),
+        residency=residency,
         judges=scorer_panel(planner),
         commit=lambda image, generation: _commit(store, image, generation),
         pricing=planner.pricing,
@@ -236,6 +245,7 @@ def build_session(planner: Planner, store: Store, session_id: str, folder: Path)
         pictures=folder,
         on_measured=learn,
         warm_up=warm_up,
+        due=lambda: hold.asked() | hold.due(residency.present(), time()),
     )
 
 

@@ -34,6 +34,10 @@ class Session(Protocol):
         """The names of the models on the device now."""
         ...
 
+    def tend(self) -> bool:
+        """Called while there is nothing to do; whether what is resident changed."""
+        ...
+
     def close(self) -> None: ...
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Shape = Literal["lines", "array", "object", "text", "nothing"]
+Shape = Literal["lines", "array", "object", "text", "quiet", "nothing"]
+"""Of stdout; `quiet` is names one a line, perhaps none."""
 
 SECONDS = frozenset({"load", "encode", "denoise", "decode", "score", "total"})
 
@@ -81,6 +82,32 @@ GENERATE = frozenset(
 )
 
 VERIFIED = frozenset({"model", "path", "files", "bytes", "ok", "damaged"})
+
+HOLDING = frozenset({"verdict", "verdict_reason", "download_bytes", "gain", "recommended"})
+
+RECOMMENDED = frozenset({"event", "device", "models", "download_bytes", "note"})
+
+RESIDENT = frozenset(
+    {"model", "functions", "device", "bytes", "components", "pid", "since", "until", "in_use"}
+)
+
+STOPPED = frozenset({"model", "resident", "freed", "in_use", "bytes", "pid"})
+
+MODEL = frozenset(
+    {
+        "model",
+        "installed",
+        "functions",
+        "family",
+        "role",
+        "licence",
+        "gated",
+        "noncommercial",
+        "source",
+        "bytes",
+        "footprint",
+    }
+)
 
 ROUTER = frozenset({"router", "kind", "metric", "functions", "prompts", "verdict", "in_use"})
 
@@ -185,14 +212,39 @@ ROWS: tuple[Row, ...] = (
     Row("generate size", ("generate", CAT, "--size", "64"), exit_code=2, shape="nothing"),
     Row("generate late", ("generate", CAT, "--timeout", "0", "-q"), 4, "nothing", draws=True),
     Row("generate over", ("generate", CAT, "--session-budget", "0"), 6, "nothing", draws=True),
-    Row("ls", ("ls", "--json"), shape="array", keys=frozenset({"model", "installed", "functions"})),
-    Row("show", ("show", "starter-base", "--json"), shape="object", keys=frozenset({"licence"})),
+    Row("ls", ("ls", "--json"), shape="array", keys=MODEL | HOLDING),
+    Row("ls table", ("ls",)),
+    Row("ls what fits", ("ls", "--fits", "--json"), shape="array", keys=MODEL | HOLDING),
+    Row(
+        "show", ("show", "starter-base", "--json"), shape="object", keys=MODEL | HOLDING | {"files"}
+    ),
+    Row(
+        "show a scorer",
+        ("show", "nima", "--json"),
+        shape="object",
+        keys=MODEL | HOLDING | {"files"},
+    ),
+    Row("show one of several", ("show", "ByteDance/SDXL-Lightning"), 2, "nothing"),
     Row("show unknown", ("show", "starter-bass"), exit_code=2, shape="nothing"),
     Row("pull nothing known", ("pull", "sd-turbi"), exit_code=2, shape="nothing"),
     Row("pull the pack", ("pull", "starter-base"), exit_code=2, shape="nothing"),
+    Row("pull one of several", ("pull", "ByteDance/SDXL-Lightning"), 2, "nothing"),
     Row("pull offline", ("pull", "org/tiny", "--json"), exit_code=3, shape="nothing"),
     Row("pull a bad id", ("pull", "a/b/c"), exit_code=2, shape="nothing"),
     Row("pull bad steps", ("pull", "org/tiny", "--steps", "0"), exit_code=2, shape="nothing"),
+    Row("pull the recommended", ("pull", "--recommended", "--dry-run", "-q"), shape="quiet"),
+    Row(
+        "pull the recommended as json",
+        ("pull", "--recommended", "--dry-run", "--json"),
+        shape="lines",
+        keys=RECOMMENDED,
+    ),
+    Row("pull nothing", ("pull",), exit_code=2, shape="nothing"),
+    Row("pull two things", ("pull", "sd-turbo", "--recommended"), exit_code=2, shape="nothing"),
+    Row("ps", ("ps", "--json"), shape="array", keys=RESIDENT),
+    Row("ps names", ("ps", "-q"), shape="quiet"),
+    Row("stop", ("stop", "starter-base@8", "--json"), shape="object", keys=STOPPED),
+    Row("stop unknown", ("stop", "starter-bass"), exit_code=2, shape="nothing"),
     Row("verify", ("verify", "starter-base", "--json"), shape="object", keys=VERIFIED),
     Row("verify absent", ("verify", "sd-turbo"), exit_code=3, shape="nothing"),
     Row("verify unknown", ("verify", "nobody"), exit_code=2, shape="nothing"),

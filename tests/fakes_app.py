@@ -271,6 +271,9 @@ class FakeSession:
     def resident(self) -> frozenset[str]:
         return self._resident
 
+    def tend(self) -> bool:
+        return False
+
     def close(self) -> None:
         print("the session says goodbye", flush=True)
 

@@ -42,6 +42,8 @@ def _is_of_that_shape(row: Row, ran: Ran) -> None:
             assert ran.out == ""
         case "text":
             assert ran.out.strip()
+        case "quiet":
+            assert all(line and line.split() == [line] for line in ran.out.splitlines())
         case "lines":
             assert ran.lines
             for item in ran.lines:

@@ -129,11 +129,11 @@ def test_the_size_of_pictures_is_read_from_the_configs(
 
 
 def test_every_family_has_a_default_guidance_and_is_found_by_its_class() -> None:
-    from cems_tui.generation.families import FAMILIES
-    from cems_tui.models.inspect import default_guidance, family_of
+    from cems_tui.generation.families import FAMILIES, family_of_class
+    from cems_tui.models.inspect import default_guidance
 
     for name, family in FAMILIES.items():
-        assert family_of(getattr(family, "pipeline_class", None)) == name
+        assert family_of_class(family.pipeline_class) == name
         assert default_guidance(name) > 0
 
 
@@ -321,7 +321,9 @@ def test_a_model_made_of_parts_is_put_together_without_copying(desk: Desk) -> No
     from tests.hub_fixtures import noise, pipeline_files
 
     desk.known = catalog.known_models()
-    (_, base), (_, decoder) = desk.known["sd-taesd"].parts
+    base, decoder = (desk.known[part].repo for _, part in desk.known["sd-taesd"].parts)
+    assert base is not None
+    assert decoder is not None
     small = {
         "config.json": b'{"_class_name": "AutoencoderTiny"}',
         "diffusion_pytorch_model.safetensors": noise(999),

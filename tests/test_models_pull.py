@@ -287,7 +287,7 @@ def test_a_revision_that_is_not_there_is_said(desk: Desk) -> None:
 def test_a_short_disk_is_refused_before_the_first_byte(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cems_tui.models.pull.free_bytes", lambda folder: 1000)
+    monkeypatch.setattr("cems_tui.models.planning.free_bytes", lambda folder: 1000)
     with pytest.raises(StorageError, match="needs"):
         desk.pull()
     assert desk.hub.bytes_sent(UNET) == 0

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
-from importlib.resources import files
-
+from cems_tui.catalog.tables import function_names, rows
 from cems_tui.models.ledger import is_repo
 from cems_tui.models.target import Known
 
 
 def known_models() -> dict[str, Known]:
-    """Every model of catalog.toml by name, with the repository it comes from."""
-    table = tomllib.loads(files("cems_tui.catalog").joinpath("catalog.toml").read_text("utf-8"))
+    """Every model of the shipped tables by name, with the repository it comes from."""
     return {
         row["name"]: Known(
             name=row["name"],
@@ -20,10 +17,10 @@ def known_models() -> dict[str, Known]:
             in_pack="pack" in row,
             parts=tuple(row.get("parts", {}).items()),
             revision=row.get("revision"),
-            functions=tuple(
-                function.get("name", f"{row['name']}@{function['steps']}")
-                for function in row["function"]
-            ),
+            functions=function_names(row),
+            noncommercial=row.get("noncommercial", False),
+            files=tuple(row.get("files", ())),
+            convert=row.get("convert", False),
         )
-        for row in table["model"]
+        for row in rows()
     }

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from cems_tui.generation.function import Catalog, GenerationFunction, Model
+from cems_tui.generation.function import Catalog, Footprint, GenerationFunction, Model
 from cems_tui.models.ledger import Entry, Ledger
+from cems_tui.models.target import is_noncommercial
 
 _NO_LICENCE = "not stated"
 _SUPPORT = "support"
@@ -21,9 +22,13 @@ def with_user_models(shipped: Catalog, ledger: Ledger) -> Catalog:
     """The shipped catalog with its pulled models installed, then the user's own models."""
     models = shipped.models()
     functions: list[GenerationFunction] = []
-    for name, model in models.items():
-        functions += _shipped(shipped, model, ledger.entries.get(name), ledger)
     others: list[Model] = []
+    for name, shipped_model in models.items():
+        model = _pulled(shipped_model, ledger.entries.get(name), ledger)
+        drawing = _shipped(shipped, model, ledger.entries.get(name))
+        functions += drawing
+        if not drawing:
+            others.append(model)
     for entry in ledger.entries.values():
         if entry.name in models or (entry.removed and ledger.present(entry) is None):
             continue
@@ -34,15 +39,18 @@ def with_user_models(shipped: Catalog, ledger: Ledger) -> Catalog:
     return Catalog(functions, others)
 
 
-def _shipped(
-    shipped: Catalog, model: Model, entry: Entry | None, ledger: Ledger
-) -> list[GenerationFunction]:
-    """A shipped model's functions, and those for more steps that the user asked for."""
-    functions = shipped.of_model(model.name)
+def _pulled(model: Model, entry: Entry | None, ledger: Ledger) -> Model:
+    """A shipped model, where the user pulled it: installed."""
     if entry is None or model.installed:
+        return model
+    return replace(model, path=ledger.present(entry), digest=entry.digest)
+
+
+def _shipped(shipped: Catalog, model: Model, entry: Entry | None) -> list[GenerationFunction]:
+    """A shipped model's functions, and those for more steps that the user asked for."""
+    functions = [replace(function, model=model) for function in shipped.of_model(model.name)]
+    if entry is None or not functions:
         return functions
-    model = replace(model, path=ledger.present(entry), digest=entry.digest)
-    functions = [replace(function, model=model) for function in functions]
     there = {function.steps for function in functions}
     first = functions[0]
     return functions + [
@@ -62,6 +70,7 @@ def _function(
         width=entry.width or (like.width if like else _SIDE),
         height=entry.height or (like.height if like else _SIDE),
         scheduler=like.scheduler if like else None,
+        clip_skip=like.clip_skip if like else None,
     )
 
 
@@ -75,4 +84,15 @@ def _model(entry: Entry, path: Path | None) -> Model:
         path=path,
         digest=entry.digest,
         summary="" if drawing else "a support model: it draws nothing itself",
+        footprint=_footprint(entry),
+        noncommercial=is_noncommercial(entry.licence),
+    )
+
+
+def _footprint(entry: Entry) -> Footprint:
+    """What its own files say; what a device holds of them depends on the device."""
+    if not entry.files:
+        return Footprint()
+    return Footprint(
+        download_bytes=entry.total_bytes, provenance="measured", source="the sizes of its files"
     )

@@ -121,10 +121,14 @@ def import_(
     licence: Annotated[
         str | None, typer.Option("--licence", metavar="TEXT", help="The licence it comes under.")
     ] = None,
+    probe: Annotated[
+        bool | None,
+        typer.Option("--probe/--no-probe", help="Draw and time a picture (if the device is free)."),
+    ] = None,
     dry_run: DryRun = False,
     json: o.Json = False,
     quiet: o.Quiet = False,
-) -> None:
+) -> int:
     """Take in a diffusers folder, or one network with its base, that is on the disk already."""
     from cems_tui import model_wiring
     from cems_tui.cli import output
@@ -151,11 +155,17 @@ def import_(
         else:
             for line in [plan.model] if quiet else _import_lines(plan):
                 output.line(line)
-        return
+        return 0
     try:
-        narrator(importer.run(wish))
+        installed = importer.run(wish)
+        narrator(installed)
     finally:
         narrator.close()
+    if probe is False or not model_wiring.can_draw(installed.model):
+        return 0
+    from cems_tui.cli.probing import probe as draw_one
+
+    return draw_one(installed.model, insisted=probe is True, json=json, quiet=quiet)
 
 
 def _verified_row(found: Verified, dry_run: bool) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from cems_tui.cli import (
     keeping,
     models,
     pulling,
+    resident,
     route,
     router,
     starter,
@@ -63,6 +64,7 @@ why.register(app)
 models.register(app)
 pulling.register(app)
 keeping.register(app)
+resident.register(app)
 history.register(app)
 bench.register(app)
 router.register(app)

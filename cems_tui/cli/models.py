@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cems_tui.cli import options as o
-from cems_tui.errors import UnknownName
+from cems_tui.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
     from cems_tui.generation.function import Catalog, Expected, GenerationFunction, Model
@@ -19,21 +22,33 @@ def register(app: typer.Typer) -> None:
     app.command("show")(show)
 
 
-def ls(json: o.Json = False, quiet: o.Quiet = False) -> None:
-    """List the models: installed ones first."""
+def ls(
+    fits: Annotated[
+        bool, typer.Option("--fits", help="Only those that this machine holds whole.")
+    ] = False,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """List the models: those that draw, installed ones first, then those that help."""
     from cems_tui import wiring
-    from cems_tui.cli import output
+    from cems_tui.cli import holding, model_tables, output
+    from cems_tui.holding_wiring import survey
 
     with wiring.open_planner() as planner:
-        models = sorted(planner.catalog.models().values(), key=lambda model: not model.installed)
-        rows = [model_row(model, planner) for model in models]
+        found = planner.catalog.models().values()
+        models = sorted(found, key=lambda model: (_helps(model), not model.installed))
+        here = survey(planner)
+        rows = [model_row(m, planner) | holding.keys(here.of(m.name)) for m in models]
+        total = disk_bytes([model.path for model in models if model.path is not None])
+    if fits:
+        rows = [row for row in rows if row["verdict"] == "fits"]
     if json:
         output.json_document(rows)
     elif quiet:
         for row in rows:
             output.line(row["model"])
     else:
-        _print_table(rows)
+        model_tables.print_models(rows, total)
 
 
 def show(
@@ -42,37 +57,18 @@ def show(
 ) -> None:
     """Print everything known of a model: licence, files, functions, seconds, memory, price."""
     from cems_tui import wiring
-    from cems_tui.cli import output
-    from cems_tui.text import byte_count, counted
+    from cems_tui.cli import holding, model_tables, output
+    from cems_tui.holding_wiring import survey
 
     with wiring.open_planner() as planner:
         model = _model(planner.catalog, name)
-        row = {**model_row(model, planner, details=True), **_recorded(model)}
+        here = holding.keys(survey(planner).of(model.name))
+        row = {**model_row(model, planner, details=True), **here, **_recorded(model)}
+        price = [output.money(f["cost_usd"], planner.settings) for f in row["functions"]]
     if json:
         output.json_document(row)
-        return
-    for key in (
-        "model",
-        "summary",
-        "installed",
-        "family",
-        "licence",
-        "accepted",
-        "source",
-        "revision",
-        "path",
-        "bytes",
-        "digest",
-    ):
-        output.line(f"{key:<10} {'—' if row[key] is None else row[key]}")
-    total = sum(file["bytes"] for file in row["files"])
-    output.line(f"{'files':<10} {counted(len(row['files']), 'file')}, {byte_count(total)}")
-    for file in row["files"]:
-        output.line(f"  {byte_count(file['bytes']):>10}  {file['path']}")
-    for function in row["functions"]:
-        output.line()
-        for key, value in function.items():
-            output.line(f"  {key:<14} {'—' if value is None else value}")
+    else:
+        model_tables.print_model(row, price)
 
 
 def _model(catalog: Catalog, name: str) -> Model:
@@ -81,9 +77,12 @@ def _model(catalog: Catalog, name: str) -> Model:
         return models[name]
     if name in catalog:
         return catalog[name].model
-    for model in models.values():
-        if model.source == name:
-            return model
+    same = [model for model in models.values() if model.source == name]
+    if len(same) > 1:
+        names = ", ".join(model.name for model in same)
+        raise UsageError(f"{name} holds several models: {names}", "Name the one that is meant.")
+    if same:
+        return same[0]
     raise UnknownName.of("model", name, [*models, *catalog])
 
 
@@ -125,12 +124,16 @@ def model_row(model: Model, planner: Planner, *, details: bool = False) -> dict[
         "model": model.name,
         "installed": model.installed,
         "family": model.family,
+        "role": model.role or None,
         "licence": model.licence,
+        "gated": model.gated,
+        "noncommercial": model.noncommercial,
         "source": model.source,
         "summary": model.summary,
         "path": None if model.path is None else str(model.path),
-        "bytes": _bytes(model),
+        "bytes": None if model.path is None else _bytes(model.path),
         "digest": model.digest,
+        "footprint": asdict(model.footprint),
     }
     if details:
         row["functions"] = [_function_row(function, planner) for function in functions]
@@ -148,36 +151,39 @@ def _function_row(function: GenerationFunction, planner: Planner) -> dict[str, A
         "guidance": function.guidance,
         "size": f"{function.width}x{function.height}",
         "scheduler": function.scheduler,
+        "clip_skip": function.clip_skip,
         "seconds": expected.seconds,
         "memory_bytes": expected.memory_bytes,
         "load_seconds": expected.load_seconds,
         "cost_usd": cost.usd,
         "cost_source": cost.source,
+        "provenance": expected.provenance if says_something(expected) else None,
         "figures_from": expected.source or None,
+        "catalog": asdict(function.expected) if says_something(function.expected) else None,
     }
 
 
-def _bytes(model: Model) -> int | None:
-    """Bytes the model takes on disk; None when it is not installed."""
-    if model.path is None:
-        return None
-    return sum(file.stat().st_size for file in model.path.rglob("*") if file.is_file())
+def says_something(expected: Expected) -> bool:
+    """Whether it tells seconds or memory."""
+    return expected.seconds is not None or expected.memory_bytes is not None
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
-    from rich.table import Table
+def disk_bytes(folders: Iterable[Path]) -> int:
+    """Bytes the folders take together: a file that several link to is there once."""
+    found = {}
+    for folder in folders:
+        for file in folder.rglob("*"):
+            if file.is_file():
+                told = file.stat()
+                found[told.st_dev, told.st_ino] = told.st_size
+    return sum(found.values())
 
-    from cems_tui.cli import output
 
-    table = Table(box=None, pad_edge=False)
-    for name in ("", "model", "MB", "functions", "licence"):
-        table.add_column(name, justify="right" if name == "MB" else "left")
-    for row in rows:
-        size = "—" if row["bytes"] is None else f"{row['bytes'] / 1e6:.1f}"
-        steps = " ".join(name.split("@")[-1] for name in row["functions"])
-        sign = "○" if row["installed"] else "⇣"
-        table.add_row(sign, row["model"], size, f"@{steps}", row["licence"])
-    total = sum(row["bytes"] or 0 for row in rows)
-    console = output.console()
-    console.print(table)
-    console.print(f"○ installed   ⇣ not installed   total {total / 1e6:.1f} MB")
+def _helps(model: Model) -> bool:
+    """Whether it draws nothing itself."""
+    return model.family == "support"
+
+
+def _bytes(folder: Path) -> int:
+    """Bytes of a model's files, also of those it only links to."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

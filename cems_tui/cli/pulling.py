@@ -36,7 +36,12 @@ def register(app: typer.Typer) -> None:
 
 
 def pull(
-    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Models, or ORG/REPO.")],
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME…", help="Models, or ORG/REPO.")
+    ] = None,
+    recommended: Annotated[
+        bool, typer.Option("--recommended", help="The models that are worth it on this machine.")
+    ] = False,
     revision: Annotated[
         str | None, typer.Option("--revision", metavar="SHA", help="A commit, branch or refs/pr/N.")
     ] = None,
@@ -55,8 +60,17 @@ def pull(
     from cems_tui import model_wiring
     from cems_tui.cli import output
     from cems_tui.cli.downloading import PullNarrator, plan_lines, plan_row
+    from cems_tui.cli.holding import recommended_names, refuse_names
     from cems_tui.models.target import Wish
 
+    names = list(names or ())
+    if recommended:
+        refuse_names(names, revision=revision, name=name, steps=steps, guidance=guidance, size=size)
+        names = recommended_names(json=json, quiet=quiet, dry_run=dry_run, ask=asking(yes))
+        if not names:
+            return
+    if not names:
+        raise UsageError("no model is named", "`cems pull NAME`, or `cems pull --recommended`.")
     if len(names) > 1 and (name is not None or revision is not None):
         raise UsageError("--name and --revision are of one model", "Pull the models one by one.")
     settings = (

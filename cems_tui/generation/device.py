@@ -46,22 +46,24 @@ def probe() -> Device:
     return _from_torch() or _from_nvml() or _from_apple() or _from_memory()
 
 
-def weight_budget_bytes(device: Device, setting_mb: float = 0) -> int:
+def weight_budget_bytes(device: Device, setting_mb: float = 0, leave_bytes: int = 0) -> int:
     """Bytes that resident weights may hold in all.
 
     CEMS_DEVICE_BUDGET_MB megabytes (10⁶ bytes) when set, else the setting when it is not 0, but
     never more than the device has; otherwise what is free, less a fifth of the device for the
-    runs themselves.
+    runs themselves. In any case `leave_bytes` of the device are left to other programs.
 
     Raises:
         ConfigError: CEMS_DEVICE_BUDGET_MB is not a positive number.
     """
+    ours = max(0, device.total_bytes - leave_bytes)
     if (text := os.environ.get(BUDGET_VARIABLE, "").strip()) != "":
-        return min(_budget_setting(text), device.total_bytes)
+        return min(_budget_setting(text), ours)
     if setting_mb > 0:
-        return min(int(setting_mb * MEGABYTE), device.total_bytes)
-    rest = device.free_bytes - int(device.total_bytes * _WORKING_SHARE)
-    return max(rest, int(device.free_bytes * _SMALLEST_WEIGHT_SHARE))
+        return min(int(setting_mb * MEGABYTE), ours)
+    free = max(0, device.free_bytes - leave_bytes)
+    rest = free - int(device.total_bytes * _WORKING_SHARE)
+    return max(rest, int(free * _SMALLEST_WEIGHT_SHARE))
 
 
 def torch_device(setting: str | None = None) -> DeviceKind:

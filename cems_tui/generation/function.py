@@ -87,6 +87,10 @@ class Model:
     noncommercial: bool = False
     """Whether its licence forbids commercial use."""
 
+    role: str = ""
+    """What a model without functions is for: `scorer`, `text-tower` or `part` (of another);
+    empty for one that draws."""
+
     @property
     def installed(self) -> bool:
         return self.path is not None

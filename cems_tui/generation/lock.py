@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
 from types import TracebackType
+from typing import Any
 
 from cems_tui.errors import DeviceBusy, Interrupted, StorageError
 from cems_tui.paths import ensure
@@ -79,6 +80,24 @@ class DeviceLock:
         finally:
             os.close(descriptor)
 
+    def holder_pid(self) -> int | None:
+        """The process that holds the device now; None when nobody does, or it has not signed."""
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            return None if _try_lock(descriptor) else int(self._signature()["pid"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        finally:
+            os.close(descriptor)
+
+    @staticmethod
+    def command() -> str:
+        """This process's command line, as it is told to others."""
+        return one_line(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]), _LONGEST_COMMAND)
+
     def release(self) -> None:
         """Give the device back; does nothing when this object does not hold it."""
         if self._descriptor is not None:
@@ -107,10 +126,16 @@ class DeviceLock:
 
     def _holder(self) -> str:
         try:
-            holder = json.loads(self._path.read_text(encoding="utf-8"))
+            holder = self._signature()
             return f"process {holder['pid']} ({holder['command']})"
         except (OSError, ValueError, KeyError, TypeError):
             return "another process"  # which has not signed yet
+
+    def _signature(self) -> dict[str, Any]:
+        holder = json.loads(self._path.read_text(encoding="utf-8"))
+        if not isinstance(holder, dict):
+            raise ValueError("no signature")
+        return holder
 
 
 def _try_lock(descriptor: int) -> bool:
@@ -122,6 +147,6 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def _write_holder(descriptor: int) -> None:
-    command = one_line(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]), _LONGEST_COMMAND)
+    signature = {"pid": os.getpid(), "command": DeviceLock.command()}
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "command": command}).encode(), 0)
+    os.pwrite(descriptor, json.dumps(signature).encode(), 0)

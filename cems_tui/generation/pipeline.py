@@ -110,6 +110,11 @@ class Pipeline(Protocol):
         ...
 
     @property
+    def names(self) -> Mapping[str, str]:
+        """What each of its networks is called in it, by content, such as `text_encoder`."""
+        ...
+
+    @property
     def weight_bytes(self) -> int:
         """Device bytes its weights hold, whether it shares them or not."""
         ...

@@ -7,16 +7,17 @@ with the last of them.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import RLock
-from time import perf_counter
+from time import perf_counter, time
 
 from cems_tui.errors import OutOfMemory, WeightsError
 from cems_tui.generation.admission import Resident, Weights, admit, held_bytes
 from cems_tui.generation.function import GenerationFunction, Model
 from cems_tui.generation.pipeline import Pipeline
+from cems_tui.generation.presence import Present
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Lease:
 class _Entry:
     model: Model
     pipeline: Pipeline
+    since: float
+    last_used: float
     leases: int = 0
 
 
@@ -54,6 +57,7 @@ class Residency:
         expected: Callable[[GenerationFunction], Weights | None],
         prepare: Callable[[GenerationFunction], None] | None = None,
         hold: Callable[[Iterable[str]], object] | None = None,
+        changed: Callable[[Sequence[Present]], None] | None = None,
     ) -> None:
         """A device with nothing on it.
 
@@ -67,12 +71,15 @@ class Residency:
                 importing libraries: a price of loading is that of moving weights.
             hold: keeps these weights on the device while its result is referenced, so that
                 they are not loaded again when a model that shares them leaves for this one.
+            changed: told what is on the device whenever a model comes, goes, or begins or ends
+                to be used.
         """
         self._budget_bytes = budget_bytes
         self._load = load
         self._expected = expected
         self._prepare = prepare
         self._hold = hold
+        self._changed = changed
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._leaving: list[_Entry] = []  # freed while leased: still on the device
         self._weights: dict[Model, Weights] = {}  # expected, and measured once loaded
@@ -89,18 +96,28 @@ class Residency:
         with self._lock:
             entry, lease = self._enter(function)
             entry.leases += 1
+            self._tell()
         try:
             yield lease
         finally:
             with self._lock:
                 entry.leases -= 1
+                entry.last_used = time()
                 if entry in self._leaving and entry.leases == 0:
                     self._leaving.remove(entry)
                     entry.pipeline.close()
+                self._tell()
 
     def resident(self) -> frozenset[str]:
         """Names of the models on the device; does not wait for a load in progress."""
         return frozenset(self._entries.copy())
+
+    def present(self) -> list[Present]:
+        """Every model on the device, least recently used last, those that are leaving first."""
+        with self._lock:
+            return [_present(entry, leaving=True) for entry in self._leaving] + [
+                _present(entry, leaving=False) for entry in reversed(self._entries.values())
+            ]
 
     @property
     def held_bytes(self) -> int:
@@ -135,6 +152,7 @@ class Residency:
             entry = self._entries.pop(model, None)
             if entry is not None:
                 self._dismiss(entry)
+                self._tell()
             return entry is not None
 
     def free_idle(self) -> bool:
@@ -176,7 +194,7 @@ class Residency:
         except BaseException:
             pipeline.close()
             raise
-        entry = self._entries[name] = _Entry(function.model, pipeline)
+        entry = self._entries[name] = _Entry(function.model, pipeline, time(), time())
         shared = {key for resident in before for key in resident.weights}
         brought = sum(size for key, size in weights.items() if key not in shared)
         return entry, Lease(pipeline, seconds, brought)
@@ -216,11 +234,27 @@ class Residency:
             self._weights[function.model] = expected
         return self._weights[function.model]
 
+    def _tell(self) -> None:
+        if self._changed is not None:
+            self._changed(self.present())
+
     def _dismiss(self, entry: _Entry) -> None:
         if entry.leases:
             self._leaving.append(entry)
         else:
             entry.pipeline.close()
+
+
+def _present(entry: _Entry, *, leaving: bool) -> Present:
+    return Present(
+        model=entry.model.name,
+        weights=entry.pipeline.weights,
+        names=entry.pipeline.names,
+        in_use=entry.leases > 0,
+        leaving=leaving,
+        since=entry.since,
+        last_used=entry.last_used,
+    )
 
 
 def _megabytes(size: int) -> str:

@@ -33,7 +33,7 @@ class Assembler:
         known = self._made_of_parts(wish)
         if known is None:
             return [self.puller.plan(wish)]
-        return [self.puller.plan(Wish(repo)) for _, repo in known.parts]
+        return [self.puller.plan(Wish(part)) for _, part in known.parts]
 
     def pull(self, wish: Wish) -> Installed:
         """The model, whole and in the catalog; raises as `Puller.pull`."""
@@ -41,7 +41,7 @@ class Assembler:
         if known is None:
             return self.puller.pull(wish)
         began = perf_counter()
-        pulled = {component: self.puller.pull(Wish(repo)) for component, repo in known.parts}
+        pulled = {component: self.puller.pull(Wish(part)) for component, part in known.parts}
         models = self.puller.models
         with held(self.puller.locks / f"import-{known.name}.lock", self.puller.stop):
             ledger = Ledger.read(models)
@@ -65,9 +65,9 @@ class Assembler:
         if known is None or not known.parts:
             return None
         if wish.revision is not None or wish.rename is not None or wish.steps:
-            repos = " and ".join(repo for _, repo in known.parts)
+            parts = " and ".join(part for _, part in known.parts)
             raise UsageError(
-                f"{known.name} is put together from {repos}",
+                f"{known.name} is put together from {parts}",
                 "Pull it without --revision, --name and --steps, or pull those by themselves.",
             )
         return known

@@ -10,11 +10,19 @@ from pathlib import Path
 
 from cems_tui.digest import file_digest
 from cems_tui.errors import WeightsError
+from cems_tui.generation.families import family_of_class
+from cems_tui.generation.weight_files import component_files
 from cems_tui.models import install
 from cems_tui.models.files import storage
-from cems_tui.models.inspect import family_of, read_json
+from cems_tui.models.inspect import read_json
 from cems_tui.models.ledger import Entry, Ledger, PinnedFile
 from cems_tui.models.plan import INDEX
+from cems_tui.models.single_file import tensor_shapes
+
+_WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+Files = dict[str, tuple[Path, PinnedFile]]
+"""By path in the model: where each file is, and what is recorded of it."""
 
 
 def compose(
@@ -31,19 +39,11 @@ def compose(
         WeightsError: a part is not installed, or is no component.
         StorageError: the disk refuses.
     """
-    index = dict(read_json(_folder(base, ledger) / INDEX))
-    files: dict[str, tuple[Path, PinnedFile]] = {}
-    for file in base.files:
-        if file.path != INDEX and file.path.split("/")[0] not in parts:
-            files[file.path] = (_folder(base, ledger) / file.path, file)
+    whole = _folder(base, ledger)
+    index = dict(read_json(whole / INDEX))
+    files = {file.path: (whole / file.path, file) for file in base.files if file.path != INDEX}
     for component, part in parts.items():
-        folder = _folder(part, ledger)
-        kind = read_json(folder / "config.json").get("_class_name")
-        if not isinstance(kind, str):
-            raise WeightsError(f"{folder} is no component: its config names no class")
-        index[component] = ["diffusers", kind]
-        for file in part.files:
-            files[f"{component}/{file.path}"] = (folder / file.path, file)
+        files = _with_part(files, index, component, part, whole, _folder(part, ledger))
     target = _write(name, index, files, ledger)
     pinned = [
         PinnedFile(path, file.bytes, file.sha256, file.git_sha1)
@@ -59,7 +59,7 @@ def compose(
             files=tuple(pinned),
             folder=ledger.relative(target),
             pipeline=pipeline,
-            family=family_of(pipeline),
+            family=family_of_class(pipeline),
             licence=licence,
             steps=old.steps,
             guidance=old.guidance,
@@ -68,6 +68,53 @@ def compose(
             origin=" with ".join([base.source, *(part.source for part in parts.values())]),
         )
     )
+
+
+def _with_part(
+    files: Files, index: dict[str, object], component: str, part: Entry, base: Path, folder: Path
+) -> Files:
+    """The files with those of one component in place of the base's; a new class is put into index.
+
+    A part is a whole component, with its config, or the weights of one, which keeps the base's.
+    """
+    own = {path: found for path, found in files.items() if _is_of(path, component)}
+    others = {path: found for path, found in files.items() if path not in own}
+    if not (folder / "config.json").is_file():
+        weights = _weights_alone(part, folder, base / component)
+        kept = {path: found for path, found in own.items() if not _holds_weights(path)}
+        return {**others, **kept, f"{component}/{_WEIGHTS}": (folder / weights.path, weights)}
+    kind = read_json(folder / "config.json").get("_class_name")
+    if not isinstance(kind, str):
+        raise WeightsError(f"{folder} is no component: its config names no class")
+    index[component] = ["diffusers", kind]
+    return {**others, **{f"{component}/{f.path}": (folder / f.path, f) for f in part.files}}
+
+
+def _is_of(path: str, component: str) -> bool:
+    return path.startswith(f"{component}/")
+
+
+def _holds_weights(path: str) -> bool:
+    """Whether it is weights, or the index of shards of them."""
+    return path.endswith(".safetensors") or ".safetensors.index." in path
+
+
+def _weights_alone(part: Entry, folder: Path, component: Path) -> PinnedFile:
+    """The one file of a part that is the weights of a base's component, and nothing else.
+
+    Raises:
+        WeightsError: it is not: its tensors have other names or shapes.
+    """
+    found = [file for file in part.files if file.path.endswith(".safetensors")]
+    theirs: dict[str, tuple[int, ...]] = {}
+    for path in component_files(component):
+        theirs |= tensor_shapes(path)
+    if len(found) != 1 or tensor_shapes(folder / found[0].path) != theirs:
+        raise WeightsError(
+            f"{part.name} is not a {component.name} like that of {component.parent}: its "
+            f"tensors have other names or shapes"
+        )
+    return found[0]
 
 
 def is_composed(name: str, ledger: Ledger) -> bool:
@@ -84,7 +131,7 @@ def is_composed(name: str, ledger: Ledger) -> bool:
 def _write(
     name: str,
     index: Mapping[str, object],
-    files: Mapping[str, tuple[Path, PinnedFile]],
+    files: Files,
     ledger: Ledger,
 ) -> Path:
     target = ledger.models / "imported" / name

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cems_tui.digest import file_digest
+from cems_tui.generation.families import family_of_class
 from cems_tui.models import install
 from cems_tui.models.events import Planned
-from cems_tui.models.inspect import default_guidance, family_of, native_side
+from cems_tui.models.inspect import default_guidance, native_side
 from cems_tui.models.ledger import DEFAULT_STEPS, Entry, Ledger, PinnedFile
 from cems_tui.models.plan import RemoteFile, Repository
 from cems_tui.models.target import Target, Wish
@@ -36,17 +37,18 @@ def steps_of(target: Target, pipeline: str | None) -> tuple[int, ...]:
 
 def pinned(wish: Wish, found: Found, accepted: str | None) -> Entry:
     """What is recorded before the first byte is fetched."""
-    known = {} if found.target.entry is None else {f.path: f for f in found.target.entry.files}
+    known = {} if found.target.entry is None else {f.path: f for f in found.target.entry.published}
     old = found.target.entry or Entry(found.target.name)
     return replace(
         changed(old, wish, found),
         repo=found.target.repo,
         commit=found.repository.commit,
         files=tuple(_pin(file, known.get(file.path)) for file in found.files),
+        fetched=(),
         folder=None,
         owned=True,
         pipeline=found.planned.pipeline,
-        family=family_of(found.planned.pipeline),
+        family=family_of_class(found.planned.pipeline),
         licence=found.planned.licence,
         accepted=accepted,
         damaged=(),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cems_tui.errors import UsageError, WeightsError
-from cems_tui.generation.families import FAMILIES
+from cems_tui.generation.families import FAMILIES, family_of_class
 from cems_tui.generation.weight_files import read_header
 from cems_tui.models.plan import (
     INDEX,
@@ -63,14 +63,6 @@ class Inspection:
     guidance: float
 
 
-def family_of(pipeline: str | None) -> str | None:
-    """The family whose adapter runs a diffusers pipeline class; None when none does."""
-    for name, family in FAMILIES.items():
-        if pipeline is not None and getattr(family, "pipeline_class", None) == pipeline:
-            return name
-    return None
-
-
 def inspect_folder(folder: Path) -> Inspection:
     """A diffusers folder's class, family, files, size of pictures.
 
@@ -85,7 +77,7 @@ def inspect_folder(folder: Path) -> Inspection:
     if not weights:
         raise WeightsError(f"there are no weights in {folder}", "Give a folder that holds some.")
     pipeline = None if index is None else str(index.get("_class_name"))
-    family = family_of(pipeline)
+    family = family_of_class(pipeline)
     _check_networks(folder, family, selection)
     return Inspection(
         pipeline=pipeline,

@@ -33,9 +33,11 @@ class Places:
     """Hidden; becomes `final` when all is there."""
 
     @classmethod
-    def of(cls, models: Path, repo: str, commit: str) -> Places:
+    def of(cls, models: Path, repo: str, commit: str, apart: str | None = None) -> Places:
+        """Args: apart: the name of a model that takes some files of the repository only."""
         name = folder_name(repo)
-        return cls(models / name / commit, models / ".partial" / name / commit)
+        folder = commit if apart is None else f"{commit}-{apart}"
+        return cls(models / name / folder, models / ".partial" / name / folder)
 
 
 def survey(

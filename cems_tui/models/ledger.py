@@ -52,6 +52,9 @@ class Entry:
 
     commit: str | None = None
     files: tuple[PinnedFile, ...] = ()
+    fetched: tuple[PinnedFile, ...] = ()
+    """What the Hub gave, where `files` were made from it; later pulls are held to these."""
+
     folder: str | None = None
     """Where it lies: relative to the models folder, or absolute; None while not installed."""
 
@@ -82,6 +85,11 @@ class Entry:
     @property
     def total_bytes(self) -> int:
         return sum(file.bytes for file in self.files)
+
+    @property
+    def published(self) -> tuple[PinnedFile, ...]:
+        """Its files as the Hub has them."""
+        return self.fetched or self.files
 
     @property
     def installed(self) -> bool:
@@ -187,7 +195,8 @@ def _parsed(value: dict[str, Any], path: Path) -> Entry:
         raise StorageError(f"{path} was written by a newer cems", "Upgrade this one.")
     known = {key.name for key in fields(Entry)}
     values = {key: item for key, item in value.items() if key in known}
-    values["files"] = tuple(PinnedFile(**file) for file in values.get("files", ()))
+    for key in ("files", "fetched"):
+        values[key] = tuple(PinnedFile(**file) for file in values.get(key, ()))
     values["steps"] = tuple(int(step) for step in values.get("steps", ()))
     values["damaged"] = tuple(values.get("damaged", ()))
     return Entry(**values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -23,6 +24,9 @@ WHY_NO_PICKLE = (
 
 _TEXTS = (".json", ".txt", ".model", ".spm", ".jinja")
 _FOREIGN = ("flax_model", "openvino", "tf_model")
+_HALF = ("fp16", "bf16")
+"""Variants of half the bytes."""
+
 _OPTIONAL = frozenset({"safety_checker", "feature_extractor", "image_encoder"})
 """Components that a picture is drawn without."""
 
@@ -82,7 +86,8 @@ class Selection:
 def wanted(repository: Repository, index: Mapping[str, Any] | None) -> Selection:
     """The configs, tokenizers and safetensors of a model, each weight once.
 
-    A component that has half-precision (fp16) files is taken in those, else in its plain ones.
+    A component that has half-precision files (fp16, else bf16) is taken in those, else in its
+    plain ones.
 
     Args:
         index: the content of its model_index.json; None when it has none (a support model).
@@ -105,6 +110,30 @@ def wanted(repository: Repository, index: Mapping[str, Any] | None) -> Selection
                 raise
             notes.append(f"{name} is left out: it comes as a pickle only")
     return Selection(tuple(chosen), tuple(notes))
+
+
+def picked(repository: Repository, patterns: Iterable[str], *, pickles: bool) -> Selection:
+    """The files that the catalog names; a pattern takes the first, by name, that fits it.
+
+    Args:
+        pickles: whether they may be pickles: those are converted, never read here.
+
+    Raises:
+        WeightsError: one is not there, is a pickle, or would leave the folder.
+    """
+    chosen: list[RemoteFile] = []
+    for pattern in patterns:
+        fitting = sorted(f.path for f in repository.files if fnmatchcase(f.path, pattern))
+        if not fitting:
+            raise WeightsError(
+                f"{repository.repo} holds no {pattern}",
+                "Its authors changed it; another revision may have it (`--revision SHA`).",
+            )
+        refuse_unsafe(fitting[0], repository.repo)
+        if not pickles and _is_pickled_weights(fitting[0]):
+            raise WeightsError(f"{fitting[0]} is a pickle", _sentence(WHY_NO_PICKLE))
+        chosen += [f for f in repository.files if f.path == fitting[0] and f not in chosen]
+    return Selection(tuple(chosen))
 
 
 def component_names(index: Mapping[str, Any]) -> list[str]:
@@ -186,10 +215,11 @@ def _component(files: list[RemoteFile], where: str) -> list[RemoteFile]:
 
 
 def _preferred(variants: Iterable[str | None]) -> str | None:
-    """fp16 where there is one, else plain, else the first by name."""
+    """fp16 where there is one, else bf16, else plain, else the first by name."""
     there = set(variants)
-    if "fp16" in there:
-        return "fp16"
+    for variant in _HALF:
+        if variant in there:
+            return variant
     if None in there or not there:
         return None
     return min(name for name in there if name is not None)

@@ -14,26 +14,17 @@ from cems_tui import paths
 from cems_tui.errors import DownloadError, UsageError
 from cems_tui.models import install
 from cems_tui.models.background import Stop, never, pause, stoppable
+from cems_tui.models.converting import Converter, kept_as_safetensors, refuse_without
 from cems_tui.models.download import gave_up
 from cems_tui.models.entries import Found, changed, hashed, is_whole, pinned, steps_of, with_facts
 from cems_tui.models.events import Installed, Planned, Waited
 from cems_tui.models.fetching import Emit, Fetching
-from cems_tui.models.files import free_bytes
-from cems_tui.models.inspect import family_of
-from cems_tui.models.ledger import Entry, Ledger, folder_name
+from cems_tui.models.ledger import Entry, Ledger, PinnedFile, folder_name
 from cems_tui.models.lock import held
 from cems_tui.models.patience import Patience
 from cems_tui.models.plan import Repository, Selection, missing_parts
-from cems_tui.models.plan import wanted as wanted_files
-from cems_tui.models.target import (
-    Known,
-    Target,
-    Wish,
-    functions_of,
-    hold_to,
-    is_noncommercial,
-    resolve,
-)
+from cems_tui.models.planning import places_of, plan_of, selected
+from cems_tui.models.target import Known, Target, Wish, functions_of, hold_to, resolve
 from cems_tui.models.transient import Transient, Unreachable
 
 Ask = Callable[[str], bool]
@@ -77,6 +68,8 @@ class Puller:
     ask: Ask
     stop: Stop = never
     patience: Patience = field(default_factory=Patience)
+    converter: Converter | None = None
+    """Makes safetensors of weights that are published as pickles only."""
 
     def plan(self, wish: Wish) -> Planned:
         """What pulling would do; nothing is written.
@@ -131,8 +124,10 @@ class Puller:
             found = cached
         self.emit(found.planned)
         same = old is not None and old.commit == found.repository.commit
-        if old is not None and same and is_whole(old, found.files, ledger):
+        if old is not None and same and _is_there(old, found, ledger):
             return ledger.write(changed(old, wish, found)), 0, True
+        if target.known is not None and target.known.convert:
+            refuse_without(self.converter, target.name)
         accepted = self._agreed(found.planned, None if old is None else old.accepted)
         needed, free = found.planned.download_bytes, found.planned.free_bytes
         install.refuse_short_disk(target.name, self.models, needed, free)
@@ -152,7 +147,7 @@ class Puller:
         index = None if repository is None else self.hub.index(repository)
         if repository is None or index is None:
             return None
-        if missing_parts(wanted_files(repository, index), index):
+        if missing_parts(selected(target, repository, index), index):
             return None
         try:
             return self._find(wish, target, repository)
@@ -166,11 +161,19 @@ class Puller:
             selection, pipeline = Selection(hold_to(entry, repository)), entry.pipeline
         else:
             index = self._persist(target.name, lambda: self.hub.index(repository))
-            selection = wanted_files(repository, index)
+            selection = selected(target, repository, index)
             pipeline = None if index is None else str(index.get("_class_name"))
-        places = install.Places.of(self.models, target.repo, repository.commit)
         steps = wish.steps or steps_of(target, pipeline)
-        planned = self._planned(target, repository, selection, places, pipeline, steps)
+        planned = plan_of(
+            Ledger.read(self.models),
+            target,
+            repository,
+            selection,
+            pipeline,
+            steps,
+            lambda path: self.hub.cached(target.repo, repository.commit, path),
+        )
+        places = places_of(self.models, target, repository)
         return Found(target, repository, selection.files, places, planned, steps)
 
     def _describe(self, target: Target) -> Repository:
@@ -205,43 +208,6 @@ class Puller:
                 self.emit(Waited(model, str(failure), seconds))
                 pause(seconds, self.stop)
 
-    def _planned(
-        self,
-        target: Target,
-        repository: Repository,
-        selection: Selection,
-        places: install.Places,
-        pipeline: str | None,
-        steps: tuple[int, ...],
-    ) -> Planned:
-        repo, commit, entry = target.repo, repository.commit, target.entry
-        licence = target.known.licence if target.known else repository.licence
-        notes = selection.notes
-        if pipeline is not None and family_of(pipeline) is None:
-            notes = (*notes, f"nothing here draws with a {pipeline} yet: it can be kept, not used")
-        damaged = entry.damaged if entry is not None and entry.commit == commit else ()
-        return Planned(
-            model=target.name,
-            repo=repo,
-            revision=commit,
-            files=tuple(
-                install.survey(
-                    selection.files,
-                    places,
-                    damaged,
-                    lambda path: self.hub.cached(repo, commit, path),
-                )
-            ),
-            free_bytes=free_bytes(self.models),
-            folder=places.final,
-            licence=licence,
-            gated=repository.gated,
-            noncommercial=is_noncommercial(licence) or is_noncommercial(repository.licence),
-            pipeline=pipeline,
-            functions=functions_of(target, steps),
-            notes=notes,
-        )
-
     def _agreed(self, planned: Planned, accepted: str | None) -> str | None:
         """The licence agreed to, asked for once where it asks something of the user."""
         licence = planned.licence or "not stated"
@@ -266,20 +232,40 @@ class Puller:
             stop=self.stop,
             patience=self.patience,
         ).run()
-        folder = filled.snapshot
-        if folder is None:
+        folder = filled.snapshot or found.places.partial
+        files = tuple(hashed(file, folder, filled.sha256) for file in wanted.files)
+        fetched: tuple[PinnedFile, ...] = ()
+        if found.target.known is not None and found.target.known.convert:
+            fetched, files = files, self._converted(found, files, filled.snapshot)
+        if filled.snapshot is None or fetched:
             install.settle(found.places)
             folder = found.places.final
         entry = replace(
             with_facts(wanted, found, folder),
-            files=tuple(hashed(file, folder, filled.sha256) for file in wanted.files),
+            files=files,
+            fetched=fetched,
             folder=ledger.relative(folder),
-            owned=filled.snapshot is None,
+            owned=filled.snapshot is None or bool(fetched),
         )
         return ledger.write(entry), filled.downloaded_bytes
 
+    def _converted(
+        self, found: Found, files: tuple[PinnedFile, ...], snapshot: Path | None
+    ) -> tuple[PinnedFile, ...]:
+        partial = found.places.partial
+        if snapshot is not None:
+            for file in files:
+                install.link(snapshot / file.path, partial / file.path)
+        converter = refuse_without(self.converter, found.target.name)
+        return kept_as_safetensors(partial, files, converter)
+
     def _queued(self, model: str, holder: str) -> None:
         self.emit(Waited(model, f"{holder} is pulling it", None))
+
+
+def _is_there(old: Entry, found: Found, ledger: Ledger) -> bool:
+    """Whether the recorded model is whole, and what is looked for."""
+    return is_whole(old, old.files if old.fetched else found.files, ledger)
 
 
 def _drop_old(old: Entry, ledger: Ledger) -> None:

@@ -28,7 +28,17 @@ class Known:
     """Names of its functions in the catalog."""
 
     parts: tuple[tuple[str, str], ...] = ()
-    """Of a model put together from several: component and repository, the base as `base`."""
+    """Of a model put together from others: component and the model it is of, the base as `base`."""
+
+    noncommercial: bool = False
+    """Whether its licence forbids commercial use."""
+
+    files: tuple[str, ...] = ()
+    """The files taken of a repository that holds more; a pattern takes the first that fits it.
+    Empty takes what makes the model."""
+
+    convert: bool = False
+    """Whether its weights come as pickles only, and are kept as safetensors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +102,25 @@ def _name_of_repo(
     if rename is not None:
         there = ledger.entries.get(rename)
         return rename if there is not None and there.repo == repo else None
-    for model in known.values():
-        if model.repo == repo:
-            return model.name
+    name = only_name(repo, known)
+    if name is not None:
+        return name
     entry = ledger.of_repo(repo)
     return None if entry is None else entry.name
+
+
+def only_name(repo: str, known: Mapping[str, Known]) -> str | None:
+    """The catalog's model that comes from a repository; None when none does.
+
+    Raises:
+        UsageError: several do, each of some of its files.
+    """
+    names = [model.name for model in known.values() if model.repo == repo]
+    if len(names) > 1:
+        raise UsageError(
+            f"{repo} holds several models: {', '.join(names)}", "Name the one that is meant."
+        )
+    return names[0] if names else None
 
 
 def _held(name: str, wish: Wish, known: Known | None, entry: Entry | None) -> Target:
@@ -126,7 +150,7 @@ def hold_to(entry: Entry, repository: Repository) -> tuple[RemoteFile, ...]:
         DownloadError: a file is gone or differs.
     """
     listed = {file.path: file for file in repository.files}
-    changed = [file.path for file in entry.files if not _same(file, listed.get(file.path))]
+    changed = [file.path for file in entry.published if not _same(file, listed.get(file.path))]
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         raise DownloadError(
@@ -135,7 +159,7 @@ def hold_to(entry: Entry, repository: Repository) -> tuple[RemoteFile, ...]:
             f"`cems pull {repository.repo} --revision main` takes what is there now.",
         )
     return tuple(
-        RemoteFile(file.path, file.bytes, file.sha256, file.git_sha1) for file in entry.files
+        RemoteFile(file.path, file.bytes, file.sha256, file.git_sha1) for file in entry.published
     )
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "expected_bytes",
     "expected_weights",
     "family_of",
+    "family_of_class",
     "load",
     "warm_up",
 ]
@@ -58,16 +59,24 @@ def family_of(index: Mapping[str, Any]) -> str:
         WeightsError: nothing here runs its pipeline class, or a network it needs is left out.
     """
     class_name = index.get("_class_name")
-    for name, layout in FAMILIES.items():
-        if layout.pipeline_class == class_name:
-            layout.check_index(index)
-            return name
+    name = family_of_class(class_name)
+    if name is not None:
+        FAMILIES[name].check_index(index)
+        return name
     raise WeightsError(
         f"it is a {class_name}, which cannot be run"
         if isinstance(class_name, str)
         else "it does not say which diffusers pipeline it is",
         f"Pipelines that run: {', '.join(layout.pipeline_class for layout in FAMILIES.values())}.",
     )
+
+
+def family_of_class(pipeline_class: object) -> str | None:
+    """The family that runs a diffusers pipeline class; None when none does."""
+    for name, layout in FAMILIES.items():
+        if layout.pipeline_class == pipeline_class:
+            return name
+    return None
 
 
 def load(

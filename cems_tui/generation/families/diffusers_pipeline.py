@@ -64,12 +64,18 @@ class DiffusersPipeline:
         self._drawing = shelf.drawing
         self._schedulers: dict[str | None, Any] = {None: pipe.scheduler}
         self._weights = {key: _weight_bytes(pipe.components[name]) for name, key in keys.items()}
+        self._names = _by_content(keys)
         self._meter = MemoryMeter(pipe.device.type)
 
     @property
     def weights(self) -> Mapping[str, int]:
         """Device bytes of each of its networks, by content: equal keys are shared memory."""
         return self._weights
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The component of each of its networks, by content."""
+        return self._names
 
     @property
     def weight_bytes(self) -> int:
@@ -215,3 +221,11 @@ def _weight_bytes(network: Any) -> int:
         storage = tensor.untyped_storage()
         storages[storage.data_ptr()] = storage.nbytes()
     return sum(storages.values())
+
+
+def _by_content(keys: Mapping[str, str]) -> dict[str, str]:
+    """Content to component; where several hold the same, the names of all."""
+    names: dict[str, str] = {}
+    for name, key in keys.items():
+        names[key] = f"{names[key]}, {name}" if key in names else name
+    return names
