@@ -46,7 +46,10 @@ class Block:
         Args:
             said: how much each n-gram of the document says where it first stands; None: all alike.
         """
-        distinct, first, times = np.unique(document, return_index=True, return_counts=True)
+        if said is None:  # without looking for the first places, which costs a sort more
+            distinct, times = np.unique(document, return_counts=True)
+        else:
+            distinct, first, times = np.unique(document, return_index=True, return_counts=True)
         places, known = _find(self.keys, distinct)
         values = (1.0 + np.log(times[known])).astype(np.float32) * self.rarity[places[known]]
         if said is not None:
@@ -159,11 +162,14 @@ class FeatureSpace:
     def _words(self, one: Grams) -> Sparse:
         """Single words and pairs, either of unit length of its own, or both together."""
         said = self.config.said(np.arange(one.words.size))
-        if not self.config.pairs_weight:
-            both = np.concatenate([one.words, one.pairs])
-            return self.words.vector(both, np.concatenate([said, said[: one.pairs.size]]))
-        pairs = self.words.vector(one.pairs, said[: one.pairs.size])
-        return self.words.vector(one.words, said).plus(pairs, self.config.pairs_weight)
+        said_of_pairs = None if said is None else said[: one.pairs.size]
+        if self.config.pairs_weight:
+            pairs = self.words.vector(one.pairs, said_of_pairs)
+            return self.words.vector(one.words, said).plus(pairs, self.config.pairs_weight)
+        both = np.concatenate([one.words, one.pairs])
+        if said is not None and said_of_pairs is not None:
+            said = np.concatenate([said, said_of_pairs])
+        return self.words.vector(both, said)
 
     def _scaled(self, counts: Floats) -> Floats:
         """In standard deviations of the training prompts, the extreme cut off."""

@@ -107,10 +107,10 @@ class FeatureConfig:
 
     landmarks_weight: float = 0.7
 
-    def said(self, places: Places) -> Floats:
-        """How much words at those places, counted from 0, say."""
+    def said(self, places: Places) -> Floats | None:
+        """How much words at those places, counted from 0, say; None: all the same."""
         if not self.fade:
-            return np.ones(places.shape, dtype=np.float32)
+            return None
         return np.asarray(np.exp(places / -self.fade) + self.fade_floor, dtype=np.float32)
 
     def to_json(self) -> dict[str, Any]:
