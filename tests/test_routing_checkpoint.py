@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from time import process_time
 
-import numpy as np
 import pytest
 
 from cems_tui.errors import UsageError, WeightsError
