@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from cems_tui.routers.tables import scored_bench
 from cems_tui.routing.checkpoint import Checkpoint
 from cems_tui.routing.claim import Worth, singles, worth
 from cems_tui.routing.curves import Matrix
-from cems_tui.routing.evaluation import Interval
+from cems_tui.routing.evaluation import Interval, percentile_interval, resampled
 from cems_tui.routing.judging import asked, comparable
 from cems_tui.routing.training_data import costs_of
 
@@ -60,6 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen.out:
         chosen.out.write_text(_as_json(pivot, ways, found))
     _print(first.card.metric, list(others), ways, found)
+    _print_classes(pivot, cost, others)
 
 
 def _with_mixed(table: ScoreTable, router: Checkpoint) -> ScoreTable:
@@ -87,6 +88,32 @@ def _predicted(router: Checkpoint, pivot: Pivot) -> Matrix:
     if answers.seen:
         raise UsageError(f"{router.name} was trained on {answers.seen} of these prompts")
     return answers.worths
+
+
+TOLERANCE = 0.05
+"""How far below the best function of a prompt a cheaper one may lie to win it."""
+
+
+def wins(truth: Matrix, cost: Matrix) -> Matrix:
+    """Who wins each prompt, (N, M) of 0 and 1: the cheapest of those near the best."""
+    near = truth >= truth.max(axis=1, keepdims=True) - TOLERANCE
+    return np.eye(truth.shape[1])[np.where(near, cost, np.inf).argmin(axis=1)]
+
+
+def _print_classes(pivot: Pivot, cost: Matrix, others: Mapping[str, Matrix]) -> None:
+    """Means by class and function, and the share of prompts each function wins."""
+    tables = {pivot.metric: pivot.scores, **others, "wins": wins(pivot.scores, cost)}
+    groups = list(dict.fromkeys(pivot.groups))
+    rows = {group: np.array([one == group for one in pivot.groups]) for group in groups}
+    for name, values in tables.items():
+        print(f"\n| {name} | {' | '.join(groups)} |\n|{'---|' * (1 + len(groups))}")
+        for m in np.argsort(cost):
+            means = [percentile_interval(_means(values[rows[g], m])) for g in groups]
+            print(f"| {pivot.functions[m]} | {' | '.join(_shown(one, 2) for one in means)} |")
+
+
+def _means(values: Matrix) -> Matrix:
+    return resampled(len(values), 1000, 42) @ values
 
 
 Ways = dict[str, tuple[Interval, float, dict[str, Interval]]]
