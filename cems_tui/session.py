@@ -90,8 +90,14 @@ class Session:
         return self._residency.resident()
 
     def tend(self) -> bool:
-        """Free the models that are due to leave, between pictures; whether one was resident."""
-        return bool([model for model in self._due() if self._residency.free(model)])
+        """Free the models that are due to leave, between pictures; whether one was resident.
+
+        With the last model the scorers leave too.
+        """
+        left = bool([model for model in self._due() if self._residency.free(model)])
+        if left and self._judges is not None and not self.resident():
+            self._judges.free()
+        return left
 
     def close(self) -> None:
         """Take everything off the device."""
