@@ -12,7 +12,6 @@ from cems_tui.models.ledger import Entry, Ledger, folder_name
 
 if TYPE_CHECKING:
     from cems_tui.models.assembling import Assembler
-    from cems_tui.models.converting import Converter
     from cems_tui.models.fetching import Emit
     from cems_tui.models.importing import Importer
     from cems_tui.models.pull import Ask
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 def puller(emit: Emit, ask: Ask, stop: Stop = never) -> Assembler:
     """Pulls models from the Hub."""
     from cems_tui.models.assembling import Assembler
+    from cems_tui.models.convert import PickleConverter
     from cems_tui.models.hub import Hub
     from cems_tui.models.pull import Puller
 
@@ -35,14 +35,9 @@ def puller(emit: Emit, ask: Ask, stop: Stop = never) -> Assembler:
             emit=emit,
             ask=ask,
             stop=stop,
-            converter=pickle_converter(),
+            converter=PickleConverter(stop),
         )
     )
-
-
-def pickle_converter() -> Converter | None:
-    """What makes safetensors of scorers that are published as pickles only; None: nothing does."""
-    return None
 
 
 def importer(emit: Emit, stop: Stop = never) -> Importer:

@@ -65,8 +65,18 @@ class Residency(Protocol):
 class Judges(Protocol):
     """Every scorer at hand, read in one go."""
 
-    def read(self, images: Sequence[Image], prompts: Sequence[str]) -> list[tuple[Score, ...]]:
-        """The scores of each picture, derived scales (mixed) included."""
+    def read(
+        self, images: Sequence[Image], prompts: Sequence[str], model: str = ""
+    ) -> list[tuple[Score, ...]]:
+        """The scores of each picture that a model drew, derived scales (mixed) included."""
+        ...
+
+    def notes(self, model: str) -> Sequence[str]:
+        """What the user should know of the metrics that are not read off its pictures."""
+        ...
+
+    def free(self) -> Sequence[str]:
+        """Let go of all weights; the names of the scorers that were loaded."""
         ...
 
 

@@ -25,9 +25,9 @@ from cems_tui.events import (
 )
 from cems_tui.generation.function import GenerationFunction
 from cems_tui.generation.pipeline import Job, Picture
+from cems_tui.judging import Judged, judged
 from cems_tui.parts import Commit, Judges, Planner, Residency
 from cems_tui.pricing import Pricing
-from cems_tui.quality.score import Score
 from cems_tui.record import Generation, Seconds, now
 from cems_tui.routing.decision import RoutingDecision
 
@@ -90,12 +90,20 @@ class Session:
         return self._residency.resident()
 
     def tend(self) -> bool:
-        """Free the models that are due to leave, between pictures; whether one was resident."""
-        return bool([model for model in self._due() if self._residency.free(model)])
+        """Free the models that are due to leave, between pictures; whether one was resident.
+
+        With the last model the scorers leave too.
+        """
+        left = bool([model for model in self._due() if self._residency.free(model)])
+        if left and self._judges is not None and not self.resident():
+            self._judges.free()
+        return left
 
     def close(self) -> None:
         """Take everything off the device."""
         self._residency.close()
+        if self._judges is not None:
+            self._judges.free()
 
     def run(self, request: Request, emit: Emit, stop: Stop) -> Generation:
         """Make one picture, from the decision to the committed row.
@@ -136,15 +144,18 @@ class Session:
         try:
             return self.draw(request.id, function, job, emit, stop, started)
         except OutOfMemory:
-            others = self.resident() - {function.model.name}
+            others = self._make_room(function.model.name)
             if not others:
                 raise
-            for model in others:
-                self._residency.free(model)
-            emit(
-                Note(request.id, f"out of memory; freed {', '.join(sorted(others))}, trying again")
-            )
+            emit(Note(request.id, f"out of memory; freed {', '.join(others)}, trying again"))
             return self.draw(request.id, function, job, emit, stop, started)
+
+    def _make_room(self, kept: str) -> list[str]:
+        """Take all but one model off the device, scorers too; the names of what left."""
+        others = sorted(self.resident() - {kept})
+        for model in others:
+            self._residency.free(model)
+        return others if self._judges is None else [*others, *self._judges.free()]
 
     def draw(
         self,
@@ -173,37 +184,25 @@ class Session:
         self.tend()
         return Drawn(function, job, picture, *load, memory_bytes=held, started=started)
 
-    def scores(
-        self, drawn: Drawn, prompt: str
-    ) -> tuple[tuple[Score, ...], float | None, str | None]:
-        """Scores, the seconds they took, and why there are none."""
-        if self._judges is None:
-            return (), None, None
-        began = time.perf_counter()
-        try:
-            [read] = self._judges.read([drawn.picture.image], [prompt])
-        except CemsError as error:
-            return (), None, str(error)
-        return read, time.perf_counter() - began, None
-
     def _judge(
         self, request: Request, decision: RoutingDecision, drawn: Drawn, emit: Emit, stop: Stop
     ) -> Generation:
-        scores: tuple[Score, ...] = ()
-        score_seconds: float | None = None
-        score_error: str | None = None
-        if request.score:
+        found = Judged()
+        if request.score and self._judges is not None:
             if stop():
                 raise Interrupted("stopped before scoring; the picture was not kept")
             emit(Scoring(request.id, drawn.function.name))
-            scores, score_seconds, score_error = self.scores(drawn, request.prompt)
+            model = drawn.function.model.name
+            for text in self._judges.notes(model):
+                emit(Note(request.id, text))
+            found = judged(self._judges, drawn.picture.image, request.prompt, model)
         generation = self._record(request, decision, drawn)
         seconds = replace(
             generation.seconds,
-            score=score_seconds,
+            score=found.seconds,
             total=time.perf_counter() - drawn.started,
         )
-        return replace(generation, scores=scores, score_error=score_error, seconds=seconds)
+        return replace(generation, scores=found.scores, score_error=found.error, seconds=seconds)
 
     def _record(self, request: Request, decision: RoutingDecision, drawn: Drawn) -> Generation:
         function, job, picture = drawn.function, drawn.job, drawn.picture

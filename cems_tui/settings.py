@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from cems_tui import paths
-from cems_tui.errors import ConfigError
+from cems_tui.errors import CemsError, ConfigError
 from cems_tui.pricing import CEMS_USD_PER_GB_SECOND
+from cems_tui.quality.instruments import METRICS, instruments_of, metrics_of, ranges_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,30 @@ def _number(low: float, high: float = math.inf) -> Callable[[Any], str | None]:
 
 
 def _one_of(*choices: str) -> Callable[[Any], str | None]:
-    return lambda value: None if value in choices else f"one of {', '.join(choices)}"
+    return lambda value: None if value in choices else f"one of {', '.join(filter(None, choices))}"
 
 
 def _text(value: Any) -> str | None:
     return None if isinstance(value, str) else "a text in quotes"
 
+
+def _taken_by(read: Callable[[str], object], what: str) -> Callable[[Any], str | None]:
+    def check(value: Any) -> str | None:
+        if not isinstance(value, str):
+            return what
+        try:
+            read(value)
+        except CemsError:
+            return what
+        return None
+
+    return check
+
+
+_metrics = _taken_by(metrics_of, f'some of "{",".join(METRICS)}"')
+_ranges = _taken_by(ranges_of, 'four numbers, "NIMA_MIN,NIMA_MAX,CLIP_MIN,CLIP_MAX"')
+_nima = _one_of("", *instruments_of("nima"))
+_clip = _one_of("", *instruments_of("clip"))
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("routing.tradeoff", 0.5, "0 = cheapest, 1 = best quality", _number(0, 1)),
@@ -90,6 +109,26 @@ SETTINGS: tuple[Setting, ...] = (
         "the app frees a model it has not drawn with for so many minutes; 0: when needed, or at "
         "the end",
         _number(0),
+    ),
+    Setting(
+        "quality.metrics",
+        "nima,clip,mixed",
+        "what is read off every picture that is generated",
+        _metrics,
+    ),
+    Setting("quality.nima", "", "the instrument for NIMA; empty: by whose picture it is", _nima),
+    Setting("quality.clip", "", "the instrument for CLIP; empty: by whose picture it is", _clip),
+    Setting(
+        "quality.mixed",
+        "",
+        "ranges of mixed, NIMA_MIN,NIMA_MAX,CLIP_MIN,CLIP_MAX; empty: the router's",
+        _ranges,
+    ),
+    Setting(
+        "quality.device",
+        "auto",
+        "where large scorers read: cpu, cuda, or auto (cuda where they find room)",
+        _one_of("auto", "cpu", "cuda"),
     ),
     Setting(
         "app.image",

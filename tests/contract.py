@@ -267,6 +267,12 @@ ROWS: tuple[Row, ...] = (
     Row("an unknown option", ("route", CAT, "--frobnicate"), exit_code=2, shape="nothing"),
     Row("bench export nothing", ("bench", "export", "nobody"), exit_code=2, shape="nothing"),
     Row("bench ls", ("bench", "ls", "--json"), shape="array"),
+    Row(
+        "bench run without the weights that read",
+        ("bench", "run", "--prompts", "starter", "--metrics", "aesthetic", "--dry-run"),
+        exit_code=3,
+        shape="nothing",
+    ),
     Row("bench import nothing", ("bench", "import", "no.csv", "--name", "b"), 2, "nothing"),
     Row("bench report nothing", ("bench", "report", "nobody", "--json"), 2, "nothing"),
     Row("bench rm nothing", ("bench", "rm", "nobody", "--yes"), exit_code=2, shape="nothing"),

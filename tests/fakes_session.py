@@ -149,15 +149,25 @@ class FakeResidency:
 class FakeJudges:
     """Reads the same scores off everything, or fails."""
 
-    def __init__(self, broken: bool = False) -> None:
+    def __init__(self, broken: bool = False, notes: tuple[str, ...] = ()) -> None:
         self._broken = broken
+        self._notes = notes
+        self.loaded: tuple[str, ...] = ()
 
     def read(
-        self, images: Sequence[Image.Image], prompts: Sequence[str]
+        self, images: Sequence[Image.Image], prompts: Sequence[str], model: str = ""
     ) -> list[tuple[Score, ...]]:
         if self._broken:
             raise WeightsError("the scorer's weights are damaged")
+        self.loaded = ("fake-nima",)
         return [(Score("nima", 5.0, "fake-nima:sha256:0"),) for _ in images]
+
+    def notes(self, model: str) -> tuple[str, ...]:
+        return self._notes
+
+    def free(self) -> tuple[str, ...]:
+        freed, self.loaded = self.loaded, ()
+        return freed
 
 
 class Committed:

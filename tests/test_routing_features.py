@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -14,10 +15,12 @@ from hypothesis import strategies as st
 from cems_tui.routing.feature_space import FeatureSpace
 from cems_tui.routing.features import FeatureConfig, grams, near_duplicate_group
 from cems_tui.routing.folds import grouped_folds
+from cems_tui.routing.sparse import Sparse
 
 from .routing_fakes import grammar_prompts
 
 CONFIG = FeatureConfig()
+FADING = replace(CONFIG, fade=20.0, fade_floor=0.1, pairs_weight=0.6)
 
 
 def test_every_process_hashes_alike() -> None:
@@ -105,3 +108,61 @@ def test_every_source_is_dealt_evenly_over_the_folds() -> None:
     folds = grouped_folds(prompts, sources, 5, seed=3)
     few = np.bincount(folds[80:], minlength=5)
     assert few.max() - few.min() <= 2
+
+
+def _square_of_words(config: FeatureConfig, prompt: str) -> float:
+    space = FeatureSpace.learn([grams(p, config) for p in grammar_prompts(50)], config)
+    features = space.read(grams(prompt, config)).features
+    ours = features.indices < space.words.keys.size
+    return float(np.square(features.values[ours]).sum())
+
+
+def test_words_and_pairs_are_one_vector_or_two() -> None:
+    assert _square_of_words(CONFIG, "a red ball") == pytest.approx(1.0, abs=1e-4)
+    assert _square_of_words(FADING, "a red ball") == pytest.approx(1.0 + 0.6**2, abs=1e-4)
+    assert _square_of_words(FADING, "ball") == pytest.approx(1.0, abs=1e-4)
+
+
+def test_a_word_says_less_the_later_it_stands_where_words_fade() -> None:
+    prompts = grammar_prompts(50)
+
+    def word(config: FeatureConfig, prompt: str) -> float:
+        space = FeatureSpace.learn([grams(p, config) for p in prompts], config)
+        place = int(np.searchsorted(space.words.keys, grams("red", config).words[0]))
+        features = space.read(grams(prompt, config)).features
+        return float(features.values[features.indices == place].sum())
+
+    early, late = "red unheard ball a", "ball a unheard red"
+    assert word(FADING, early) > word(FADING, late) > 0.0
+    assert word(CONFIG, early) == pytest.approx(word(CONFIG, late))
+
+
+@given(prompt=st.text(max_size=300))
+def test_every_character_ngram_knows_its_word(prompt: str) -> None:
+    said = grams(prompt, CONFIG)
+    assert said.characters_places.shape == said.characters.shape
+    assert ((said.characters_places >= 0) & (said.characters_places <= said.words.size)).all()
+
+
+def test_any_text_is_read_where_words_fade() -> None:
+    space = FeatureSpace.learn([grams(p, FADING) for p in grammar_prompts(20)], FADING)
+    for prompt in ("", "ball", "a red ball " * 900, "日本語の絵", "\x1b[31m a b"):
+        features = space.read(grams(prompt, FADING)).features
+        assert np.isfinite(features.values).all()
+        assert np.unique(features.indices).size == features.indices.size
+
+
+def test_a_place_that_two_vectors_share_is_there_once() -> None:
+    one = Sparse(np.array([1, 5], np.int32), np.array([0.5, 1.0], np.float32))
+    other = Sparse(np.array([5, 7], np.int32), np.array([2.0, 4.0], np.float32))
+    total = one.plus(other, 0.5)
+    assert total.indices.tolist() == [1, 5, 7]
+    assert total.values.tolist() == [0.5, 2.0, 2.0]
+
+
+def test_a_card_from_before_words_could_fade_reads_them_all_alike() -> None:
+    row = CONFIG.to_json()
+    for name in ("fade", "fade_floor", "pairs_weight"):
+        del row[name]
+    assert FeatureConfig.from_json(row) == CONFIG
+    assert FeatureConfig.from_json(FADING.to_json()) == FADING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -31,6 +32,7 @@ def _session(
     judges: Judges | None = None,
     notes: tuple[str, ...] = (),
     residency: FakeResidency | None = None,
+    due: Callable[[], frozenset[str]] = frozenset,
 ) -> Session:
     return Session(
         planner=FakePlanner(notes),
@@ -40,6 +42,7 @@ def _session(
         pricing=Pricing(),
         session_id="01SESSION",
         pictures=Path("/pictures"),
+        due=due,
     )
 
 
@@ -189,3 +192,15 @@ def test_the_dearest_candidate_is_one_that_could_have_drawn() -> None:
     dearest = replace(decision, candidates=too_big).dearest
     assert dearest is not None
     assert dearest.function == "tiny-base@8"
+
+
+def test_the_scorers_leave_the_device_with_the_last_model() -> None:
+    due = {"a"}
+    residency, judges = FakeResidency(FakePipeline()), FakeJudges()
+    residency.models, judges.loaded = {"a", "b"}, ("nima",)
+    session = _session(Committed(), judges=judges, residency=residency, due=lambda: frozenset(due))
+    assert session.tend()
+    assert (session.resident(), judges.loaded) == ({"b"}, ("nima",))
+    due = {"b"}
+    assert session.tend()
+    assert (session.resident(), judges.loaded) == (frozenset(), ())

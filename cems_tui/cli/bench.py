@@ -20,7 +20,7 @@ bench = typer.Typer(
     help="Measure functions on prompts; take score tables in.", rich_markup_mode=None
 )
 
-METRICS = ("nima", "clip")
+DEFAULT_METRICS = "nima,clip"
 STARTER_PROMPTS = 300
 """Prompts in the set called `starter`."""
 
@@ -37,7 +37,12 @@ def run(
         str | None, typer.Option(metavar="A,B", help="Which functions; all installed ones.")
     ] = None,
     seeds: Annotated[int, typer.Option(help="Pictures of each prompt and function.")] = 1,
-    metrics: Annotated[str, typer.Option(metavar="M,N", help="What to read.")] = ",".join(METRICS),
+    metrics: Annotated[
+        str,
+        typer.Option(
+            metavar="M,N", help="What to read: nima, clip, mixed, aesthetic, pickscore, sharpness."
+        ),
+    ] = DEFAULT_METRICS,
     name: Annotated[str, typer.Option(help="What the benchmark is called.")] = "default",
     resume: Annotated[
         bool, typer.Option("--resume", help="Let a benchmark of that name grow.")
@@ -96,10 +101,12 @@ def _plan(
 
     Raises:
         UsageError: unreadable prompts, an unknown metric or function.
-        ModelMissing: a function that is not installed.
+        ModelMissing: a function that is not installed, or the weights that read a metric.
     """
+    from cems_tui import scorer_wiring
     from cems_tui.bench.plan import plan_of
-    from cems_tui.errors import ModelMissing, UnknownName
+    from cems_tui.errors import ModelMissing
+    from cems_tui.quality.instruments import metrics_of
 
     if functions is None:
         chosen = [function.name for function in planner.catalog.installed()]
@@ -108,11 +115,10 @@ def _plan(
     for function in chosen:
         if not planner.function(function).installed:
             raise ModelMissing(f"{function} is not installed", "`cems ls` shows what is.")
-    read = _names("--metrics", metrics)
-    for metric in read:
-        if metric not in METRICS:
-            raise UnknownName.of("metric", metric, METRICS)
-    return plan_of(name, _prompt_lines(prompts), chosen, seeds, read)
+    read = metrics_of(",".join(_names("--metrics", metrics)))
+    plan = plan_of(name, _prompt_lines(prompts), chosen, seeds, read)
+    scorer_wiring.require(planner, read, chosen)
+    return plan
 
 
 def _prompt_lines(prompts: str) -> list[PromptLine]:

@@ -58,6 +58,7 @@ def run(
 
 
 def _run(plan: BenchPlan, engine: Engine, chosen: RunOptions, *, json: bool, quiet: bool) -> int:
+    from cems_tui import scorer_wiring
     from cems_tui.bench.maker import SessionMaker
     from cems_tui.bench.run import Budget, run_bench
 
@@ -65,8 +66,10 @@ def _run(plan: BenchPlan, engine: Engine, chosen: RunOptions, *, json: bool, qui
     budget = None
     if chosen.budget_usd is not None:
         budget = Budget(chosen.budget_usd, lambda function: estimate(planner, function))
+    judges = scorer_wiring.bench_panel(planner, plan.metrics, plan.functions)
+    _tell_ranges(plan, planner)
     maker = SessionMaker(
-        engine.session, planner.catalog, planner.pricing, plan.metrics, lambda event: None
+        engine.session, planner.catalog, planner.pricing, plan.metrics, lambda event: None, judges
     )
 
     def tell(done: CellDone) -> None:
@@ -92,6 +95,18 @@ def _run(plan: BenchPlan, engine: Engine, chosen: RunOptions, *, json: bool, qui
         output.note(f"benchmark {plan.name} was stopped; run it again to go on")
         raise
     return _tell_outcome(plan.name, outcome)
+
+
+def _tell_ranges(plan: BenchPlan, planner: Planner) -> None:
+    """Say what a mixed score is made of."""
+    from cems_tui import scorer_wiring
+
+    if "mixed" not in plan.metrics:
+        return
+    found = scorer_wiring.require(planner, plan.metrics, plan.functions)
+    ranges = scorer_wiring.mixed_ranges(planner, found)
+    if ranges is not None:
+        output.note(f"mixed is {ranges}")
 
 
 def estimate(planner: Planner, function: str) -> CellEstimate:

@@ -1,107 +1,64 @@
-"""CLIP score: how well a picture shows its prompt; the only importer of open_clip."""
+"""CLIP score: how well a picture shows its prompt."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cems_tui.digest import file_digest
-from cems_tui.errors import WeightsError
+from cems_tui.quality.devices import reading
 from cems_tui.quality.reading import check_finite
-from cems_tui.quiet import hush
+from cems_tui.quality.towers import cosines, load_tower, weights_in
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-WEIGHTS_FILE = "open_clip_model.safetensors"
-TOKENIZER_FILE = "tokenizer.json"
-_PADDING = "<pad>"
 
 
 class ClipScorer:
     """100 · max(cosine of picture and prompt, 0), 0…100 (Hessel et al. 2021, in percent).
 
-    Reads an open_clip folder: open_clip_config.json, open_clip_model.safetensors and the
-    tokenizer.json of the text tower's own vocabulary.
+    CEMS's CLIP score is this with OpenCLIP's ViT-g/14. Reads an open_clip folder
+    (open_clip_config.json, open_clip_model.safetensors and, for a text tower with a vocabulary of
+    its own, tokenizer.json) or a CLIPModel folder of transformers.
     """
 
     metric = "clip"
     higher_is_better = True
 
-    def __init__(self, folder: Path, *, name: str = "starter-clip", device: str = "cpu") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str = "starter-clip",
+        device: str = "cpu",
+        digest: str | None = None,
+        source: str = "",
+    ) -> None:
         """Load the instrument; takes seconds, as it imports open_clip.
 
         Args:
             folder: where the files are.
             name: the first part of the scorer's id.
-            device: a torch device.
+            device: a torch device; weights are held in half precision on any but the CPU.
+            digest: `sha256:…` of its weights where that is recorded; None reads them.
+            source: the repository it comes from.
 
         Raises:
             WeightsError: a file is missing or damaged.
         """
-        self.id = f"{name}:{file_digest(folder / WEIGHTS_FILE)}"
-        self._device = device
-        self._model, self._prepare = _load_model(folder, device)
-        self._tokenizer = _load_tokenizer(folder, self._model)
+        self.id = f"{name}:{digest or file_digest(weights_in(folder))}"
+        self._tower = load_tower(folder, device, source=source)
+        self.weight_bytes = self._tower.weight_bytes
 
     def score(self, images: Sequence[Image], prompts: Sequence[str]) -> list[float]:
-        """One CLIP score a picture, 0…100; each is read alone, so batches change nothing.
+        """One CLIP score a picture, 0…100.
 
         Raises:
             GenerationError: a score is not a number.
+            OutOfMemory: the device has no room.
         """
-        pairs = zip(images, prompts, strict=True)
-        return [check_finite(self._read(image, prompt), self.id) for image, prompt in pairs]
-
-    def _read(self, image: Image, prompt: str) -> float:
-        import torch
-
-        with torch.inference_mode():
-            pixels = self._prepare(image.convert("RGB")).unsqueeze(0).to(self._device)
-            words = torch.tensor([self._tokenizer.encode(prompt).ids], device=self._device)
-            seen = self._model.encode_image(pixels, normalize=True)
-            said = self._model.encode_text(words, normalize=True)
-            cosine = float((seen * said).sum())
-        return 100.0 * cosine if cosine >= 0 or cosine != cosine else 0.0
-
-
-def _load_model(folder: Path, device: str) -> tuple[Any, Any]:
-    hush()
-    import open_clip
-
-    hush()
-    try:
-        # Of open_clip's factories this one refuses to go on with random weights.
-        model, prepare = open_clip.create_model_from_pretrained(
-            f"local-dir:{folder}", device=device
-        )
-    except Exception as error:
-        raise WeightsError(
-            f"the CLIP scorer in {folder} cannot be loaded: {_brief(error)}"
-        ) from error
-    return model.eval(), prepare
-
-
-def _load_tokenizer(folder: Path, model: Any) -> Any:
-    """The tokenizer, padding and cutting to the text tower's context."""
-    from tokenizers import Tokenizer
-
-    try:
-        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
-    except Exception as error:  # tokenizers raises bare Exception
-        raise WeightsError(f"{folder / TOKENIZER_FILE} cannot be read: {_brief(error)}") from error
-    if tokenizer.get_vocab_size() != model.vocab_size:
-        raise WeightsError(
-            f"{folder / TOKENIZER_FILE} knows {tokenizer.get_vocab_size():,} tokens, and the "
-            f"text tower {model.vocab_size:,}"
-        )
-    tokenizer.enable_truncation(max_length=model.context_length)
-    padding = tokenizer.token_to_id(_PADDING) or 0
-    tokenizer.enable_padding(pad_id=padding, pad_token=_PADDING, length=model.context_length)
-    return tokenizer
-
-
-def _brief(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200]
+        with reading(self.id):
+            found = cosines(self._tower, images, prompts)
+        # Checked before the cut at 0, which NaN would pass.
+        return [max(0.0, 100 * check_finite(cosine, self.id)) for cosine in found]

@@ -23,9 +23,15 @@ class MixedConstants:
     def __post_init__(self) -> None:
         if not (self.nima_min < self.nima_max and self.clip_min < self.clip_max):
             raise UsageError(
-                f"a mixed score needs ranges that are not empty: {self}",
+                f"a mixed score needs ranges that are not empty: {self!r}",
                 "Fit it on pictures that differ in both metrics.",
             )
+
+    def __str__(self) -> str:
+        return (
+            f"(nima − {self.nima_min:g}) ÷ {self.nima_max - self.nima_min:g} + "
+            f"(clip − {self.clip_min:g}) ÷ {self.clip_max - self.clip_min:g}"
+        )
 
     @classmethod
     def of(cls, ranges: Mapping[str, tuple[float, float]]) -> MixedConstants:

@@ -1,7 +1,7 @@
 """NIMA: how much people would like a picture, on the scale 1…10.
 
-This is the starter pack's own head. Another instrument for the same scale, such as pyiqa's
-NIMA, is a module of its own beside this one with the same `metric` and its own id.
+This is the starter pack's own head. Another instrument for the same scale, pyiqa's NIMA, is a
+module of its own beside this one (`nima_network`) with the same `metric` and its own id.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from cems_tui.digest import file_digest
 from cems_tui.errors import CemsError, WeightsError
-from cems_tui.quality.reading import check_finite
+from cems_tui.quality.devices import module_bytes
+from cems_tui.quality.reading import brief, check_finite
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,6 +44,10 @@ class NimaScorer:
         self._device = device
         self._head = _load_head(folder, device)
 
+    @property
+    def weight_bytes(self) -> int:
+        return module_bytes(self._head)
+
     def score(self, images: Sequence[Image], prompts: Sequence[str]) -> list[float]:
         """One mean mark a picture; prompts are not looked at.
 
@@ -66,8 +71,9 @@ def _load_head(folder: Path, device: str) -> Any:
     except CemsError:
         raise
     except Exception as error:  # a cut safetensors file raises an error of no common kind
-        brief = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise WeightsError(f"the NIMA scorer in {folder} cannot be loaded: {brief}") from error
+        raise WeightsError(
+            f"the NIMA scorer in {folder} cannot be loaded: {brief(error)}"
+        ) from error
 
 
 def _pixels(image: Image) -> Any:

@@ -1,11 +1,13 @@
-"""Every scorer at hand, each loaded when first needed, with the scales derived from them."""
+"""The scorers at hand, each loaded when first needed, with the scales derived from them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from cems_tui.quality.mixed import MixedScale
+from cems_tui.quality.devices import release_device
+from cems_tui.quality.mixed import METRIC, MixedScale
 from cems_tui.quality.score import Score, Scorer
 
 if TYPE_CHECKING:
@@ -20,37 +22,93 @@ class Derived(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """An instrument that can be loaded."""
+
+    name: str
+    load: Callable[[], Scorer]
+
+
+@dataclass(frozen=True, slots=True)
+class Seating:
+    """Who reads a model's pictures, and what the user should know of who does not."""
+
+    seats: tuple[Seat, ...]
+    notes: tuple[str, ...] = ()
+
+
 class Panel:
     """Reads every metric off pictures in one go."""
 
     def __init__(
         self,
-        loaders: Sequence[Callable[[], Scorer]],
-        derived: Callable[[], Sequence[Derived]] = lambda: (),
+        seating: Callable[[str], Seating],
+        derived: Callable[[Sequence[Score]], Sequence[Derived]] = lambda scores: (),
+        metrics: Sequence[str] | None = None,
     ) -> None:
-        self._loaders = loaders
-        self._derived = derived
-        self._scorers: list[Scorer] | None = None
+        """Load nothing yet.
 
-    def read(self, images: Sequence[Image], prompts: Sequence[str]) -> list[tuple[Score, ...]]:
-        """The scores of each picture, derived scales last.
+        Args:
+            seating: who reads the pictures of a model, by its name.
+            derived: the scales on top of these readings.
+            metrics: those told; None tells all that were read.
+        """
+        self._seating = seating
+        self._derived = derived
+        self._metrics = None if metrics is None else frozenset(metrics)
+        self._scorers: dict[str, Scorer] = {}
+        self._told: set[str] = set()
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes that the loaded instruments hold."""
+        return sum(scorer.weight_bytes for scorer in self._scorers.values())
+
+    def notes(self, model: str) -> tuple[str, ...]:
+        """What the user should know before this model's pictures are read; each said once."""
+        fresh = tuple(note for note in self._seating(model).notes if note not in self._told)
+        self._told.update(fresh)
+        return fresh
+
+    def read(
+        self, images: Sequence[Image], prompts: Sequence[str], model: str = ""
+    ) -> list[tuple[Score, ...]]:
+        """The scores of each picture that a model drew, derived scales last.
 
         Raises:
             WeightsError: a scorer's weights are missing or damaged.
             GenerationError: a scorer failed.
+            OutOfMemory: the device has no room for a scorer.
         """
-        if self._scorers is None:
-            self._scorers = [load() for load in self._loaders]
         readings: list[list[Score]] = [[] for _ in images]
-        for scorer in self._scorers:
+        for scorer in [self._seated(seat) for seat in self._seating(model).seats]:
             values = scorer.score(images, prompts)
             for reading, value in zip(readings, values, strict=True):
                 reading.append(Score(scorer.metric, value, scorer.id, scorer.higher_is_better))
         for reading in readings:
             reading.extend(
-                score for scale in self._derived() if (score := scale.read(reading)) is not None
+                score
+                for scale in self._derived(reading)
+                if (score := scale.read(reading)) is not None
             )
-        return [tuple(reading) for reading in readings]
+        return [tuple(score for score in reading if self._tells(score)) for reading in readings]
+
+    def free(self) -> tuple[str, ...]:
+        """Let go of every instrument's weights; the names of those that were loaded."""
+        names = tuple(self._scorers)
+        self._scorers.clear()
+        if names:
+            release_device()
+        return names
+
+    def _tells(self, score: Score) -> bool:
+        return self._metrics is None or score.metric in self._metrics
+
+    def _seated(self, seat: Seat) -> Scorer:
+        if seat.name not in self._scorers:
+            self._scorers[seat.name] = seat.load()
+        return self._scorers[seat.name]
 
 
 class MixedReading:
@@ -66,4 +124,4 @@ class MixedReading:
         clip = by_scorer.get(self._scale.clip_scorer)
         if nima is None or clip is None:
             return None
-        return Score("mixed", self._scale.score(nima, clip), self._scale.id)
+        return Score(METRIC, self._scale.score(nima, clip), self._scale.id)

@@ -25,7 +25,7 @@ class Score:
 
 
 class Scorer(Protocol):
-    """An instrument that reads one metric off pictures."""
+    """An instrument that reads one metric off pictures; dropping it frees its weights."""
 
     @property
     def metric(self) -> str: ...
@@ -38,10 +38,17 @@ class Scorer(Protocol):
     @property
     def higher_is_better(self) -> bool: ...
 
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes its weights hold on the device it reads on."""
+        ...
+
     def score(self, images: Sequence[Image], prompts: Sequence[str]) -> list[float]:
         """One value a picture, in the metric's unit.
 
         Raises:
             WeightsError: the scorer's weights are missing or not those expected.
+            GenerationError: a reading is not a number.
+            OutOfMemory: the device has no room for the reading.
         """
         ...

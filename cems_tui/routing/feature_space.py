@@ -40,11 +40,20 @@ class Block:
         rarity = as_stored(np.log(total / (1.0 + frequency[kept])) + 1.0)
         return cls(keys[kept], rarity, float(np.log(total)) + 1.0)
 
-    def vector(self, document: Keys) -> Sparse:
-        """The tf-idf vector of the known n-grams, of unit length unless none is known."""
-        distinct, times = np.unique(document, return_counts=True)
+    def vector(self, document: Keys, said: Floats | None = None) -> Sparse:
+        """The tf-idf vector of the known n-grams, of unit length unless none is known.
+
+        Args:
+            said: how much each n-gram of the document says where it first stands; None: all alike.
+        """
+        if said is None:  # without looking for the first places, which costs a sort more
+            distinct, times = np.unique(document, return_counts=True)
+        else:
+            distinct, first, times = np.unique(document, return_index=True, return_counts=True)
         places, known = _find(self.keys, distinct)
         values = (1.0 + np.log(times[known])).astype(np.float32) * self.rarity[places[known]]
+        if said is not None:
+            values *= said[first[known]]
         norm = float(np.square(values).sum()) ** 0.5
         return Sparse(places[known].astype(np.int32), values / np.float32(norm or 1.0))
 
@@ -142,13 +151,25 @@ class FeatureSpace:
 
     def read(self, one: Grams, *, own: bool = False) -> Reading:
         """The prompt in this space; `own` says that it is one of the training prompts."""
-        words = self.words.vector(np.concatenate([one.words, one.pairs]))
-        characters = self.characters.vector(one.characters)
+        words = self._words(one)
+        characters = self.characters.vector(one.characters, self.config.said(one.characters_places))
         unknown = self.content.unknown(one, own=own)
         counts = self._scaled(_all_counts(one, unknown))
         near = self.landmarks.features(self._dense(counts, self.topics.vector(one.words)))
         features = self._side_by_side(words, characters, counts, near)
         return Reading(features, self.content.vector(one.content), unknown, near)
+
+    def _words(self, one: Grams) -> Sparse:
+        """Single words and pairs, either of unit length of its own, or both together."""
+        said = self.config.said(np.arange(one.words.size))
+        said_of_pairs = None if said is None else said[: one.pairs.size]
+        if self.config.pairs_weight:
+            pairs = self.words.vector(one.pairs, said_of_pairs)
+            return self.words.vector(one.words, said).plus(pairs, self.config.pairs_weight)
+        both = np.concatenate([one.words, one.pairs])
+        if said is not None and said_of_pairs is not None:
+            said = np.concatenate([said, said_of_pairs])
+        return self.words.vector(both, said)
 
     def _scaled(self, counts: Floats) -> Floats:
         """In standard deviations of the training prompts, the extreme cut off."""

@@ -27,6 +27,7 @@ from cems_tui.routing.wordlists import (
 )
 
 Keys = NDArray[np.uint32]
+Places = NDArray[np.intp]
 Floats = NDArray[np.float32]
 
 _WORD = re.compile(r"\w+", re.UNICODE)
@@ -70,6 +71,15 @@ class FeatureConfig:
     """The most word 1-2-grams kept, the most frequent first."""
 
     max_character_features: int = 24_576
+    fade: float = 0.0
+    """Words after which a word says 1/e as much as the first one; 0: all say the same."""
+
+    fade_floor: float = 0.0
+    """What a word far behind still says, added to all."""
+
+    pairs_weight: float = 0.0
+    """Weight of pairs of words beside single words; 0: both together are one vector."""
+
     characters_weight: float = 0.7
     """Weight of the character block beside the word block."""
 
@@ -97,6 +107,12 @@ class FeatureConfig:
 
     landmarks_weight: float = 0.7
 
+    def said(self, places: Places) -> Floats | None:
+        """How much words at those places, counted from 0, say; None: all the same."""
+        if not self.fade:
+            return None
+        return np.asarray(np.exp(places / -self.fade) + self.fade_floor, dtype=np.float32)
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -110,6 +126,9 @@ class FeatureConfig:
             character_ngrams=(int(low), int(high)),
             max_word_features=int(row["max_word_features"]),
             max_character_features=int(row["max_character_features"]),
+            fade=float(row.get("fade", 0.0)),
+            fade_floor=float(row.get("fade_floor", 0.0)),
+            pairs_weight=float(row.get("pairs_weight", 0.0)),
             characters_weight=float(row["characters_weight"]),
             counts_weight=float(row["counts_weight"]),
             waves=int(row["waves"]),
@@ -136,6 +155,9 @@ class Grams:
     characters: Keys
     """Hashes of the character n-grams."""
 
+    characters_places: Places
+    """The place of the word that each of them begins in, or before."""
+
     content: Keys
     """Ascending hashes of the distinct words that are not function words, plurals as singulars."""
 
@@ -152,10 +174,12 @@ def grams(prompt: str, config: FeatureConfig) -> Grams:
     """The hashed n-grams and linguistic counts of a prompt."""
     text = prompt[: config.max_characters]
     words = _WORD.findall(text.lower())[: config.max_words]
+    characters, places = _character_keys(" ".join(("", *words, "")), config.character_ngrams)
     return Grams(
         words=_keys(word_key(word) for word in words),
         pairs=_keys(word_key(f"{one} {two}") for one, two in pairwise(words)),
-        characters=_character_keys(" ".join(("", *words, "")), config.character_ngrams),
+        characters=characters,
+        characters_places=places,
         content=np.unique(_keys(word_key(_singular(word)) for word in set(words) - FUNCTION_WORDS)),
         counts=_counts(text, words),
     )
@@ -183,20 +207,24 @@ def _keys(values: Any) -> Keys:
     return np.fromiter(values, dtype=np.uint32)
 
 
-def _character_keys(text: str, lengths: tuple[int, int]) -> Keys:
-    """Rolling hashes of all character n-grams: h(abc) = mix(((a·p) + b)·p + c, n)."""
+def _character_keys(text: str, lengths: tuple[int, int]) -> tuple[Keys, Places]:
+    """Rolling hashes of all character n-grams, h(abc) = mix(((a·p) + b)·p + c, n), and places."""
     encoded = text.encode("utf-32-le", "surrogatepass")
     letters = np.frombuffer(encoded, dtype="<u4").astype(np.uint64)
+    place = np.cumsum(letters == ord(" ")) - 1
     rolling = letters
-    parts = []
+    parts, places = [], []
     for length in range(2, lengths[1] + 1):
         rolling = rolling[:-1] * np.uint64(1_000_003) + letters[length - 1 :]
         if length >= lengths[0] and rolling.size:
             mixed = (rolling + np.uint64(length)) * _MULTIPLIER
             parts.append((mixed >> np.uint64(32)).astype(np.uint32))
+            places.append(place[: rolling.size])
         if rolling.size <= 1:
             break
-    return np.concatenate(parts) if parts else np.empty(0, dtype=np.uint32)
+    if not parts:
+        return np.empty(0, np.uint32), np.empty(0, np.intp)
+    return np.concatenate(parts), np.concatenate(places)
 
 
 def _counts(text: str, words: Sequence[str]) -> Floats:

@@ -7,7 +7,8 @@ licence to pass on: a shipped router keeps no prompt of it and no prompt's score
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cems_tui.bench.mixed import constants_of, with_mixed
@@ -15,6 +16,8 @@ from cems_tui.bench.score_table import ScoreTable
 from cems_tui.bench.table import read_table
 from cems_tui.routing.card import FunctionFacts
 from cems_tui.routing.checkpoint import Checkpoint, save_checkpoint
+from cems_tui.routing.features import FeatureConfig
+from cems_tui.routing.preparation import Prepared
 from cems_tui.routing.training import pivot_of, prepared_for, train
 
 METRICS = ("mixed", "nima", "clip")
@@ -22,6 +25,14 @@ PICTURES = 3
 """Each published score is the mean of so many pictures."""
 
 ABOUT = "an estimator of ours trained on the CEMS authors' scores, not their network"
+PLAIN = FeatureConfig()
+FEATURES: Mapping[str, FeatureConfig] = {
+    "mixed": PLAIN,
+    "clip": PLAIN,
+    "nima": replace(PLAIN, fade=20.0, fade_floor=0.1, pairs_weight=0.6),
+}
+"""NIMA heeds how a prompt begins; in the folds the others gain nothing by it."""
+
 SCORERS = {"nima": "idealo/image-quality-assessment", "clip": "OpenCLIP ViT-g/14"}
 
 
@@ -32,9 +43,7 @@ def build(table: ScoreTable) -> list[Checkpoint]:
         UsageError: the table has too few prompts or functions, or lacks NIMA or CLIP.
     """
     facts = {name: FunctionFacts(steps=_steps(name)) for name in table.functions}
-    prompts = prepared_for(
-        pivot_of(with_mixed(table, constants_of(table)), "mixed"), "ridge", None, False
-    )
+    prepared = read_prompts(table)
     return [
         train(
             table,
@@ -45,10 +54,20 @@ def build(table: ScoreTable) -> list[Checkpoint]:
             functions_facts=facts,
             scorers=SCORERS,
             pictures=PICTURES,
-            prepared=prompts,
+            prepared=prepared[metric],
         )
         for metric in METRICS
     ]
+
+
+def read_prompts(table: ScoreTable) -> dict[str, Prepared]:
+    """The prompts of the table as the router of each metric reads them."""
+    pivot = pivot_of(with_mixed(table, constants_of(table)), "mixed")
+    known: dict[FeatureConfig, Prepared] = {}
+    for config in FEATURES.values():
+        if config not in known:
+            known[config] = prepared_for(pivot, "ridge", config, False)
+    return {metric: known[config] for metric, config in FEATURES.items()}
 
 
 def main(arguments: Sequence[str]) -> int:

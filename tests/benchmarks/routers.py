@@ -35,7 +35,7 @@ from cems_tui.routing.features import FeatureConfig, Floats
 from cems_tui.routing.judging import judge
 from cems_tui.routing.learning import FOLDS
 from cems_tui.routing.preparation import Prepared
-from cems_tui.routing.shipped import METRICS, PICTURES
+from cems_tui.routing.shipped import FEATURES, METRICS, PICTURES, read_prompts
 from cems_tui.routing.training import pivot_of, prepared_for, train
 
 CEMS = "cems_train.parquet"
@@ -61,6 +61,7 @@ NONE = FeatureConfig(
 FULL = FeatureConfig()
 ABLATION: Mapping[str, FeatureConfig] = {
     "all": FULL,
+    "words fade, pairs apart": FEATURES["nima"],
     "without landmarks": replace(FULL, landmarks_weight=0.0),
     "without characters": replace(FULL, max_character_features=0),
     "words and characters": replace(FULL, counts_weight=0, waves_weight=0, landmarks_weight=0),
@@ -97,9 +98,10 @@ def shift(data: Path) -> dict[str, Any]:
     ):
         own = ScoreTable.of(row for row in table.rows if row.group in inside)
         others = ScoreTable.of(row for row in table.rows if row.group not in inside)
-        prompts = prepared_for(pivot_of(own, "mixed"), "ridge", None, False)
+        prompts = read_prompts(own)
         for metric in METRICS:
-            router = train(own, metric=metric, name="bench", kind="ridge", prepared=prompts)
+            prepared = prompts[metric]
+            router = train(own, metric=metric, name="bench", kind="ridge", prepared=prepared)
             figures = judge(router, others, metric=metric)
             some = list(others.prompts.values())[:500]
             outside = [not router.estimate(prompt).in_distribution for prompt in some]
