@@ -97,7 +97,7 @@ TOLERANCE = 0.05
 def wins(truth: Matrix, cost: Matrix) -> Matrix:
     """Who wins each prompt, (N, M) of 0 and 1: the cheapest of those near the best."""
     near = truth >= truth.max(axis=1, keepdims=True) - TOLERANCE
-    return np.eye(truth.shape[1])[np.where(near, cost, np.inf).argmin(axis=1)]
+    return np.asarray(np.eye(truth.shape[1])[np.where(near, cost, np.inf).argmin(axis=1)])
 
 
 def _print_classes(pivot: Pivot, cost: Matrix, others: Mapping[str, Matrix]) -> None:
