@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cems_tui.routing.claim import singles, worth
+from cems_tui.routing.claim import mixing, singles, worth
 
 COST = np.array([1.0, 3.0])
 HALVES = np.array([[1.0, 0.0], [0.0, 1.0]] * 50 + [[0.0, 1.0]] * 100)
@@ -49,6 +49,13 @@ def test_other_metrics_follow_the_picks() -> None:
     assert ways["always dear"][2]["other"].value == pytest.approx(20.0)
     assert ways["random"][1] == pytest.approx(2.0)
     assert ways["oracle"][0].value == pytest.approx(1.0)
+
+
+def test_random_mixing_lies_on_the_line_between_the_single_functions() -> None:
+    quality, usd, means = mixing(HALVES, COST, 2.0, {"same": HALVES})
+    assert quality.value == pytest.approx((0.25 + 0.75) / 2)
+    assert usd == pytest.approx(2.0)
+    assert means["same"].value == pytest.approx(quality.value)
 
 
 @settings(max_examples=25, deadline=None)

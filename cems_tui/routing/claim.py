@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from cems_tui.routing.calibrate import choices
-from cems_tui.routing.curves import Matrix, Sweep, running_maximum, sweep, zero_curve
+from cems_tui.routing.curves import (
+    Matrix,
+    Sweep,
+    running_maximum,
+    sweep,
+    zero_curve,
+    zero_mix,
+)
 from cems_tui.routing.evaluation import Interval, percentile_interval, resampled
 
 STEPS = 400
@@ -128,6 +135,19 @@ def singles(
         )
         for name, share in shares.items()
     }
+
+
+def mixing(
+    truth: Matrix, cost: Matrix, at: float, others: Mapping[str, Matrix] | None = None
+) -> tuple[Interval, float, dict[str, Interval]]:
+    """As `singles`, of the best random mix of single functions that costs `at` (zero-mix)."""
+    share = zero_mix(cost, truth.mean(axis=0), at)
+    weights = resampled(len(truth), 1000, 42)
+    return (
+        percentile_interval(weights @ (truth @ share)),
+        float(share @ cost),
+        {name: percentile_interval(weights @ (x @ share)) for name, x in (others or {}).items()},
+    )
 
 
 def _figures(

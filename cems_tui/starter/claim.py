@@ -56,16 +56,16 @@ class Drawing:
 
     def __init__(self, pack: Path, work: Path, judges: Judges) -> None:
         self._pack, self._work, self._judges = pack, work, judges
-        self._loaded: tuple[str, Any] | None = None
+        self._loaded: dict[str, Any] = {}
         work.mkdir(parents=True, exist_ok=True)
 
     def pipeline(self, name: str) -> Any:
-        """The pipeline, held until another is asked for."""
+        """The pipeline, loaded once."""
         from cems_tui.starter.packing import load_pipeline
 
-        if self._loaded is None or self._loaded[0] != name:
-            self._loaded = (name, load_pipeline(self._pack / name))
-        return self._loaded[1]
+        if name not in self._loaded:
+            self._loaded[name] = load_pipeline(self._pack / name)
+        return self._loaded[name]
 
     def marks(self, function: Function, part: Part, seed: int) -> list[dict[str, float]]:
         """NIMA, CLIP score and completeness of every prompt; drawn when the file is not there."""

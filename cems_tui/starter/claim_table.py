@@ -21,7 +21,7 @@ from cems_tui.errors import UsageError
 from cems_tui.quality.mixed import METRIC as MIXED
 from cems_tui.routers.tables import scored_bench
 from cems_tui.routing.checkpoint import Checkpoint
-from cems_tui.routing.claim import Worth, singles, worth
+from cems_tui.routing.claim import Worth, mixing, singles, worth
 from cems_tui.routing.curves import Matrix
 from cems_tui.routing.evaluation import Interval, percentile_interval, resampled
 from cems_tui.routing.judging import asked, comparable
@@ -57,6 +57,10 @@ def main(arguments: list[str] | None = None) -> None:
         label: worth(pivot.scores, _predicted(router, pivot), cost, others)
         for label, router in routers.items()
     }
+    for label, one in found.items():
+        ways[f"zero-mix at the cost of {label}"] = mixing(
+            pivot.scores, cost, one.cost_usd.value, others
+        )
     if chosen.out:
         chosen.out.write_text(_as_json(pivot, ways, found))
     _print(first.card.metric, list(others), ways, found)
