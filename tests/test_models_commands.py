@@ -76,7 +76,9 @@ def test_pull_show_verify_damage_repair_and_remove(home: Path, hub: FakeHub) -> 
     assert damaged.code == 3
     assert UNET in damaged.err
     assert "cems pull tiny" in damaged.err
-    assert cems("ls", "--json", home=home).document[2]["installed"] is False
+    there = {row["model"]: row["installed"] for row in cems("ls", "--json", home=home).document}
+    assert there["starter-base"]
+    assert not there.get("tiny")
     assert ask(hub, home, "pull", "tiny", "-q").out.strip() == "tiny"
     assert contents(model(home, hub)) == wanted_of(hub)
 
