@@ -78,7 +78,7 @@ def test_pull_show_verify_damage_repair_and_remove(home: Path, hub: FakeHub) -> 
     assert "cems pull tiny" in damaged.err
     there = {row["model"]: row["installed"] for row in cems("ls", "--json", home=home).document}
     assert there["starter-base"]
-    assert not there.get("tiny")
+    assert there["tiny"] is False
     assert ask(hub, home, "pull", "tiny", "-q").out.strip() == "tiny"
     assert contents(model(home, hub)) == wanted_of(hub)
 
