@@ -11,8 +11,11 @@ from hypothesis.extra.numpy import arrays
 from cems_tui.errors import UsageError
 from cems_tui.routing.calibrate import Dial, choices, lambda_for_dial, representatives
 
-qualities = arrays(np.float64, (12, 3), elements=st.floats(-5.0, 5.0, width=32))
-costs = arrays(np.float64, 3, elements=st.floats(1e-7, 1e-3))
+# Scores and prices differ by what a reading can tell apart, or not at all.
+qualities = arrays(
+    np.float64, (12, 3), elements=st.integers(-5_000_000, 5_000_000).map(lambda n: n / 1e6)
+)
+costs = arrays(np.float64, 3, elements=st.integers(1, 10_000).map(lambda n: n * 1e-7))
 dials = st.floats(0.0, 1.0)
 
 
