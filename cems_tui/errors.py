@@ -81,7 +81,10 @@ class WeightsError(CemsError):
     """Weights, a pack or a checkpoint are missing, damaged, or not those expected."""
 
     exit_code = 3
-    hint = "Run `cems starter verify`; reinstall cems-tui if a file is damaged."
+    hint = (
+        "Run `cems verify NAME`, and pull or import that model again if it is damaged; "
+        "`cems starter verify` checks the starter pack."
+    )
 
 
 class ModelMissing(WeightsError):
@@ -107,7 +110,10 @@ class OutOfMemory(CemsError):
     """The device has no room for this function, after all that can leave has left."""
 
     exit_code = 5
-    hint = "Choose a smaller function or size, or raise CEMS_DEVICE_BUDGET_MB."
+    hint = (
+        "Choose a smaller function or size, or let weights hold more: "
+        "CEMS_DEVICE_BUDGET_MB, device.budget_mb, device.leave_gb."
+    )
 
 
 class BudgetReached(CemsError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -26,6 +25,7 @@ from cems_tui.text import byte_count, visible
 from screens import commands, model_facts, shelf
 from screens.commands import PAUSE, key_of
 from screens.dialogs import TextDialog
+from screens.failing import log_traceback
 from screens.library import ModelKeeper
 from screens.messages import (
     ModelsChanged,
@@ -325,8 +325,7 @@ class ModelsScreen(Screen[None]):
         """An error as the user reads it; what nobody foresaw goes to the log in full."""
         if isinstance(error, CemsError):
             return error
-        self.app.log.error(traceback.format_exc())
-        return GenerationError(f"it failed: {type(error).__name__}: {error}")
+        return GenerationError(f"it failed: {type(error).__name__}: {error}", log_traceback(error))
 
     def _warn(self, error: CemsError | None) -> None:
         if error is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -25,6 +24,7 @@ from cems_tui.text import checked_prompt
 from cems_tui.worker import EngineLost, EngineReady
 from screens import commands, explained, receipt
 from screens.dialogs import PictureDialog, TextDialog
+from screens.failing import log_traceback
 from screens.jobs import Work
 from screens.messages import CancelAsked, EngineEvent, FreshEngineAsked, Submitted
 from screens.planner import Planner, PlannerFactory
@@ -177,7 +177,7 @@ class StudioScreen(Screen[None]):
             answer = self.Decided(number, error=(str(error), error.hint))
         except Exception as error:
             # typing must go on whatever a planner does; its words stand in the card's place
-            self.app.log.error(traceback.format_exc())
+            log_traceback(error)
             text = f"the price card failed: {type(error).__name__}: {error}"
             answer = self.Decided(number, error=(text, "You can generate nevertheless."))
         self.post_message(answer)
@@ -269,7 +269,7 @@ class StudioScreen(Screen[None]):
             told = explained.facts(decision, self._planner.explain(decision, load_cost))
         except Exception as error:
             # a router can be of any kind; reading on must go on whatever it does
-            self.app.log.error(traceback.format_exc())
+            log_traceback(error)
             told = explained.failed(decision, error)
         self.post_message(self.Explained(dialog, told))
 

@@ -55,6 +55,7 @@ def test_a_damaged_weight_file_is_refused_by_name(
         load(function(copy), CPU)
     assert caught.value.exit_code == 3
     assert "\n" not in str(caught.value)
+    assert "cems verify NAME" in caught.value.hint  # it need not be a model of the starter pack
 
 
 @pytest.mark.parametrize(

@@ -138,3 +138,21 @@ def test_ls_shows_what_fits_and_json_says_why(
     shown = inside("ls", "--fits", "-q").out.split()
     assert shown == [name for name, row in rows.items() if row["verdict"] == "fits"]
     assert "does not fit" in inside("show", "flux-schnell").out
+
+
+def test_the_total_of_what_fits_is_that_of_the_models_shown(inside: Inside) -> None:
+    file = paths.current().config_file
+    paths.ensure(file.parent)
+    file.write_text("[device]\nleave_gb = 100000\n")
+    assert "total 0 bytes in 0 models" in inside("ls", "--fits").out
+
+
+def test_a_device_that_is_left_to_others_is_refused_with_what_can_be_changed(
+    inside: Inside,
+) -> None:
+    file = paths.current().config_file
+    paths.ensure(file.parent)
+    file.write_text("[device]\nleave_gb = 100000\n")
+    ran = inside("generate", "a cat", "--function", "starter-small@4")
+    assert ran.code == 5
+    assert "device.leave_gb" in ran.err

@@ -6,6 +6,7 @@ import json
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -313,6 +314,20 @@ def test_a_file_that_two_models_use_stays_until_both_are_gone(desk: Desk, tmp_pa
     model_wiring.remove_model("again")
     assert folder is not None
     assert not (desk.models / folder).exists()
+
+
+@pytest.mark.parametrize(
+    "setting", [{"steps": (4,)}, {"guidance": 3.0}, {"size": (64, 64)}, {"rename": "mine"}]
+)
+def test_a_model_made_of_parts_takes_no_setting_and_says_so(
+    desk: Desk, setting: dict[str, Any]
+) -> None:
+    from cems_tui.models.assembling import Assembler
+    from cems_tui.models.target import Wish
+
+    desk.known = catalog.known_models()
+    with pytest.raises(UsageError, match="put together"):
+        Assembler(desk.puller()).plans(Wish("sd-taesd", **setting))
 
 
 def test_a_model_made_of_parts_is_put_together_without_copying(desk: Desk) -> None:

@@ -60,6 +60,18 @@ def test_a_hub_id_a_folder_and_a_single_file_join_the_catalog_as_they_were_asked
     assert not functions["fine@3"].model.noncommercial
 
 
+def test_a_catalog_model_that_was_pulled_and_removed_is_as_large_as_it_was(desk: Desk) -> None:
+    desk.known = catalog.known_models()
+    desk.hub.repos["stabilityai/sd-turbo"] = desk.hub.repos["org/Tiny"]
+    estimated = catalog.current().models()["sd-turbo"].footprint
+    installed = desk.pull("sd-turbo")
+    model_wiring.remove_model("sd-turbo")
+    model = catalog.current().models()["sd-turbo"]
+    assert not model.installed
+    assert model.footprint.download_bytes == installed.bytes != estimated.download_bytes
+    assert model.footprint.weights_bytes == estimated.weights_bytes
+
+
 @pytest.mark.slow
 def test_an_import_draws_one_picture_and_knows_from_then_on_what_it_takes(
     tiny: Path, tmp_path: Path

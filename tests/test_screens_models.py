@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from cems_tui import catalog
+from cems_tui import catalog, paths
 from cems_tui.app_models import AppKeeper
 from cems_tui.app_wiring import AppPlanner
 from cems_tui.errors import DownloadError, UsageError
@@ -464,6 +464,25 @@ async def test_quitting_while_a_pull_runs_pauses_it_and_says_how_to_go_on() -> N
 
 
 # --- removing --------------------------------------------------------------------------------
+
+
+async def test_an_error_that_nobody_foresaw_is_in_the_log_in_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keeper = FakeKeeper()
+
+    def fails(model: str) -> Removal:
+        raise RuntimeError(f"no way to remove {model}")
+
+    monkeypatch.setattr(keeper, "removal", fails)
+    app = make_app(keeper=keeper)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_models(pilot, "amused-512")
+        await pilot.press("d")
+        await until(pilot, paths.current().log_file.exists)
+    text = paths.current().log_file.read_text()
+    assert "Traceback" in text
+    assert "no way to remove amused-512" in text
 
 
 async def test_d_asks_and_says_what_is_freed_and_who_else_uses_the_files() -> None:

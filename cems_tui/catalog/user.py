@@ -40,10 +40,14 @@ def with_user_models(shipped: Catalog, ledger: Ledger) -> Catalog:
 
 
 def _pulled(model: Model, entry: Entry | None, ledger: Ledger) -> Model:
-    """A shipped model, where the user pulled it: installed."""
+    """A shipped model, where the user pulled it: installed, and fetched in so many bytes."""
     if entry is None or model.installed:
         return model
-    return replace(model, path=ledger.present(entry), digest=entry.digest)
+    footprint = model.footprint
+    if entry.published:
+        fetched = sum(file.bytes for file in entry.published)
+        footprint = replace(footprint, download_bytes=fetched)
+    return replace(model, path=ledger.present(entry), digest=entry.digest, footprint=footprint)
 
 
 def _shipped(shipped: Catalog, model: Model, entry: Entry | None) -> list[GenerationFunction]:

@@ -39,7 +39,6 @@ def ls(
         models = sorted(found, key=lambda model: (_helps(model), not model.installed))
         here = survey(planner)
         rows = [model_row(m, planner) | holding.keys(here.of(m.name)) for m in models]
-        total = disk_bytes([model.path for model in models if model.path is not None])
     if fits:
         rows = [row for row in rows if row["verdict"] == "fits"]
     if json:
@@ -48,7 +47,8 @@ def ls(
         for row in rows:
             output.line(row["model"])
     else:
-        model_tables.print_models(rows, total)
+        folders = [Path(row["path"]) for row in rows if row["path"] is not None]
+        model_tables.print_models(rows, disk_bytes(folders))
 
 
 def show(

@@ -64,10 +64,10 @@ class Assembler:
         known = self.puller.known.get(wish.name.split("@")[0])
         if known is None or not known.parts:
             return None
-        if wish.revision is not None or wish.rename is not None or wish.steps:
+        if wish != Wish(wish.name):
             parts = " and ".join(part for _, part in known.parts)
             raise UsageError(
                 f"{known.name} is put together from {parts}",
-                "Pull it without --revision, --name and --steps, or pull those by themselves.",
+                "Pull it by its name alone, without settings, or pull those by themselves.",
             )
         return known

@@ -59,7 +59,7 @@ def fit(footprint: Footprint, room: Room) -> Fit:
     """
     weights, beside = footprint.weights_bytes, footprint.activation_bytes
     if weights is None:
-        return Fit("unknown", "Its size on the device is not known before it is pulled.")
+        return Fit("unknown", "What it takes of the device is not known yet.")
     if _within(weights, beside, room):
         return Fit("fits", _fits(weights, beside, room, footprint))
     largest = footprint.largest_bytes
