@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
-from pathlib import Path
 
 from cems_tui import paths, resident_wiring
 from cems_tui.generation.function import Expected, Footprint, Model
 from cems_tui.models.evidence import Evidence, read_evidence
+from cems_tui.models.files import free_bytes
 from cems_tui.models.fitting import Room, scaled
 from cems_tui.models.holding import Holding, Survey
 from cems_tui.models.holding import survey as survey_of
@@ -37,7 +36,7 @@ def survey(planner: Planner) -> Survey:
         lambda model: footprint_here(model, planner, room.kind),
         shipped_evidence(),
         room,
-        free_disk_bytes(paths.current().models),
+        free_bytes(paths.current().models),
     )
 
 
@@ -104,9 +103,3 @@ def _from_runs(model: Model, planner: Planner) -> Footprint:
 
 def _peak(expected: Expected) -> int:
     return max(expected.memory_bytes or 0, expected.load_bytes or 0)
-
-
-def free_disk_bytes(folder: Path) -> int:
-    """Bytes free where a folder is, or will be."""
-    there = next(place for place in (folder, *folder.parents) if place.exists())
-    return shutil.disk_usage(there).free

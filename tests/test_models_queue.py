@@ -62,8 +62,11 @@ def queue_of(desk: Desk, file: Path) -> tuple[PullQueue, list[Told]]:
 def test_a_pull_is_told_with_its_bytes_and_leaves_the_queue_whole(
     desk: Desk, tmp_path: Path
 ) -> None:
+    desk.hub.fail(UNET, SLOW)
     queue, told = queue_of(desk, tmp_path / "pulls.json")
     queue.add("org/Tiny")
+    until(lambda: any(pull.state == "downloading" for one in told for pull in one.pulls.pulls))
+    desk.hub.faults[UNET].clear()
     until(lambda: any(one.installed for one in told))
     states = [pull.state for one in told for pull in one.pulls.pulls]
     assert {"waiting", "asking", "downloading"} <= set(states)

@@ -108,7 +108,8 @@ def print_model(row: dict[str, Any], prices: Sequence[str]) -> None:
         output.line(f"{'pull it':<10} {row['recommended']}")
     _print_footprint(row["footprint"])
     total = sum(file["bytes"] for file in row["files"])
-    output.line(f"{'files':<10} {counted(len(row['files']), 'file')}, {byte_count(total)}")
+    known = f"{counted(len(row['files']), 'file')}, {byte_count(total)}"
+    output.line(f"{'files':<10} {known if row['files'] else _UNKNOWN}")
     for file in row["files"]:
         output.line(f"  {byte_count(file['bytes']):>10}  {visible(file['path'])}")
     for function, price in zip(row["functions"], prices, strict=True):

@@ -61,7 +61,7 @@ def show(
     from cems_tui.holding_wiring import survey
 
     with wiring.open_planner() as planner:
-        model = _model(planner.catalog, name)
+        model = named_model(planner.catalog, name)
         here = holding.keys(survey(planner).of(model.name))
         row = {**model_row(model, planner, details=True), **here, **_recorded(model)}
         price = [output.money(f["cost_usd"], planner.settings) for f in row["functions"]]
@@ -71,7 +71,13 @@ def show(
         model_tables.print_model(row, price)
 
 
-def _model(catalog: Catalog, name: str) -> Model:
+def named_model(catalog: Catalog, name: str) -> Model:
+    """The model of that name, function or repository.
+
+    Raises:
+        UnknownName: nothing is called that.
+        UsageError: a repository that holds several models.
+    """
     models = catalog.models()
     if name in models:
         return models[name]

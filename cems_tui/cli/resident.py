@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cems_tui.cli import options as o
-from cems_tui.errors import UnknownName
+from cems_tui.cli.models import named_model
 
 if TYPE_CHECKING:
     from cems_tui.generation.function import Catalog
@@ -74,21 +74,15 @@ def stop(
 
 
 def _named(name: str, catalog: Catalog, there: Presence | None) -> str:
-    """The model of that name, function or repository.
+    """The model of that name, function or repository; what is resident need not be listed.
 
     Raises:
         UnknownName: nothing is called that.
+        UsageError: a repository that holds several models.
     """
-    models = catalog.models()
-    resident = () if there is None else tuple(model.model for model in there.models)
-    if name in models or name in resident:
+    if there is not None and name in {model.model for model in there.models}:
         return name
-    if name in catalog:
-        return catalog[name].model.name
-    for model in models.values():
-        if model.source == name:
-            return model.name
-    raise UnknownName.of("model", name, [*models, *catalog])
+    return named_model(catalog, name).name
 
 
 def _find(model: str, there: Presence | None) -> Present | None:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -221,30 +220,3 @@ def similarity(model: Any, x: Tensor, prompts: Sequence[str]) -> Tensor:
     seen, _ = image_features(model, normalised(x))
     said = text_features(model, torch.from_numpy(encode(prompts)).long())
     return 100 * (seen * said).sum(-1).clamp(min=0)
-
-
-@torch.no_grad()
-def clip_quality(training: ClipTraining, held: Split, count: int = 1000) -> dict[str, float]:
-    """On held-out pictures: recall@1 among `count` captions, near misses told, nouns found."""
-    rng = pyrandom.Random(0)
-    pictures = torch.from_numpy(np.array(held.pictures[:count]))
-    x = normalised(pictures.permute(0, 3, 1, 2).float() / 255)
-    parts = [image_features(training.model, part) for part in torch.split(x, 100)]
-    seen = torch.cat([part for part, _ in parts])
-    guess = torch.cat([training.nouns(middle).argmax(1) for _, middle in parts])
-    grid = torch.from_numpy(np.array(held.grid[:count])).long()
-    captions = [ways[0] for ways in held.captions[:count]]
-    wrong = [near_miss(caption, rng) for caption in captions]
-    rows = training.tokenizer(
-        captions + wrong, padding="max_length", max_length=CONTEXT, return_tensors="np"
-    )
-    tokens = torch.from_numpy(rows["input_ids"]).long()
-    said = text_features(training.model, tokens)
-    best = (seen @ said[:count].T).argmax(1)
-    own = (seen * said[:count]).sum(-1)
-    return {
-        "recall_at_1": float((best == torch.arange(count)).float().mean()),
-        "near_miss_told": float((own > (seen * said[count:]).sum(-1)).float().mean()),
-        "noun_of_patch": float((guess == grid)[grid > 0].float().mean()),
-        "own_cosine": float(own.mean()),
-    }

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cems_tui.starter.dataset import Split
-from cems_tui.starter.degrade import KINDS, spoil
-from cems_tui.starter.nima_head import BINS, NimaHead, mean_mark
+from cems_tui.starter.degrade import spoil
+from cems_tui.starter.nima_head import BINS, NimaHead
 from cems_tui.starter.trainer import Log, Losses, Plan, Trainer
 
 BEST, WORST = 9.3, 1.6
@@ -75,16 +75,3 @@ class NimaTraining:
 def as_unit(pictures: NDArray[np.uint8]) -> Tensor:
     """(N, H, W, 3) bytes → (N, 3, H, W) in 0..1."""
     return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 255
-
-
-@torch.no_grad()
-def nima_quality(head: NimaHead, pictures: NDArray[np.uint8]) -> dict[str, float]:
-    """Mean mark of clean pictures, and how often each kind of damage at half severity loses."""
-    random = torch.Generator().manual_seed(0)
-    clean = as_unit(pictures)
-    marks = mean_mark(head(clean))
-    found = {"clean_mark": float(marks.mean())}
-    for kind in KINDS:
-        spoiled = mean_mark(head(kind(clean, 0.5, random).clamp(0, 1)))
-        found[f"clean_beats_{kind.__name__}"] = float((marks > spoiled).float().mean())
-    return found
