@@ -11,11 +11,8 @@ from hypothesis.extra.numpy import arrays
 from cems_tui.errors import UsageError
 from cems_tui.routing.calibrate import Dial, choices, lambda_for_dial, representatives
 
-# Scores and prices differ by what a reading can tell apart, or not at all.
-qualities = arrays(
-    np.float64, (12, 3), elements=st.integers(-5_000_000, 5_000_000).map(lambda n: n / 1e6)
-)
-costs = arrays(np.float64, 3, elements=st.integers(1, 10_000).map(lambda n: n * 1e-7))
+qualities = arrays(np.float64, (12, 3), elements=st.floats(-5.0, 5.0, width=32))
+costs = arrays(np.float64, 3, elements=st.floats(1e-7, 1e-3))
 dials = st.floats(0.0, 1.0)
 
 
@@ -106,3 +103,13 @@ def test_a_few_representatives_meet_the_dial_of_all_training_prompts() -> None:
     cheapest = mean_cost(quality, cost, lambda_for_dial(0.0, few, cost, share))
     assert cheapest == pytest.approx(cost.min())
     assert lambda_for_dial(1.0, few, cost, share) == 0.0
+
+
+def test_estimates_that_hardly_differ_are_told_apart_by_the_dial() -> None:
+    quality = np.zeros((12, 3))
+    quality[0, 0], quality[2, 2] = 1.0, 1.17549435e-38
+    cost = np.array([9.04953191e-04, 1e-7, 1e-3])
+    value = lambda_for_dial(0.5, quality, cost)
+    target = cost.min() + 0.5 * (mean_cost(quality, cost, 0.0) - cost.min())
+    assert mean_cost(quality, cost, value) <= target * (1 + 1e-9)
+    assert mean_cost(quality, cost, value * (1 - 1e-6)) >= target * (1 - 1e-9)

@@ -18,7 +18,6 @@ Matrix = NDArray[np.float64]
 
 REPRESENTATIVES = 400
 _ROUNDS = 20
-_HALVINGS = 80
 _MARGIN = 1.0 + 1e-9  # a tie at the exact λ can be lost to rounding
 
 
@@ -80,12 +79,12 @@ def lambda_for_dial(
 
 
 def _smallest(quality: Matrix, cost: Matrix, weight: Matrix, target: float, high: float) -> float:
-    """Halves 0..high down to the first λ at which the mean cost is at most the target."""
+    """Halves 0..high down to the first λ at which the mean cost is at most the target.
+
+    To the last digit: estimates may differ by very little, and some sixty halvings are usual.
+    """
     low = 0.0
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2.0
-        if middle in (low, high):
-            break
+    while (middle := (low + high) / 2.0) not in (low, high):
         if _mean_cost(quality, cost, middle, weight) <= target:
             high = middle
         else:
