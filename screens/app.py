@@ -17,18 +17,16 @@ from textual.content import Content
 from textual.message import Message
 from textual.screen import ModalScreen, Screen
 
+from cems_tui.domain.request import Event, Failed, Request
 from cems_tui.errors import CemsError
-from cems_tui.events import Event, Failed, Request
-from cems_tui.library import Library, Resident
-from cems_tui.models.pull_queue import Told
-from cems_tui.models.pulls import Pulls
+from cems_tui.models.queue import Pulls, Told
+from cems_tui.services.library import Library, Resident
+from cems_tui.services.worker import EngineLost, EngineReady
 from cems_tui.text import counted, visible
-from cems_tui.worker import EngineLost, EngineReady
-from screens import commands, model_facts
+from screens import commands
 from screens.dialogs import JumpDialog, TextDialog, help_facts
 from screens.failing import log_traceback
 from screens.keymap import problems
-from screens.library import ModelKeeper, Pulling
 from screens.messages import (
     CancelAsked,
     EngineEvent,
@@ -42,11 +40,13 @@ from screens.messages import (
     Submitted,
     UnqueueAsked,
 )
-from screens.models import ModelsScreen
-from screens.planner import PlannerFactory
-from screens.studio import StudioDefaults, StudioScreen
+from screens.models import facts as model_facts
+from screens.models.keeper import ModelKeeper, Pulling
+from screens.models.screen import ModelsScreen
+from screens.studio.picture import ImageFactory
+from screens.studio.pricer import PlannerFactory
+from screens.studio.screen import StudioDefaults, StudioScreen
 from screens.theme import COST, MUTED, QUALITY, THEME
-from screens.widgets.picture import ImageFactory
 from screens.widgets.status import StatusLine
 
 if TYPE_CHECKING:

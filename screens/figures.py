@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil, floor, log10
 
-from cems_tui.pricing import GIGABYTE
+from cems_tui.domain.pricing import GIGABYTE
 from cems_tui.text import byte_count
 
 UNKNOWN = "—"

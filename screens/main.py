@@ -7,12 +7,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from cems_tui.worker import EngineProcess, Session
+from cems_tui.services.worker import EngineProcess, Session
 from screens.app import CemsApp
-from screens.library import ModelKeeper
-from screens.planner import PlannerFactory
-from screens.studio import StudioDefaults
-from screens.widgets.picture import ImageFactory
+from screens.models.keeper import ModelKeeper
+from screens.studio.picture import ImageFactory
+from screens.studio.pricer import PlannerFactory
+from screens.studio.screen import StudioDefaults
 
 
 def run(

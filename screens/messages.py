@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
-from cems_tui.events import Event, Request, Step
-from cems_tui.library import Library
-from cems_tui.models.pull_queue import Told
+from cems_tui.domain.request import Event, Request, Step
+from cems_tui.models.queue import Told
+from cems_tui.services.library import Library
 
 
 @dataclass

@@ -23,6 +23,6 @@ def a_home_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Family to the folder of its tiny model, made once and not to be changed."""
-    from tests.tiny_families import TINY
+    from tests.generation.tiny_families import TINY
 
     return cache(lambda family: TINY[family].save(tmp_path_factory.mktemp(family)))

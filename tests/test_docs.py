@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cems import ROOT, cems
+from tests.cli.cems import ROOT, cems
 
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"(<!-- \w+ -->\n)?```sh\n(.*?)```", README, flags=re.S)

@@ -94,7 +94,7 @@ def test_no_setting_is_ignored() -> None:
 def test_the_configured_memory_holds_unless_the_environment_says_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cems_tui.wiring import weight_budget
+    from cems_tui.profile import weight_budget
 
     chosen = load(_file(tmp_path, "[device]\nbudget_mb = 12"))
     assert weight_budget(chosen) == 12_000_000

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.bench.prices import computed_prices
-from cems_tui.bench.score_table import Pivot, ScoreTable
-from cems_tui.pricing import Pricing
-from cems_tui.routing.curves import hull_corners
+from cems_tui.domain.pricing import Pricing
+from cems_tui.routing.evaluation.curves import hull_corners
+from cems_tui.score_tables.mixed import computed_prices
+from cems_tui.score_tables.table import Pivot, ScoreTable
 
 _T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 """Student's t at 97.5 % for 1 to 10 degrees of freedom."""

@@ -11,9 +11,9 @@ from cems_tui.text import one_line, visible
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from cems_tui.record import Generation
-    from cems_tui.routing.decision import Candidate, RoutingDecision
-    from cems_tui.routing.explanation import Explanation
+    from cems_tui.domain.decision import Candidate, RoutingDecision
+    from cems_tui.domain.generation import Generation
+    from cems_tui.routing.explain.explanation import Explanation
     from cems_tui.settings import Settings
 
 
@@ -69,7 +69,7 @@ def explanation_table(told: Explanation, settings: Settings) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from cems_tui.routers.explained import rows
+    from cems_tui.routing.explain.words import rows
 
     sign = "$" if settings["pricing.currency"] == "USD" else f"{settings['pricing.currency']} "
 
@@ -164,3 +164,31 @@ def receipt_lines(generation: Generation, settings: Settings) -> list[str]:
         f"time    {seconds.total:.2f} s ({told}) · {generation.executed} · seed {generation.seed}"
     )
     return lines
+
+
+def print_decision(
+    decision: RoutingDecision,
+    settings: Settings,
+    *,
+    json: bool,
+    quiet: bool,
+    told: Explanation | None = None,
+) -> None:
+    """One decision on stdout: JSON, a name, or the card, with its explanation where asked for."""
+    from cems_tui.cli import output
+
+    if json:
+        said = {} if told is None else {"explanation": told.to_json()}
+        output.json_line({**decision.to_json(), **said})
+    elif quiet:
+        output.line(decision.choice or "")
+    else:
+        from cems_tui.cli.card import explanation_table, price_card
+
+        console = output.console()
+        console.print(price_card(decision, settings, console.width))
+        if told is not None:
+            console.print(explanation_table(told, settings))
+        for text in (*decision.notes, *filter(None, [decision.refusal])):
+            output.note(f"note: {text}")
+        console.print()

@@ -11,24 +11,26 @@ import typer
 import typer.main
 
 from cems_tui import __version__
-from cems_tui.cli import (
+from cems_tui.cancel import catch_interrupts, was_interrupted
+from cems_tui.cli import router
+from cems_tui.cli.commands import (
     bench,
     config,
     doctor,
     generate,
     history,
-    keeping,
-    models,
-    pulling,
-    resident,
+    import_,
+    ls,
+    ps,
+    pull,
     route,
-    router,
     starter,
     why,
 )
 from cems_tui.cli.failures import Failure, failure_of, report
 from cems_tui.cli.output import prepare_streams
-from cems_tui.interrupts import catch_interrupts, was_interrupted
+from cems_tui.errors import UsageError
+from cems_tui.text import visible
 
 app = typer.Typer(
     name="cems",
@@ -53,7 +55,7 @@ def root(
         typer.echo(f"cems {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        from cems_tui.cli.app import open_app
+        from cems_tui.cli.commands.app import open_app
 
         raise typer.Exit(open_app())
 
@@ -61,10 +63,10 @@ def root(
 generate.register(app)
 route.register(app)
 why.register(app)
-models.register(app)
-pulling.register(app)
-keeping.register(app)
-resident.register(app)
+ls.register(app)
+pull.register(app)
+import_.register(app)
+ps.register(app)
 history.register(app)
 bench.register(app)
 router.register(app)
@@ -75,7 +77,6 @@ doctor.register(app)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; never a traceback unless asked."""
-    from cems_tui.cli.arguments import normalised, refuse_broken
 
     arguments = normalised(list(sys.argv[1:] if argv is None else argv))
     debug = "--debug" in arguments
@@ -111,3 +112,53 @@ def _help_hint(wrong: typer.TyperException) -> str:
     context = getattr(wrong, "ctx", None)
     command = context.command_path if context is not None else "cems"
     return f"See `{command} --help`."
+
+
+# Arguments as people write them, put into the form the parser reads.
+
+FOREVER = "inf"
+
+
+def refuse_broken(arguments: list[str]) -> None:
+    """Everything given is recorded as text, so all of it has to be text.
+
+    Raises:
+        UsageError: an argument is not valid UTF-8.
+    """
+    for argument in arguments:
+        if any("\ud800" <= letter <= "\udfff" for letter in argument):
+            raise UsageError(
+                f"the argument {visible(argument)[:80]!r} is not valid UTF-8",
+                "Write it as UTF-8 and try again.",
+            )
+
+
+def normalised(arguments: list[str]) -> list[str]:
+    """`--wait` may stand without a value: it then means for ever.
+
+    The parser cannot tell `--wait 5` from `--wait "a red car"`, so the value is decided here.
+    """
+    result: list[str] = []
+    index = 0
+    while index < len(arguments):
+        argument = arguments[index]
+        if argument == "--":
+            return result + arguments[index:]
+        if argument == "--wait":
+            following = arguments[index + 1] if index + 1 < len(arguments) else ""
+            if _is_number(following):
+                index += 1
+                argument = f"--wait={following}"
+            else:
+                argument = f"--wait={FOREVER}"
+        result.append(argument)
+        index += 1
+    return result
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from cems_tui.cli import output
-from cems_tui.events import Event, Generated, Loading, Note, Routed, Scoring, Step
+from cems_tui.domain.request import Event, Generated, Loading, Note, Routed, Scoring, Step
 from cems_tui.text import visible
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress, TaskID
 
-    from cems_tui.record import Generation
+    from cems_tui.domain.generation import Generation
     from cems_tui.settings import Settings
 
 PICTURE_COLUMNS = 48

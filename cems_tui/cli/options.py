@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from cems_tui.cli import options as o
 from cems_tui.cli.output import only_one
+from cems_tui.domain.decision import Policy
 from cems_tui.errors import UsageError
-from cems_tui.routing.decision import Policy
 
 if TYPE_CHECKING:
-    from cems_tui.bench.prompt_sets import PromptLine
+    from cems_tui.bench.prompts import PromptLine
+    from cems_tui.domain.request import Request
     from cems_tui.settings import Settings
+
 
 OnOff = Literal["on", "off"]
 
@@ -179,7 +183,7 @@ def prompt_lines(prompts: list[str] | None, file: Path | None) -> list[PromptLin
     Raises:
         UsageError: no prompt, two sources, an unreadable file, or a line that cannot be a prompt.
     """
-    from cems_tui.bench.prompt_sets import PromptLine, read_prompts
+    from cems_tui.bench.prompts import PromptLine, read_prompts
     from cems_tui.text import checked_prompt
 
     if prompts and file is not None:
@@ -195,3 +199,43 @@ def prompt_lines(prompts: list[str] | None, file: Path | None) -> list[PromptLin
     if not prompts:
         raise UsageError("there is no prompt", 'Say what to draw: cems generate "a red car".')
     return [PromptLine(prompt=checked_prompt(prompt)) for prompt in prompts]
+
+
+# Questions before something that cannot be taken back.
+
+Yes = Annotated[bool, typer.Option("--yes", help="Answer every question with yes.")]
+
+
+def agreed(question: str, *, yes: bool) -> bool:
+    """Whether the user says yes; `--yes` has said so already.
+
+    Raises:
+        UsageError: there is no terminal to ask on.
+    """
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} There is no terminal to answer on", "Say --yes.")
+    return typer.confirm(question, err=True)
+
+
+def request_of(
+    line: PromptLine, choice: o.RoutingOptions, settings: Settings, prompts: int
+) -> Request:
+    """The request that a prompt and the command's options make together."""
+    from cems_tui.domain.request import Request, new_id
+
+    policy, explicit = choice.policy(settings, line)
+    return Request(
+        id=new_id(),
+        prompt=line.prompt,
+        policy=policy,
+        policy_is_explicit=explicit,
+        pool=choice.pool_names(),
+        router=choice.router,
+        load_cost=choice.counts_load(settings, prompts),
+        seed=line.seed,
+        width=line.width,
+        height=line.height,
+        negative=line.negative,
+    )

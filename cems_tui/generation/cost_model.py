@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from cems_tui.generation.function import Expected, GenerationFunction
-from cems_tui.pricing import Cost, Pricing
+from cems_tui.domain.function import Expected, GenerationFunction
+from cems_tui.domain.pricing import Cost, Pricing
 
 WINDOW = 20
 """Runs of one kind that count: the latest ones, as drivers, load and settings change."""

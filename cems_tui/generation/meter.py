@@ -13,6 +13,7 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 
 _STATUS = Path("/proc/self/status")
 _RESET = Path("/proc/self/clear_refs")
@@ -97,3 +98,29 @@ def _status_bytes(field: str) -> int | None:
         return None
     value = next((line for line in lines if line.startswith(f"{field}:")), None)
     return None if value is None else int(value.split()[1]) * 1024
+
+
+# Seconds of one phase, on the device's clock.
+
+
+class Stopwatch:
+    """Measures from `start` to `stop`, waiting at both ends for what the device has queued."""
+
+    def __init__(self, device_type: str) -> None:
+        self._waits = device_type != "cpu"
+        self._started = 0.0
+        self.seconds = 0.0
+
+    def start(self) -> None:
+        self._wait()
+        self._started = perf_counter()
+
+    def stop(self) -> None:
+        self._wait()
+        self.seconds = perf_counter() - self._started
+
+    def _wait(self) -> None:
+        if self._waits:
+            import torch
+
+            torch.accelerator.synchronize()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from cems_tui.generation.function import GenerationFunction
+    from cems_tui.domain.function import GenerationFunction
 
 OnStep = Callable[[int, int], None]
 """Called after every denoising step with the steps done (from 1) and the steps there are."""

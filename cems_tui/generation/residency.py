@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from threading import RLock
 from time import perf_counter, time
 
+from cems_tui.domain.function import GenerationFunction, Model
 from cems_tui.errors import OutOfMemory, WeightsError
 from cems_tui.generation.admission import Resident, Weights, admit, held_bytes
-from cems_tui.generation.function import GenerationFunction, Model
+from cems_tui.generation.device_status import Present
 from cems_tui.generation.pipeline import Pipeline
-from cems_tui.generation.presence import Present
 
 
 @dataclass(frozen=True, slots=True)

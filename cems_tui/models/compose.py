@@ -8,15 +8,14 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from cems_tui.digest import file_digest
 from cems_tui.errors import WeightsError
-from cems_tui.generation.families import family_of_class
+from cems_tui.files import file_digest, storage
+from cems_tui.generation.families.table import family_of_class
 from cems_tui.generation.weight_files import component_files
 from cems_tui.models import install
-from cems_tui.models.files import storage
 from cems_tui.models.inspect import read_json
 from cems_tui.models.ledger import Entry, Ledger, PinnedFile
-from cems_tui.models.plan import INDEX
+from cems_tui.models.repository import INDEX
 from cems_tui.models.single_file import tensor_shapes
 
 _WEIGHTS = "diffusion_pytorch_model.safetensors"

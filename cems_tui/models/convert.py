@@ -16,11 +16,11 @@ from pathlib import Path
 from time import monotonic
 from typing import NoReturn
 
+from cems_tui.cancel import POLL_SECONDS, Stop, never, refuse_stopped
 from cems_tui.errors import StorageError, WeightsError
+from cems_tui.files import flush_folder, storage
 from cems_tui.generation.weight_files import read_header
-from cems_tui.models.background import POLL_SECONDS, Stop, never, refuse_stopped
 from cems_tui.models.convert_child import Report, convert_in_child
-from cems_tui.models.files import flush_folder, storage
 
 _PATIENCE_SECONDS = 300.0
 _SLOWEST_BYTES_PER_SECOND = 10e6

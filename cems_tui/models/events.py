@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -83,3 +84,6 @@ class Installed:
 
 
 ModelEvent = Planned | Progressed | Waited | Installed
+
+
+Emit = Callable[[ModelEvent], None]

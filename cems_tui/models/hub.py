@@ -13,16 +13,17 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cems_tui.errors import CemsError, DownloadError, UsageError, WeightsError
-from cems_tui.models.listing import licence, listed, of_cache
-from cems_tui.models.plan import INDEX, Repository
-from cems_tui.models.transient import Transient, Unreachable, reason, retry_after
+from cems_tui.models.repository import INDEX, RemoteFile, Repository
 
 if TYPE_CHECKING:
     from httpx2 import Response
+
 
 CONNECT_SECONDS = 10.0
 STALL_SECONDS = 20.0
@@ -272,3 +273,88 @@ def _begins_at(response: Response, offset: int) -> int:
 
 def _host(endpoint: str) -> str:
     return endpoint.split("://")[-1].split("/")[0]
+
+
+# A repository's files as the Hub lists them, and as its cache holds them.
+
+_HEX = frozenset("0123456789abcdef")
+
+
+def listed(repo: str, sibling: Any) -> RemoteFile:
+    """One file of a model_info answer.
+
+    Raises:
+        DownloadError: its size is not told.
+    """
+    if sibling.size is None:
+        raise DownloadError(f"the Hub does not say how large {repo}/{sibling.rfilename} is")
+    large = sibling.lfs
+    return RemoteFile(
+        path=sibling.rfilename,
+        size=int(sibling.size),
+        sha256=None if large is None else large.sha256,
+        git_sha1=sibling.blob_id if large is None else None,
+    )
+
+
+def of_cache(path: Path, root: Path) -> RemoteFile:
+    """A file of the cache; its blob is named by its sha256, a small one's by git's id."""
+    digest = path.resolve().name
+    known = set(digest) <= _HEX
+    return RemoteFile(
+        path=path.relative_to(root).as_posix(),
+        size=path.stat().st_size,
+        sha256=digest if known and len(digest) == 64 else None,
+        git_sha1=digest if known and len(digest) == 40 else None,
+    )
+
+
+def licence(info: Any) -> str | None:
+    """The licence a model card names; None when it names none."""
+    card = info.card_data
+    named = getattr(card, "license_name", None) or getattr(card, "license", None)
+    if isinstance(named, str):
+        return named
+    tags = [tag.removeprefix("license:") for tag in info.tags or () if tag.startswith("license:")]
+    return tags[0] if tags else None
+
+
+# What may pass and is worth asking again for, and what a server says about when.
+
+
+class Transient(Exception):
+    """Something that may pass: asking again is worth it."""
+
+    def __init__(
+        self, message: str, wait_seconds: float | None = None, *, refused: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
+        """What the server asks to wait (Retry-After); None when it did not say."""
+
+        self.refused = refused
+        """Whether access was refused: an address that expired is renewed by asking once more."""
+
+
+class Unreachable(DownloadError):
+    """The Hub cannot be asked: no network, no server, or HF_HUB_OFFLINE."""
+
+
+def retry_after(error: Exception) -> float | None:
+    """Seconds the server asks to wait, given as seconds or as a date."""
+    response = getattr(error, "response", None)
+    told = None if response is None else response.headers.get("retry-after")
+    if told is None:
+        return None
+    if told.strip().isdigit():
+        return float(told)
+    with suppress(ValueError):
+        return max(0.0, (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds())
+    return None
+
+
+def reason(error: Exception, status: int | None) -> str:
+    """Why it failed, short."""
+    if status is not None:
+        return f"busy ({status})"
+    return str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from cems_tui.cancel import Stop
 from cems_tui.errors import StorageError
-from cems_tui.models.background import Stop
+from cems_tui.files import Digests, flush_folder, read_into, storage
 from cems_tui.models.download import PART
 from cems_tui.models.events import Place, PlannedFile
-from cems_tui.models.files import Digests, flush_folder, read_into, storage
-from cems_tui.models.ledger import folder_name, inside
-from cems_tui.models.plan import RemoteFile
+from cems_tui.models.ledger import Entry, Ledger, folder_name, inside
+from cems_tui.models.repository import RemoteFile
 from cems_tui.text import byte_count
 
 _SPARE_BYTES = 64_000_000
@@ -175,3 +175,27 @@ def remove_empty(folder: Path) -> None:
             empty.rmdir()
         except OSError:
             return
+
+
+# How much of a model an unfinished pull left on the disk.
+
+
+def fetched_bytes(entry: Entry, ledger: Ledger, apart: str | None = None) -> int | None:
+    """Bytes of the entry's files that are here, whole or begun; None when there are none.
+
+    Args:
+        apart: the model's own part of its repository's folder, where several share one.
+    """
+    if ledger.present(entry) is not None:
+        return entry.total_bytes
+    if entry.repo is None or entry.commit is None:
+        return None
+    partial = Places.of(ledger.models, entry.repo, entry.commit, apart).partial
+    if not partial.is_dir():
+        return None
+    found = 0
+    for file in entry.files:
+        target = inside(partial, file.path)
+        part = target.with_name(target.name + PART)
+        found += min(file.bytes, size_of(target) or size_of(part) or 0)
+    return found or None

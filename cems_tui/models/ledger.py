@@ -16,7 +16,7 @@ from typing import Any
 
 from cems_tui import log
 from cems_tui.errors import StorageError, UsageError, WeightsError
-from cems_tui.models.files import storage, write_json
+from cems_tui.files import storage, write_json
 
 FORMAT = 1
 RESERVED = "starter-"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,21 +11,30 @@ from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
 from cems_tui import paths
-from cems_tui.errors import DownloadError, UsageError
+from cems_tui.cancel import Stop, never, pause, stoppable
+from cems_tui.errors import DownloadError, UsageError, WeightsError
+from cems_tui.files import file_digest, storage
+from cems_tui.locks import held
 from cems_tui.models import install
-from cems_tui.models.background import Stop, never, pause, stoppable
-from cems_tui.models.converting import Converter, kept_as_safetensors, refuse_without
-from cems_tui.models.download import gave_up
-from cems_tui.models.entries import Found, changed, hashed, is_whole, pinned, steps_of, with_facts
-from cems_tui.models.events import Installed, Planned, Waited
-from cems_tui.models.fetching import Emit, Fetching
+from cems_tui.models.compose import compose, is_composed
+from cems_tui.models.download import Body, Patience, Transfer, gave_up
+from cems_tui.models.events import Emit, Installed, Planned, Progressed, Waited
+from cems_tui.models.hub import Transient, Unreachable
 from cems_tui.models.ledger import Entry, Ledger, PinnedFile, folder_name
-from cems_tui.models.lock import held
-from cems_tui.models.patience import Patience
-from cems_tui.models.plan import Repository, Selection, missing_parts
-from cems_tui.models.planning import places_of, plan_of, selected
+from cems_tui.models.plan import (
+    Found,
+    changed,
+    hashed,
+    is_whole,
+    pinned,
+    places_of,
+    plan_of,
+    selected,
+    steps_of,
+    with_facts,
+)
+from cems_tui.models.repository import PICKLES, RemoteFile, Repository, Selection, missing_parts
 from cems_tui.models.target import Known, Target, Wish, functions_of, hold_to, resolve
-from cems_tui.models.transient import Transient, Unreachable
 
 Ask = Callable[[str], bool]
 """Puts a question to the user; True is yes."""
@@ -275,3 +284,208 @@ def _drop_old(old: Entry, ledger: Ledger) -> None:
     if folder is not None and old.owned and not shared:
         shutil.rmtree(folder, ignore_errors=True)
         install.remove_empty(folder.parent)
+
+
+# Pulls models, also those that are put together from several repositories.
+
+BASE = "base"
+
+
+@dataclass(frozen=True, slots=True)
+class Assembler:
+    """A puller that also knows models made of parts; each part is a model of its own."""
+
+    puller: Puller
+
+    @property
+    def emit(self) -> Emit:
+        """Where events go."""
+        return self.puller.emit
+
+    def plans(self, wish: Wish) -> list[Planned]:
+        """What pulling would do, one plan a repository; raises as `Puller.plan`."""
+        known = self._made_of_parts(wish)
+        if known is None:
+            return [self.puller.plan(wish)]
+        return [self.puller.plan(Wish(part)) for _, part in known.parts]
+
+    def pull(self, wish: Wish) -> Installed:
+        """The model, whole and in the catalog; raises as `Puller.pull`."""
+        known = self._made_of_parts(wish)
+        if known is None:
+            return self.puller.pull(wish)
+        began = perf_counter()
+        pulled = {component: self.puller.pull(Wish(part)) for component, part in known.parts}
+        models = self.puller.models
+        with held(self.puller.locks / f"import-{known.name}.lock", self.puller.stop):
+            ledger = Ledger.read(models)
+            there = is_composed(known.name, ledger) and all(p.already for p in pulled.values())
+            if not there:
+                parts = {name: ledger.entries[part.model] for name, part in pulled.items()}
+                compose(known.name, parts.pop(BASE), parts, ledger, known.licence)
+            entry = ledger.entries[known.name]
+        return Installed(
+            model=known.name,
+            path=models / (entry.folder or ""),
+            bytes=entry.total_bytes,
+            downloaded_bytes=sum(part.downloaded_bytes for part in pulled.values()),
+            seconds=perf_counter() - began,
+            functions=known.functions,
+            already=there,
+        )
+
+    def _made_of_parts(self, wish: Wish) -> Known | None:
+        known = self.puller.known.get(wish.name.split("@")[0])
+        if known is None or not known.parts:
+            return None
+        if wish != Wish(wish.name):
+            parts = " and ".join(part for _, part in known.parts)
+            raise UsageError(
+                f"{known.name} is put together from {parts}",
+                "Pull it by its name alone, without settings, or pull those by themselves.",
+            )
+        return known
+
+
+# Weights that are published as pickles only, kept as safetensors; the pickles are removed.
+
+Converter = Callable[[Path, Path], None]
+"""Reads the tensors of a verified pickle, in a process of its own, and writes a safetensors file.
+
+Called with the pickle and the file to write. It raises WeightsError where it cannot.
+"""
+
+
+def refuse_without(converter: Converter | None, model: str) -> Converter:
+    """The converter, where there is one.
+
+    Raises:
+        WeightsError: there is none, so fetching would be for nothing.
+    """
+    if converter is None:
+        raise WeightsError(
+            f"the weights of {model} come as pickles only, and nothing here converts them",
+            "Convert a copy you trust to safetensors, and use that.",
+        )
+    return converter
+
+
+def kept_as_safetensors(
+    folder: Path, files: Iterable[PinnedFile], converter: Converter
+) -> tuple[PinnedFile, ...]:
+    """The model's files once its pickles were converted; those are gone then.
+
+    Raises:
+        WeightsError: a pickle holds something else than tensors.
+        StorageError: the disk refuses.
+    """
+    kept = []
+    for file in files:
+        source = folder / file.path
+        if not file.path.lower().endswith(PICKLES):
+            kept.append(file)
+            continue
+        target = source.with_suffix(".safetensors")
+        with storage(str(target)):
+            converter(source, target)
+            size = target.stat().st_size
+            digest = file_digest(target).removeprefix("sha256:")
+            source.unlink()
+        kept.append(PinnedFile(target.relative_to(folder).as_posix(), size, digest))
+    return tuple(kept)
+
+
+# Brings every file of a plan into the partial folder: from the Hub's cache, else from the Hub.
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What filling a partial folder came to."""
+
+    sha256: dict[str, str]
+    """Of every file that was read, by its path."""
+
+    downloaded_bytes: int
+    snapshot: Path | None
+    """The cache's folder that holds all of the model, so that ours need not."""
+
+
+@dataclass
+class Fetching:
+    """One model's files on their way."""
+
+    planned: Planned
+    files: tuple[RemoteFile, ...]
+    places: install.Places
+    open: Callable[[str, int], AbstractContextManager[Any]]
+    """The body of one file of the repository, by path, from a byte on."""
+
+    cached: install.Cached
+    emit: Emit
+    stop: Stop
+    patience: Patience = field(default_factory=Patience)
+
+    def run(self) -> Filled:
+        """Every file in its place; a file of the cache that is not right is fetched.
+
+        Raises:
+            DownloadError, StorageError, Interrupted: what was fetched is kept.
+        """
+        sha256, linked = self._check_cache()
+        snapshot = install.snapshot(linked, self.files)
+        if snapshot is not None:
+            return Filled(sha256, 0, snapshot)
+        for name, path in linked.items():
+            install.link(path, self.places.partial / name)
+        place = {file.path: file.place for file in self.planned.files}
+        missing = [
+            file
+            for file in self.files
+            if place[file.path] not in ("installed", "fetched") and file.path not in linked
+        ]
+        fetched, downloaded = self._download(missing)
+        return Filled({**sha256, **fetched}, downloaded, None)
+
+    def _check_cache(self) -> tuple[dict[str, str], dict[str, Path]]:
+        """The sha256 and path of every file that the cache holds and that is right."""
+        places = {file.path for file in self.planned.files if file.place == "cache"}
+        candidates = [file for file in self.files if file.path in places]
+        total, done = sum(file.size for file in candidates), 0
+        sha256: dict[str, str] = {}
+        linked: dict[str, Path] = {}
+
+        def read(count: int) -> None:
+            nonlocal done
+            done += count
+            self.emit(Progressed(self.planned.model, "checking", done, total))
+
+        for file in candidates:
+            path = self.cached(file.path)
+            digest = None if path is None else install.is_right(path, file, self.stop, read)
+            if path is None or digest is None:
+                self._say(f"{file.path} in the Hub's cache is damaged; it is fetched")
+                continue
+            sha256[file.path], linked[file.path] = digest, path
+        return sha256, linked
+
+    def _download(self, missing: list[RemoteFile]) -> tuple[dict[str, str], int]:
+        total = self.planned.total_bytes
+        elsewhere = total - sum(file.size for file in missing)
+        had = sum(f.have_bytes for f in self.planned.files if f.path in {m.path for m in missing})
+        transfer = Transfer(missing, self.places.partial, self._open, self._wait, self.patience)
+
+        def told(there: int) -> None:
+            done = elsewhere + there
+            self.emit(Progressed(self.planned.model, "downloading", done, total))
+
+        sha256 = transfer.run(self.stop, told)
+        return sha256, max(0, sum(file.size for file in missing) - had)
+
+    def _open(self, file: RemoteFile, offset: int) -> AbstractContextManager[Body]:
+        return self.open(file.path, offset)
+
+    def _wait(self, reason: str, seconds: float) -> None:
+        self.emit(Waited(self.planned.model, reason, seconds))
+
+    def _say(self, reason: str) -> None:
+        self.emit(Waited(self.planned.model, reason, 0.0))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cems_tui.errors import UsageError
+from cems_tui.files import storage
 from cems_tui.models import install
-from cems_tui.models.files import storage
 from cems_tui.models.ledger import Entry, Ledger, folder_name
 
 

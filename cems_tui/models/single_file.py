@@ -11,7 +11,7 @@ from typing import Any
 from cems_tui.errors import UsageError, WeightsError
 from cems_tui.generation.weight_files import component_files, read_header
 from cems_tui.models.inspect import refuse_pickle
-from cems_tui.models.plan import component_names
+from cems_tui.models.repository import component_names
 
 SUPPORTED = (
     "Supported, with --base NAME, an installed model of the same architecture: a .safetensors "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cems_tui.errors import DownloadError, UnknownName, UsageError
 from cems_tui.models.ledger import Entry, Ledger, PinnedFile, chosen_name, is_repo
-from cems_tui.models.plan import RemoteFile, Repository
+from cems_tui.models.repository import RemoteFile, Repository
 
 _NONCOMMERCIAL = re.compile(r"non-?commercial|(?<![a-z])nc(?![a-z])|research[- ]only", re.I)
 

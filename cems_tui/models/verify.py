@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cems_tui.cancel import Stop, never
 from cems_tui.errors import ModelMissing
 from cems_tui.models import install
-from cems_tui.models.background import Stop, never
-from cems_tui.models.events import Progressed
-from cems_tui.models.fetching import Emit
+from cems_tui.models.events import Emit, Progressed
 from cems_tui.models.ledger import Entry, Ledger, PinnedFile, inside
-from cems_tui.models.plan import RemoteFile
+from cems_tui.models.repository import RemoteFile
 
 
 @dataclass(frozen=True, slots=True)

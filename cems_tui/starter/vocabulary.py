@@ -6,7 +6,11 @@ Standard library only: the app and the command line ask it before every generati
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from difflib import get_close_matches
+
+from cems_tui.domain.function import GenerationFunction
+from cems_tui.text import one_line
 
 NOUNS: dict[str, str] = {
     "cat": "🐱", "dog": "🐶", "rabbit": "🐰", "fox": "🦊", "panda": "🐼", "pig": "🐷",
@@ -206,3 +210,33 @@ def nearest_words(word: str) -> tuple[str, ...]:
     drawable = sorted({*NOUN_OF, *COLOURS, *COUNTS})
     near = get_close_matches(lowered, drawable, n=3, cutoff=0.72)
     return tuple(dict.fromkeys(NOUN_OF.get(match, match) for match in near))
+
+
+# Tells the user which words of a prompt the starter pack cannot draw, before it draws.
+
+MOST_WORDS = 6
+"""Unknown words told by name; more are counted."""
+
+PACK_MODELS = "starter-"
+"""What the names of the pack's models begin with."""
+
+
+class StarterVocabulary:
+    """The words the pack's models know."""
+
+    def notes(self, prompt: str, function: GenerationFunction) -> Sequence[str]:
+        """One sentence about unknown words, with the nearest words known; empty without any."""
+        if not function.model.name.startswith(PACK_MODELS):
+            return ()
+
+        unknown = unknown_words(prompt)
+        if not unknown:
+            return ()
+        told = []
+        for word in unknown[:MOST_WORDS]:
+            near = nearest_words(word)
+            shown = f"“{one_line(word, 24)}”"
+            told.append(f"{shown} (nearest: {', '.join(near)})" if near else shown)
+        more = f" and {len(unknown) - MOST_WORDS} more" if len(unknown) > MOST_WORDS else ""
+        them = "it" if len(unknown) == 1 else "them"
+        return (f"{function.model.name} does not know {', '.join(told)}{more}; it ignores {them}",)

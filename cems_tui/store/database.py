@@ -10,13 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from cems_tui.domain.generation import Generation, now
+from cems_tui.domain.request import new_id
 from cems_tui.errors import UnknownName, UsageError
-from cems_tui.ids import new_id
-from cems_tui.record import Generation, now
-from cems_tui.store import reading, statistics, writing
+from cems_tui.store import generations, statistics
 from cems_tui.store.connection import Connection, connect, connect_to_read
-from cems_tui.store.reading import Marks, Observation
-from cems_tui.store.search import Matching, matching
+from cems_tui.store.generations import Marks, Matching, Observation, matching
 from cems_tui.store.statistics import Stats, Window
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ class Store:
                 if found is not None:
                     return str(found["id"])
             fresh = new_id()
-            writing.insert(
+            generations.insert(
                 db,
                 "sessions",
                 {"id": fresh, "name": name, "kind": kind, "started": now(), "command": command},
@@ -85,7 +84,7 @@ class Store:
             GenerationError: a figure is not finite.
             StorageError: it cannot be written, or another picture has its id.
         """
-        writing.add(self._connection, generation, session_if_missing=False)
+        generations.add(self._connection, generation, session_if_missing=False)
 
     def adopt(self, generation: Generation) -> None:
         """Record a picture known only from its receipt; its session is made if need be.
@@ -94,7 +93,7 @@ class Store:
             GenerationError: a figure is not finite.
             StorageError: it cannot be written, or another picture has its id.
         """
-        writing.add(self._connection, generation, session_if_missing=True)
+        generations.add(self._connection, generation, session_if_missing=True)
 
     def add_failure(
         self,
@@ -111,7 +110,7 @@ class Store:
             UnknownName: the session is not in the database.
             StorageError: it cannot be written.
         """
-        writing.add_failure(
+        generations.add_failure(
             self._connection, request, session, prompt, function, message, exit_code
         )
 
@@ -123,7 +122,7 @@ class Store:
             UsageError: there are several.
             StorageError: the database cannot be read.
         """
-        return reading.find(self._connection, id_or_prefix)
+        return generations.find(self._connection, id_or_prefix)
 
     def generation_by_image(self, path: Path) -> Generation:
         """The picture whose file that is, the newest of them when several were.
@@ -132,7 +131,7 @@ class Store:
             UnknownName: no row names that file.
             StorageError: the database cannot be read.
         """
-        return reading.find_by_image(self._connection, path)
+        return generations.find_by_image(self._connection, path)
 
     def has_session(self, session_id: str) -> bool:
         """Whether a session of exactly that id is in this database."""
@@ -185,7 +184,7 @@ class Store:
             f"SELECT * FROM generations WHERE {where} ORDER BY created DESC, id DESC LIMIT ?",
             [*arguments, -1 if limit is None else limit],
         )
-        return reading.with_parts(self._connection, rows)
+        return generations.with_parts(self._connection, rows)
 
     def stats(
         self, session: str | None = None, since: str | None = None, until: str | None = None
@@ -206,7 +205,7 @@ class Store:
 
     def observations(self, limit_per_function: int = 20) -> list[Observation]:
         """The newest runs of each function, oldest first: what the cost model learns from."""
-        return reading.observations(self._connection, limit_per_function)
+        return generations.observations(self._connection, limit_per_function)
 
     def export_rows(self) -> Iterator[dict[str, Any]]:
         """Every picture as `generate` prints it, with `rating` and `starred`, newest first."""
@@ -220,13 +219,13 @@ class Store:
 
     def readings(self) -> Iterator[dict[str, Any]]:
         """Every score of every picture as a score-table row with its `scorer`, oldest first."""
-        from cems_tui.store.readings import history_readings
+        from cems_tui.store.generations import history_readings
 
         return history_readings(self._connection)
 
     def marks(self, ids: Sequence[str]) -> dict[str, Marks]:
         """Ratings and stars by picture id; ids that are not recorded are left out."""
-        rows = reading.among(
+        rows = generations.among(
             self._connection, "SELECT id, rating, starred FROM generations WHERE id", ids
         )
         return {row["id"]: Marks(row["rating"], bool(row["starred"])) for row in rows}
@@ -283,7 +282,7 @@ class Store:
                 )
 
     def _session_id(self, id_or_name: str) -> str:
-        return reading.session_id(self._connection, id_or_name)
+        return generations.session_id(self._connection, id_or_name)
 
 
 def open_store(path: Path, *, read_only: bool = False) -> Store:

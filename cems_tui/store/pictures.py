@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from cems_tui.domain.generation import Generation
 from cems_tui.errors import CemsError, StorageError
-from cems_tui.record import Generation
 from cems_tui.store.receipts import GRACE_SECONDS, clean_temporary, read_receipt, write_png
 from cems_tui.store.rows import check
 

@@ -9,19 +9,22 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
+import struct
 import time
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from cems_tui.domain.generation import Generation
 from cems_tui.errors import StorageError, UsageError
 from cems_tui.paths import ensure
-from cems_tui.record import Generation
-from cems_tui.store.png import text_chunks
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.PngImagePlugin import PngInfo
+
 
 KEYWORD = "cems"
 TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)\.cems-tmp")
@@ -161,3 +164,90 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+# The text in a PNG, read chunk by chunk: no pixel is decoded, nothing large is taken in.
+#
+# PNG specification, third edition: signature, then chunks of length, type, data and CRC.
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+MAX_TEXT_BYTES = 8 * 1024 * 1024
+"""Of one text chunk, packed or unpacked; a receipt is a few thousand bytes."""
+
+MAX_CHUNKS = 100_000
+
+
+def text_chunks(path: Path) -> dict[str, str]:
+    """Every text of the PNG by its keyword, the first of each.
+
+    Raises:
+        UsageError: missing, not a file, not a PNG, cut off, damaged, or with giant texts.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise UsageError(f"{path} is not a file", "Name a PNG that cems made.")
+        with open(path, "rb") as file:
+            return _png_texts(file, path)
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {path}: {error.strerror or error}", "Name a PNG that cems made."
+        ) from error
+    except ValueError as error:  # a NUL in the name
+        raise UsageError(
+            f"{str(path)!r} is not a file name", "Name a PNG that cems made."
+        ) from error
+
+
+def _png_texts(file: BinaryIO, path: Path) -> dict[str, str]:
+    if file.read(len(SIGNATURE)) != SIGNATURE:
+        raise UsageError(f"{path} is not a PNG", "Name a PNG that cems made.")
+    size = os.fstat(file.fileno()).st_size
+    found: dict[str, str] = {}
+    for _ in range(MAX_CHUNKS):
+        head = file.read(8)
+        length, kind = struct.unpack(">I4s", head) if len(head) == 8 else (0, b"")
+        if not kind or file.tell() + length + 4 > size:
+            raise UsageError(f"{path} is cut off", "Copy the file again, or use the original.")
+        if kind == b"IEND":
+            return found
+        if kind not in (b"tEXt", b"zTXt", b"iTXt"):
+            file.seek(length + 4, os.SEEK_CUR)
+            continue
+        if length > MAX_TEXT_BYTES:
+            raise UsageError(f"{path} holds a text of {length:,} bytes; that is no receipt")
+        data = file.read(length)
+        if struct.unpack(">I", file.read(4))[0] != zlib.crc32(kind + data):
+            raise UsageError(f"{path} is damaged: a text fails its checksum")
+        keyword, text = _text(kind, data, path)
+        found.setdefault(keyword, text)
+    raise UsageError(f"{path} is damaged: it has no end")
+
+
+def _text(kind: bytes, data: bytes, path: Path) -> tuple[str, str]:
+    """Keyword and text of one chunk."""
+    keyword, _, rest = data.partition(b"\0")
+    encoding, packed = "latin-1", False
+    if kind == b"zTXt":
+        rest, packed = rest[1:], True
+    elif kind == b"iTXt":
+        packed = rest[:1] == b"\x01"
+        _language, _, rest = rest[2:].partition(b"\0")
+        _translated, _, rest = rest.partition(b"\0")
+        encoding = "utf-8"
+    if packed:
+        rest = _unpacked(rest, path)
+    try:
+        return keyword.decode("latin-1"), rest.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is damaged: a text is not valid UTF-8") from error
+
+
+def _unpacked(data: bytes, path: Path) -> bytes:
+    unpacker = zlib.decompressobj()
+    try:
+        text = unpacker.decompress(data, MAX_TEXT_BYTES)
+    except zlib.error as error:
+        raise UsageError(f"{path} is damaged: a packed text cannot be unpacked") from error
+    if unpacker.unconsumed_tail:
+        raise UsageError(f"{path} holds a text that unpacks to over {MAX_TEXT_BYTES:,} bytes")
+    return text

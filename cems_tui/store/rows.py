@@ -9,10 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from cems_tui.domain.decision import RoutingDecision
+from cems_tui.domain.generation import Generation, Seconds
+from cems_tui.domain.score import Score
 from cems_tui.errors import GenerationError
-from cems_tui.quality.score import Score
-from cems_tui.record import Generation, Seconds
-from cems_tui.routing.decision import RoutingDecision
 
 LARGEST_INTEGER = 2**63 - 1
 """What SQLite's integers hold."""

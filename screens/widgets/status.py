@@ -8,7 +8,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from screens.messages import PlaceAsked
-from screens.totals import SessionTotals
+from screens.studio.work import SessionTotals
 
 PLACES = {"studio": "Studio", "models": "Models"}
 """The screens one can go to, by the name that asks for them."""

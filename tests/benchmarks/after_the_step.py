@@ -18,9 +18,9 @@ PROMPT = "a red apple left of a cat"
 def run() -> list[dict[str, Any]]:
     """Seconds of scoring and of PNG and row together; medians, with minimum and maximum."""
     os.environ["CEMS_HOME"] = tempfile.mkdtemp(prefix="cems-benchmark-")
-    from cems_tui.events import Request
-    from cems_tui.routing.decision import Policy
-    from cems_tui.wiring import open_engine
+    from cems_tui.domain.decision import Policy
+    from cems_tui.domain.request import Request
+    from cems_tui.profile import open_engine
 
     scoring, recording = [], []
     with open_engine() as engine:

@@ -13,8 +13,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from cems_tui.generation.families import EngineSettings, expected_weights, load
-from cems_tui.generation.function import GenerationFunction, Model
+from cems_tui.domain.function import GenerationFunction, Model
+from cems_tui.generation.families.table import EngineSettings, expected_weights, load
 from cems_tui.generation.pipeline import Job, never
 from cems_tui.generation.residency import Residency
 from cems_tui.paths import checkpoints

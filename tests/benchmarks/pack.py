@@ -24,11 +24,11 @@ def size() -> dict[str, Any]:
 
 def seconds() -> list[dict[str, Any]]:
     """Seconds a picture from a resident pipeline, one row a function, no score and no PNG."""
-    from cems_tui.catalog import builtin
-    from cems_tui.events import Request
-    from cems_tui.routing.decision import Policy
-    from cems_tui.session import job_of
-    from cems_tui.wiring import load_pipeline
+    from cems_tui.catalog.catalog import builtin
+    from cems_tui.domain.decision import Policy
+    from cems_tui.domain.request import Request
+    from cems_tui.profile import load_pipeline
+    from cems_tui.services.session import job_of
 
     rows = []
     for model in (m for m in builtin().models().values() if m.installed):

@@ -20,10 +20,9 @@ WARM_UP = 20
 def run() -> dict[str, Any]:
     """Milliseconds a prompt on the starter router: median, its 95 % interval, 95th percentile."""
     os.environ["CEMS_HOME"] = tempfile.mkdtemp(prefix="cems-benchmark-")
-    from cems_tui.cli.options import RoutingOptions
-    from cems_tui.cli.route import request_of
-    from cems_tui.starter.benchmark_prompts import benchmark_prompts
-    from cems_tui.wiring import open_planner
+    from cems_tui.cli.options import RoutingOptions, request_of
+    from cems_tui.profile import open_planner
+    from cems_tui.starter.prompts import benchmark_prompts
 
     with open_planner() as planner:
         lines = [_line(prompt) for prompt, _ in benchmark_prompts(PROMPTS, "latency")]
@@ -50,6 +49,6 @@ def run() -> dict[str, Any]:
 
 
 def _line(prompt: str) -> Any:
-    from cems_tui.bench.prompt_sets import PromptLine
+    from cems_tui.bench.prompts import PromptLine
 
     return PromptLine(prompt=prompt)

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.row import median_ratio, row
-from tests.cems import ROOT, environment
-from tests.hub_fixtures import UNET, WANTED, pipeline_files
+from tests.cli.cems import ROOT, environment
+from tests.models.hub_fixtures import UNET, WANTED, pipeline_files
 
 PAIRS = 5
 MEGABYTES = int(os.environ.get("CEMS_BENCH_PULL_MB", "384"))
@@ -70,7 +70,7 @@ def _write_repository(folder: Path) -> int:
 @contextmanager
 def _server(folder: Path) -> Iterator[str]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.fake_hub", str(folder)],
+        [sys.executable, "-m", "tests.models.fake_hub", str(folder)],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

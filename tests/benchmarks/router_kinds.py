@@ -11,11 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
-from cems_tui.bench.table import read_table
 from cems_tui.paths import checkpoints
-from cems_tui.routing.kinds import learner_of
-from cems_tui.routing.order import TrainingOrder
-from cems_tui.routing.tower import read_tower
+from cems_tui.routing.checkpoints.kinds import learner_of
+from cems_tui.routing.features.clip_text import read_tower
+from cems_tui.routing.training.data import TrainingOrder
+from cems_tui.score_tables.files import read_table
 
 FIGURES = (
     "prompts",

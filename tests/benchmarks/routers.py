@@ -21,22 +21,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.bench.mixed import constants_of, with_mixed
-from cems_tui.bench.score_table import ScoreTable
-from cems_tui.bench.table import read_table
 from cems_tui.paths import checkpoints
-from cems_tui.routing import blending
-from cems_tui.routing.checkpoint import load_checkpoint
+from cems_tui.routing.checkpoints.checkpoint import load_checkpoint
 from cems_tui.routing.estimators.ridge import cross_validated
-from cems_tui.routing.estimators.text_router import split_parts
-from cems_tui.routing.evaluation import evaluate
-from cems_tui.routing.familiarity import MANY_SOURCES
-from cems_tui.routing.features import FeatureConfig, Floats
-from cems_tui.routing.judging import judge
-from cems_tui.routing.learning import FOLDS
-from cems_tui.routing.preparation import Prepared
-from cems_tui.routing.shipped import FEATURES, METRICS, PICTURES, read_prompts
-from cems_tui.routing.training import pivot_of, prepared_for, train
+from cems_tui.routing.estimators.text import MANY_SOURCES, split_parts
+from cems_tui.routing.evaluation.evaluate import evaluate
+from cems_tui.routing.evaluation.judge import judge
+from cems_tui.routing.features.prompt import FeatureConfig, Floats
+from cems_tui.routing.training import blend as blending
+from cems_tui.routing.training.data import FOLDS, Prepared
+from cems_tui.routing.training.text import pivot_of, prepared_for, train
+from cems_tui.score_tables.files import read_table
+from cems_tui.score_tables.mixed import constants_of, with_mixed
+from cems_tui.score_tables.table import ScoreTable
+from tests.experiments.cems_routers import FEATURES, METRICS, PICTURES, read_prompts
 
 CEMS = "cems_train.parquet"
 TABLES = ("agiqa3k.csv", "genai_bench.csv", "geneval_human.csv", "tifa160.csv")

@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def _measured(name: str, load: Callable[[], Any]) -> dict[str, Any]:
-    from tests.test_quality_large import picture
+    from tests.scoring.test_large import picture
 
     began, cpu = time.perf_counter(), time.process_time()
     scorer = load()
@@ -72,29 +72,29 @@ def _builders() -> dict[str, Callable[[Path], Callable[[], Any]]]:
 
 
 def _sharpness() -> Any:
-    from cems_tui.quality.sharpness import SharpnessScorer
+    from cems_tui.scoring.sharpness import SharpnessScorer
 
     return SharpnessScorer()
 
 
 def _nima(folder: Path, backbone: str) -> Callable[[], Any]:
-    from cems_tui.quality.nima_network import PyiqaNimaScorer
-    from tests.tiny_scorers import save_nima
+    from cems_tui.scoring.nima_network import PyiqaNimaScorer
+    from tests.scoring.tiny_scorers import save_nima
 
     save_nima(folder, backbone)
     return lambda: PyiqaNimaScorer(folder, name="nima")
 
 
 def _clip(folder: Path, name: str) -> Callable[[], Any]:
-    from cems_tui.quality.clip_score import ClipScorer
+    from cems_tui.scoring.clip import ClipScorer
 
     _save_open_clip(folder, CLIP[name])
     return lambda: ClipScorer(folder, name=name, digest="sha256:random")
 
 
 def _aesthetic(folder: Path) -> Callable[[], Any]:
-    from cems_tui.quality.aesthetic import AestheticScorer
-    from tests.tiny_scorers import save_aesthetic_head
+    from cems_tui.scoring.aesthetic import AestheticScorer
+    from tests.scoring.tiny_scorers import save_aesthetic_head
 
     save_aesthetic_head(folder / "head", (768, 1024, 128, 64, 16, 1))
     _save_open_clip(folder / "tower", "ViT-L-14-quickgelu")
@@ -107,7 +107,7 @@ def _pick(folder: Path) -> Callable[[], Any]:
     import torch
     from transformers import CLIPConfig, CLIPModel
 
-    from cems_tui.quality.pick_score import PickScorer
+    from cems_tui.scoring.clip import PickScorer
 
     text = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24}
     vision = {"hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32}

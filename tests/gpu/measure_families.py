@@ -33,11 +33,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from cems_tui.domain.function import GenerationFunction, Model
 from cems_tui.errors import CemsError
-from cems_tui.generation.families import EngineSettings, expected_bytes, load
-from cems_tui.generation.function import GenerationFunction, Model
+from cems_tui.generation.families.table import EngineSettings, expected_bytes, load
 from cems_tui.generation.pipeline import Job, never
-from cems_tui.quiet import hush
+from cems_tui.log import hush
 from tests.gpu.architectures import ARCHITECTURES, COUNTED, Architecture
 from tests.gpu.networks import architecture_of, build, parameter_count
 from tests.gpu.report import counts_table, report
@@ -149,7 +149,7 @@ def measure(name: str, scratch: Path, device: str | None, *, tiny: bool) -> dict
 
 def tiny_architecture(name: str, folder: Path) -> Architecture:
     """The same family in a few thousand weights."""
-    from tests.tiny_families import TINY
+    from tests.generation.tiny_families import TINY
 
     family = ARCHITECTURES[name].family
     tiny = TINY[family]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cems_tui.catalog import builtin
+from cems_tui.catalog.catalog import builtin
 
 
 def report(results: Sequence[Mapping[str, Any]]) -> str:

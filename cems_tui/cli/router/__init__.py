@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from cems_tui.cli.router import judging, scale, sharing, shelf, train, using
+from cems_tui.cli.commands import router as judging
+from cems_tui.cli.commands import router as scale
+from cems_tui.cli.commands import router as sharing
+from cems_tui.cli.commands import router as shelf
+from cems_tui.cli.commands import router as train
+from cems_tui.cli.commands import router as using
 
 router = typer.Typer(help="Train routers, judge them, choose one.", rich_markup_mode=None)
 

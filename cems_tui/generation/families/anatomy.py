@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from cems_tui.generation.weight_files import Precision
+
 Guidance = Literal["free", "positive", "embedded", "none"]
 """How a pipeline is guided towards its prompt.
 
@@ -45,3 +47,23 @@ class Anatomy:
 
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """What every call is made with beside the job."""
+
+
+# How pipelines are loaded on this machine.
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """How pipelines are loaded on this machine."""
+
+    device: str | None = None
+    """A torch device type (`cpu`, `cuda`, `mps`, `xpu`); None takes the best there is."""
+
+    precision: Precision | None = None
+    """What weights are loaded as; None is what their family needs on the device."""
+
+    threads: int | None = None
+    """CPU threads while drawing; None chooses by the size of the model."""
+
+    verify_bytes: int = 256_000_000
+    """Models of up to so many bytes on disk are checked against their digest when loaded."""

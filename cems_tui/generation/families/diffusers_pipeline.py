@@ -7,26 +7,28 @@ computed beside that call, its phases are only watched from inside.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from inspect import signature
+from math import ceil
 from typing import Any
 
-from cems_tui.errors import CemsError, GenerationError, OutOfMemory
+from cems_tui.errors import CemsError, GenerationError, Interrupted, OutOfMemory, UsageError
+from cems_tui.generation.device import use_threads
 from cems_tui.generation.families.anatomy import Anatomy
-from cems_tui.generation.families.reading import unread
+from cems_tui.generation.families.errors import drawing_error
 from cems_tui.generation.families.requests import (
     abilities_of,
     check,
     check_room,
     guidance_arguments,
+    unread,
 )
-from cems_tui.generation.families.schedulers import make_scheduler
-from cems_tui.generation.families.translate import drawing_error
-from cems_tui.generation.families.watch import Watch, watched
-from cems_tui.generation.meter import MemoryMeter
+from cems_tui.generation.meter import MemoryMeter, Stopwatch
+from cems_tui.generation.networks import Shelf
 from cems_tui.generation.pipeline import Job, OnStep, Picture, Stop
-from cems_tui.generation.shelf import Shelf
-from cems_tui.generation.threads import use_threads
 
 
 class DiffusersPipeline:
@@ -229,3 +231,141 @@ def _by_content(keys: Mapping[str, str]) -> dict[str, str]:
     for name, key in keys.items():
         names[key] = f"{names[key]}, {name}" if key in names else name
     return names
+
+
+# Schedulers by name: `EulerDiscreteScheduler`, or with settings of their own in brackets.
+#
+# `EulerDiscreteScheduler(timestep_spacing=trailing)` is what SDXL-Lightning was distilled for,
+# while the scheduler of SDXL, whose folder it is put into, begins elsewhere.
+
+_NAME = re.compile(r"(?P<name>\w+)\s*(?:\((?P<settings>.*)\))?")
+_WAY_OUT = (
+    "Use a diffusers scheduler class, such as EulerDiscreteScheduler or "
+    "EulerDiscreteScheduler(timestep_spacing=trailing)."
+)
+
+
+def make_scheduler(described: str, config: Any) -> Any:
+    """A scheduler with the configuration of another and the settings in its brackets.
+
+    Raises:
+        UsageError: there is none of that name, or it has no such setting.
+    """
+    import diffusers
+
+    match = _NAME.fullmatch(described.strip())
+    scheduler_class: Any = getattr(diffusers, match["name"], None) if match else None
+    if match is None or not hasattr(scheduler_class, "set_timesteps"):
+        raise UsageError(f"there is no scheduler named {described!r}", _WAY_OUT)
+    settings = dict(_setting(part) for part in _parts(match["settings"]))
+    known = signature(scheduler_class.__init__).parameters
+    if unknown := [name for name in settings if name not in known]:
+        raise UsageError(f"{match['name']} has no setting {unknown[0]!r}", _WAY_OUT)
+    try:
+        return scheduler_class.from_config(config, **settings)
+    except (ValueError, TypeError, NotImplementedError) as error:
+        raise UsageError(f"{described} cannot be made: {error}", _WAY_OUT) from error
+
+
+def _parts(settings: str | None) -> list[str]:
+    return [part.strip() for part in (settings or "").split(",") if part.strip()]
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """`name=value`; the value is a number, true, false or null, else a word."""
+    name, _, value = (part.strip() for part in text.partition("="))
+    try:
+        return name, json.loads(value.lower())
+    except ValueError:
+        return name, value
+
+
+# Follows a diffusers call from inside: when its phases end, and whether to stop it.
+
+
+class Watch:
+    """Follows one call through its phases, and stops it when asked to."""
+
+    def __init__(self, device_type: str, on_step: OnStep, stop: Stop) -> None:
+        self.encode = Stopwatch(device_type)
+        self.denoise = Stopwatch(device_type)
+        self.decode = Stopwatch(device_type)
+        self.foreign: Exception | None = None
+        """What a callable of the caller raised; it is not the model's failure."""
+        self.failure: Exception | None = None
+        """What a watched part of the pipeline raised first."""
+        self._on_step = on_step
+        self._stop = stop
+
+    def pass_gate(self) -> None:
+        """Go on unless the user wants to stop."""
+        try:
+            stopped = self._stop()
+        except Exception as error:
+            self.foreign = error
+            raise
+        if stopped:
+            raise Interrupted("the picture was stopped before it was finished")
+
+    def encoded(self) -> None:
+        """The prompt, or another of two, is encoded; denoising begins."""
+        self.encode.stop()
+        self.pass_gate()
+        self.denoise.start()
+
+    def step_ended(self, step: int, steps: int) -> None:
+        """Step `step` of `steps` is done; after the last one decoding begins."""
+        if step == steps:
+            self.denoise.stop()
+        try:
+            self._on_step(step, steps)
+        except Exception as error:
+            self.foreign = error
+            raise
+        self.pass_gate()
+        if step == steps:
+            self.decode.start()
+
+    def callbacks(self, pipe: Any) -> dict[str, Any]:
+        """The arguments that have `pipe` report its steps here, in the way its class knows."""
+
+        def ended(pipe: Any, index: int, _time: Any, tensors: dict[str, Any]) -> Any:
+            self.step_ended(index + 1, pipe.num_timesteps)
+            return tensors
+
+        def ended_in_old_classes(index: int, _time: Any, _latents: Any) -> None:
+            scheduler = pipe.scheduler  # of second order: two evaluations are one step to them
+            self.step_ended(index + 1, ceil(len(scheduler.timesteps) / scheduler.order))
+
+        if "callback_on_step_end" in signature(type(pipe).__call__).parameters:
+            return {"callback_on_step_end": ended, "callback_on_step_end_tensor_inputs": []}
+        return {"callback": ended_in_old_classes, "callback_steps": 1}
+
+
+@contextmanager
+def watched(owner: Any, name: str, then: Callable[[Any], None], watch: Watch) -> Iterator[None]:
+    """Within the block `owner.name(…)` calls `then` with its result before returning it.
+
+    What `owner.name` itself raises is noted: SANA turns a decoder's lack of memory into a
+    warning, and fails of something else. Afterwards `owner` is as it was: it may be shared.
+    """
+    method = getattr(owner, name)
+    replaced = vars(owner).get(name)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            result = method(*args, **kwargs)
+        except Exception as error:
+            watch.failure = error
+            raise
+        then(result)
+        return result
+
+    setattr(owner, name, call)
+    try:
+        yield
+    finally:
+        if replaced is None:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, replaced)

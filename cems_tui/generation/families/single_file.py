@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from cems_tui.errors import WeightsError
-from cems_tui.generation.families import FAMILIES
-from cems_tui.generation.families.components import read_index
-from cems_tui.generation.families.translate import loading_error
+from cems_tui.generation.families.errors import loading_error
+from cems_tui.generation.families.layout import read_index
+from cems_tui.generation.families.table import FAMILIES
 from cems_tui.generation.weight_files import mostly_half
-from cems_tui.quiet import hush
+from cems_tui.log import hush
 
 
 def convert_checkpoint(path: Path, family: str, base: Path, target: Path) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.routing.decision import QualityEstimate
-from cems_tui.routing.estimator import PromptEstimate
-from cems_tui.routing.features import Floats
-from cems_tui.routing.prompt_reader import Familiarity, PromptReader, View
-from cems_tui.routing.tower import quick_gelu, softmax
+from cems_tui.domain.decision import QualityEstimate
+from cems_tui.domain.estimate import PromptEstimate
+from cems_tui.routing.features.clip_text import quick_gelu, softmax
+from cems_tui.routing.features.prompt import Floats
+from cems_tui.routing.features.reader import Familiarity, PromptReader, View
 
 
 @dataclass(frozen=True, slots=True)

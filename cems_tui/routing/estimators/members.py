@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.routing.estimators.neighbours import mean_of, nearest
-from cems_tui.routing.estimators.text_router import split_parts
-from cems_tui.routing.features import Floats
-from cems_tui.routing.kmeans import nearest_centre
-from cems_tui.routing.prompt_reader import View
+from cems_tui.routing.estimators.text import split_parts
+from cems_tui.routing.features.kmeans import nearest_centre
+from cems_tui.routing.features.prompt import Floats
+from cems_tui.routing.features.reader import View
 
 Tensors = Mapping[str, NDArray[Any]]
 

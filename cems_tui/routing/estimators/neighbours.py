@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.routing.features import Floats
-from cems_tui.routing.sparse import Sparse
+from cems_tui.routing.features.prompt import Floats
+from cems_tui.routing.features.space import Sparse
 
 SIMILARITY_SHARPNESS = 2.0
 """Neighbours weigh similarity to this power."""

@@ -1,0 +1,133 @@
+"""Whether this machine's device can hold a model: a rule, without any device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cems_tui.domain.function import Footprint
+from cems_tui.text import byte_count
+
+Verdict = Literal["fits", "fits with offload", "does not fit", "unknown"]
+
+VERDICTS: tuple[Verdict, ...] = ("fits", "fits with offload", "unknown", "does not fit")
+"""From the best to the worst."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the device offers a model that is alone on it."""
+
+    kind: str
+    """`cpu`, `cuda`, `mps` or `xpu`."""
+
+    name: str
+    total_bytes: int
+    free_bytes: int
+    """Now; what our own models hold counts as free, as they leave for another."""
+
+    weight_bytes: int
+    """What weights may hold, by the settings or by what is free."""
+
+    run_bytes: int
+    """What weights and drawing may hold together."""
+
+    @property
+    def accelerated(self) -> bool:
+        """Whether pictures are drawn on something faster than a CPU."""
+        return self.kind != "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Whether a model fits, and why, in one sentence."""
+
+    verdict: Verdict
+    reason: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is held whole: drawn with as it is."""
+        return self.verdict == "fits"
+
+
+def fit(footprint: Footprint, room: Room) -> Fit:
+    """Whether the device holds a model whole, part by part, or not.
+
+    Whole: its weights are within what weights may hold, and with what drawing takes they are
+    within what a run may hold. With offload: so are its largest component and drawing.
+    """
+    weights, beside = footprint.weights_bytes, footprint.activation_bytes
+    if weights is None:
+        return Fit("unknown", "What it takes of the device is not known yet.")
+    if _within(weights, beside, room):
+        return Fit("fits", _fits(weights, beside, room, footprint))
+    largest = footprint.largest_bytes
+    if largest is None:
+        return Fit("does not fit", f"{_too_much(weights, beside, room)}.")
+    if largest < weights and _within(largest, beside, room):
+        part = byte_count(largest)
+        drawing = "" if beside is None else f" and {byte_count(beside)} to draw"
+        return Fit(
+            "fits with offload",
+            f"{_too_much(weights, beside, room)}; part by part ({part} the largest{drawing}) "
+            "it would fit.",
+        )
+    return Fit(
+        "does not fit",
+        f"{_too_much(weights, beside, room)}; its largest part alone takes {byte_count(largest)}.",
+    )
+
+
+def scaled(footprint: Footprint, factor: int) -> Footprint:
+    """The footprint where every number is held in `factor` times as many bytes.
+
+    The download stays: files are what they are.
+    """
+
+    def times(size: int | None) -> int | None:
+        return None if size is None else size * factor
+
+    return Footprint(
+        download_bytes=footprint.download_bytes,
+        weights_bytes=times(footprint.weights_bytes),
+        largest_bytes=times(footprint.largest_bytes),
+        activation_bytes=times(footprint.activation_bytes),
+        provenance=footprint.provenance,
+        source=footprint.source,
+    )
+
+
+def _within(weights: int, beside: int | None, room: Room) -> bool:
+    return weights <= room.weight_bytes and weights + (beside or 0) <= room.run_bytes
+
+
+def _fits(weights: int, beside: int | None, room: Room, footprint: Footprint) -> str:
+    about = "about " if footprint.provenance == "estimated" else ""
+    if beside is None:
+        return (
+            f"Its weights take {about}{byte_count(weights)} of the "
+            f"{byte_count(room.weight_bytes)} weights may hold; what drawing takes beside them "
+            "is not known."
+        )
+    return f"{_taken(weights, beside, about)}, of {byte_count(room.run_bytes)} there are."
+
+
+def _too_much(weights: int, beside: int | None, room: Room) -> str:
+    """Which of the two limits it passes, as the beginning of a sentence."""
+    said = _taken(weights, beside, "")
+    if weights > room.weight_bytes:
+        said += f"; weights may hold {byte_count(room.weight_bytes)}"
+    else:
+        said += f"; there are {byte_count(room.run_bytes)}"
+    in_use = room.total_bytes - room.free_bytes
+    if weights + (beside or 0) <= room.total_bytes and in_use > weights // 4:
+        said += f" ({byte_count(in_use)} of {byte_count(room.total_bytes)} is in use)"
+    return said
+
+
+def _taken(weights: int, beside: int | None, about: str) -> str:
+    """A model of which only the peak is known has nothing beside it."""
+    if not beside:
+        return f"It takes {about}{byte_count(weights)}"
+    return f"Its weights take {about}{byte_count(weights)} and drawing {byte_count(beside)}"

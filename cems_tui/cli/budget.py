@@ -1,0 +1,137 @@
+"""`--session-budget` of `generate` and `route`: the λ of every picture, and when to stop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from cems_tui.cli import output
+from cems_tui.errors import BudgetReached, UnknownName
+from cems_tui.text import counted
+
+if TYPE_CHECKING:
+    from cems_tui.domain.request import Request
+    from cems_tui.profile import Engine
+    from cems_tui.routing.decide.budget import Spending
+    from cems_tui.services.budget import SessionBudget
+    from cems_tui.services.planner import Planner
+
+
+def loads_count(requests: Sequence[Request]) -> bool:
+    """Whether loading is part of the prices of a command."""
+    return any(request.load_cost for request in requests)
+
+
+def spent_before(session: str | None, *, load_cost: bool) -> float:
+    """US dollars the named session (`--session`, `CEMS_SESSION`) has cost; 0 for a new one."""
+    from cems_tui.profile import open_history
+
+    name = session or os.environ.get("CEMS_SESSION")
+    if not name:
+        return 0.0
+    with open_history() as store:
+        try:
+            return store.stats(session=name).spent_usd(load_cost=load_cost)
+        except UnknownName:
+            return 0.0  # it begins with this command
+
+
+def planned(
+    requests: Sequence[Request],
+    planner: Planner,
+    budget_usd: float,
+    spent_usd: float,
+    *,
+    installed_only: bool = True,
+) -> list[Request]:
+    """The requests with the λ that the budget allows, told in a line.
+
+    Raises:
+        BudgetReached: not all of them can be made for what is left.
+    """
+    from cems_tui.services.budget import SessionBudget
+
+    shared = SessionBudget(planner, requests, budget_usd, installed_only=installed_only)
+    followed, spending = shared.plan(spent_usd, frozenset())
+    output.note(budget_line(len(requests), budget_usd, spent_usd, spending))
+    return followed
+
+
+def budget_line(pictures: int, budget_usd: float, spent_usd: float, spending: Spending) -> str:
+    """How the budget is spent, in words."""
+    before = f", ${spent_usd:.3g} of it spent before" if spent_usd else ""
+    at = f" at λ = {max(spending.lambdas):.4g}" if spending.lambdas else ""
+    return (
+        f"session budget ${budget_usd:.4g}{before}: {counted(pictures, 'picture')} expected to "
+        f"cost ${spending.bill_usd:.4g}{at}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SharedBudget:
+    """A session budget while its pictures are made."""
+
+    requests: Sequence[Request]
+    plan: SessionBudget
+    engine: Engine
+    load_cost: bool
+
+    @classmethod
+    def of(
+        cls, requests: Sequence[Request], engine: Engine, budget_usd: float | None
+    ) -> SharedBudget | None:
+        """None without a budget."""
+        from cems_tui.services.budget import SessionBudget
+
+        if budget_usd is None:
+            return None
+        plan = SessionBudget(engine.planner, requests, budget_usd, installed_only=True)
+        return cls(requests, plan, engine, loads_count(requests))
+
+    def next(self, number: int) -> Request:
+        """The picture whose turn it is, with the λ that what is left allows.
+
+        Where prices turned out higher than expected, the last pictures are made as cheaply as
+        can be until the money is spent.
+
+        Raises:
+            BudgetReached: it would exceed the budget, or has no price to compare.
+        """
+        engine = self.engine
+        spent, resident = engine.spent_usd(load_cost=self.load_cost), engine.session.resident()
+        try:
+            request = self.plan.plan(spent, resident, number)[0][0]
+        except BudgetReached:
+            request = self.requests[number]
+            if not request.policy_is_explicit:
+                request = replace(
+                    request, policy=type(request.policy).tradeoff(0.0), policy_is_explicit=True
+                )
+        _check(request, engine, self.plan.budget_usd, spent)
+        return request
+
+
+def _check(request: Request, engine: Engine, budget_usd: float, spent: float) -> None:
+    """Stop before a picture that would take the session over its budget.
+
+    Raises:
+        BudgetReached: the next picture would exceed it, or has no price to compare.
+    """
+    decision = engine.planner.decide(request, engine.session.resident(), installed_only=True)
+    chosen = decision.chosen
+    if chosen is None:
+        return
+    if chosen.cost_usd is None:
+        raise BudgetReached(
+            f"{chosen.function} has no known price, so it cannot be held to a session budget",
+            "Choose a priced function, or leave --session-budget out.",
+        )
+    price = chosen.cost_usd + ((chosen.load_cost_usd or 0.0) if request.load_cost else 0.0)
+    if spent + price > budget_usd:
+        raise BudgetReached(
+            f"the session has cost ${spent:.3g} and {chosen.function} would add "
+            f"${price:.3g}, over the budget of ${budget_usd:.3g}",
+            "Raise --session-budget, or lower --tradeoff.",
+        )

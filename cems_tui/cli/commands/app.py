@@ -1,0 +1,39 @@
+"""`cems` alone: the terminal app."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cems_tui.errors import UsageError
+
+
+def open_app() -> int:
+    """Open the app and return its exit code.
+
+    Raises:
+        UsageError: there is no terminal to draw on, or the configuration cannot be followed.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "the app needs a terminal, and this is a pipe", "In a script use `cems generate`."
+        )
+    from cems_tui.app_engine import AppPlanner, OpenSession
+    from cems_tui.profile import open_planner_settings
+    from cems_tui.services.keeper import AppKeeper
+    from screens.main import run
+    from screens.studio.screen import StudioDefaults
+
+    settings = open_planner_settings()
+    return run(
+        OpenSession(os.environ.get("CEMS_SESSION") or None),
+        AppPlanner,
+        StudioDefaults(
+            tradeoff=float(settings["routing.tradeoff"]),
+            router=settings["routing.router"] or None,
+            load_cost=settings.load_cost(several=True),
+            keys=settings.keys,
+        ),
+        settings["app.image"],
+        AppKeeper(),
+    )

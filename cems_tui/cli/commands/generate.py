@@ -1,0 +1,313 @@
+"""The work of `cems generate`: requests in order, each tried, the highest exit code returned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cems_tui.cancel import was_interrupted
+from cems_tui.cli import options as o
+from cems_tui.cli import output
+from cems_tui.cli.budget import SharedBudget, loads_count, planned, spent_before
+from cems_tui.cli.card import print_decision
+from cems_tui.cli.failures import Failure, failure_of, print_failure
+from cems_tui.cli.options import RoutingOptions, not_negative, request_of
+from cems_tui.domain.request import MAX_SEED
+from cems_tui.errors import (
+    BudgetReached,
+    CemsError,
+    GenerationError,
+    Interrupted,
+    StorageError,
+    UsageError,
+)
+from cems_tui.text import counted
+
+if TYPE_CHECKING:
+    from cems_tui.bench.prompts import PromptLine
+    from cems_tui.domain.generation import Generation
+    from cems_tui.domain.request import Request
+    from cems_tui.profile import Engine
+    from cems_tui.services.planner import Planner
+
+
+STOPS_AT_ONCE = (BudgetReached, StorageError, Interrupted)
+"""Errors after which no further picture is tried (exit codes 6, 8 and 130)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrawingOptions:
+    """How to draw, as given on the command line."""
+
+    seed: int | None
+    count: int
+    size: str | None
+    negative: str
+    out: Path | None
+    score: bool
+    session: str | None
+    session_budget: float | None
+    dry_run: bool
+    order: Literal["fifo", "family"]
+    wait: float | None
+    timeout: float | None
+
+    def checked(self) -> DrawingOptions:
+        """These options, if they can be followed.
+
+        Raises:
+            UsageError: a value out of range.
+        """
+        self.pixels()
+        if self.count < 1:
+            raise UsageError(f"--count {self.count} is out of range", "Make 1 or more.")
+        if self.seed is not None and not 0 <= self.seed <= MAX_SEED:
+            raise UsageError(f"--seed {self.seed} is out of range", f"Give 0 to {MAX_SEED}.")
+        for name, value in (
+            ("--session-budget", self.session_budget),
+            ("--timeout", self.timeout),
+            ("--wait", self.wait),
+        ):
+            not_negative(name, value)
+        if self.session is not None and not self.session.strip():
+            raise UsageError("--session has no name", "Give it a name, or leave it out.")
+        return self
+
+    def pixels(self) -> tuple[int | None, int | None]:
+        """Width and height of `--size`.
+
+        Raises:
+            UsageError: it is not a size that can be drawn.
+        """
+        from cems_tui.bench.prompts import parsed_size
+
+        return parsed_size(self.size)
+
+
+def run(
+    lines: Sequence[PromptLine],
+    choice: RoutingOptions,
+    drawing: DrawingOptions,
+    *,
+    json: bool,
+    quiet: bool,
+) -> int:
+    """Make every picture asked for; the exit code is the highest of them all."""
+    from cems_tui import profile
+
+    if drawing.dry_run:
+        with profile.open_planner() as planner:
+            requests = _requests(lines, choice, drawing, planner)
+            if drawing.session_budget is not None:
+                spent = spent_before(drawing.session, load_cost=loads_count(requests))
+                requests = planned(requests, planner, drawing.session_budget, spent)
+            return _bill(requests, planner, json=json, quiet=quiet)
+    with profile.open_engine(
+        session_name=drawing.session, wait_seconds=drawing.wait or 0.0, pictures=drawing.out
+    ) as engine:
+        requests = _requests(lines, choice, drawing, engine.planner)
+        as_planned = requests
+        if drawing.session_budget is not None:
+            spent = engine.spent_usd(load_cost=loads_count(requests))
+            as_planned = planned(requests, engine.planner, drawing.session_budget, spent)
+        if drawing.order == "family":
+            requests = _by_model(requests, as_planned, engine)
+        return _make_all(requests, engine, drawing, json=json, quiet=quiet)
+
+
+def _requests(
+    lines: Sequence[PromptLine],
+    choice: RoutingOptions,
+    drawing: DrawingOptions,
+    planner: Planner,
+) -> list[Request]:
+    width, height = drawing.pixels()
+    requests = []
+    for line in lines:
+        request = request_of(line, choice, planner.settings, len(lines) * drawing.count)
+        first_seed = line.seed if line.seed is not None else drawing.seed
+        for index in range(drawing.count):
+            seed = None if first_seed is None else (first_seed + index) % (MAX_SEED + 1)
+            requests.append(
+                replace(
+                    request,
+                    id=planner.new_id(),
+                    seed=seed,
+                    width=line.width or width,
+                    height=line.height or height,
+                    negative=line.negative or drawing.negative,
+                    score=drawing.score and planner.settings["generation.score"],
+                    out_dir=drawing.out,
+                    deadline_seconds=drawing.timeout,
+                )
+            )
+    planner.check(requests)
+    return requests
+
+
+def _by_model(
+    requests: Sequence[Request], as_planned: Sequence[Request], engine: Engine
+) -> list[Request]:
+    """The requests grouped by the model they would run on, groups in order of appearance.
+
+    `as_planned` are the same requests with the policies they are going to follow.
+    """
+    groups: dict[str, list[Request]] = {}
+    for request, planned_one in zip(requests, as_planned, strict=True):
+        decision = engine.planner.decide(planned_one, frozenset(), installed_only=True)
+        model = engine.planner.function(decision.choice).model.name if decision.choice else ""
+        groups.setdefault(model, []).append(request)
+    return [request for group in groups.values() for request in group]
+
+
+def _bill(requests: Sequence[Request], planner: Planner, *, json: bool, quiet: bool) -> int:
+    """What the pictures would cost, before any work."""
+    total, unpriced = 0.0, 0
+    for request in requests:
+        decision = planner.decide(request, frozenset(), installed_only=True)
+        print_decision(decision, planner.settings, json=json, quiet=quiet)
+        chosen = decision.chosen
+        if chosen is None or chosen.cost_usd is None:
+            unpriced += 1
+        else:
+            total += chosen.cost_usd
+    output.note(bill_line(len(requests), output.money(total, planner.settings), unpriced))
+    return 0
+
+
+def bill_line(pictures: int, total: str, unpriced: int) -> str:
+    """The bill in words; what has no price is not counted as 0."""
+    what = counted(pictures, "picture")
+    if unpriced == pictures:
+        return f"{what}: the price is not known yet; nothing was generated"
+    beside = f", {unpriced} unpriced beside" if unpriced else ""
+    return f"{what} would cost {total}{beside}; nothing was generated"
+
+
+def _make_all(
+    requests: Sequence[Request],
+    engine: Engine,
+    drawing: DrawingOptions,
+    *,
+    json: bool,
+    quiet: bool,
+) -> int:
+    from cems_tui.cli.narrator import Narrator
+
+    narrator = Narrator(engine.planner.settings, json=json, quiet=quiet, total=len(requests))
+    budget = SharedBudget.of(requests, engine, drawing.session_budget)
+    highest, made = 0, 0
+    for number, given in enumerate(requests):
+        request = given
+        try:
+            if budget is not None:
+                request = budget.next(number)
+            generation = engine.session.run(request, narrator, was_interrupted)
+            made += 1
+            highest = max(highest, _scoring_code(generation))
+        except BrokenPipeError:
+            raise  # nobody reads on; the picture is made
+        except KeyboardInterrupt:
+            narrator.close()
+            if made:
+                output.note(f"{made} of {len(requests)} pictures were finished and kept")
+            raise
+        except Exception as error:
+            narrator.close()
+            failure = failure_of(error, interrupted=was_interrupted())
+            engine.record_failure(request, failure.message, failure.exit_code)
+            if not isinstance(error, CemsError) or isinstance(error, STOPS_AT_ONCE):
+                if made:
+                    output.note(f"{made} of {len(requests)} pictures were finished and kept")
+                raise
+            print_failure(failure)
+            highest = max(highest, failure.exit_code)
+    narrator.close()
+    return highest
+
+
+def _scoring_code(generation: Generation) -> int:
+    if generation.score_error is None:
+        return 0
+    print_failure(
+        Failure(
+            f"{generation.id} was drawn and kept, but not scored: {generation.score_error}",
+            GenerationError.hint,
+            GenerationError.exit_code,
+        )
+    )
+    return GenerationError.exit_code
+
+
+# `cems generate`: route, generate, score and record every prompt.
+
+
+def register(app: typer.Typer) -> None:
+    app.command("generate")(generate)
+
+
+def generate(
+    prompts: o.Prompts = None,
+    file: o.PromptFile = None,
+    function: o.Function = "auto",
+    pool: o.Pool = None,
+    tradeoff: o.Tradeoff = None,
+    budget_per_image: o.BudgetPerImage = None,
+    floor: o.Floor = None,
+    tolerance: o.Tolerance = None,
+    lambda_: o.Lambda = None,
+    router: o.Router = None,
+    load_cost: o.LoadCost = None,
+    seed: Annotated[int | None, typer.Option(help="The first picture's seed.")] = None,
+    count: Annotated[int, typer.Option("-n", "--count", help="Pictures of each prompt.")] = 1,
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="Pixels.")] = None,
+    negative: Annotated[str, typer.Option(metavar="TEXT", help="What to avoid.")] = "",
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where pictures go.")] = None,
+    no_score: Annotated[bool, typer.Option("--no-score", help="Do not score.")] = False,
+    session: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Open or continue a named session.")
+    ] = None,
+    session_budget: o.SessionBudget = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the bill, draw nothing.")
+    ] = False,
+    order: Annotated[
+        Literal["fifo", "family"], typer.Option(help="As given, or by model to load less.")
+    ] = "fifo",
+    wait: Annotated[
+        float | None, typer.Option(metavar="[S]", help="Wait for the device, S seconds at most.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="S", help="Seconds one picture may take.")
+    ] = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Route, generate, score and record a picture of each prompt."""
+
+    return run(
+        o.prompt_lines(prompts, file),
+        o.RoutingOptions(
+            function, pool, tradeoff, budget_per_image, floor, tolerance, lambda_, router, load_cost
+        ).checked(),
+        DrawingOptions(
+            seed=seed,
+            count=count,
+            size=size,
+            negative=negative,
+            out=out,
+            score=not no_score,
+            session=session,
+            session_budget=session_budget,
+            dry_run=dry_run,
+            order=order,
+            wait=wait,
+            timeout=timeout,
+        ).checked(),
+        json=json,
+        quiet=quiet,
+    )

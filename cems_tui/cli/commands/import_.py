@@ -1,0 +1,351 @@
+"""`cems verify`, `cems rm`, `cems import`: the models on this disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cems_tui.cancel import was_interrupted
+from cems_tui.cli import options as o
+from cems_tui.cli import output
+from cems_tui.cli.commands.pull import (
+    DryRun,
+    Guidance,
+    Size,
+    Steps,
+    Yes,
+    asking,
+    checked_guidance,
+    checked_size,
+    checked_steps,
+)
+from cems_tui.cli.failures import failure_of, print_failure
+from cems_tui.errors import CemsError, Interrupted, UsageError, WeightsError
+
+if TYPE_CHECKING:
+    from cems_tui.models.importer import ImportPlan
+    from cems_tui.models.remove import Removal
+    from cems_tui.models.verify import Verified
+
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A model, or ORG/REPO.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("verify")(verify)
+    app.command("rm")(rm)
+    app.command("import")(import_)
+
+
+def verify(
+    name: Name,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Read a model's files again and compare every digest with what was recorded."""
+    from cems_tui.cli import output
+    from cems_tui.cli.commands.pull import PullNarrator
+    from cems_tui.services import models
+    from cems_tui.text import byte_count, counted
+
+    narrator = PullNarrator(json=False, quiet=quiet or json)
+    try:
+        found = models.verify_model(name, narrator, dry_run=dry_run)
+    finally:
+        narrator.close()
+    if json:
+        output.json_document(_verified_row(found, dry_run))
+    elif quiet:
+        for path in found.damaged:
+            output.line(str(found.path / path))
+    elif dry_run:
+        output.line(
+            f"{found.model}: {counted(found.files, 'file')}, {byte_count(found.bytes)} to read"
+        )
+    elif not found.damaged:
+        output.line(
+            f"{found.model}: {counted(found.files, 'file')}, {byte_count(found.bytes)}, "
+            f"all as they should be"
+        )
+    if found.damaged:
+        raise WeightsError(
+            f"{found.model} is damaged: {', '.join(found.damaged[:5])}",
+            f"`cems pull {found.model}` fetches it again; what was imported, import again.",
+        )
+
+
+def rm(
+    name: Name,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Remove a model from this disk; what others use stays."""
+    from cems_tui.cli import output
+    from cems_tui.services import models
+    from cems_tui.text import byte_count
+
+    removal = models.plan_removal(name)
+    if not dry_run:
+        if not (json or quiet):
+            for line in _removal_lines(removal):
+                output.note(line)
+        if not asking(yes)(f"Remove {removal.model} ({byte_count(removal.freed_bytes)})?"):
+            raise UsageError(f"{removal.model} is kept", "Answer y, or give --yes.")
+        removal = models.remove_model(name)
+    if json:
+        output.json_document(_removal_row(removal, dry_run))
+    elif quiet:
+        for path in removal.paths:
+            output.line(str(path))
+    elif dry_run:
+        for line in _removal_lines(removal):
+            output.line(line)
+    else:
+        output.line(f"{removal.model}: removed, {byte_count(removal.freed_bytes)} freed")
+
+
+def import_(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder, or a .safetensors file.")],
+    name: Annotated[str, typer.Option("--name", metavar="N", help="What to call it.")],
+    copy: Annotated[bool, typer.Option("--copy", help="Copy its files.")] = False,
+    link: Annotated[bool, typer.Option("--link", help="Link to its files.")] = False,
+    base: Annotated[
+        str | None,
+        typer.Option("--base", metavar="NAME", help="Of a file: the model it is a network of."),
+    ] = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    size: Size = None,
+    licence: Annotated[
+        str | None, typer.Option("--licence", metavar="TEXT", help="The licence it comes under.")
+    ] = None,
+    probe: Annotated[
+        bool | None,
+        typer.Option("--probe/--no-probe", help="Draw and time a picture (if the device is free)."),
+    ] = None,
+    dry_run: DryRun = False,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Take in a diffusers folder, or one network with its base, that is on the disk already."""
+    from cems_tui.cli import output
+    from cems_tui.cli.commands.pull import PullNarrator
+    from cems_tui.models.importer import ImportWish
+    from cems_tui.services import models
+
+    output.only_one(copy=copy, link=link)
+    wish = ImportWish(
+        path=path,
+        name=name,
+        manner="copy" if copy else "link" if link else "in place",
+        base=base,
+        steps=checked_steps(steps),
+        guidance=checked_guidance(guidance),
+        size=checked_size(size),
+        licence=licence,
+    )
+    narrator = PullNarrator(json=json, quiet=quiet)
+    importer = models.importer(narrator)
+    if dry_run:
+        plan = importer.plan(wish)
+        if json:
+            output.json_document(_import_row(plan))
+        else:
+            for line in [plan.model] if quiet else _import_lines(plan):
+                output.line(line)
+        return 0
+    try:
+        installed = importer.run(wish)
+        narrator(installed)
+    finally:
+        narrator.close()
+    if probe is False or not models.can_draw(installed.model):
+        return 0
+
+    return draw_one(installed.model, insisted=probe is True, json=json, quiet=quiet)
+
+
+def _verified_row(found: Verified, dry_run: bool) -> dict[str, Any]:
+    return {
+        "model": found.model,
+        "path": str(found.path),
+        "files": found.files,
+        "bytes": found.bytes,
+        "ok": None if dry_run else not found.damaged,
+        "damaged": list(found.damaged),
+        "unknown": list(found.unknown),
+    }
+
+
+def _removal_row(removal: Removal, dry_run: bool) -> dict[str, Any]:
+    return {
+        "model": removal.model,
+        "removed": not dry_run,
+        "freed_bytes": removal.freed_bytes,
+        "paths": [str(path) for path in removal.paths],
+        "shared_with": list(removal.shared_with),
+        "linked_by": list(removal.linked_by),
+        "kept": [{"path": str(path), "why": why} for path, why in removal.kept],
+    }
+
+
+def _removal_lines(removal: Removal) -> list[str]:
+    from cems_tui.text import byte_count, visible
+
+    lines = [f"{removal.model}: {byte_count(removal.freed_bytes)} freed"]
+    lines += [f"  goes   {path}" for path in removal.paths]
+    lines += [f"  stays  {path} ({why})" for path, why in removal.kept]
+    lines += [f"  stays  its files, which {name} uses" for name in removal.shared_with]
+    lines += [f"  {name} links to its files and has to go first" for name in removal.linked_by]
+    return [visible(line) for line in lines]
+
+
+def _import_row(plan: ImportPlan) -> dict[str, Any]:
+    found = plan.inspection
+    return {
+        "event": "plan",
+        "model": plan.model,
+        "source": str(plan.source),
+        "path": str(plan.folder),
+        "manner": plan.manner,
+        "pipeline": found.pipeline,
+        "family": found.family,
+        "parameters": found.parameter_count,
+        "bytes": plan.total_bytes,
+        "copied_bytes": plan.copied_bytes,
+        "disk_free_bytes": plan.free_bytes,
+        "size": f"{found.side}x{found.side}",
+        "guidance": found.guidance,
+        "functions": list(plan.functions),
+        "notes": list(found.selection.notes),
+        "files": [{"path": file.path, "bytes": file.size} for file in plan.files],
+    }
+
+
+def _import_lines(plan: ImportPlan) -> list[str]:
+    from cems_tui.text import byte_count, counted, visible
+
+    found = plan.inspection
+    runs = f"family {found.family}" if found.family else "nothing here draws with it"
+    lines = [
+        f"{plan.model}: {found.pipeline} ({runs}), {found.parameter_count / 1e6:,.1f} M parameters",
+        f"  {counted(len(plan.files), 'file')}, {byte_count(plan.total_bytes)}, {plan.manner}: "
+        f"{plan.folder}",
+        f"  {', '.join(plan.functions)} at {found.side}x{found.side}, guidance {found.guidance:g}",
+    ]
+    return [visible(line) for line in lines + [f"  note: {n}" for n in found.selection.notes]]
+
+
+# One timed picture of a model that was just imported, so that it is priced from the start.
+
+PROMPT = "a red apple on a wooden table"
+PATIENCE_SECONDS = 120.0
+"""What a picture may take that nobody asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What one picture took on this machine."""
+
+    function: str
+    seconds: float | None
+    """Encode + denoise + decode; None when a part was not measured."""
+
+    memory_bytes: int | None
+    load_seconds: float | None
+    cost_usd: float | None
+
+
+def draw_one(model: str, *, insisted: bool, json: bool, quiet: bool) -> int:
+    """Draw and time a picture with a model, and tell; the exit code.
+
+    Args:
+        model: an installed model with a function that runs.
+        insisted: whether the user asked for it. Otherwise a device that is taken, a picture
+            that takes long or fails is told, and is no failure: the model is there.
+
+    Raises:
+        Interrupted: the user stopped it.
+    """
+    try:
+        probed = draw(model, None if insisted else PATIENCE_SECONDS)
+    except Interrupted:
+        raise
+    except CemsError as error:
+        failure = failure_of(error, interrupted=was_interrupted())
+        if insisted:
+            print_failure(failure)
+            return failure.exit_code
+        if not quiet:
+            output.note(
+                f"note: {model} is imported, and not timed: {failure.message}; "
+                f"its first picture will be"
+            )
+        return 0
+    if json:
+        output.json_line(
+            {
+                "event": "probed",
+                "model": model,
+                "function": probed.function,
+                "seconds": probed.seconds,
+                "memory_bytes": probed.memory_bytes,
+                "load_seconds": probed.load_seconds,
+                "cost_usd": probed.cost_usd,
+            }
+        )
+    elif not quiet:
+        output.line(_sentence(probed))
+    return 0
+
+
+def draw(model: str, deadline_seconds: float | None) -> Probed:
+    """A picture of the model's function of the fewest steps; measured, and kept out of sight.
+
+    Raises:
+        DeviceBusy: another process holds the device.
+        WeightsError, OutOfMemory, GenerationError, GenerationTimeout: it cannot be drawn.
+    """
+    from cems_tui import profile
+    from cems_tui.domain.decision import Policy
+    from cems_tui.domain.request import Request
+
+    with profile.open_engine() as engine:
+        functions = engine.planner.catalog.of_model(model)
+        function = min(functions, key=lambda function: function.steps)
+        request = Request(
+            id=engine.planner.new_id(),
+            prompt=PROMPT,
+            policy=Policy.pinned(function.name),
+            policy_is_explicit=True,
+            seed=0,
+            score=False,
+            deadline_seconds=deadline_seconds,
+        )
+        made = engine.session.run(request, lambda event: None, was_interrupted)
+        engine.store.hide(made.id)
+    return Probed(
+        function=function.name,
+        seconds=made.seconds.billed,
+        memory_bytes=made.peak_memory_bytes,
+        load_seconds=made.seconds.load,
+        cost_usd=made.cost_usd,
+    )
+
+
+def _sentence(probed: Probed) -> str:
+    from cems_tui.text import byte_count
+
+    loaded = "" if not probed.load_seconds else f", loaded in {probed.load_seconds:.2g} s"
+    memory = (
+        "" if probed.memory_bytes is None else f", {byte_count(probed.memory_bytes)} at its peak"
+    )
+    seconds = "not timed" if probed.seconds is None else f"{probed.seconds:.3g} s a picture"
+    return f"{probed.function}: {seconds} on this machine{memory}{loaded}"

@@ -1,0 +1,66 @@
+"""`cems route`: the price card and the decision, nothing generated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cems_tui.cli import options as o
+from cems_tui.cli.card import print_decision
+from cems_tui.cli.options import request_of
+
+if TYPE_CHECKING:
+    from cems_tui.services.explainer import Explainer
+    from cems_tui.services.planner import Planner
+
+
+def register(app: typer.Typer) -> None:
+    app.command("route")(route)
+
+
+def route(
+    prompts: o.Prompts = None,
+    file: o.PromptFile = None,
+    function: o.Function = "auto",
+    pool: o.Pool = None,
+    tradeoff: o.Tradeoff = None,
+    budget_per_image: o.BudgetPerImage = None,
+    floor: o.Floor = None,
+    tolerance: o.Tolerance = None,
+    lambda_: o.Lambda = None,
+    router: o.Router = None,
+    load_cost: o.LoadCost = None,
+    session_budget: o.SessionBudget = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say why, and what would change it.")
+    ] = False,
+) -> None:
+    """Print the price card and the decision of each prompt; generate nothing."""
+    from cems_tui import profile
+    from cems_tui.cli.budget import loads_count, planned, spent_before
+
+    choice = o.RoutingOptions(
+        function, pool, tradeoff, budget_per_image, floor, tolerance, lambda_, router, load_cost
+    ).checked()
+    o.not_negative("--session-budget", session_budget)
+    lines = o.prompt_lines(prompts, file)
+    with profile.open_planner() as planner:
+        explainer = explainer_of(planner) if explain and (json or not quiet) else None
+        requests = [request_of(line, choice, planner.settings, len(lines)) for line in lines]
+        if session_budget is not None:
+            spent = spent_before(None, load_cost=loads_count(requests))
+            requests = planned(requests, planner, session_budget, spent, installed_only=False)
+        for request in requests:
+            decision = planner.decide(request, frozenset(), installed_only=False)
+            told = explainer.explain(decision, request.load_cost) if explainer else None
+            print_decision(decision, planner.settings, json=json, quiet=quiet, told=told)
+
+
+def explainer_of(planner: Planner) -> Explainer:
+    """Who tells why the planner decides as it does."""
+    from cems_tui.services.explainer import open_explainer
+
+    return open_explainer(planner.shelf)

@@ -1,0 +1,86 @@
+"""`cems why`: the receipt of a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cems_tui.cli import options as o
+
+if TYPE_CHECKING:
+    from cems_tui.domain.generation import Generation
+    from cems_tui.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    app.command("why")(why)
+
+
+def why(
+    picture: Annotated[str, typer.Argument(metavar="IMAGE.png|ID", help="A picture or its id.")],
+    json: o.Json = False,
+) -> None:
+    """Print why a picture was drawn the way it was: pick, runners-up, prices, scores."""
+    from cems_tui.cli import output
+    from cems_tui.cli.card import explanation_table, price_card, receipt_lines
+    from cems_tui.profile import open_planner_settings, router_shelf
+    from cems_tui.services.explainer import open_explainer
+    from cems_tui.text import visible
+
+    generation = find_generation(picture)
+    told = open_explainer(router_shelf()).explain(generation.decision)
+    if json:
+        output.json_document({**generation.to_json(), "explanation": told.to_json()})
+        return
+    settings = open_planner_settings()
+    console = output.console()
+    console.print(price_card(generation.decision, settings, console.width))
+    console.print(explanation_table(told, settings))
+    for line in (*receipt_lines(generation, settings), *_predicted(generation, settings)):
+        output.line(visible(line))
+
+
+def find_generation(picture: str) -> Generation:
+    """The record of a PNG (from its receipt alone) or of an id (from the database).
+
+    Raises:
+        UsageError: no such file or id, or the file has no receipt.
+    """
+    from cems_tui.domain.generation import Generation
+    from cems_tui.profile import open_history
+    from cems_tui.store.receipts import read_receipt
+
+    path = Path(picture)
+    if picture and (path.suffix.lower() == ".png" or path.exists()):
+        return Generation.from_json(read_receipt(path))
+    with open_history() as store:
+        return store.generation(picture)
+
+
+def _predicted(generation: Generation, settings: Settings) -> list[str]:
+    """Predicted beside measured, in the metric's unit."""
+    from cems_tui.cli import output
+
+    chosen = generation.decision.chosen
+    lines = []
+    if chosen is not None and chosen.quality is not None:
+        measured = {score.metric: score.value for score in generation.scores}
+        got = measured.get(generation.decision.metric or "")
+        told = "not scored" if got is None else f"{got:.3f}"
+        interval = ""
+        if chosen.interval is not None:
+            interval = f" ({chosen.interval[0]:.3f}…{chosen.interval[1]:.3f})"
+        lines.append(
+            f"quality {generation.decision.metric}: expected {chosen.quality:.3f}{interval}, "
+            f"measured {told}"
+        )
+    if chosen is not None and chosen.cost_usd is not None and generation.cost_usd is not None:
+        lines.append(
+            f"price   expected {output.money(chosen.cost_usd, settings)}, "
+            f"measured {output.money(generation.cost_usd, settings)}"
+        )
+    for score in generation.scores:
+        lines.append(f"scorer  {score.metric}: {score.scorer}")
+    return lines

@@ -1,0 +1,203 @@
+"""The words of a routing decision: offers and estimates in, candidates and a choice out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from cems_tui.domain.function import Provenance
+
+PolicyKind = Literal["tradeoff", "budget", "floor", "tolerance", "lambda", "pinned"]
+QualitySource = Literal["router", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the user asked for: how much quality is worth how much money."""
+
+    kind: PolicyKind
+    value: float | str | None
+    """tradeoff: the dial 0..1 · budget: US dollars a picture · floor: a quality ·
+    tolerance: quality units · lambda: quality units per US dollar · pinned: the function's name."""
+
+    @classmethod
+    def tradeoff(cls, dial: float) -> Policy:
+        return cls("tradeoff", dial)
+
+    @classmethod
+    def pinned(cls, function: str) -> Policy:
+        return cls("pinned", function)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a function would cost here and now. None is unknown, never 0."""
+
+    function: str
+    cost_usd: float | None
+    cost_source: Provenance | None
+    load_cost_usd: float | None
+    seconds: float | None
+    memory_bytes: int | None
+    load_seconds: float | None
+    installed: bool
+    resident: bool
+    fits: bool | None
+    """Whether the device can hold it; None when its size is unknown."""
+
+    allowed: bool
+    """Whether the pool lets it be chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class QualityEstimate:
+    """What a router expects of one function for one prompt, in the metric's unit."""
+
+    quality: float | None
+    interval: tuple[float, float] | None
+    """90 % interval for one picture."""
+
+    probability: float | None = None
+    """P(this function is the best), of classifiers only."""
+
+    @property
+    def worth(self) -> float | None:
+        """What functions are compared by: quality, or of a classifier the probability."""
+        return self.probability if self.quality is None else self.quality
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One generation function as the policy saw it: an offer with what was expected of it."""
+
+    function: str
+    rank: int
+    """1 is the choice; then by utility, best first; the unknown and the not allowed last."""
+
+    quality: float | None
+    interval: tuple[float, float] | None
+    quality_source: QualitySource
+    probability: float | None
+    cost_usd: float | None
+    cost_source: Provenance | None
+    priced: bool
+    load_cost_usd: float | None
+    seconds: float | None
+    memory_bytes: int | None
+    load_seconds: float | None
+    utility: float | None
+    """What the policy maximised: quality − λ·cost, in the metric's unit."""
+
+    installed: bool
+    resident: bool
+    fits: bool | None
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingDecision:
+    """Every candidate, best first, and why the first one is."""
+
+    prompt: str
+    choice: str | None
+    """None when there is nothing to choose from; `reason` says why."""
+
+    router: str | None
+    """The checkpoint that estimated quality; None when none was asked."""
+
+    metric: str | None
+    policy: Policy
+    lambda_per_usd: float | None
+    """λ in the metric's unit per US dollar; None where the policy has none."""
+
+    reason: str
+    encode_ms: float | None
+    route_ms: float | None
+    in_distribution: bool | None
+    """None when no router looked at the prompt."""
+
+    candidates: tuple[Candidate, ...]
+    notes: tuple[str, ...] = ()
+    """What the user should know beside the reason, e.g. a prompt unlike the training prompts."""
+
+    router_sha256: str | None = None
+    """`sha256:…` of the checkpoint that was asked; None where it was not recorded."""
+
+    refusal: str | None = None
+    """Why that checkpoint is used only when forced; None when it earned its place."""
+
+    @property
+    def chosen(self) -> Candidate | None:
+        return next((c for c in self.candidates if c.function == self.choice), None)
+
+    @property
+    def dearest(self) -> Candidate | None:
+        """The dearest priced candidate that could have been chosen."""
+        able = [c for c in self.candidates if c.allowed and c.fits is not False]
+        priced = [c for c in able if c.cost_usd is not None]
+        return max(priced, key=lambda c: c.cost_usd or 0.0, default=None)
+
+    def to_json(self) -> dict[str, Any]:
+        """The object `cems route --json` prints."""
+        return {
+            "prompt": self.prompt,
+            "choice": self.choice,
+            "router": self.router,
+            "metric": self.metric,
+            "policy": {
+                "kind": self.policy.kind,
+                "value": self.policy.value,
+                "lambda": self.lambda_per_usd,
+            },
+            "reason": self.reason,
+            "encode_ms": self.encode_ms,
+            "route_ms": self.route_ms,
+            "in_distribution": self.in_distribution,
+            "notes": list(self.notes),
+            "router_sha256": self.router_sha256,
+            "refusal": self.refusal,
+            "candidates": [_candidate_json(candidate) for candidate in self.candidates],
+        }
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> RoutingDecision:
+        """The decision that `to_json` wrote: receipts and rows are replayed with it."""
+        policy = row["policy"]
+        return cls(
+            prompt=row["prompt"],
+            choice=row["choice"],
+            router=row["router"],
+            metric=row["metric"],
+            policy=Policy(policy["kind"], policy["value"]),
+            lambda_per_usd=policy["lambda"],
+            reason=row["reason"],
+            encode_ms=row["encode_ms"],
+            route_ms=row["route_ms"],
+            in_distribution=row["in_distribution"],
+            candidates=tuple(_candidate_from_json(c) for c in row["candidates"]),
+            notes=tuple(row.get("notes", ())),
+            router_sha256=row.get("router_sha256"),
+            refusal=row.get("refusal"),
+        )
+
+
+_CANDIDATE_FIELDS = tuple(field.name for field in fields(Candidate))
+
+
+def _candidate_json(candidate: Candidate) -> dict[str, Any]:
+    # every field is plain: `asdict`, which copies deeply, takes a third of a route's time
+    row = {name: getattr(candidate, name) for name in _CANDIDATE_FIELDS}
+    row["interval"] = list(candidate.interval) if candidate.interval else None
+    return row
+
+
+def _candidate_from_json(row: dict[str, Any]) -> Candidate:
+    values = {key: value for key, value in row.items() if key in _CANDIDATE_FIELDS}
+    if values["interval"] is not None:
+        low, high = values["interval"]
+        values["interval"] = (low, high)
+    return Candidate(**values)
+
+
+FeatureSet = Literal["instant", "clip"]
+"""What a router reads of a prompt: its letters alone, or what a CLIP text tower makes of it."""

@@ -1,0 +1,159 @@
+"""A generated picture as everybody sees it: the CLI's JSON, the row, the receipt in the PNG."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cems_tui.domain.decision import RoutingDecision
+from cems_tui.domain.function import Provenance
+from cems_tui.domain.score import Score
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """Where the time went. None is not measured."""
+
+    load: float | None
+    encode: float | None
+    denoise: float | None
+    decode: float | None
+    score: float | None
+    total: float
+
+    @property
+    def billed(self) -> float | None:
+        """Encode + denoise + decode: what the price counts; scoring is not billed."""
+        parts = (self.encode, self.denoise, self.decode)
+        if any(part is None for part in parts):
+            return None
+        return sum(part for part in parts if part is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One picture: what was asked, what was decided, what came out, what it cost."""
+
+    id: str
+    """A ULID: sorts by time."""
+
+    session: str
+    prompt: str
+    negative: str
+    function: str
+    """What the decision chose."""
+
+    executed: str
+    """What ran; differs from `function` only when a fallback did."""
+
+    fallback: str | None
+    """Why another function ran than the chosen one; None when none did."""
+
+    image: Path
+    """Absolute."""
+
+    seed: int
+    width: int
+    height: int
+    steps: int
+    guidance: float
+    sampler: str
+    model: str
+    seconds: Seconds
+    peak_memory_bytes: int | None
+    energy_wh: float | None
+    cost_usd: float | None
+    cost_source: Provenance | None
+    load_cost_usd: float | None
+    scores: tuple[Score, ...]
+    decision: RoutingDecision
+    created: str
+    """UTC, ISO 8601."""
+
+    load_bytes: int | None = None
+    """Bytes of weights that were loaded for it: 0 when resident, None when not known."""
+
+    score_error: str | None = None
+    """Why there are no scores although they were asked for; None when nothing failed."""
+
+    @property
+    def priced(self) -> bool:
+        return self.cost_usd is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """The object `cems generate --json` prints."""
+        return {
+            "id": self.id,
+            "session": self.session,
+            "created": self.created,
+            "prompt": self.prompt,
+            "negative": self.negative,
+            "function": self.function,
+            "executed": self.executed,
+            "fallback": self.fallback,
+            "image": str(self.image),
+            "seed": self.seed,
+            "width": self.width,
+            "height": self.height,
+            "steps": self.steps,
+            "guidance": self.guidance,
+            "sampler": self.sampler,
+            "model": self.model,
+            "seconds": asdict(self.seconds),
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "energy_wh": self.energy_wh,
+            "cost_usd": self.cost_usd,
+            "cost_source": self.cost_source,
+            "priced": self.priced,
+            "load_cost_usd": self.load_cost_usd,
+            "load_bytes": self.load_bytes,
+            "scores": {score.metric: score.value for score in self.scores},
+            "scorers": {score.metric: score.scorer for score in self.scores},
+            "lower_is_better": [s.metric for s in self.scores if not s.higher_is_better],
+            "score_error": self.score_error,
+            "router": self.decision.router,
+            "decision": self.decision.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> Generation:
+        """The record that `to_json` wrote: rows and PNG receipts are read back with it."""
+        lower = row.get("lower_is_better", ())
+        return cls(
+            id=row["id"],
+            session=row["session"],
+            created=row["created"],
+            prompt=row["prompt"],
+            negative=row["negative"],
+            function=row["function"],
+            executed=row["executed"],
+            fallback=row["fallback"],
+            image=Path(row["image"]),
+            seed=row["seed"],
+            width=row["width"],
+            height=row["height"],
+            steps=row["steps"],
+            guidance=row["guidance"],
+            sampler=row["sampler"],
+            model=row["model"],
+            seconds=Seconds(**row["seconds"]),
+            peak_memory_bytes=row["peak_memory_bytes"],
+            energy_wh=row["energy_wh"],
+            cost_usd=row["cost_usd"],
+            cost_source=row["cost_source"],
+            load_cost_usd=row["load_cost_usd"],
+            load_bytes=row.get("load_bytes"),
+            scores=tuple(
+                Score(metric, value, row["scorers"][metric], metric not in lower)
+                for metric, value in row["scores"].items()
+            ),
+            score_error=row.get("score_error"),
+            decision=RoutingDecision.from_json(row["decision"]),
+        )
+
+
+def now() -> str:
+    """The present moment, UTC, ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

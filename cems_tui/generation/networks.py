@@ -1,0 +1,164 @@
+"""The networks in memory, by content: models that hold an equal one share it.
+
+Two component folders are equal when their configurations say the same and their tensors are
+byte for byte the same; the names of files and folders do not matter. Files are compared only
+when their outlines agree, once in a process, and up to the first difference.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from weakref import WeakValueDictionary
+
+from cems_tui.errors import WeightsError
+from cems_tui.files import file_digest
+from cems_tui.generation.weight_files import Precision, WeightFile, read_header
+
+_BLOCK_BYTES = 1 << 20
+_LIBRARY_NOTES = frozenset({"transformers_version", "torch_dtype", "dtype", "architectures"})
+"""What libraries write into a configuration that does not change the network."""
+
+_FileIdentity = tuple[str, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sighting:
+    """The first files seen with some content."""
+
+    name: str
+    files: list[WeightFile]
+    identities: tuple[_FileIdentity, ...]
+
+    def still_there(self) -> bool:
+        try:
+            return self.identities == tuple(_identity(file.path) for file in self.files)
+        except OSError:
+            return False
+
+
+class Shelf:
+    """Hands out one network for each content, as long as somebody holds it.
+
+    It keeps nothing alive: a network leaves memory with the last pipeline that uses it.
+    """
+
+    def __init__(self) -> None:
+        self.drawing = Lock()
+        """Held while a pipeline draws: others may be using the same networks."""
+
+        self._networks: WeakValueDictionary[str, Any] = WeakValueDictionary()
+        self._keys: dict[tuple[str, tuple[_FileIdentity, ...]], str] = {}
+        self._distinct: dict[str, list[_Sighting]] = {}
+        self._lock = Lock()
+
+    def key(
+        self, class_name: str, folder: Path, paths: Sequence[Path], precision: Precision
+    ) -> str:
+        """What equal networks have in common: equal keys mean equal content.
+
+        Args:
+            class_name: the network's class.
+            folder: the component folder, for its config.json.
+            paths: its weight files.
+            precision: what they are loaded as.
+
+        Raises:
+            WeightsError: a file is damaged or missing.
+        """
+        files = [read_header(path) for path in paths]
+        outline = _digest(class_name, _settings(folder), *(file.outline for file in files))
+        identities = tuple(_identity(path) for path in paths)
+        with self._lock:
+            if (outline, identities) not in self._keys:
+                self._keys[outline, identities] = self._name(outline, files, identities)
+            return f"{self._keys[outline, identities]}:{precision}"
+
+    def network(self, key: str, load: Callable[[], Any]) -> Any:
+        """The network of that content, loaded if nobody holds it."""
+        network = self._networks.get(key)
+        if network is None:
+            network = self._networks[key] = load()
+        return network
+
+    def hold(self, keys: Iterable[str]) -> list[Any]:
+        """Those of these networks that are in memory; they stay while the list does."""
+        return [network for key in keys if (network := self._networks.get(key)) is not None]
+
+    def _name(
+        self, outline: str, files: list[WeightFile], identities: tuple[_FileIdentity, ...]
+    ) -> str:
+        known = self._distinct.setdefault(outline, [])
+        for seen in known:
+            if seen.still_there() and _same_tensors(files, seen.files):
+                return seen.name
+        name = f"{outline[:16]}-{len(known)}"
+        known.append(_Sighting(name, files, identities))
+        return name
+
+
+def _settings(folder: Path) -> str:
+    """What config.json says about the network itself."""
+    path = folder / "config.json"
+    try:
+        said = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path} is missing or damaged") from error
+    if not isinstance(said, dict):
+        raise WeightsError(f"{path} is damaged: it describes no network")
+    kept = {
+        name: value
+        for name, value in said.items()
+        if not name.startswith("_") and name not in _LIBRARY_NOTES
+    }
+    return json.dumps(kept, sort_keys=True)
+
+
+def _same_tensors(ours: list[WeightFile], theirs: list[WeightFile]) -> bool:
+    return len(ours) == len(theirs) and all(
+        _same_data(one, other) for one, other in zip(ours, theirs, strict=True)
+    )
+
+
+def _same_data(one: WeightFile, other: WeightFile) -> bool:
+    if one.path.samefile(other.path):
+        return True
+    with one.path.open("rb") as ours, other.path.open("rb") as theirs:
+        ours.seek(one.data_start)
+        theirs.seek(other.data_start)
+        while block := ours.read(_BLOCK_BYTES):
+            if block != theirs.read(_BLOCK_BYTES):
+                return False
+        return not theirs.read(1)
+
+
+def _identity(path: Path) -> _FileIdentity:
+    status = path.stat()
+    return str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+# The digest that says whether two folders hold the same weights.
+
+
+def weights_digest(folder: Path) -> str:
+    """`sha256:…` over the lines `<relative path> sha256:<hex>` of every *.safetensors, sorted.
+
+    Configuration files are left out: they change with library versions, weights do not.
+
+    Raises:
+        WeightsError: there is no weight file, or one cannot be read.
+    """
+    paths = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.safetensors")}
+    if not paths:
+        raise WeightsError(f"there are no weights in {folder}")
+    lines = "".join(f"{name} {file_digest(paths[name])}\n" for name in sorted(paths))
+    return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"

@@ -1,0 +1,289 @@
+"""Takes models that are on the disk already: a diffusers folder, or one network of a base model."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from cems_tui import paths
+from cems_tui.cancel import Stop, never
+from cems_tui.errors import UnknownName, UsageError, WeightsError
+from cems_tui.files import Digests, copy_file, free_bytes, read_into, storage
+from cems_tui.locks import held
+from cems_tui.models import install
+from cems_tui.models.events import Emit, Installed, Progressed
+from cems_tui.models.inspect import Inspection, inspect_folder, listed, read_json, refuse_pickle
+from cems_tui.models.ledger import DEFAULT_STEPS, Entry, Ledger, PinnedFile, checked_name
+from cems_tui.models.repository import INDEX, RemoteFile
+from cems_tui.models.single_file import SUPPORTED, is_whole_checkpoint, network_of
+
+Manner = Literal["in place", "copy", "link", "convert"]
+
+Convert = Callable[[Path, str, Path, Path], None]
+"""Writes a whole checkpoint as a folder: the file, its family, its base, the folder."""
+
+BASE = "base"
+"""Where the plan of a conversion keeps the folder of its base, among its sources."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportWish:
+    """What the user asked to be imported."""
+
+    path: Path
+    name: str
+    manner: Manner = "in place"
+    base: str | None = None
+    """Of a single file: the installed model it is a network of."""
+
+    steps: tuple[int, ...] = ()
+    guidance: float | None = None
+    size: tuple[int, int] | None = None
+    licence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPlan:
+    """What an import would do."""
+
+    model: str
+    source: Path
+    folder: Path
+    """Where the model will lie."""
+
+    manner: Manner
+    inspection: Inspection
+    files: tuple[RemoteFile, ...]
+    sources: Mapping[str, Path]
+    """Where each file is now, by its path in the model."""
+
+    copied_bytes: int
+    free_bytes: int
+    functions: tuple[str, ...]
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(file.size for file in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Importer:
+    """Imports models into one profile."""
+
+    models: Path
+    locks: Path
+    taken: Sequence[str]
+    """Names of the shipped catalog."""
+
+    bases: Mapping[str, Path]
+    """The folders of the installed models, by name."""
+
+    convert: Convert
+    emit: Emit
+    stop: Stop = never
+
+    def plan(self, wish: ImportWish) -> ImportPlan:
+        """What importing would do; nothing is written and nothing is loaded.
+
+        Raises:
+            UsageError: the path cannot be imported, or the name is taken.
+            WeightsError: a file is missing or damaged.
+        """
+        name = checked_name(wish.name)
+        entry = Ledger.read(self.models).entries.get(name)
+        if name in self.taken or (entry is not None and not entry.removed):
+            raise UsageError(f"{name} is the name of another model", "Choose another --name.")
+        source = Path(os.path.abspath(wish.path))
+        if not source.exists():
+            raise UsageError(f"there is no {source}", "Give a folder, or a .safetensors file.")
+        if source.is_file():
+            return self._plan_of_file(wish, name, source)
+        if wish.base is not None:
+            raise UsageError("--base is for a single file", "A folder has all of its model.")
+        inspection = inspect_folder(source)
+        if inspection.pipeline is None:
+            raise UsageError(
+                f"{source} has no model_index.json, so it is no pipeline",
+                "Give a folder that `pipeline.save_pretrained` wrote.",
+            )
+        in_place = wish.manner == "in place"
+        files = _of_folder(source, inspection) if in_place else inspection.selection.files
+        sources = {file.path: source / file.path for file in files}
+        folder = source if in_place else self.models / "imported" / name
+        return self._plan(wish, name, source, folder, inspection, tuple(files), sources)
+
+    def _plan_of_file(self, wish: ImportWish, name: str, source: Path) -> ImportPlan:
+        """One network of a base model: everything else is the base's."""
+        refuse_pickle(source)
+        if wish.base is None:
+            raise UsageError(f"{source} is one file, not a whole model", SUPPORTED)
+        if wish.base not in self.bases:
+            raise UnknownName.of("installed model", wish.base, self.bases)
+        base = self.bases[wish.base]
+        inspection = inspect_folder(base)
+        folder = self.models / "imported" / name
+        if is_whole_checkpoint(source):
+            whole = (RemoteFile(source.name, source.stat().st_size),)
+            wish = replace(wish, manner="convert")
+            return self._plan(wish, name, source, folder, inspection, whole, {BASE: base})
+        network = network_of(source, base, read_json(base / INDEX))
+        file = RemoteFile(network.file.as_posix(), source.stat().st_size)
+        kept = tuple(
+            other
+            for other in inspection.selection.files
+            if not (
+                other.path.startswith(f"{network.component}/")
+                and other.path.endswith(".safetensors")
+            )
+        )
+        sources = {other.path: base / other.path for other in kept}
+        wish = replace(wish, manner="copy" if wish.manner == "copy" else "link")
+        return self._plan(
+            wish,
+            name,
+            source,
+            folder,
+            inspection,
+            (*kept, file),
+            {**sources, file.path: source},
+        )
+
+    def _plan(
+        self,
+        wish: ImportWish,
+        name: str,
+        source: Path,
+        folder: Path,
+        inspection: Inspection,
+        files: tuple[RemoteFile, ...],
+        sources: Mapping[str, Path],
+    ) -> ImportPlan:
+        return ImportPlan(
+            model=name,
+            source=source,
+            folder=folder,
+            manner=wish.manner,
+            inspection=inspection,
+            files=files,
+            sources=sources,
+            copied_bytes=sum(f.size for f in files) if wish.manner in ("copy", "convert") else 0,
+            free_bytes=free_bytes(self.models),
+            functions=tuple(f"{name}@{step}" for step in wish.steps or DEFAULT_STEPS),
+        )
+
+    def run(self, wish: ImportWish) -> Installed:
+        """The model, in the catalog.
+
+        Raises:
+            UsageError, WeightsError: as `plan`.
+            StorageError: the disk is too small, full or not writable.
+            Interrupted: `stop` said so; nothing is left behind.
+        """
+        from time import perf_counter
+
+        began = perf_counter()
+        paths.ensure_writable(self.models)
+        with held(self.locks / f"import-{checked_name(wish.name)}.lock", self.stop):
+            plan = self.plan(wish)
+            install.refuse_short_disk(plan.model, self.models, plan.copied_bytes, plan.free_bytes)
+            files = self._place(plan)
+            ledger = Ledger.read(self.models)
+            entry = ledger.write(_entry(wish, plan, files, ledger))
+        return Installed(
+            model=entry.name,
+            path=plan.folder,
+            bytes=entry.total_bytes,
+            downloaded_bytes=0,
+            seconds=perf_counter() - began,
+            functions=plan.functions,
+        )
+
+    def _place(self, plan: ImportPlan) -> tuple[PinnedFile, ...]:
+        """The files where they shall be, each read once."""
+        if plan.manner == "in place":
+            return self._read_all(plan, plan.folder)
+        partial = self.models / ".partial" / "imported" / plan.model
+        with storage(str(partial)):
+            shutil.rmtree(partial, ignore_errors=True)  # left by an import that was killed
+            if plan.folder.exists():
+                shutil.rmtree(plan.folder)  # of a model that was removed
+        try:
+            if plan.manner == "convert":
+                plan = self._converted(plan, partial)
+            files = self._read_all(plan, partial)
+            install.settle(install.Places(plan.folder, partial))
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            install.remove_empty(partial.parent)
+            raise
+        return files
+
+    def _converted(self, plan: ImportPlan, folder: Path) -> ImportPlan:
+        """The plan of what the conversion wrote."""
+        with storage(str(folder)):
+            folder.mkdir(parents=True)
+        self.convert(plan.source, plan.inspection.family or "", plan.sources[BASE], folder)
+        inspection = inspect_folder(folder)
+        files = inspection.selection.files
+        return replace(
+            plan,
+            inspection=inspection,
+            files=files,
+            sources={file.path: folder / file.path for file in files},
+        )
+
+    def _read_all(self, plan: ImportPlan, folder: Path) -> tuple[PinnedFile, ...]:
+        done = 0
+        phase: Literal["copying", "checking"] = "copying" if plan.manner == "copy" else "checking"
+
+        def read(count: int) -> None:
+            nonlocal done
+            done += count
+            self.emit(Progressed(plan.model, phase, done, plan.total_bytes))
+
+        pinned = []
+        for file in plan.files:
+            source, target = plan.sources[file.path], folder / file.path
+            digests = Digests(file.size)
+            if plan.manner == "copy":
+                copy_file(source, target, digests, self.stop, read)
+            else:
+                if plan.manner == "link":
+                    install.link(source, target)
+                try:
+                    read_into(digests, source, stop=self.stop, on_bytes=read)
+                except OSError as error:
+                    raise WeightsError(f"cannot read {source}: {error.strerror}") from error
+            pinned.append(PinnedFile(file.path, file.size, digests.sha256))
+        return tuple(pinned)
+
+
+def _of_folder(source: Path, inspection: Inspection) -> list[RemoteFile]:
+    """The files of a folder that is used in place: all its weights, for that is what is there."""
+    chosen = {file.path for file in inspection.selection.files}
+    return [f for f in listed(source) if f.path in chosen or f.path.endswith(".safetensors")]
+
+
+def _entry(
+    wish: ImportWish, plan: ImportPlan, files: tuple[PinnedFile, ...], ledger: Ledger
+) -> Entry:
+    found = plan.inspection
+    width, height = wish.size or (found.side, found.side)
+    return Entry(
+        name=plan.model,
+        files=files,
+        folder=ledger.relative(plan.folder),
+        owned=plan.manner != "in place",
+        pipeline=found.pipeline,
+        family=found.family,
+        licence=wish.licence,
+        steps=wish.steps or DEFAULT_STEPS,
+        guidance=found.guidance if wish.guidance is None else wish.guidance,
+        width=width,
+        height=height,
+        origin=str(plan.source),
+    )

@@ -1,0 +1,249 @@
+"""The card of a router checkpoint: everything about it but its numbers, as readable JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from cems_tui.domain.decision import FeatureSet
+from cems_tui.domain.encoder import EncoderFacts, FunctionFacts
+from cems_tui.errors import WeightsError
+from cems_tui.routing.checkpoints.scale import Scale
+from cems_tui.routing.features.prompt import FeatureConfig
+
+VERDICTS = ("beats best single", "ties", "worse")
+
+FORMAT = 2
+"""Raised when an older program could no longer read what is written."""
+
+DAMAGED = "Train it again with `cems router train`, or import it again."
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What a router was trained on."""
+
+    table: str
+    """`sha256:…` of the score table."""
+
+    prompts: int
+    readings: int
+    """Scores, repeats included."""
+
+    missing: int
+    """Cells without a score."""
+
+    seed: int
+    folds: int
+    sources: Mapping[str, int] = field(default_factory=dict)
+    """Prompts of each source data set."""
+
+    split: str = "folds"
+    """The figures are of held-out folds; the router is refitted on all prompts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """The readable half of a checkpoint."""
+
+    name: str
+    kind: str
+    metric: str
+    functions: Mapping[str, FunctionFacts]
+    features: FeatureConfig | None
+    """How letters become numbers; None where only the text tower is read."""
+
+    settings: Mapping[str, float | int | None]
+    """Numbers chosen in training: penalties, K, shrinkage, the novelty limit."""
+
+    training: Training
+    created: str
+    """UTC, ISO 8601."""
+
+    prices: Mapping[str, float | None] = field(default_factory=dict)
+    """US dollars a picture that the evaluation used."""
+
+    encoder: EncoderFacts | None = None
+    """The text tower; None for instant features."""
+
+    scorers: Mapping[str, str | None] = field(default_factory=dict)
+    """The instrument of each metric's scores; None is unknown."""
+
+    mixed: Mapping[str, tuple[float, float]] | None = None
+    """Minimum and maximum of each metric that the mixed score adds (CEMS)."""
+
+    scale: Scale | None = None
+    """How its estimates are mapped to the user's own instrument; None leaves them as trained."""
+
+    interval: str = ""
+    """How the 90 % interval was made, for people."""
+
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+    """What `cems router eval` prints for the table trained on."""
+
+    negated: bool = False
+    """Whether the metric's scores were negated because lower is better."""
+
+    about: str = ""
+    """What has to be known before anything else of it; empty for a user's own."""
+
+    format: int = FORMAT
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        head = f"{self.about}: " if self.about else ""
+        return head + (
+            f"{self.kind} router for {self.metric} over {len(self.functions)} functions, "
+            f"trained on {self.training.prompts:,} prompts: {self.verdict}"
+        )
+
+    @property
+    def feature_set(self) -> FeatureSet:
+        """`instant`, or `clip` where a text tower is read."""
+        return "instant" if self.encoder is None else "clip"
+
+    @property
+    def verdict(self) -> str:
+        """`beats best single`, `ties`, `worse` or `not evaluated`."""
+        return str(self.evaluation.get("verdict", "not evaluated"))
+
+    def to_json(self, sha256: str) -> dict[str, Any]:
+        """The card of a checkpoint whose weights file has this digest."""
+        row: dict[str, Any] = {
+            "summary": self.summary,
+            "verdict": self.verdict,
+            "sha256": sha256,
+            "feature_set": self.feature_set,
+            **asdict(self),
+        }
+        row["features"] = self.features and self.features.to_json()
+        return row
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Card:
+        """The card that `to_json` wrote; raises KeyError, TypeError or ValueError otherwise."""
+        mixed, features, encoder = row["mixed"], row["features"], row.get("encoder")
+        scale = row.get("scale")
+        return cls(
+            name=str(row["name"]),
+            kind=str(row["kind"]),
+            metric=str(row["metric"]),
+            functions={name: FunctionFacts(**facts) for name, facts in row["functions"].items()},
+            features=None if features is None else FeatureConfig.from_json(features),
+            settings=dict(row["settings"]),
+            training=Training(**row["training"]),
+            created=str(row["created"]),
+            prices=dict(row["prices"]),
+            encoder=None if encoder is None else EncoderFacts(**encoder),
+            scorers=dict(row["scorers"]),
+            mixed=None
+            if mixed is None
+            else {k: (float(a), float(b)) for k, (a, b) in mixed.items()},
+            scale=None if scale is None else Scale(**scale),
+            interval=str(row["interval"]),
+            evaluation=dict(row["evaluation"]),
+            negated=bool(row["negated"]),
+            about=str(row.get("about", "")),
+            format=int(row["format"]),
+        )
+
+
+def parse_card(text: str, where: str) -> tuple[Card, str]:
+    """A card and the digest it expects of the weights.
+
+    Raises:
+        WeightsError: not a card, or one of a newer program.
+    """
+    try:
+        row = json.loads(text, parse_constant=_refuse_constant)
+        newer = int(row["format"]) > FORMAT
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{where} is not the card of a router: {error}", DAMAGED) from error
+    if newer:
+        raise WeightsError(
+            f"{where} was written by a newer cems-tui (format {row['format']}, known is {FORMAT})",
+            "Update cems-tui.",
+        )
+    try:
+        card = Card.from_json(row)
+        _check_types(card)
+        return card, str(row["sha256"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{where} is not the card of a router: {error!r}", DAMAGED) from error
+
+
+def _refuse_constant(word: str) -> float:
+    raise ValueError(f"{word} is no number")
+
+
+def _check_types(card: Card) -> None:
+    """Raises TypeError, KeyError or ValueError where what is computed with or shown is no number,
+    or the verdict is none."""
+    training, scale, figures = card.training, card.scale, card.evaluation
+    counts = (training.prompts, training.readings, training.missing, training.seed, training.folds)
+    amounts: list[Any] = [one for one in card.prices.values() if one is not None]
+    if scale is not None:
+        amounts += [scale.slope, scale.intercept, scale.widen, scale.readings, scale.correlation]
+    if "verdict" in figures and figures["verdict"] not in VERDICTS:
+        raise ValueError(f"{figures['verdict']!r} is no verdict")
+    for key in ("quality_vs_best_single", "area_gain_over_zero", "area_recovered"):
+        if (figure := figures.get(key)) is not None:
+            low, high = figure["ci95"]
+            amounts += [figure["value"], low, high]
+    amounts += [one for one in (figures.get("qnc"), figures.get("prompts")) if one is not None]
+    if not all(isinstance(one, int) for one in (*counts, *training.sources.values())):
+        raise TypeError("a count of the training is not a whole number")
+    if not all(isinstance(one, int | float) for one in amounts):
+        raise TypeError("a price, a figure or the scale is not a number")
+
+
+def check_compatible(card: Card, functions: Mapping[str, FunctionFacts]) -> list[str]:
+    """Notes on what could not be compared between the card and the functions of this machine.
+
+    Functions the card does not know are ignored; a field that is None on either side is not
+    compared and is noted as unverified.
+
+    Raises:
+        WeightsError: a known function has other weights, steps or guidance than trained on.
+    """
+    notes = []
+    for name, trained in card.functions.items():
+        here = functions.get(name)
+        if here is None:
+            continue
+        unverified = []
+        for part in ("weights", "steps", "guidance"):
+            ours, theirs = getattr(here, part), getattr(trained, part)
+            if ours is None or theirs is None:
+                unverified.append(part)
+            elif ours != theirs:
+                raise WeightsError(
+                    f"router {card.name} was trained on {name} with {part} {theirs}, "
+                    f"here it has {ours}",
+                    "Choose another router, or train one with `cems router train`.",
+                )
+        if unverified:
+            notes.append(f"{name}: {', '.join(unverified)} not verified against {card.name}")
+    return notes
+
+
+def choose_router(
+    available: Sequence[Card], in_use: str | None, functions: Sequence[str]
+) -> Card | None:
+    """The router to ask: the one in use; failing that, the one that knows most of the functions.
+
+    Args:
+        functions: the installed functions that may be chosen.
+
+    Of equals the oldest: training another router does not change who is asked. None when none
+    knows any of them.
+    """
+    chosen = next((card for card in available if card.name == in_use), None)
+    if chosen is not None:
+        return chosen
+    known = {card.name: len(set(card.functions) & set(functions)) for card in available}
+    able = [card for card in available if known[card.name]]
+    return min(able, key=lambda card: (-known[card.name], card.created), default=None)

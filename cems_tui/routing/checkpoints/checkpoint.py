@@ -1,0 +1,255 @@
+"""A router on disk: `<name>.safetensors` with its numbers and `<name>.json`, its card.
+
+The card holds the digest of the numbers, so a damaged or exchanged file is never used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cems_tui.domain.encoder import FunctionFacts
+from cems_tui.domain.estimate import PromptEstimate, QualityEstimator
+from cems_tui.errors import UsageError, WeightsError
+from cems_tui.files import write_whole
+from cems_tui.routing.checkpoints.card import (
+    DAMAGED,
+    Card,
+    check_compatible,
+    choose_router,
+    parse_card,
+)
+from cems_tui.routing.checkpoints.kinds import codec_of
+from cems_tui.routing.decide.dial import Dial
+from cems_tui.routing.features.clip_text import NoTowers, Towers
+
+__all__ = [
+    "Card",
+    "Checkpoint",
+    "FunctionFacts",
+    "check_compatible",
+    "choose_router",
+    "list_checkpoints",
+    "load_card",
+    "load_checkpoint",
+    "save_checkpoint",
+]
+
+
+_ESTIMATES, _WEIGHTS = "training_estimates", "training_weights"
+_MEANING = "written_for"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A router ready to be asked: a QualityEstimator with its card and its dial."""
+
+    card: Card
+    router: QualityEstimator
+    training_estimates: NDArray[np.float32]
+    """The router's estimates for its training prompts, shape (N, M): what the dial means. Of a
+    classifier the probabilities. Or a few that stand for them, shape (K, M), with their shares."""
+
+    training_weights: NDArray[np.float32] | None = None
+    """The share of the training prompts each of those few stands for; None is one each."""
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+    @property
+    def metric(self) -> str:
+        return self.card.metric
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        return self.router.functions
+
+    def estimate(self, prompt: str) -> PromptEstimate:
+        """The quality of every known function for the prompt, in the metric's unit."""
+        said = self.router.estimate(prompt)
+        return said if self.card.scale is None else self.card.scale.applied(said)
+
+    def lambda_at(self, dial: float, prices: Mapping[str, float | None]) -> float:
+        """λ in quality units per US dollar for a dial of 0 (cheapest) … 1 (best quality).
+
+        Args:
+            prices: US dollars a picture of the functions that may be chosen.
+        """
+        return self._dial.lambda_at(dial, prices)
+
+    @cached_property
+    def _dial(self) -> Dial:
+        estimates, shares = self.training_estimates, self.training_weights
+        scale = self.card.scale
+        return Dial(self.functions, estimates if scale is None else scale.of(estimates), shares)
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Writes the weights, then the card that names their digest; returns the card's path.
+
+    Raises:
+        StorageError: the folder cannot be written.
+        UsageError: the name is not a plain one.
+    """
+    from safetensors.numpy import save
+
+    name = plain_name(checkpoint.name)
+    tensors = codec_of(checkpoint.card).to_tensors(checkpoint.router)
+    data = save({**tensors, **_dial_tensors(checkpoint)}, metadata=_bound(checkpoint.card))
+    row = checkpoint.card.to_json(f"sha256:{hashlib.sha256(data).hexdigest()}")
+    text = json.dumps(row, ensure_ascii=False, indent=1) + "\n"
+    card = folder / f"{name}.json"
+    write_whole(folder / f"{name}.safetensors", data)
+    write_whole(card, text.encode("utf-8"))
+    return card
+
+
+def load_checkpoint(folder: Path, name: str, towers: Towers | None = None) -> Checkpoint:
+    """The router of that name in the folder.
+
+    Args:
+        towers: where to find the text tower that a router reads; None where there is none.
+
+    Raises:
+        WeightsError: a file is missing, damaged, not what the card expects, or from a newer
+            program; or the router's text tower is not at hand or is another one.
+        UsageError: the name is not a plain one.
+    """
+    card, expected = _read_card(folder / f"{plain_name(name)}.json")
+    weights = folder / f"{name}.safetensors"
+    try:
+        data = weights.read_bytes()
+    except OSError as error:
+        raise WeightsError(
+            f"the weights of router {name} cannot be read: {weights.name}: "
+            f"{error.strerror or error}",
+            DAMAGED,
+        ) from error
+    if f"sha256:{hashlib.sha256(data).hexdigest()}" != expected:
+        raise WeightsError(f"{weights.name} is not the file its card was written for", DAMAGED)
+    tensors = _tensors(data, weights.name)
+    estimates, shares = _training_estimates(card, tensors)
+    router = codec_of(card).from_tensors(card, tensors, towers or NoTowers())
+    _check_bound(card, data)
+    return Checkpoint(card, router, estimates, shares)
+
+
+def load_card(folder: Path, name: str) -> Card:
+    """The card alone, without reading the weights.
+
+    Raises:
+        WeightsError: it is missing or not a card.
+    """
+    return _read_card(folder / f"{plain_name(name)}.json")[0]
+
+
+def list_checkpoints(folders: Iterable[Path]) -> list[tuple[Path, Card]]:
+    """The readable routers of the folders, by name; of equal names the first folder's.
+
+    Other JSON files, and cards without weights, are not routers and are left out.
+    """
+    found: dict[str, tuple[Path, Card]] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*.json")):
+            if path.stem in found or not path.with_suffix(".safetensors").is_file():
+                continue
+            try:
+                found[path.stem] = (folder, _read_card(path)[0])
+            except WeightsError:
+                continue  # `cems router show NAME` loads it and says what is wrong
+    return [found[name] for name in sorted(found)]
+
+
+def plain_name(name: str) -> str:
+    """The name, if it can be that of a router and its files.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if not re.fullmatch(r"\w[\w.+-]*", name):
+        raise UsageError(
+            f"{name!r} cannot be the name of a router", "Use letters, digits, - . + and _."
+        )
+    return name
+
+
+def _read_card(path: Path) -> tuple[Card, str]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise WeightsError(
+            f"there is no router {path.stem} in {path.parent}", "`cems router ls` shows them."
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise WeightsError(f"{path.name} cannot be read: {error}", DAMAGED) from error
+    card, digest = parse_card(text, path.name)
+    if card.name != path.stem:
+        raise WeightsError(f"{path.name} is the card of another router, {card.name}", DAMAGED)
+    codec_of(card)  # a kind of a newer program is not offered to anyone
+    return card, digest
+
+
+def _bound(card: Card) -> dict[str, str]:
+    """What of the card gives the numbers their meaning, to be written beside them."""
+    said = {"kind": card.kind, "metric": card.metric, "functions": list(card.functions)}
+    return {_MEANING: json.dumps({**said, "negated": card.negated}, ensure_ascii=False)}
+
+
+def _check_bound(card: Card, data: bytes) -> None:
+    """Raises WeightsError where the weights were written for other functions than the card has.
+
+    Weights that do not say what they were written for are taken as the card tells them.
+    """
+    size = int.from_bytes(data[:8], "little")
+    written = json.loads(data[8 : 8 + size]).get("__metadata__") or {}
+    if _MEANING in written and written[_MEANING] != _bound(card)[_MEANING]:
+        raise WeightsError(
+            f"the card of router {card.name} names other functions, or another kind or metric, "
+            "than its weights were written for",
+            DAMAGED,
+        )
+
+
+def _dial_tensors(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
+    """What the dial needs of the training prompts."""
+    kept = {_ESTIMATES: np.ascontiguousarray(checkpoint.training_estimates)}
+    shares = checkpoint.training_weights
+    return kept if shares is None else {**kept, _WEIGHTS: shares}
+
+
+def _training_estimates(
+    card: Card, tensors: dict[str, NDArray[Any]]
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    estimates, shares = tensors.pop(_ESTIMATES, None), tensors.pop(_WEIGHTS, None)
+    count = card.training.prompts if shares is None else shares.size
+    shape = (count, len(card.functions))
+    sound = estimates is not None and estimates.shape == shape and np.isfinite(estimates).all()
+    if shares is not None:
+        sound = sound and bool((shares >= 0).all()) and abs(float(shares.sum()) - 1.0) < 1e-3
+    if estimates is None or not sound:
+        raise WeightsError(
+            f"the weights of router {card.name} are not those of its card: {_ESTIMATES} should "
+            f"be finite numbers of the shape {shape}",
+            DAMAGED,
+        )
+    return np.asarray(estimates, dtype=np.float32), shares
+
+
+def _tensors(data: bytes, where: str) -> dict[str, NDArray[Any]]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return dict(load(data))
+    except (SafetensorError, ValueError, TypeError, KeyError) as error:
+        raise WeightsError(f"{where} is not a safetensors file: {error}", DAMAGED) from error

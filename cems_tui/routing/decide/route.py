@@ -1,0 +1,272 @@
+"""Offers and estimates in, a decision with every candidate out. Pure: same input, same decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cems_tui.domain.decision import Candidate, Offer, Policy, QualityEstimate, RoutingDecision
+from cems_tui.domain.estimate import PromptEstimate
+from cems_tui.errors import UnknownName, UsageError
+from cems_tui.routing.decide.policy import (
+    Option,
+    Pick,
+    cheapest_wins_from,
+    check_policy,
+    ordered,
+    pick,
+    utility,
+)
+
+_UNKNOWN = QualityEstimate(None, None)
+
+UNFAMILIAR = "the prompt is unlike the training prompts: estimates are the means, intervals wide"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who estimated quality, for the decision's own record."""
+
+    router: str | None = None
+    metric: str | None = None
+    encode_ms: float | None = None
+    route_ms: float | None = None
+
+
+def route(
+    prompt: str,
+    offers: Sequence[Offer],
+    estimates: PromptEstimate | None,
+    policy: Policy,
+    lambda_: float | None = None,
+    load_cost: bool = False,
+    *,
+    asked: Asked | None = None,
+    policy_is_explicit: bool = True,
+    notes: Sequence[str] = (),
+) -> RoutingDecision:
+    """Which of the offered functions to run, with all of them compared.
+
+    Args:
+        estimates: what a router expects; None when none knows these functions.
+        lambda_: quality units per US dollar for a trade-off (see `calibrate.lambda_for_dial`).
+        load_cost: whether known load prices are added to the prices compared.
+        policy_is_explicit: given for this prompt; a classifier follows a λ only then.
+        notes: what else the user should know.
+
+    Raises:
+        UsageError: the policy's value is out of range, or a classifier is asked for a floor.
+        UnknownName: the pinned function is not among the offers.
+        BudgetReached: no comparable function is priced within the budget.
+    """
+    check_policy(policy)
+    asked = asked or Asked()
+    known = estimates.estimates if estimates else {}
+    worths = {offer.function: known.get(offer.function, _UNKNOWN).worth for offer in offers}
+    _check_classifier(known, policy)
+    options = _options(offers, worths, load_cost)
+    lambda_per_usd = _lambda(policy, lambda_, options, _ignores_prices(known, policy_is_explicit))
+    prices = {offer.function: _price(offer, load_cost) for offer in offers}
+    utilities = {
+        name: None if worth is None else utility(worth, prices[name], lambda_per_usd or 0.0)
+        for name, worth in worths.items()
+    }
+    measure = "probability" if _is_classifier(known) else "predicted quality"
+    choice, reason, extra = _choose(
+        offers, options, policy, lambda_per_usd or 0.0, utilities, measure
+    )
+    return RoutingDecision(
+        prompt=prompt,
+        choice=choice,
+        router=asked.router,
+        metric=asked.metric,
+        policy=policy,
+        lambda_per_usd=lambda_per_usd,
+        reason=reason,
+        encode_ms=asked.encode_ms,
+        route_ms=asked.route_ms,
+        in_distribution=estimates.in_distribution if estimates else None,
+        candidates=_candidates(offers, known, options, utilities, choice),
+        notes=(*notes, *_prompt_notes(estimates), *_load_notes(offers, load_cost), *extra),
+    )
+
+
+def _is_classifier(known: Mapping[str, QualityEstimate]) -> bool:
+    return any(e.quality is None and e.probability is not None for e in known.values())
+
+
+def _check_classifier(known: Mapping[str, QualityEstimate], policy: Policy) -> None:
+    if policy.kind in ("floor", "tolerance") and _is_classifier(known):
+        raise UsageError(
+            f"this router predicts which function is best, not how good: no {policy.kind}",
+            "Use --tradeoff or --budget-per-image, or a router that predicts quality.",
+        )
+
+
+def _ignores_prices(known: Mapping[str, QualityEstimate], policy_is_explicit: bool) -> bool:
+    return _is_classifier(known) and not policy_is_explicit
+
+
+def _options(
+    offers: Sequence[Offer], worths: Mapping[str, float | None], load_cost: bool
+) -> list[Option]:
+    """The functions that may be picked: allowed, not known to be too big, of known quality."""
+    options = []
+    for offer in offers:
+        worth = worths[offer.function]
+        if worth is not None and offer.allowed and offer.fits is not False:
+            options.append(Option(offer.function, worth, _price(offer, load_cost)))
+    return options
+
+
+def _price(offer: Offer, load_cost: bool) -> float | None:
+    if offer.cost_usd is None:
+        return None
+    return offer.cost_usd + ((offer.load_cost_usd or 0.0) if load_cost else 0.0)
+
+
+def _lambda(
+    policy: Policy, given: float | None, options: Sequence[Option], ignores_prices: bool
+) -> float | None:
+    """The λ the policy looks at; None where it has none."""
+    if policy.kind not in ("tradeoff", "lambda"):
+        return None
+    if policy.kind == "lambda" and not ignores_prices:
+        return float(policy.value or 0.0)
+    if policy.value == 1 or ignores_prices:
+        return 0.0
+    if not options:
+        return given
+    if policy.value == 0:
+        # the cheapest is promised, also for a prompt unlike those λ was calibrated on
+        return max(given or 0.0, cheapest_wins_from(options))
+    assert given is not None, "a trade-off needs the λ its dial stands for"
+    return given
+
+
+def _choose(
+    offers: Sequence[Offer],
+    options: Sequence[Option],
+    policy: Policy,
+    lambda_per_usd: float,
+    utilities: Mapping[str, float | None],
+    measure: str,
+) -> tuple[str | None, str, tuple[str, ...]]:
+    if policy.kind == "pinned":
+        return _pinned(offers, str(policy.value))
+    if not options:
+        return None, _nothing(offers), ()
+    taken = pick(options, policy, lambda_per_usd)
+    return taken.function, _reason(taken, options, utilities, measure), taken.notes
+
+
+def _pinned(offers: Sequence[Offer], name: str) -> tuple[str | None, str, tuple[str, ...]]:
+    offer = next((offer for offer in offers if offer.function == name), None)
+    if offer is None:
+        raise UnknownName.of("generation function", name, [o.function for o in offers])
+    if not offer.allowed:
+        missing = "it is not in the pool" if offer.installed else "it is not installed"
+        return None, f"{name} is pinned, but {missing}", ()
+    notes = (f"{name} may not fit on the device",) if offer.fits is False else ()
+    return name, "pinned", notes
+
+
+def _nothing(offers: Sequence[Offer]) -> str:
+    if not offers:
+        return "nothing to choose from: no generation function is installed"
+    allowed = [offer for offer in offers if offer.allowed]
+    if not allowed:
+        return "nothing to choose from: no function is both installed and in the pool"
+    if all(offer.fits is False for offer in allowed):
+        return "nothing to choose from: no allowed function fits on the device"
+    return "nothing to choose from: no router knows any of the allowed functions; pin one"
+
+
+def _reason(
+    taken: Pick, options: Sequence[Option], utilities: Mapping[str, float | None], measure: str
+) -> str:
+    """`best utility; starter-turbo@1 is 0.07 lower in predicted quality and 11x cheaper`."""
+    why = taken.why.format(measure=measure)
+    chosen = next(option for option in options if option.function == taken.function)
+    others = [option for option in options if option is not chosen]
+    if not others:
+        return f"{why}; no other function can be compared"
+    return f"{why}; {_compared(ordered(others, utilities)[0], chosen, measure)}"
+
+
+def _compared(other: Option, chosen: Option, measure: str) -> str:
+    gap = other.worth - chosen.worth
+    if abs(gap) < 5e-7:
+        words = f"equal in {measure}"
+    else:
+        words = f"{abs(gap):.2g} {'higher' if gap > 0 else 'lower'} in {measure}"
+    return f"{other.function} is {words} and {_price_words(other.price, chosen.price)}"
+
+
+def _price_words(other: float | None, chosen: float | None) -> str:
+    if other is None:
+        return "of unknown price"
+    if chosen is None:
+        return f"costs {other:.2g} USD"
+    if other == chosen:
+        return "costs the same"
+    low, high = sorted((other, chosen))
+    times = f"{high / low:.{1 if high < 9.95 * low else 0}f}x " if low > 0 else ""
+    return f"{times}{'cheaper' if other < chosen else 'dearer'}"
+
+
+def _prompt_notes(estimates: PromptEstimate | None) -> tuple[str, ...]:
+    if estimates is None or estimates.in_distribution:
+        return ()
+    return (UNFAMILIAR,)
+
+
+def _load_notes(offers: Sequence[Offer], load_cost: bool) -> tuple[str, ...]:
+    names = [o.function for o in offers if o.allowed and o.load_cost_usd is None]
+    if not load_cost or not names:
+        return ()
+    return (f"{', '.join(names)}: the load cost is unknown and not added",)
+
+
+def _candidates(
+    offers: Sequence[Offer],
+    known: Mapping[str, QualityEstimate],
+    options: Sequence[Option],
+    utilities: Mapping[str, float | None],
+    choice: str | None,
+) -> tuple[Candidate, ...]:
+    """Every offer, the choice first, then what could be compared by utility, then the rest."""
+    compared = [option.function for option in ordered(options, utilities)]
+    rest = [offer.function for offer in offers if offer.function not in compared]
+    names = sorted(compared + rest, key=lambda name: name != choice)  # stable
+    by_name = {offer.function: offer for offer in offers}
+    return tuple(
+        _candidate(by_name[name], known.get(name, _UNKNOWN), utilities[name], rank)
+        for rank, name in enumerate(names, start=1)
+    )
+
+
+def _candidate(
+    offer: Offer, estimate: QualityEstimate, value: float | None, rank: int
+) -> Candidate:
+    unknown = estimate.quality is None and estimate.probability is None
+    return Candidate(
+        function=offer.function,
+        rank=rank,
+        quality=estimate.quality,
+        interval=estimate.interval,
+        quality_source="unknown" if unknown else "router",
+        probability=estimate.probability,
+        cost_usd=offer.cost_usd,
+        cost_source=offer.cost_source,
+        priced=offer.cost_usd is not None,
+        load_cost_usd=offer.load_cost_usd,
+        seconds=offer.seconds,
+        memory_bytes=offer.memory_bytes,
+        load_seconds=offer.load_seconds,
+        utility=value,
+        installed=offer.installed,
+        resident=offer.resident,
+        fits=offer.fits,
+        allowed=offer.allowed,
+    )

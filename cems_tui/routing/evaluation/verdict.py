@@ -1,0 +1,80 @@
+"""What a router's figures mean, in a sentence or two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cems_tui.routing.checkpoints.card import Card
+from cems_tui.routing.evaluation.evaluate import BEATS, TIES, WORSE
+
+
+def verdict_in_words(figures: Mapping[str, Any]) -> str:
+    """The verdict of `router eval` for people, from its own JSON."""
+    metric = str(figures.get("metric") or "quality")
+    said = [f"{_SAID[str(figures['verdict'])]} ({_single(figures)}): {_quality(figures, metric)}"]
+    if area := figures.get("area_recovered"):
+        low, high = area["ci95"]
+        said.append(
+            f"it recovers {area['value']:.1%} [{low:.1%}, {high:.1%}] of what an oracle gains over "
+            "mixing single functions at the same cost"
+        )
+    if (qnc := figures.get("qnc")) is not None:
+        said.append(f"it matches the best single's quality at {qnc:.0%} of its cost")
+    return "; ".join(said)
+
+
+_SAID = {
+    "beats best single": "beats the best single function",
+    "ties": "ties with the best single function",
+    "worse": "is worse than the best single function",
+}
+
+
+def _single(figures: Mapping[str, Any]) -> str:
+    return f"always {figures['best_single']}" if "best_single" in figures else "in hindsight"
+
+
+def _quality(figures: Mapping[str, Any], metric: str) -> str:
+    difference = figures["quality_vs_best_single"]
+    low, high = difference["ci95"]
+    return (
+        f"with cost no object its {metric} differs by {difference['value']:+.4g} "
+        f"[{low:+.4g}, {high:+.4g}] on {figures['prompts']:,} prompts"
+    )
+
+
+# Why a router is not worth asking, in numbers: what `router use` and the app say.
+
+
+def refusal(card: Card) -> str | None:
+    """Why this router should not be used without being forced; None when it earned its place.
+
+    A router is trusted when its held-out figures beat the best single function.
+    """
+    figures = card.evaluation
+    if card.verdict == BEATS:
+        return None
+    if card.verdict not in (TIES, WORSE):
+        return (
+            f"{card.name} was never judged: no prompt it was trained on has a score of every "
+            "function, so nothing says it is better than always taking the best one"
+        )
+    found = "is worse than" if card.verdict == WORSE else "only ties with"
+    numbers = _numbers(figures, card.metric)
+    on = f" on {figures['prompts']:,} prompts" if "prompts" in figures else ""
+    return f"{card.name} {found} the best single function{on}" + (f": {numbers}" if numbers else "")
+
+
+def _numbers(figures: Mapping[str, Any], metric: str) -> str:
+    said = []
+    if difference := figures.get("quality_vs_best_single"):
+        said.append(f"its quality differs by {_interval(difference)} {metric}")
+    if gain := figures.get("area_gain_over_zero"):
+        said.append(f"its gain over mixing single functions at random is {_interval(gain)}")
+    return ", ".join(said)
+
+
+def _interval(figure: Mapping[str, Any]) -> str:
+    low, high = figure["ci95"]
+    return f"{figure['value']:+.3g} [{low:+.3g}, {high:+.3g}]"

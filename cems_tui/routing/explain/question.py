@@ -1,0 +1,93 @@
+"""A decision as its policy saw it, to be asked again with something changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cems_tui.domain.decision import Candidate, Policy, RoutingDecision
+from cems_tui.errors import BudgetReached
+from cems_tui.routing.decide.policy import Option, cheapest_wins_from, pick
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A decision as its policy saw it."""
+
+    options: tuple[Option, ...]
+    """The functions that could be picked, in the order of the card."""
+
+    policy: Policy
+    lambda_per_usd: float
+    """0 where the policy has none."""
+
+    load_usd: dict[str, float]
+    """What loading adds to the price of each option, US dollars."""
+
+    promises_cheapest: bool = True
+    """Whether a dial at 0 means the cheapest, whatever λ; not for a classifier without a λ."""
+
+    def winner(
+        self,
+        options: Sequence[Option] | None = None,
+        policy: Policy | None = None,
+        lambda_per_usd: float | None = None,
+    ) -> str | None:
+        """Who is picked if these things were otherwise; None when nobody can be."""
+        asked = policy or self.policy
+        those = self.options if options is None else options
+        weight = self.lambda_per_usd if lambda_per_usd is None else lambda_per_usd
+        if asked.kind == "tradeoff" and asked.value == 0 and self.promises_cheapest:
+            weight = max(weight, cheapest_wins_from(those))
+        try:
+            return pick(those, asked, weight).function if those else None
+        except BudgetReached:
+            return None
+
+    def option(self, function: str) -> Option:
+        return next(option for option in self.options if option.function == function)
+
+    def changed(self, changed: Option) -> list[Option]:
+        """The options with another one of the same name."""
+        return [changed if o.function == changed.function else o for o in self.options]
+
+
+def question_of(decision: RoutingDecision, load_cost: bool | None = None) -> Question:
+    """The decision as its policy saw it.
+
+    Args:
+        load_cost: whether load prices were compared too; None finds out from the utilities.
+    """
+    counted = _load_counted(decision) if load_cost is None else load_cost
+    options, loads = [], {}
+    for candidate in sorted(decision.candidates, key=lambda c: c.rank):
+        worth = worth_of(candidate)
+        if worth is None or not candidate.allowed or candidate.fits is False:
+            continue
+        load = (candidate.load_cost_usd or 0.0) if counted else 0.0
+        price = None if candidate.cost_usd is None else candidate.cost_usd + load
+        options.append(Option(candidate.function, worth, price))
+        loads[candidate.function] = load
+    weight = decision.lambda_per_usd or 0.0
+    classifier = any(c.probability is not None for c in decision.candidates)
+    return Question(
+        tuple(options), decision.policy, weight, loads, not (classifier and weight == 0.0)
+    )
+
+
+def worth_of(candidate: Candidate) -> float | None:
+    """What the policy compares: quality, or of a classifier the probability of being the best."""
+    return candidate.probability if candidate.quality is None else candidate.quality
+
+
+def _load_counted(decision: RoutingDecision) -> bool:
+    """Whether the recorded utilities hold the load prices too."""
+    weight = decision.lambda_per_usd or 0.0
+    for candidate in decision.candidates:
+        worth, load = worth_of(candidate), candidate.load_cost_usd
+        if not load or worth is None or candidate.utility is None or candidate.cost_usd is None:
+            continue
+        if weight:
+            paid = (worth - candidate.utility) / weight
+            return abs(paid - candidate.cost_usd - load) < abs(paid - candidate.cost_usd)
+    return False

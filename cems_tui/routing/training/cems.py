@@ -1,0 +1,268 @@
+"""Learns the CEMS classifier: labels, split and figures; the network itself lives with torch."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cems_tui.domain.encoder import FunctionFacts
+from cems_tui.domain.score import METRIC as MIXED
+from cems_tui.errors import UsageError
+from cems_tui.routing.checkpoints.card import Card
+from cems_tui.routing.checkpoints.checkpoint import Checkpoint
+from cems_tui.routing.checkpoints.classifier_codec import settings_of
+from cems_tui.routing.estimators.classifier import ClassifierRouter
+from cems_tui.routing.evaluation.classification import Classification, classification
+from cems_tui.routing.features.cache import EmbeddingCache
+from cems_tui.routing.features.clip_text import TextTower
+from cems_tui.routing.features.prompt import Floats
+from cems_tui.routing.features.reader import Familiarity, PromptReader, View
+from cems_tui.routing.training.data import (
+    TrainingOrder,
+    check_learnable,
+    costs_of,
+    held_out_figures,
+    known,
+    subset,
+    training_facts,
+)
+from cems_tui.routing.training.splits import Split, stratified_split
+from cems_tui.routing.training.stack import NOVELTY_PERCENTILE, tower_of
+from cems_tui.score_tables.mixed import constants_of, with_mixed
+from cems_tui.score_tables.table import Pivot, ScoreTable
+
+if TYPE_CHECKING:
+    from cems_tui.routing.training.torch.cems import Recipe, Taught
+
+NO_INTERVAL = "none: a classifier predicts which function is best, not how good"
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A table as a classifier learns it."""
+
+    table: ScoreTable
+    """With the metric in it."""
+
+    pivot: Pivot
+    """Its complete prompts."""
+
+    split: Split
+    mixed: dict[str, tuple[float, float]] | None
+    """The constants of the mixed score, of the training part alone."""
+
+
+def learn(order: TrainingOrder) -> Checkpoint:
+    """The classifier of that order, with the figures of its test split in its card.
+
+    Raises:
+        UsageError: fewer than two functions, too few prompts, or one function is always best.
+        UnknownName: the table has no such metric.
+        ModelMissing: the order has no text tower.
+    """
+    tower = tower_of(order)
+    assert tower is not None, "a classifier reads clip features"
+    prepared = _prepared(order)
+    pivot, split = prepared.pivot, prepared.split
+    labels = np.asarray(np.argmax(pivot.scores, axis=1))  # of equals the first function
+    _check_labels(pivot, labels[split.training])
+    recipe = _recipe(order)
+    order.tell(_plan_of(split, recipe))
+    taught = _taught(order, tower, pivot, labels, split, recipe)
+    router, views = _router(order, pivot, labels, split, taught)
+    probability = np.stack([router.probabilities(view) for view in views]).astype(np.float64)
+    return Checkpoint(
+        _card(order, prepared, labels, probability, recipe, taught, router),
+        router,
+        probability[split.training].astype(np.float32),
+    )
+
+
+def _card(
+    order: TrainingOrder,
+    prepared: _Prepared,
+    labels: NDArray[np.intp],
+    probability: NDArray[np.float64],
+    recipe: Recipe,
+    taught: Taught,
+    router: ClassifierRouter,
+) -> Card:
+    """The card, with the figures of the test part."""
+    from cems_tui.routing.training.torch.cems import recipe_numbers
+
+    pivot, split = prepared.pivot, prepared.split
+    costs = costs_of(prepared.table, order.prices, pivot.functions)
+    everyone = np.arange(len(pivot.functions))
+    figures = held_out_figures(
+        prepared.table,
+        subset(pivot, split.test, everyone),
+        probability[split.test].astype(np.float32),
+        costs,
+        order.seed,
+    )
+    judged = classification(labels[split.test], probability[split.test])
+    training = training_facts(
+        order.table.digest, subset(pivot, split.training, everyone), order.seed
+    )
+    return Card(
+        name=order.name,
+        kind=order.kind,
+        metric=order.metric,
+        functions={one: order.functions_facts.get(one, FunctionFacts()) for one in costs},
+        features=router.reader.config,
+        settings={**settings_of(router), **recipe_numbers(recipe), "epoch": taught.epoch},
+        training=replace(training, folds=0, split="test"),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        prices=costs,
+        encoder=taught.tower.facts,
+        scorers=dict(order.scorers),
+        mixed=prepared.mixed,
+        interval=NO_INTERVAL,
+        evaluation={**figures, "split": "test", "classification": _told(judged, taught)},
+        negated=pivot.negated,
+    )
+
+
+def _plan_of(split: Split, recipe: Recipe) -> str:
+    return (
+        f"{len(split.training)} prompts to learn from, {len(split.validation)} to choose the "
+        f"epoch by, {len(split.test)} to judge by; "
+        f"the tower is {'left as it is' if recipe.frozen else 'tuned'}"
+    )
+
+
+def _told(judged: Classification, taught: Taught) -> dict[str, float | None]:
+    """The authors' figures on the test part, and what the epoch was chosen by."""
+    return {**judged.to_json(), "validation_macro_f1": taught.validation_macro_f1}
+
+
+def _prepared(order: TrainingOrder) -> _Prepared:
+    """The table made ready.
+
+    The constants of the mixed score are those of the training part alone.
+    """
+    table, metric = order.table, order.metric
+    if metric != MIXED or MIXED in table.metrics:
+        pivot = _complete(table.pivot(metric), order)
+        split = stratified_split(pivot.prompts, pivot.groups, order.seed)
+        return _Prepared(table, pivot, split, None)
+    first = _complete(with_mixed(table, constants_of(table)).pivot(MIXED), order)
+    split = stratified_split(first.prompts, first.groups, order.seed)
+    learned = {first.prompt_ids[row] for row in split.training}
+    mixed = constants_of(ScoreTable.of(row for row in table.rows if row.prompt_id in learned))
+    table = with_mixed(table, mixed)
+    pivot = table.pivot(MIXED)
+    rows = {name: row for row, name in enumerate(pivot.prompt_ids)}
+    places = np.array([rows[name] for name in first.prompt_ids], dtype=np.intp)
+    columns = np.array([pivot.functions.index(name) for name in first.functions], dtype=np.intp)
+    return _Prepared(table, subset(pivot, places, columns), split, mixed)
+
+
+def _complete(pivot: Pivot, order: TrainingOrder) -> Pivot:
+    """The prompts that have a score of every function: only they have a best one."""
+    pivot = known(pivot)
+    check_learnable(pivot)
+    rows = np.flatnonzero(pivot.complete)
+    if len(rows) < len(pivot.prompts):
+        order.tell(
+            f"{len(pivot.prompts) - len(rows)} prompts lack a score and are left out: "
+            "which function is best is not known"
+        )
+    return subset(pivot, rows, np.arange(len(pivot.functions)))
+
+
+def _check_labels(pivot: Pivot, labels: NDArray[np.intp]) -> None:
+    best = np.unique(labels)
+    if len(best) < 2:
+        raise UsageError(
+            f"{pivot.functions[int(best[0])]} is best for every prompt learned from "
+            f"(of equal scores the first function counts): there is nothing to tell apart",
+            "Always use that function, or score prompts on which the functions differ.",
+        )
+
+
+def _recipe(order: TrainingOrder) -> Recipe:
+    from cems_tui.routing.training.torch.cems import Recipe
+
+    chosen = dict(order.settings)
+    frozen = bool(chosen.pop("frozen", 0))
+    base = Recipe.frozen_tower() if frozen else Recipe()
+    return replace(
+        base,
+        epochs=int(chosen.get("epochs", base.epochs)),
+        batch=int(chosen.get("batch", base.batch)),
+        learning_rate=float(chosen.get("learning_rate", base.learning_rate)),
+    )
+
+
+def _taught(
+    order: TrainingOrder,
+    tower: TextTower,
+    pivot: Pivot,
+    labels: NDArray[np.intp],
+    split: Split,
+    recipe: Recipe,
+) -> Taught:
+    from cems_tui.routing.training.torch.cems import Examples, teach
+    from cems_tui.routing.training.torch.kept import Kept
+
+    pooled: Floats | None = None
+    if recipe.frozen:
+        states = EmbeddingCache(order.cache).states(tower, pivot.prompts)
+        pooled = np.stack([state[-1] for state in states])
+    examples = Examples(pivot.prompts, labels, len(pivot.functions), pooled)
+    kept = Kept(_workspace(order, tower, pivot, labels, recipe))
+    taught = teach(
+        tower,
+        examples,
+        split,
+        recipe,
+        seed=order.seed,
+        device=order.device,
+        kept=kept,
+        tell=order.tell,
+    )
+    kept.forget()
+    return taught
+
+
+def _workspace(
+    order: TrainingOrder, tower: TextTower, pivot: Pivot, labels: NDArray[np.intp], recipe: Recipe
+) -> Path | None:
+    """A folder of this very training: of other prompts, labels, tower or recipe is another."""
+    if order.workspace is None:
+        return None
+    parts: list[Any] = [tower.facts.sha256, repr(recipe), order.seed, *pivot.prompts]
+    digest = hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "surrogatepass"))
+    digest.update(labels.tobytes())
+    return order.workspace / f"cems-{digest.hexdigest()[:24]}"
+
+
+def _router(
+    order: TrainingOrder,
+    pivot: Pivot,
+    labels: NDArray[np.intp],
+    split: Split,
+    taught: Taught,
+) -> tuple[ClassifierRouter, list[View]]:
+    """The classifier, and every prompt of the table as it reads it."""
+    prompts = [pivot.prompts[row] for row in split.training]
+    cache = EmbeddingCache(None if taught.tower.facts.in_checkpoint else order.cache)
+    reader, views = PromptReader.learn(prompts, taught.tower, cache)
+    familiarity = Familiarity.learn(views, NOVELTY_PERCENTILE, order.seed)
+    share = np.bincount(labels[split.training], minlength=len(pivot.functions)) / len(prompts)
+    router = ClassifierRouter(
+        functions=pivot.functions,
+        metric=pivot.metric,
+        reader=reader,
+        familiarity=familiarity,
+        head=taught.head,
+        prior=share.astype(np.float32),
+    )
+    return router, [reader.read(prompt) for prompt in pivot.prompts]

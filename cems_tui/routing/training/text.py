@@ -1,0 +1,300 @@
+"""From a score table to a router: learned on all prompts, judged on held-out folds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, cast
+
+import numpy as np
+
+from cems_tui.domain.encoder import FunctionFacts
+from cems_tui.domain.score import METRIC as MIXED
+from cems_tui.errors import UsageError
+from cems_tui.routing.checkpoints.card import Card
+from cems_tui.routing.checkpoints.checkpoint import Checkpoint
+from cems_tui.routing.decide.dial import representatives
+from cems_tui.routing.estimators.intervals import held_out_coverage, learn_spread, said_of_interval
+from cems_tui.routing.estimators.neighbours import mean_of
+from cems_tui.routing.estimators.ridge import Ridge, cross_validated, primal, solve
+from cems_tui.routing.estimators.text import (
+    Caution,
+    Neighbourhood,
+    TextRouter,
+    caution_for,
+    split_parts,
+)
+from cems_tui.routing.features.prompt import FeatureConfig, Floats
+from cems_tui.routing.training.blend import (
+    ALPHAS,
+    NEIGHBOURS,
+    Blend,
+    HeldOut,
+    apply_blend,
+    choose_blend,
+)
+from cems_tui.routing.training.data import (
+    FOLDS,
+    Prepared,
+    TrainingOrder,
+    all_readings,
+    check_learnable,
+    costs_of,
+    filled,
+    held_out_figures,
+    known,
+    prepare,
+    sampled,
+    training_facts,
+)
+from cems_tui.score_tables.mixed import constants_of, with_mixed
+from cems_tui.score_tables.table import Pivot, ScoreTable
+
+Kind = Literal["ensemble", "ridge", "knn"]
+KINDS: tuple[Kind, ...] = ("ensemble", "ridge", "knn")
+
+MOST_PROMPTS = 12_000
+"""The kernel of more prompts would need over half a gigabyte; a sample of them is learned."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """One metric of the training prompts."""
+
+    pivot: Pivot
+    prompts: Prepared
+    parts: Floats
+    """Level and deviations, missing cells filled, shape (N, 1 + M)."""
+
+    @property
+    def caution(self) -> Caution:
+        """By the sources of the prompts."""
+        return caution_for(self.pivot.groups)
+
+
+def train(
+    table: ScoreTable,
+    *,
+    metric: str,
+    name: str,
+    kind: Kind = "ensemble",
+    functions_facts: Mapping[str, FunctionFacts] | None = None,
+    prices: Mapping[str, float | None] | None = None,
+    scorers: Mapping[str, str | None] | None = None,
+    config: FeatureConfig | None = None,
+    keep_prompts: bool = False,
+    about: str = "",
+    pictures: int | None = None,
+    prepared: Prepared | None = None,
+    seed: int = 42,
+) -> Checkpoint:
+    """A router for one metric of the table, with its held-out figures in its card.
+
+    Args:
+        metric: one of the table's, or `mixed` when it has nima and clip.
+        prices: US dollars a picture, for functions whose rows carry none.
+        scorers: the instrument that read each metric.
+        keep_prompts: whether the checkpoint keeps the prompts' texts, to show the nearest ones.
+        about: what the card says first of all.
+        pictures: of how many pictures each score is the mean; None where the table does not say.
+        prepared: the prompts of this very table, where another metric has been learned before.
+
+    Raises:
+        UsageError: fewer than two functions, or than five prompts that differ in their first words.
+        UnknownName: the table has no such metric.
+    """
+    if kind not in KINDS:
+        raise UsageError(f"{kind!r} is no kind of router", f"Choose one of {', '.join(KINDS)}.")
+    mixed, digest = None, table.digest
+    if metric == MIXED and MIXED not in table.metrics:
+        mixed = constants_of(table)
+        table = with_mixed(table, mixed)
+    pivot = pivot_of(table, metric, seed)
+    data = _data(pivot, prepared or prepared_for(pivot, kind, config, keep_prompts, seed))
+    held_out = _held_out(data, kind)
+    estimates = _cross_fitted(held_out, data)
+    blend = choose_blend(held_out, data.parts, np.arange(len(data.parts)), data.caution.share)
+    router = _router(data, blend, estimates, keep_prompts=keep_prompts)
+    costs = costs_of(table, prices or {}, pivot.functions)
+    figures = held_out_figures(table, pivot, estimates, costs, seed)
+    coverage = held_out_coverage(
+        estimates.astype(np.float64),
+        data.prompts.held.novelty,
+        all_readings(pivot),
+        pivot.scores,
+        data.prompts.fold,
+    )
+    card = Card(
+        name=name,
+        kind=kind,
+        metric=metric,
+        functions={one: (functions_facts or {}).get(one, FunctionFacts()) for one in costs},
+        features=data.prompts.space.config,
+        settings=settings_of(router, blend),
+        training=training_facts(digest, pivot, seed),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        prices=costs,
+        scorers=dict(scorers or {}),
+        mixed=mixed,
+        interval=said_of_interval(table.rows, metric, pictures),
+        evaluation=figures and {**figures, "coverage": coverage},
+        negated=pivot.negated,
+        about=about,
+    )
+    few, shares = representatives(_own_estimates(router, data))
+    return Checkpoint(card, router, few.astype(np.float32), shares.astype(np.float32))
+
+
+def pivot_of(table: ScoreTable, metric: str, seed: int = 42) -> Pivot:
+    """What is learned from of one metric of the table.
+
+    Raises:
+        UsageError: fewer than two functions, or than five prompts that differ in their first words.
+        UnknownName: the table has no such metric.
+    """
+    pivot = sampled(known(table.pivot(metric)), MOST_PROMPTS, seed)
+    check_learnable(pivot)
+    return pivot
+
+
+def prepared_for(
+    pivot: Pivot, kind: Kind, config: FeatureConfig | None, keep_prompts: bool, seed: int = 42
+) -> Prepared:
+    """The prompts made ready for that kind of router."""
+    return prepare(
+        pivot,
+        config or FeatureConfig(),
+        seed,
+        index=kind != "ridge" or keep_prompts,
+        ridge=kind != "knn",
+    )
+
+
+def _data(pivot: Pivot, prepared: Prepared) -> _Data:
+    if prepared.prompts != pivot.prompts:
+        raise ValueError("the prepared prompts are not those of the table")
+    return _Data(pivot, prepared, split_parts(filled(pivot.scores)))
+
+
+def _own_estimates(router: TextRouter, data: _Data) -> Floats:
+    """What the router says about its own training prompts, shape (N, M)."""
+    rows = [
+        router.quality(reading, router.look_up(reading), 1.0) for reading in data.prompts.readings
+    ]
+    return np.array(rows, dtype=np.float32)
+
+
+def _router(data: _Data, blend: Blend, estimates: Floats, *, keep_prompts: bool) -> TextRouter:
+    """The router refitted on all prompts, with the settings and intervals of held-out ones."""
+    index = data.prompts.index
+    return TextRouter(
+        functions=data.pivot.functions,
+        metric=data.pivot.metric,
+        space=data.prompts.space,
+        parts_mean=data.parts.mean(axis=0),
+        ridge=_refit(data, blend),
+        neighbourhood=None
+        if index is None
+        else Neighbourhood(index, data.parts, blend.neighbours, blend.near),
+        spread=learn_spread(
+            estimates.astype(np.float64),
+            data.prompts.held.novelty,
+            all_readings(data.pivot),
+            data.pivot.scores,
+        ),
+        familiarity=data.prompts.familiarity,
+        prompts=data.pivot.prompts if keep_prompts else (),
+    )
+
+
+def _held_out(data: _Data, kind: Kind) -> HeldOut:
+    """What each member predicts for each fold from the others."""
+    prompts = data.prompts
+    base = np.empty_like(data.parts)
+    for number in range(FOLDS):
+        base[prompts.fold == number] = data.parts[prompts.fold != number].mean(axis=0)
+    ridge, neighbours = None, None
+    if kind != "knn" and prompts.gram is not None:
+        ridge = cross_validated(prompts.gram, prompts.fold, ALPHAS, data.parts)
+    if kind != "ridge":
+        neighbours = np.empty((len(NEIGHBOURS), *data.parts.shape), dtype=np.float32)
+        for row in range(len(data.parts)):
+            found = prompts.outside(row, max(NEIGHBOURS))
+            for place, count in enumerate(NEIGHBOURS):
+                neighbours[place, row] = mean_of(found, data.parts, count, base[row])
+    return HeldOut(ridge, neighbours, base, prompts.held.trust)
+
+
+def _cross_fitted(held_out: HeldOut, data: _Data) -> Floats:
+    """Held-out estimates (N, M); each fold's settings are chosen on the other folds."""
+    out = np.empty((len(data.parts), data.parts.shape[1] - 1), dtype=np.float32)
+    for number in range(FOLDS):
+        rows = np.flatnonzero(data.prompts.fold == number)
+        others = np.flatnonzero(data.prompts.fold != number)
+        out[rows] = apply_blend(
+            held_out, choose_blend(held_out, data.parts, others, data.caution.share), rows
+        )
+    return out
+
+
+def _refit(data: _Data, blend: Blend) -> Ridge | None:
+    """What is taken of ridge on all prompts, each part of the scores with its own penalty."""
+    gram, space = data.prompts.gram, data.prompts.space
+    alphas = sorted({one.alpha for one in blend.parts if one.alpha is not None})
+    if gram is None or not alphas:
+        return None
+    dual = np.zeros_like(data.parts)
+    solved = dict(zip(alphas, solve(gram, alphas, data.parts), strict=True))
+    for one in blend.parts:
+        if one.alpha is not None:
+            dual += np.outer(one.ridge * (solved[one.alpha] @ one.direction), one.direction)
+    rows = [reading.features for reading in data.prompts.readings]
+    return primal(rows, space.size, dual, np.zeros_like(data.parts))
+
+
+# Learns the kinds that read nothing but a prompt's letters.
+
+
+def learn(order: TrainingOrder) -> Checkpoint:
+    """Ridge, neighbours or both; see `training.train` for what it raises."""
+    return train(
+        order.table,
+        metric=order.metric,
+        name=order.name,
+        kind=cast(Kind, order.kind),
+        functions_facts=order.functions_facts,
+        prices=order.prices,
+        scorers=order.scorers,
+        keep_prompts=order.keep_prompts,
+        seed=order.seed,
+    )
+
+
+def settings_of(router: TextRouter, blend: Blend) -> dict[str, float | int | None]:
+    """The single numbers of a router: they stand in its card.
+
+    `ridge_deviation` and `neighbours_deviation` are means over the contrasts.
+    """
+    level, *contrasts = blend.parts
+    return {
+        "alpha_level": level.alpha,
+        "alpha_deviation": contrasts[0].alpha,
+        "neighbours": blend.neighbours,
+        "ridge_level": level.ridge,
+        "ridge_deviation": float(np.mean([one.ridge for one in contrasts])),
+        "neighbours_level": level.near,
+        "neighbours_deviation": float(np.mean([one.near for one in contrasts])),
+        **{f"alpha_contrast_{i}": one.alpha for i, one in enumerate(contrasts, 1)},
+        **{f"ridge_contrast_{i}": one.ridge for i, one in enumerate(contrasts, 1)},
+        **{f"neighbours_contrast_{i}": one.near for i, one in enumerate(contrasts, 1)},
+        "novelty_limit": router.familiarity.limit,
+        "trust_power": router.familiarity.power,
+        "typical_density": router.familiarity.typical,
+        "novelty_mean": router.spread.novelty_mean,
+        "interval_growth": router.spread.growth,
+        "unseen_words": router.space.words.unseen,
+        "unseen_characters": router.space.characters.unseen,
+        "unseen_content": router.space.content.unseen,
+        "unseen_topics": router.space.topics.unseen,
+    }

@@ -1,0 +1,156 @@
+"""The scorers at hand, each loaded when first needed, with the scales derived from them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from cems_tui.domain.score import METRIC, MixedScale, Score, Scorer
+from cems_tui.errors import CemsError
+from cems_tui.scoring.runtime import release_device
+from cems_tui.services.parts import Judges
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class Derived(Protocol):
+    """A scale computed from other scales' readings, such as CEMS's mixed score."""
+
+    def read(self, scores: Sequence[Score]) -> Score | None:
+        """The derived reading; None when a scale or instrument it needs is missing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """An instrument that can be loaded."""
+
+    name: str
+    load: Callable[[], Scorer]
+
+
+@dataclass(frozen=True, slots=True)
+class Seating:
+    """Who reads a model's pictures, and what the user should know of who does not."""
+
+    seats: tuple[Seat, ...]
+    notes: tuple[str, ...] = ()
+
+
+class Panel:
+    """Reads every metric off pictures in one go."""
+
+    def __init__(
+        self,
+        seating: Callable[[str], Seating],
+        derived: Callable[[Sequence[Score]], Sequence[Derived]] = lambda scores: (),
+        metrics: Sequence[str] | None = None,
+    ) -> None:
+        """Load nothing yet.
+
+        Args:
+            seating: who reads the pictures of a model, by its name.
+            derived: the scales on top of these readings.
+            metrics: those told; None tells all that were read.
+        """
+        self._seating = seating
+        self._derived = derived
+        self._metrics = None if metrics is None else frozenset(metrics)
+        self._scorers: dict[str, Scorer] = {}
+        self._told: set[str] = set()
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes that the loaded instruments hold."""
+        return sum(scorer.weight_bytes for scorer in self._scorers.values())
+
+    def notes(self, model: str) -> tuple[str, ...]:
+        """What the user should know before this model's pictures are read; each said once."""
+        fresh = tuple(note for note in self._seating(model).notes if note not in self._told)
+        self._told.update(fresh)
+        return fresh
+
+    def read(
+        self, images: Sequence[Image], prompts: Sequence[str], model: str = ""
+    ) -> list[tuple[Score, ...]]:
+        """The scores of each picture that a model drew, derived scales last.
+
+        Raises:
+            WeightsError: a scorer's weights are missing or damaged.
+            GenerationError: a scorer failed.
+            OutOfMemory: the device has no room for a scorer.
+        """
+        readings: list[list[Score]] = [[] for _ in images]
+        for scorer in [self._seated(seat) for seat in self._seating(model).seats]:
+            values = scorer.score(images, prompts)
+            for reading, value in zip(readings, values, strict=True):
+                reading.append(Score(scorer.metric, value, scorer.id, scorer.higher_is_better))
+        for reading in readings:
+            reading.extend(
+                score
+                for scale in self._derived(reading)
+                if (score := scale.read(reading)) is not None
+            )
+        return [tuple(score for score in reading if self._tells(score)) for reading in readings]
+
+    def free(self) -> tuple[str, ...]:
+        """Let go of every instrument's weights; the names of those that were loaded."""
+        names = tuple(self._scorers)
+        self._scorers.clear()
+        if names:
+            release_device()
+        return names
+
+    def _tells(self, score: Score) -> bool:
+        return self._metrics is None or score.metric in self._metrics
+
+    def _seated(self, seat: Seat) -> Scorer:
+        if seat.name not in self._scorers:
+            self._scorers[seat.name] = seat.load()
+        return self._scorers[seat.name]
+
+
+class MixedReading:
+    """CEMS's mixed score, read off the NIMA and CLIP readings of the scorers it was fitted on."""
+
+    def __init__(self, scale: MixedScale) -> None:
+        self._scale = scale
+
+    def read(self, scores: Sequence[Score]) -> Score | None:
+        """The mixed score; None when either reading is missing or another instrument's."""
+        by_scorer = {score.scorer: score.value for score in scores}
+        nima = by_scorer.get(self._scale.nima_scorer)
+        clip = by_scorer.get(self._scale.clip_scorer)
+        if nima is None or clip is None:
+            return None
+        return Score(METRIC, self._scale.score(nima, clip), self._scale.id)
+
+
+# Scores of one picture, with the seconds they took, or why there are none.
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the scorers said of a picture."""
+
+    scores: tuple[Score, ...] = ()
+    seconds: float | None = None
+    """None when nothing was read."""
+
+    error: str | None = None
+    """Why a scorer failed; then there are no scores."""
+
+
+def judged(judges: Judges | None, image: Image, prompt: str, model: str) -> Judged:
+    """The scores of a picture that a model drew; a scorer that fails is told, not raised."""
+    if judges is None:
+        return Judged()
+    began = time.perf_counter()
+    try:
+        [scores] = judges.read([image], [prompt], model)
+    except CemsError as error:
+        return Judged(error=str(error))
+    return Judged(scores, time.perf_counter() - began if scores else None)

@@ -1,0 +1,267 @@
+"""The app's keeper of models: reads what there is, plans, pulls in the background, removes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cems_tui import paths, profile
+from cems_tui.cancel import Stop
+from cems_tui.catalog import catalog
+from cems_tui.catalog.fit import Verdict
+from cems_tui.catalog.recommend import verdict
+from cems_tui.catalog.survey import Holding, Survey
+from cems_tui.domain.function import Footprint, GenerationFunction, Model
+from cems_tui.errors import UsageError
+from cems_tui.files import free_bytes
+from cems_tui.models.events import Emit, Installed, ModelEvent, Planned
+from cems_tui.models.install import fetched_bytes
+from cems_tui.models.ledger import Entry, Ledger
+from cems_tui.models.queue import PullQueue
+from cems_tui.models.remove import Removal
+from cems_tui.models.target import Known, Wish
+from cems_tui.services import device
+from cems_tui.services import models as model_wiring
+from cems_tui.services import survey as holding_wiring
+from cems_tui.services.library import (
+    FunctionFacts,
+    Group,
+    Library,
+    ModelFacts,
+    Part,
+    Recommended,
+    Resident,
+)
+from cems_tui.services.planner import Planner
+
+_GROUPS: dict[Verdict, Group] = {
+    "fits": "fits",
+    "fits with offload": "offload",
+    "unknown": "unknown",
+    "does not fit": "too big",
+}
+_PART = "part"
+"""The role of what is only a part of other models."""
+
+
+class AppKeeper:
+    """The models of this environment's profile, for the app. Loads no torch."""
+
+    def __init__(self) -> None:
+        self._queue: PullQueue | None = None
+
+    def read(self) -> Library:
+        """Every model, as things are now.
+
+        Raises:
+            CemsError: a setting cannot be followed, or the database cannot be read.
+        """
+        with profile.open_history() as store:
+            planner = profile.build_planner(profile.open_planner_settings(), store)
+            drawn = {stats.function: stats.pictures for stats in store.stats().functions}
+        return _Reading.of(planner, drawn).library()
+
+    def resident(self) -> Resident:
+        """What is on the device now, by component, whichever process holds it."""
+        there = device.read_resident()
+        if there is None:
+            return Resident()
+        alone = len(there.models) == 1
+        components: dict[str, Part] = {}
+        for model in there.models:
+            for content, size in model.weights.items():
+                name = model.names.get(content, "weights")
+                told = name if alone else f"{model.model} {name}"
+                components.setdefault(content, Part(told, size))
+        parts = sorted(components.values(), key=lambda part: -part.bytes)
+        return Resident(frozenset(model.model for model in there.models), tuple(parts))
+
+    def plans(self, model: str) -> Sequence[Planned]:
+        """What pulling it would fetch; raises as `Assembler.plans`."""
+        return model_wiring.puller(_unheard, lambda question: False).plans(Wish(model))
+
+    def removal(self, model: str) -> Removal:
+        """What removing it would do; raises as `model_wiring.plan_removal`."""
+        return model_wiring.plan_removal(model)
+
+    def remove(self, model: str) -> Removal:
+        """Remove it, from the device too; raises as `model_wiring.remove_model`."""
+        removal = model_wiring.remove_model(model)
+        if model in self.resident().models:
+            device.ask_to_free(model)
+        return removal
+
+    def pulling(self) -> PullQueue:
+        """The queue of pulls, with what an earlier run left."""
+        if self._queue is None:
+            file = paths.current().state / "pulls.json"
+            self._queue = PullQueue(_pull_one, file, _fetched)
+        return self._queue
+
+
+def _unheard(event: ModelEvent) -> None:
+    """A plan is the answer; what is reported on the way to it is not shown."""
+
+
+def _pull_one(model: str, agreed: bool, emit: Emit, stop: Stop) -> Installed:
+    """One pull of the queue; what it would ask was answered before it was queued."""
+
+    def ask(question: str) -> bool:
+        if not agreed:
+            raise UsageError(
+                f"{model} waits: its licence asks for your agreement",
+                "Its dialog shows the licence; y there agrees.",
+            )
+        return True
+
+    return model_wiring.puller(emit, ask, stop).pull(Wish(model))
+
+
+def _fetched(model: str) -> tuple[int, int] | None:
+    """Bytes of a model that an unfinished pull left, and of all of it."""
+    known = catalog.known_models().get(model)
+    return _left(model, known, Ledger.read(paths.current().models))
+
+
+def _left(model: str, known: Known | None, ledger: Ledger) -> tuple[int, int] | None:
+    """Over the parts of a model that is put together; None before its size is recorded."""
+    apart = model if known is not None and known.files else None
+    names = [model] if known is None or not known.parts else [part for _, part in known.parts]
+    entries = [ledger.entries.get(name) or ledger.of_repo(name) for name in names]
+    there = [entry for entry in entries if entry is not None and entry.files]
+    if len(there) < len(names):
+        return None
+    done = sum(fetched_bytes(entry, ledger, apart) or 0 for entry in there)
+    return done, sum(entry.total_bytes for entry in there)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What is read once and looked at model by model."""
+
+    planner: Planner
+    drawn: Mapping[str, int]
+    """Pictures drawn here, by function."""
+
+    survey: Survey
+    ledger: Ledger
+    known: Mapping[str, Known]
+
+    @classmethod
+    def of(cls, planner: Planner, drawn: Mapping[str, int]) -> _Reading:
+        return cls(
+            planner=planner,
+            drawn=drawn,
+            survey=holding_wiring.survey(planner),
+            ledger=Ledger.read(paths.current().models),
+            known=catalog.known_models(),
+        )
+
+    def library(self) -> Library:
+        shown = [one for one in self.survey.holdings if _is_shown(one.model)]
+        return Library(
+            models=tuple(map(self._facts, shown)),
+            device=_device(self.survey),
+            budget_bytes=self.survey.room.weight_bytes,
+            free_bytes=free_bytes(paths.current().models),
+            recommended=tuple(self._recommended()),
+            recommended_note=self.survey.recommendation.note,
+        )
+
+    def _facts(self, holding: Holding) -> ModelFacts:
+        model, gain = holding.model, holding.gain
+        entry = self.ledger.entries.get(model.name)
+        functions = tuple(map(self._function, self.planner.catalog.of_model(model.name)))
+        kind = self.survey.room.kind
+        footprint = holding_wiring.footprint_here(model, self.planner, kind)
+        left = (
+            None if model.installed else _left(model.name, self.known.get(model.name), self.ledger)
+        )
+        disk, estimated = self._disk(model, left, holding.download_bytes)
+        drawn = sum(one.drawn for one in functions)
+        measured = _measured(functions)
+        earned = verdict(gain, disk, drawn, sum(self.drawn.values())) if model.installed else ()
+        return ModelFacts(
+            model=model,
+            group=_group(holding, drawing=bool(functions)),
+            reason=holding.reason,
+            functions=functions,
+            memory_bytes=_memory(footprint) if measured is None else measured,
+            memory_estimated=measured is None and footprint.provenance != "measured",
+            disk_bytes=disk,
+            disk_estimated=estimated,
+            adds="" if gain is None else gain.cell,
+            evidence=() if gain is None else (gain.sentence,),
+            verdict=earned,
+            fetched_bytes=None if left is None else left[0] or None,
+            files=() if entry is None else tuple((f.path, f.bytes) for f in entry.files),
+            revision=None if entry is None else entry.commit,
+            accepted=None if entry is None else entry.accepted,
+            pullable=self._pullable(model.name, entry),
+            removable=model.installed and entry is not None,
+        )
+
+    def _function(self, function: GenerationFunction) -> FunctionFacts:
+        expected = self.planner.expected(function, function.width, function.height)
+        return FunctionFacts(
+            function=function,
+            seconds=expected.seconds,
+            memory_bytes=expected.memory_bytes,
+            cost_usd=self.planner.pricing.of(expected).usd,
+            provenance=expected.provenance,
+            drawn=self.drawn.get(function.name, 0),
+        )
+
+    def _disk(
+        self, model: Model, left: tuple[int, int] | None, download: int | None
+    ) -> tuple[int | None, bool]:
+        """Bytes on the disk or to be fetched, and whether somebody guessed them."""
+        entry = self.ledger.entries.get(model.name)
+        if model.path is not None:
+            if entry is not None:
+                return entry.total_bytes, False
+            return sum(f.stat().st_size for f in model.path.rglob("*") if f.is_file()), False
+        if left is not None:
+            return left[1], False
+        return download, True
+
+    def _pullable(self, name: str, entry: Entry | None) -> bool:
+        known = self.known.get(name)
+        if known is not None:
+            return not known.in_pack and bool(known.repo or known.parts)
+        return entry is not None and entry.repo is not None
+
+    def _recommended(self) -> Iterable[Recommended]:
+        models = self.planner.catalog.models()
+        for pick in self.survey.recommendation.picks:
+            model = models[pick.model]
+            asks = model.gated or model.noncommercial
+            yield Recommended(pick.model, pick.reason, pick.download_bytes, asks, model.licence)
+
+
+def _is_shown(model: Model) -> bool:
+    return model.installed or model.role != _PART
+
+
+def _group(holding: Holding, *, drawing: bool) -> Group:
+    if not drawing:
+        return "support"
+    return "installed" if holding.model.installed else _GROUPS[holding.verdict]
+
+
+def _memory(footprint: Footprint) -> int | None:
+    """What the weights and drawing take together; what drawing takes may not be known."""
+    if footprint.weights_bytes is None:
+        return None
+    return footprint.weights_bytes + (footprint.activation_bytes or 0)
+
+
+def _measured(functions: Sequence[FunctionFacts]) -> int | None:
+    """The most that a picture took here; None where none was drawn."""
+    taken = [one.memory_bytes for one in functions if one.provenance == "measured"]
+    return max((size for size in taken if size is not None), default=None)
+
+
+def _device(survey: Survey) -> str:
+    room = survey.room
+    return room.name if room.accelerated else f"CPU {room.name}"

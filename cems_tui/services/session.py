@@ -1,0 +1,294 @@
+"""The one use case: a prompt is priced, routed, generated, scored and recorded.
+
+The session knows protocols only; `wiring` knows which classes stand behind them.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cems_tui.domain.decision import RoutingDecision
+from cems_tui.domain.function import GenerationFunction
+from cems_tui.domain.generation import Generation, Seconds, now
+from cems_tui.domain.pricing import Pricing
+from cems_tui.domain.request import (
+    MAX_SEED,
+    Event,
+    Generated,
+    Loading,
+    Note,
+    Request,
+    Routed,
+    Scoring,
+    Step,
+)
+from cems_tui.errors import CemsError, GenerationTimeout, Interrupted, ModelMissing, OutOfMemory
+from cems_tui.generation.pipeline import Job, Picture
+from cems_tui.scoring.panel import Judged, judged
+from cems_tui.services.parts import Commit, Judges, Planner, Residency
+
+Emit = Callable[[Event], None]
+Stop = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A picture in memory with all that was measured on the way."""
+
+    function: GenerationFunction
+    job: Job
+    picture: Picture
+    load_seconds: float | None
+    load_bytes: int | None
+    memory_bytes: int | None
+    started: float
+    """`time.perf_counter()` when the request was taken up."""
+
+
+class Session:
+    """Runs requests one after the other; every window on the program goes through `run`."""
+
+    def __init__(
+        self,
+        planner: Planner,
+        residency: Residency,
+        judges: Judges | None,
+        commit: Commit,
+        pricing: Pricing,
+        session_id: str,
+        pictures: Path,
+        on_measured: Callable[[Generation], None] = lambda generation: None,
+        warm_up: Callable[[GenerationFunction], None] = lambda function: None,
+        due: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        """Every part is handed in.
+
+        Args:
+            pictures: where pictures go unless a request says otherwise.
+            on_measured: told of every finished picture.
+            warm_up: what a process has to do once before it can load a function (imports); kept
+                apart so that the load time is the model's own.
+            due: the models that others asked to be freed, or that nobody used for too long.
+        """
+        self._planner = planner
+        self._residency = residency
+        self._judges = judges
+        self._commit = commit
+        self._pricing = pricing
+        self._session_id = session_id
+        self._pictures = pictures
+        self._on_measured = on_measured
+        self._warm_up = warm_up
+        self._due = due
+
+    def resident(self) -> frozenset[str]:
+        """Names of the models on the device."""
+        return self._residency.resident()
+
+    def tend(self) -> bool:
+        """Free the models that are due to leave, between pictures; whether one was resident.
+
+        With the last model the scorers leave too.
+        """
+        left = bool([model for model in self._due() if self._residency.free(model)])
+        if left and self._judges is not None and not self.resident():
+            self._judges.free()
+        return left
+
+    def close(self) -> None:
+        """Take everything off the device."""
+        self._residency.close()
+        if self._judges is not None:
+            self._judges.free()
+
+    def run(self, request: Request, emit: Emit, stop: Stop) -> Generation:
+        """Make one picture, from the decision to the committed row.
+
+        Args:
+            request: what to make.
+            emit: told of every phase; the last event is `Generated`.
+            stop: asked in every step; true ends the work within one step.
+
+        Raises:
+            CemsError: with the contract's exit code; nothing is left half written.
+        """
+        started = time.perf_counter()
+        watch = _watch(stop, request.deadline_seconds)
+        decision = self._decide(request, emit)
+        drawn = self._draw(request, decision, emit, watch, started)
+        generation = self._judge(request, decision, drawn, emit, watch)
+        self._commit(drawn.picture.image, generation)
+        self._on_measured(generation)
+        emit(Generated(request.id, generation))
+        return generation
+
+    def _decide(self, request: Request, emit: Emit) -> RoutingDecision:
+        decision = self._planner.decide(request, self.resident(), installed_only=True)
+        if decision.choice is None:
+            raise _nothing_chosen(decision)
+        emit(Routed(request.id, decision))
+        for text in self._planner.notes(request.prompt, self._planner.function(decision.choice)):
+            emit(Note(request.id, text))
+        return decision
+
+    def _draw(
+        self, request: Request, decision: RoutingDecision, emit: Emit, stop: Stop, started: float
+    ) -> Drawn:
+        assert decision.choice is not None, "a decision without a choice is refused before"
+        function = self._planner.function(decision.choice)
+        job = job_of(request, function)
+        try:
+            return self.draw(request.id, function, job, emit, stop, started)
+        except OutOfMemory:
+            others = self._make_room(function.model.name)
+            if not others:
+                raise
+            emit(Note(request.id, f"out of memory; freed {', '.join(others)}, trying again"))
+            return self.draw(request.id, function, job, emit, stop, started)
+
+    def _make_room(self, kept: str) -> list[str]:
+        """Take all but one model off the device, scorers too; the names of what left."""
+        others = sorted(self.resident() - {kept})
+        for model in others:
+            self._residency.free(model)
+        return others if self._judges is None else [*others, *self._judges.free()]
+
+    def draw(
+        self,
+        request_id: str,
+        function: GenerationFunction,
+        job: Job,
+        emit: Emit,
+        stop: Stop,
+        started: float,
+    ) -> Drawn:
+        """The engine's generate step: a leased pipeline to a picture in memory."""
+        if stop():
+            raise Interrupted("stopped before loading")
+        if function.model.name not in self.resident():
+            expected = self._planner.expected(function, job.width, job.height)
+            emit(Loading(request_id, function.name, expected.load_seconds))
+            self._warm_up(function)
+        with self._residency.lease(function) as lease:
+            picture = lease.pipeline.generate(
+                job, lambda step, steps: emit(Step(request_id, function.name, step, steps)), stop
+            )
+            for text in picture.notes:
+                emit(Note(request_id, text))
+            held = lease.pipeline.weight_bytes + (picture.extra_bytes or 0)
+            load = lease.load_seconds, lease.load_bytes
+        self.tend()
+        return Drawn(function, job, picture, *load, memory_bytes=held, started=started)
+
+    def _judge(
+        self, request: Request, decision: RoutingDecision, drawn: Drawn, emit: Emit, stop: Stop
+    ) -> Generation:
+        found = Judged()
+        if request.score and self._judges is not None:
+            if stop():
+                raise Interrupted("stopped before scoring; the picture was not kept")
+            emit(Scoring(request.id, drawn.function.name))
+            model = drawn.function.model.name
+            for text in self._judges.notes(model):
+                emit(Note(request.id, text))
+            found = judged(self._judges, drawn.picture.image, request.prompt, model)
+        generation = self._record(request, decision, drawn)
+        seconds = replace(
+            generation.seconds,
+            score=found.seconds,
+            total=time.perf_counter() - drawn.started,
+        )
+        return replace(generation, scores=found.scores, score_error=found.error, seconds=seconds)
+
+    def _record(self, request: Request, decision: RoutingDecision, drawn: Drawn) -> Generation:
+        function, job, picture = drawn.function, drawn.job, drawn.picture
+        seconds = measured_seconds(drawn)
+        cost = self._pricing.cost(seconds.billed, drawn.memory_bytes, "measured")
+        folder = request.out_dir or self._pictures
+        return Generation(
+            id=request.id,
+            session=self._session_id,
+            prompt=request.prompt,
+            negative=request.negative,
+            function=decision.choice or function.name,
+            executed=function.name,
+            fallback=None,
+            image=(folder / f"{request.id}.png").absolute(),
+            seed=job.seed,
+            width=picture.image.width,
+            height=picture.image.height,
+            steps=job.steps,
+            guidance=job.guidance,
+            sampler=picture.sampler,
+            model=function.model.name,
+            seconds=seconds,
+            peak_memory_bytes=drawn.memory_bytes,
+            energy_wh=None,
+            cost_usd=cost.usd,
+            cost_source=cost.source,
+            load_cost_usd=self._pricing.load_usd(
+                drawn.load_seconds, drawn.load_bytes, resident=drawn.load_seconds == 0.0
+            ),
+            load_bytes=drawn.load_bytes,
+            scores=(),
+            decision=decision,
+            created=now(),
+        )
+
+
+def _nothing_chosen(decision: RoutingDecision) -> CemsError:
+    """Why a prompt cannot be drawn at all: everything is too big, or nothing is there."""
+    able = [c for c in decision.candidates if c.allowed and c.installed]
+    sizes = [c.memory_bytes for c in able if c.fits is False and c.memory_bytes is not None]
+    if able and len(sizes) == len(able):
+        return OutOfMemory(
+            "no installed function fits the device: the smallest takes "
+            f"{min(sizes) / 1e6:.0f} MB while it draws"
+        )
+    return ModelMissing(f"there is no function to choose: {decision.reason}")
+
+
+def measured_seconds(drawn: Drawn) -> Seconds:
+    """Where the time of a drawn picture went, scoring not yet included."""
+    picture = drawn.picture
+    return Seconds(
+        load=drawn.load_seconds,
+        encode=picture.encode_seconds,
+        denoise=picture.denoise_seconds,
+        decode=picture.decode_seconds,
+        score=None,
+        total=time.perf_counter() - drawn.started,
+    )
+
+
+def job_of(request: Request, function: GenerationFunction) -> Job:
+    """What the pipeline is asked for: the function's settings with the request's own."""
+    return Job(
+        prompt=request.prompt,
+        negative=request.negative,
+        seed=random.SystemRandom().randint(0, MAX_SEED) if request.seed is None else request.seed,
+        steps=function.steps,
+        guidance=function.guidance,
+        width=request.width or function.width,
+        height=request.height or function.height,
+        scheduler=function.scheduler,
+        clip_skip=function.clip_skip,
+    )
+
+
+def _watch(stop: Stop, deadline_seconds: float | None) -> Stop:
+    """`stop`, which also raises GenerationTimeout once the deadline has passed."""
+    if deadline_seconds is None:
+        return stop
+    end = time.monotonic() + deadline_seconds
+
+    def watched() -> bool:
+        if time.monotonic() > end:
+            raise GenerationTimeout(f"the picture was not ready within {deadline_seconds:g} s")
+        return stop()
+
+    return watched

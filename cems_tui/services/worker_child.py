@@ -1,0 +1,194 @@
+"""The child's side of the engine: a thread that listens, a main thread that works."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+from cems_tui import paths
+from cems_tui.domain.request import Event, Failed, Generated, Request
+from cems_tui.errors import CemsError, Interrupted
+from cems_tui.services.worker import Cancel, EngineReady, Open, OpenFailed, Session, Started
+
+TEND_SECONDS = 0.5
+"""How often an idle child looks whether a model is due to leave."""
+
+MESSAGE_CHARACTERS = 200
+"""How much of an unexpected exception is shown; the whole of it is in the log."""
+
+
+def serve(connection: Connection, open_session: Callable[[], Session]) -> None:
+    """Works on requests until the pipe is closed. Runs in the child's main thread."""
+    # ctrl+c reaches the whole foreground group: what it means is for the parent to decide
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _write_to_the_log()
+    inbox = Inbox(connection)
+    threading.Thread(target=inbox.listen, name="inbox", daemon=True).start()
+    if not inbox.wait_to_open():
+        return
+    try:
+        session = open_session()
+    except Exception as error:
+        inbox.send(OpenFailed("", *_words(error)))
+        return
+    try:
+        inbox.send(EngineReady("", session.resident()))
+
+        def tend() -> None:
+            if session.tend():
+                inbox.send(EngineReady("", session.resident()))
+
+        while (request := inbox.next(tend)) is not None:
+            _work(session, inbox, request)
+            inbox.send(EngineReady(request.id, session.resident()))
+    finally:
+        session.close()
+
+
+def _work(session: Session, inbox: Inbox, request: Request) -> None:
+    """One request from `Started` to its last event, whatever happens in between."""
+    ended = False
+
+    def emit(event: Event) -> None:
+        nonlocal ended
+        inbox.send(event)
+        ended = ended or isinstance(event, Generated | Failed)
+
+    inbox.send(Started(request.id))
+    try:
+        session.run(request, emit, inbox.stop)
+        if not ended:
+            raise Interrupted("stopped before the picture was ready")
+    except Exception as error:
+        if not ended:
+            message, hint = _words(error)
+            code = error.exit_code if isinstance(error, CemsError) else 1
+            inbox.send(Failed(request.id, message, hint, code))
+
+
+def _words(error: Exception) -> tuple[str, str]:
+    """What to tell the user; what we did not foresee goes to the log in full."""
+    if isinstance(error, CemsError):
+        return str(error), error.hint
+    traceback.print_exception(error)
+    sys.stderr.flush()
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text[:MESSAGE_CHARACTERS], f"The log has the details: {paths.current().log_file}"
+
+
+class Inbox:
+    """What the parent asked for, shared by the listening and the working thread."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._changed = threading.Condition()
+        self._sending = threading.Lock()
+        self._waiting: deque[Request] = deque()
+        self._current: str | None = None
+        self._stop_current = False
+        self._open = False
+        self._closed = False
+
+    def listen(self) -> None:
+        """Takes messages until the parent closes, or dies: then nothing here may outlive it."""
+        try:
+            while True:
+                message = self._connection.recv()
+                if isinstance(message, Request):
+                    self._append(message)
+                elif isinstance(message, Open):
+                    self._set_open()
+                elif isinstance(message, Cancel):
+                    self._cancel(message.request)
+                else:
+                    self._close()
+        except (EOFError, OSError):
+            os._exit(0)
+
+    def wait_to_open(self) -> bool:
+        """Waits until there is a reason to open the session; False when there will be none."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._open or self._waiting or self._closed)
+            return not self._closed
+
+    def next(self, idle: Callable[[], None]) -> Request | None:
+        """The next request, waiting for one; None when the parent wants us to end.
+
+        Args:
+            idle: called before waiting, and again and again while there is none.
+        """
+        with self._changed:
+            self._current = None
+        while True:
+            idle()
+            with self._changed:
+                if self._changed.wait_for(
+                    lambda: self._waiting or self._closed, timeout=TEND_SECONDS
+                ):
+                    break
+        with self._changed:
+            if self._closed:
+                return None
+            request = self._waiting.popleft()
+            self._current, self._stop_current = request.id, False
+            return request
+
+    def stop(self) -> bool:
+        """Whether the running request should end at this step."""
+        return self._stop_current or self._closed
+
+    def send(self, event: Event) -> None:
+        """Reports to the parent; from any thread."""
+        with self._sending:
+            self._connection.send(event)
+
+    def _set_open(self) -> None:
+        with self._changed:
+            self._open = True
+            self._changed.notify()
+
+    def _append(self, request: Request) -> None:
+        with self._changed:
+            self._waiting.append(request)
+            self._changed.notify()
+
+    def _close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def _cancel(self, name: str) -> None:
+        with self._changed:
+            if name == self._current:
+                self._stop_current = True
+                return
+            kept = deque(request for request in self._waiting if request.id != name)
+            waited = len(kept) < len(self._waiting)
+            self._waiting = kept
+        if waited:
+            self.send(Failed(name, "cancelled before it began", Interrupted.hint, 130))
+
+
+def _write_to_the_log() -> None:
+    """Points stdout and stderr at the log file: the terminal belongs to the app."""
+    log = paths.current().log_file
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        target = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    except OSError:
+        # a folder that cannot be written is the session's to report; drawing must not fail first
+        target = os.open(os.devnull, os.O_WRONLY)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(target, 1)
+    os.dup2(target, 2)
+    os.close(target)
+    import faulthandler
+
+    faulthandler.enable(file=2)

@@ -1,0 +1,358 @@
+"""Rows read back as what the rest of the program speaks of."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cems_tui.domain.generation import Generation, now
+from cems_tui.domain.pricing import GIGABYTE
+from cems_tui.errors import StorageError, UnknownName, UsageError
+from cems_tui.store.connection import Connection
+from cems_tui.store.rows import candidate_rows, generation_of, generation_row, score_rows
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+
+AT_ONCE = 500
+"""Values in one IN (…): SQLite's oldest limit is 999."""
+
+SHOWN_MATCHES = 8
+"""Ids listed when the beginning of an id is not enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one run of a function took: what the cost model learns from. None is not measured."""
+
+    function: str
+    width: int
+    height: int
+    encode_seconds: float | None
+    denoise_seconds: float | None
+    decode_seconds: float | None
+    load_seconds: float | None
+    memory_bytes: int | None
+    load_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What the user said of a picture."""
+
+    rating: int | None
+    """1 to 5; None is not rated."""
+
+    starred: bool
+
+
+def find(connection: Connection, id_or_prefix: str) -> Generation:
+    """The picture of that id, or the only one whose id begins so.
+
+    Raises:
+        UnknownName: there is none.
+        UsageError: there are several.
+    """
+    wanted = id_or_prefix.strip().upper()
+    rows = connection.rows(
+        "SELECT * FROM generations WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT ?",
+        [len(wanted), wanted, SHOWN_MATCHES + 1],
+    )
+    if not rows or not wanted:
+        raise UnknownName(
+            f"there is no picture {id_or_prefix!r}", "`cems history ls` prints the ids."
+        )
+    if len(rows) > 1:
+        shown = ", ".join(row["id"] for row in rows[:SHOWN_MATCHES])
+        more = " …" if len(rows) > SHOWN_MATCHES else ""
+        raise UsageError(
+            f"{id_or_prefix!r} begins the ids of several pictures: {shown}{more}",
+            "Give more of the id.",
+        )
+    return with_parts(connection, rows)[0]
+
+
+def find_by_image(connection: Connection, path: Path) -> Generation:
+    """The newest picture whose file that is.
+
+    Raises:
+        UnknownName: no row names that file.
+    """
+    rows = connection.rows(
+        "SELECT * FROM generations WHERE image = ? ORDER BY created DESC, id DESC LIMIT 1",
+        [str(path.absolute())],
+    )
+    if not rows:
+        raise UnknownName(
+            f"the history does not know the picture {path}",
+            "`cems why` reads the receipt in a PNG without the history.",
+        )
+    return with_parts(connection, rows)[0]
+
+
+def session_id(connection: Connection, id_or_name: str) -> str:
+    """The id of the session of that name or id.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    rows = connection.rows(
+        "SELECT id FROM sessions WHERE name = ? UNION ALL SELECT id FROM sessions WHERE id = ?",
+        [id_or_name, id_or_name],
+    )
+    if not rows:
+        names = connection.rows("SELECT name FROM sessions WHERE name IS NOT NULL")
+        if not names:
+            raise UnknownName(
+                f"there is no session named {id_or_name!r}",
+                "No session has a name yet; --session gives one.",
+            )
+        raise UnknownName.of("session", id_or_name, [row["name"] for row in names])
+    return str(rows[0]["id"])
+
+
+def with_parts(connection: Connection, rows: Sequence[sqlite3.Row]) -> list[Generation]:
+    """The pictures of `generations` rows, in their order, with candidates and scores."""
+    ids = [row["id"] for row in rows]
+    candidates, scores = _parts(connection, "candidates", ids), _parts(connection, "scores", ids)
+    return [
+        generation_of(dict(row), candidates.get(row["id"], []), scores.get(row["id"], []))
+        for row in rows
+    ]
+
+
+def among(connection: Connection, select: str, values: Sequence[str]) -> list[sqlite3.Row]:
+    """The rows of `select … <column>` whose column is one of the values."""
+    found: list[sqlite3.Row] = []
+    for start in range(0, len(values), AT_ONCE):
+        some = values[start : start + AT_ONCE]
+        found += connection.rows(f"{select} IN ({', '.join('?' * len(some))})", some)
+    return found
+
+
+def observations(connection: Connection, limit_per_function: int) -> list[Observation]:
+    """The newest runs of each function and the newest loads of each model, oldest first.
+
+    Loads are rare: many pictures are drawn with a model that is loaded once.
+    """
+    rows = connection.rows(
+        """
+        SELECT * FROM (
+            SELECT *,
+                ROW_NUMBER() OVER (
+                    PARTITION BY executed ORDER BY created DESC, id DESC) AS age,
+                ROW_NUMBER() OVER (
+                    PARTITION BY model, seconds_load > 0 ORDER BY created DESC, id DESC
+                ) AS load_age
+            FROM generations
+        ) WHERE age <= ? OR (seconds_load > 0 AND load_age <= ?) ORDER BY created, id
+        """,
+        [limit_per_function, limit_per_function],
+    )
+    return [
+        Observation(
+            function=row["executed"],
+            width=row["width"],
+            height=row["height"],
+            encode_seconds=row["seconds_encode"],
+            denoise_seconds=row["seconds_denoise"],
+            decode_seconds=row["seconds_decode"],
+            load_seconds=row["seconds_load"],
+            memory_bytes=row["peak_memory_bytes"],
+            load_bytes=row["load_bytes"],
+        )
+        for row in rows
+    ]
+
+
+def _parts(
+    connection: Connection, table: str, ids: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """The rows of a table that belong to pictures, by picture, in order of position."""
+    rows = among(connection, f"SELECT * FROM {table} WHERE generation", ids)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: int(row["position"])):
+        found.setdefault(row["generation"], []).append(dict(row))
+    return found
+
+
+# Every score of every picture, as score-table rows: what one's own history can teach.
+
+
+def history_readings(connection: Connection) -> Iterator[dict[str, Any]]:
+    """Long-form rows with the `scorer` that read them, oldest first; hidden pictures are left out.
+
+    A picture with a negative prompt was not drawn from its prompt alone, so it is left out too.
+    """
+    rows = connection.rows(
+        """
+        SELECT prompt, executed, scores.metric, value, scorer, higher_is_better, cost_usd, seed,
+            seconds_encode + seconds_denoise + seconds_decode AS seconds, peak_memory_bytes
+        FROM scores JOIN generations ON generations.id = generation
+        WHERE removed IS NULL AND negative = ''
+        ORDER BY created, generations.id, position
+        """
+    )
+    for row in rows:
+        memory = row["peak_memory_bytes"]
+        yield {
+            "prompt": row["prompt"],
+            "function": row["executed"],
+            "metric": row["metric"],
+            "score": row["value"],
+            "scorer": row["scorer"],
+            "cost_usd": row["cost_usd"],
+            "seconds": row["seconds"],
+            "memory_gb": None if memory is None else memory / GIGABYTE,
+            "seed": str(row["seed"]),
+            "higher_is_better": bool(row["higher_is_better"]),
+        }
+
+
+# Searching prompts: what the user typed is words, never a query language.
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """A condition on `generations`, and its arguments."""
+
+    sql: str
+    arguments: tuple[Any, ...] = ()
+
+
+def matching(connection: Connection, search: str) -> Matching:
+    """Pictures with these words; when there are none, pictures with this piece of text.
+
+    The second covers what the index has no words for: punctuation, emoji, and scripts that
+    are written without spaces.
+    """
+    typed = _bindable(search)
+    query = words_query(connection, typed)
+    if query:
+        found = Matching(
+            "number IN (SELECT rowid FROM generations_fts WHERE generations_fts MATCH ?)", (query,)
+        )
+        if connection.rows(f"SELECT 1 FROM generations WHERE {found.sql} LIMIT 1", found.arguments):
+            return found
+    return Matching(
+        "(instr(lower(prompt), lower(?)) OR instr(lower(negative), lower(?)))", (typed, typed)
+    )
+
+
+def words_query(connection: Connection, typed: str) -> str:
+    """An FTS5 query for all the words, the last as a prefix; empty when there are none.
+
+    `quote_fts` does the quoting. It does not look across lines and FTS5 ends at a NUL, so all
+    white space and NULs are made single spaces first.
+    """
+    words = " ".join(typed.replace("\0", " ").split())
+    query: str = connection.db.quote_fts(words)
+    if not query:
+        return ""
+    return query + "*" if typed[-1:].isalnum() else query
+
+
+def _bindable(search: str) -> str:
+    """Bytes of the command line that are no text cannot match; they are made visible marks."""
+    return search.encode("utf-8", "replace").decode()
+
+
+# Rows written: one picture with all that belongs to it is one transaction.
+
+
+def add(connection: Connection, generation: Generation, *, session_if_missing: bool) -> None:
+    """Write a picture, its candidates and its scores; the same picture twice is one.
+
+    Another process may have found the PNG and adopted it before its maker wrote the row: the
+    row is the same, so that is no error.
+
+    Raises:
+        UnknownName: the session is not there and is not to be made.
+        GenerationError: a figure is not finite.
+        StorageError: it cannot be written, or another picture has the id.
+    """
+    row = generation_row(generation)
+    candidates, scores = candidate_rows(generation), score_rows(generation)
+    with connection.transaction() as db:
+        if _already_there(connection, generation):
+            return
+        if session_if_missing:
+            _recover_session(db, generation)
+        require_session(db, generation.session)
+        insert(db, "generations", row)
+        for candidate in candidates:
+            insert(db, "candidates", candidate)
+        for score in scores:
+            insert(db, "scores", score)
+
+
+def add_failure(
+    connection: Connection,
+    request: str,
+    session: str,
+    prompt: str,
+    function: str | None,
+    message: str,
+    exit_code: int,
+) -> None:
+    """Write that a request ended without a picture.
+
+    Raises:
+        UnknownName: the session is not there.
+        StorageError: it cannot be written.
+    """
+    row = {
+        "request": request,
+        "session": session,
+        "prompt": prompt,
+        "function": function,
+        "message": message,
+        "exit_code": exit_code,
+        "created": now(),
+    }
+    with connection.transaction() as db:
+        require_session(db, session)
+        insert(db, "failures", row)
+
+
+def insert(db: Database, table: str, row: Mapping[str, Any]) -> int:
+    """Insert one row; the rowid it got."""
+    columns = ", ".join(row)
+    marks = ", ".join("?" * len(row))
+    done = db.conn.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(row.values()))
+    return int(done.lastrowid)
+
+
+def require_session(db: Database, session: str) -> None:
+    """Refuse a session that was not opened.
+
+    Raises:
+        UnknownName: it is not in the database.
+    """
+    if db.conn.execute("SELECT 1 FROM sessions WHERE id = ?", [session]).fetchone() is None:
+        raise UnknownName(
+            f"there is no session {session!r} in the database", "Open it first: `Store.session`."
+        )
+
+
+def _already_there(connection: Connection, generation: Generation) -> bool:
+    rows = connection.rows("SELECT * FROM generations WHERE id = ?", [generation.id])
+    if not rows:
+        return False
+    if with_parts(connection, rows)[0] == generation:
+        return True
+    raise StorageError(
+        f"the database {connection.path} has another picture with the id {generation.id}",
+        "Nothing was changed; make the picture again.",
+    )
+
+
+def _recover_session(db: Database, generation: Generation) -> None:
+    db.conn.execute(
+        "INSERT OR IGNORE INTO sessions (id, kind, started) VALUES (?, 'recovered', ?)",
+        [generation.session, generation.created],
+    )

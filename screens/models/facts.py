@@ -1,0 +1,241 @@
+"""What is told of one model, of a pull before it starts, of a removal: facts for sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cems_tui.errors import CemsError
+from cems_tui.models.events import Planned
+from cems_tui.models.queue import Pull
+from cems_tui.models.remove import Removal
+from cems_tui.services.library import FunctionFacts, Library, ModelFacts, Recommended
+from cems_tui.text import byte_count, counted, visible
+from screens import figures
+from screens.widgets.facts import Fact
+
+GATED = "its authors ask you to accept conditions on the Hub first"
+NONCOMMERCIAL = "noncommercial use only"
+UNKNOWN_SIZE = "not known before the Hub is asked"
+
+
+def model(facts: ModelFacts, pull: Pull | None, key: str) -> list[Fact]:
+    """Everything about a model, what matters for a decision first.
+
+    Args:
+        key: the key that resumes a paused pull.
+    """
+    found = [Fact("pull", pull_words(pull, key), "bold $quality")] if pull else []
+    if facts.model.summary:
+        found.append(Fact("is", visible(facts.model.summary)))
+    found.append(Fact("here" if facts.model.installed else "fit", _reason(facts)))
+    found += [Fact("disk" if first else "", text, "$quality") for first, text in _verdict(facts)]
+    found += [Fact("adds" if n == 0 else "", text) for n, text in enumerate(facts.evidence)]
+    found.append(Fact("licence", _licence(facts)))
+    found += [_function(one, n == 0) for n, one in enumerate(facts.functions)]
+    found += [
+        Fact("size", size(facts)),
+        Fact("family", visible(facts.model.family)),
+        Fact("source", visible(facts.model.source)),
+    ]
+    if facts.revision:
+        found.append(Fact("commit", facts.revision[:12]))
+    if facts.model.path is not None:
+        found.append(Fact("path", str(facts.model.path)))
+    files = [f"{visible(path)} · {byte_count(size)}" for path, size in facts.files]
+    return [*found, *(Fact("" if number else "files", text) for number, text in enumerate(files))]
+
+
+def size(facts: ModelFacts) -> str:
+    """What it takes of the disk and of the device."""
+    about = "~" if facts.disk_estimated else ""
+    where = "on this disk" if facts.model.installed else "to fetch"
+    disk = UNKNOWN_SIZE if facts.disk_bytes is None else f"{about}{byte_count(facts.disk_bytes)}"
+    memory = "" if facts.memory_bytes is None else byte_count(facts.memory_bytes)
+    guess = "~" if facts.memory_estimated else ""
+    told = f"{disk} {where}" if facts.disk_bytes is not None else disk
+    if facts.fetched_bytes:
+        told += f", {byte_count(facts.fetched_bytes)} of it is here"
+    return f"{told} · {guess}{memory} of the device" if memory else told
+
+
+def pull_words(pull: Pull, key: str) -> str:
+    """How a pull goes, in one line that says what to do."""
+    share = "" if pull.share is None else f" at {figures.percent(pull.share)}"
+    match pull.state:
+        case "waiting":
+            return "waits for the one before it"
+        case "paused":
+            return f"{paused_words(pull)}, {key} resumes"
+        case "failed":
+            return " · ".join(visible(text) for text in (pull.note, pull.hint) if text)
+        case "asking":
+            return visible(pull.note) or "asking the Hub what there is to fetch"
+    parts = [f"{pull.state}{share}"]
+    if pull.done_bytes is not None and pull.total_bytes:
+        parts.append(of_bytes(pull.done_bytes, pull.total_bytes))
+    if pull.bytes_per_second:
+        parts.append(figures.speed(pull.bytes_per_second))
+    if pull.seconds_left is not None:
+        parts.append(f"{figures.clock(pull.seconds_left)} left")
+    if pull.note:
+        parts.append(visible(pull.note))
+    return " · ".join(parts)
+
+
+def paused_words(pull: Pull) -> str:
+    """`paused at 41 %`."""
+    at = "before it began" if pull.share is None else f"at {figures.percent(pull.share)}"
+    return f"paused {at}"
+
+
+def of_bytes(done: int, total: int) -> str:
+    """`2.8 of 6.9 GB`: the unit of the total for both."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if total >= scale:
+            return f"{done / scale:.1f} of {total / scale:.1f} {unit}"
+    return f"{done} of {counted(total, 'byte')}"
+
+
+def planned(facts: ModelFacts | None, plans: Sequence[Planned]) -> list[Fact]:
+    """A pull before it starts: how much, how much room, which licence, which files."""
+    found: list[Fact] = []
+    fetch, free = sum(p.download_bytes for p in plans), min(p.free_bytes for p in plans)
+    have = sum(p.total_bytes for p in plans) - fetch
+    here = f"; {byte_count(have)} is here already" if have else ""
+    found.append(Fact("fetch", f"{byte_count(fetch)}{here}", "bold"))
+    left = free - fetch
+    if left < 0:
+        found.append(Fact("disk", f"✗ {byte_count(free)} free: {byte_count(-left)} too little. "
+                          "d on another model frees some.", "bold $error"))  # fmt: skip
+    else:
+        found.append(Fact("disk", f"{byte_count(free)} free, {byte_count(left)} left then"))
+    for plan in plans:
+        found.append(Fact("licence", plan_licence(plan), "$warning" if asks(plan) else ""))
+        found.append(Fact("from", f"{visible(plan.repo)} at {plan.revision[:12]}"))
+    if facts is not None and facts.reason:
+        found.append(Fact("fit", _reason(facts)))
+    functions = dict.fromkeys(name for plan in plans for name in plan.functions)
+    names = [one.function.name for one in facts.functions] if facts else list(functions)
+    if names:
+        found.append(Fact("gives", visible(", ".join(names))))
+    notes = [note for plan in plans for note in plan.notes]
+    found += [Fact("note", visible(note), "$warning") for note in notes]
+    files = [file for plan in plans for file in plan.files]
+    found += [
+        Fact("" if number else "files", f"{byte_count(file.bytes):>10}  {visible(file.path)}")
+        for number, file in enumerate(files)
+    ]
+    return found
+
+
+def asks(plan: Planned) -> bool:
+    """Whether its licence asks something of the user."""
+    return plan.gated or plan.noncommercial
+
+
+def plan_licence(plan: Planned) -> str:
+    """The licence, and what it asks."""
+    why = [text for text, holds in ((GATED, plan.gated), (NONCOMMERCIAL, plan.noncommercial))
+           if holds]  # fmt: skip
+    return " · ".join([visible(plan.licence or "not stated"), *why])
+
+
+def asking(name: str, facts: ModelFacts | None) -> list[Fact]:
+    """What is known before the Hub has answered."""
+    found = [Fact("hub", f"asking what pulling {visible(name)} would fetch …", "$muted")]
+    if facts is not None:
+        found += [Fact("size", size(facts)), Fact("licence", _licence(facts))]
+        found.append(Fact("fit", _reason(facts)))
+    return found
+
+
+def refused(name: str, error: CemsError) -> list[Fact]:
+    """It cannot be pulled now: why, and what to do."""
+    found = [Fact("hub", f"✗ {visible(str(error))}", "bold $error")]
+    if error.hint:
+        found.append(Fact("do", visible(error.hint)))
+    return found
+
+
+def recommended(library: Library) -> list[Fact]:
+    """The recommended set: what it costs in all, then each model with its reason."""
+    chosen = library.recommended
+    total = sum(one.bytes or 0 for one in chosen)
+    found = []
+    if chosen:
+        models = counted(len(chosen), "model")
+        found.append(Fact("fetch", f"~{byte_count(total)} in all, {models}", "bold"))
+        if library.free_bytes is not None:
+            left = library.free_bytes - total
+            text = f"{byte_count(library.free_bytes)} free, "
+            text += f"{byte_count(left)} left then" if left >= 0 else "✗ too little for all of it"
+            found.append(Fact("disk", text, "" if left >= 0 else "bold $error"))
+        found.append(Fact("", ""))
+    for one in chosen:
+        found += _recommended(one)
+    if library.recommended_note:
+        found.append(Fact("note", visible(library.recommended_note), "$muted"))
+    return found
+
+
+def removal(found: Removal, pull: Pull | None) -> list[Fact]:
+    """What removing a model frees, what stays, and why."""
+    facts = [Fact("frees", byte_count(found.freed_bytes), "bold")]
+    if pull is not None:
+        facts.append(Fact("pull", "its pull is cancelled"))
+    facts += [Fact("goes", str(path)) for path in found.paths]
+    facts += [
+        Fact("stays", f"its files: {visible(name)} uses them too", "$warning")
+        for name in found.shared_with
+    ]
+    facts += [Fact("stays", f"{path} ({visible(why)})") for path, why in found.kept]
+    facts += [
+        Fact("first", f"{visible(name)} links to its files and has to go before it", "bold $error")
+        for name in found.linked_by
+    ]
+    return facts
+
+
+def _recommended(one: Recommended) -> list[Fact]:
+    size = "" if one.bytes is None else f"~{byte_count(one.bytes)}"
+    found = [
+        Fact(visible(one.model), size, "bold", "bold $quality"),
+        Fact("", visible(one.reason)),
+    ]
+    if one.asks:
+        found.append(
+            Fact("", f"licence {visible(one.licence)}: asks for your agreement", "$warning")
+        )
+    return [*found, Fact("", "")]
+
+
+def _verdict(facts: ModelFacts) -> list[tuple[bool, str]]:
+    return [(number == 0, visible(text)) for number, text in enumerate(facts.verdict)]
+
+
+def _reason(facts: ModelFacts) -> str:
+    if facts.reason:
+        return visible(facts.reason)
+    return "installed" if facts.model.installed else "not known"
+
+
+def _licence(facts: ModelFacts) -> str:
+    parts = [visible(facts.model.licence)]
+    parts += [GATED] * facts.model.gated + [NONCOMMERCIAL] * facts.model.noncommercial
+    if facts.accepted:
+        parts.append("you agreed to it")
+    return " · ".join(parts)
+
+
+def _function(one: FunctionFacts, first: bool) -> Fact:
+    parts = [visible(one.function.name)]
+    if one.seconds is not None:
+        measured = one.provenance == "measured"
+        where = "measured here" if measured else one.provenance
+        parts.append(f"{'' if measured else '~'}{figures.seconds(one.seconds)} {where}")
+    parts.append(f"{one.function.width}×{one.function.height}")
+    if one.cost_usd is not None:
+        parts.append(figures.per_thousand(one.cost_usd))
+    if one.drawn:
+        parts.append(counted(one.drawn, "picture") + " here")
+    return Fact("draws" if first else "", " · ".join(parts))

@@ -1,0 +1,354 @@
+"""The live price card as lines of text: which columns fit, and what stands in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.geometry import Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from cems_tui.domain.decision import Candidate, RoutingDecision
+from cems_tui.domain.pricing import GIGABYTE
+from cems_tui.text import one_line, visible
+from screens import figures
+
+RESIDENT, INSTALLED, MISSING = "●", "○", "⇣"
+LEGEND = "● resident  ○ installed  ⇣ not installed  ~ estimated"
+NAME_CELLS = 24
+"""A longer function name is shortened."""
+
+BAR_CELLS = (8, 21)
+"""The narrowest and the widest drawing of an interval."""
+
+WORTH_SAYING = 1.3
+"""How many times dearer than the choice a candidate is before the card says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: equally wide cells under a title."""
+
+    title: str
+    cells: tuple[str, ...]
+    style: str = ""
+    left: bool = False
+    """Whether text stands at the left, as words do; figures stand at the right."""
+
+    @property
+    def width(self) -> int:
+        return max(len(self.title), *(len(cell) for cell in self.cells))
+
+    def at(self, row: int | None) -> Content:
+        """The padded cell of a row; None is the title."""
+        text = self.title if row is None else self.cells[row]
+        padded = text.ljust(self.width) if self.left else text.rjust(self.width)
+        return Content.styled(padded, "$muted" if row is None else self.style)
+
+
+def card(decision: RoutingDecision, width: int) -> tuple[Content, list[Content]]:
+    """The header and one line a candidate, at most `width` cells wide."""
+    columns = _fitting(decision, width)
+    rows = [_row(decision, columns, index) for index in range(len(decision.candidates))]
+    header = Content("     ") + Content("  ").join([column.at(None) for column in columns])
+    return header, rows
+
+
+def reason(decision: RoutingDecision) -> str:
+    """Why the choice is the choice, or why there is none and what can be done about it."""
+    pinnable = decision.choice is None and not nothing_installed(decision)
+    return one_line(decision.reason, 1000) + (" · space pins a function" if pinnable else "")
+
+
+def nothing_installed(decision: RoutingDecision) -> bool:
+    return not any(candidate.installed for candidate in decision.candidates)
+
+
+def why(candidate: Candidate, decision: RoutingDecision) -> str:
+    """In two words, what sets this candidate apart from the choice."""
+    if candidate.function == decision.choice:
+        return {"pinned": "pinned", "tradeoff": "best", "lambda": "best"}.get(
+            decision.policy.kind, "chosen"
+        )
+    if candidate.fits is False:
+        return "too big"
+    if not candidate.installed and not candidate.allowed:
+        return "not here"
+    if not candidate.allowed:
+        return "left out"
+    if candidate.quality is None:
+        return "unrated"
+    return _against(candidate, decision.chosen)
+
+
+def short_name(function: str, cells: int = NAME_CELLS) -> str:
+    """The function's name, cut before its `@steps` if it is too long."""
+    name = visible(function)
+    if len(name) <= cells:
+        return name
+    model, at, steps = name.rpartition("@")
+    kept = cells - len(at + steps)
+    return one_line(model, kept) + at + steps if kept >= 4 else one_line(name, cells)
+
+
+def state_sign(candidate: Candidate) -> str:
+    """Where the weights are."""
+    if candidate.resident:
+        return RESIDENT
+    return INSTALLED if candidate.installed else MISSING
+
+
+def _against(candidate: Candidate, chosen: Candidate | None) -> str:
+    if chosen is None:
+        return ""
+    if chosen.cost_usd and candidate.cost_usd is not None:
+        ratio = candidate.cost_usd / chosen.cost_usd
+        if ratio >= WORTH_SAYING:
+            return f"{figures.times(ratio)} dear"
+    if chosen.quality is not None and candidate.quality is not None:
+        return f"{candidate.quality - chosen.quality:+.2f} q".replace("-", "−")
+    return ""
+
+
+def _fitting(decision: RoutingDecision, width: int) -> list[Column]:
+    """All columns if they fit; else without the least needed ones, one after the other."""
+    least, most = BAR_CELLS
+    named = _columns(decision.candidates, decision)
+    for left_out in (
+        (),
+        ("why",),
+        ("why", "load"),
+        ("why", "load", "GB"),
+        ("why", "load", "GB", "s"),
+    ):
+        kept = {name: column for name, column in named.items() if name not in left_out}
+        spare = width - _width(list(kept.values()))
+        if spare >= 0:
+            break
+    kept["interval"] = _interval(decision.candidates, max(least, min(most, least + spare)))
+    return list(kept.values())
+
+
+def _width(columns: Sequence[Column]) -> int:
+    return 5 + sum(column.width for column in columns) + 2 * (len(columns) - 1)
+
+
+def _columns(candidates: Sequence[Candidate], decision: RoutingDecision) -> dict[str, Column]:
+    guessed = [c.cost_source is not None and c.cost_source != "measured" for c in candidates]
+    known = [False] * len(candidates)
+    names = tuple(short_name(c.function) for c in candidates)
+    quality = figures.column([c.quality for c in candidates], known, 2, 3)
+    run = figures.column([c.seconds for c in candidates], guessed, 2, 3)
+    load = figures.column([c.load_seconds for c in candidates], known, 1, 1)
+    size = figures.column(
+        [None if c.memory_bytes is None else c.memory_bytes / GIGABYTE for c in candidates],
+        guessed,
+        1,
+        3,
+    )
+    price = figures.column(
+        [None if c.cost_usd is None else c.cost_usd * 1000 for c in candidates], guessed, 2, 4
+    )
+    return {
+        "function": Column("function", names, left=True),
+        "quality": Column(decision.metric or "quality", tuple(quality), "$quality"),
+        "interval": _interval(candidates, BAR_CELLS[0]),
+        "s": Column("s", tuple(run)),
+        "load": Column("load", tuple(load)),
+        "GB": Column("GB", tuple(size)),
+        "$/k": Column("$/k", tuple(price), "$cost"),
+        "why": Column("why", tuple(why(c, decision) for c in candidates), "$muted", left=True),
+    }
+
+
+def _interval(candidates: Sequence[Candidate], cells: int) -> Column:
+    scale = figures.shared_scale([c.interval for c in candidates if c.interval is not None])
+    bars = [figures.interval_bar(c.quality, c.interval, scale, cells) for c in candidates]
+    return Column("±90 %", tuple(bars), "$quality", left=True)
+
+
+def _row(decision: RoutingDecision, columns: Sequence[Column], index: int) -> Content:
+    candidate = decision.candidates[index]
+    chosen = candidate.function == decision.choice
+    line = (
+        Content.styled(" ▸" if chosen else "  ", "bold $quality")
+        + Content.styled(f" {state_sign(candidate)} ", "$quality" if candidate.resident else "")
+        + Content("  ").join([column.at(index) for column in columns])
+    )
+    if chosen:
+        return line.stylize("bold")
+    return line if candidate.allowed else line.stylize("dim")
+
+
+# The live price card: every candidate, what it would cost and what it promises.
+
+TITLE = "Candidates"
+EMPTY = (
+    "Type a prompt: every generation function is priced here as you type.",
+    "The dial says how much quality is worth how much money (tab, then ← →).",
+    "The function marked ▸ is the one that draws; space on another one pins it.",
+)
+NOTHING = (
+    "A starter pack comes with cems and needs no download: `cems starter verify` checks it, "
+    "`cems ls` lists what is here."
+)
+
+
+class CandidatesTable(Widget, can_focus=True):
+    """The decision as a table with a cursor; shows as many rows as it has room for."""
+
+    HELP = (
+        "One line a generation function: ▸ is what ctrl+g would use now. Prices are for a "
+        "thousand pictures; the bar is the 90 % interval of the quality on a scale shared by all "
+        "rows. ↑ ↓ move, space pins a function (again: frees it), enter shows the exact figures, "
+        "w says why it is picked."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("g,home", "move(-1000)", "First", show=False),
+        Binding("G,end", "move(1000)", "Last", show=False),
+        Binding("space", "pin", "pin", show=True),
+        Binding("enter", "open", "figures", show=True),
+    ]
+
+    @dataclass
+    class Pinned(Message):
+        """The user wants this function, or, again, leaves the choice to the policy."""
+
+        function: str
+
+    @dataclass
+    class Opened(Message):
+        """The user wants the exact figures."""
+
+        decision: RoutingDecision
+
+    decision: reactive[RoutingDecision | None] = reactive(None, layout=True)
+    error: reactive[tuple[str, str] | None] = reactive(None, layout=True)
+    """What went wrong and what to do, in the card's place."""
+
+    cursor = reactive(0)
+
+    def __init__(self) -> None:
+        super().__init__(id="candidates")
+        self.border_title = TITLE
+
+    def watch_decision(self, before: RoutingDecision | None, now: RoutingDecision | None) -> None:
+        """The cursor stays on its function, wherever that stands now."""
+        names = [candidate.function for candidate in now.candidates] if now else []
+        at = before.candidates[self.cursor].function if before and before.candidates else None
+        self.cursor = names.index(at) if at in names and self.has_focus else 0
+        self.border_title = _title(now)
+        self._caption()
+
+    def watch_cursor(self) -> None:
+        self._caption()
+
+    def watch_error(self) -> None:
+        self._caption()
+
+    def action_move(self, rows: int) -> None:
+        """Moves the cursor, not past the ends."""
+        if self.decision is not None and self.decision.candidates:
+            self.cursor = max(0, min(len(self.decision.candidates) - 1, self.cursor + rows))
+
+    def action_pin(self) -> None:
+        if self.decision is not None and self.decision.candidates:
+            self.post_message(self.Pinned(self.decision.candidates[self.cursor].function))
+
+    def action_open(self) -> None:
+        if self.decision is not None:
+            self.post_message(self.Opened(self.decision))
+
+    def on_click(self, event: events.Click) -> None:
+        row = event.y - 2  # the border and the header
+        rows = len(self.decision.candidates) if self.decision is not None else 0
+        row += self._window(rows, self.content_size.height)[0]
+        if event.y >= 2 and row < rows:
+            self.cursor = row
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Every row and the reason, if the layout leaves the height to us."""
+        return len(self._lines(width, 1000))
+
+    def on_resize(self) -> None:
+        self._caption()
+
+    def _caption(self) -> None:
+        """The legend under a card with room for its reason; else the reason."""
+        decision, height = self.decision, self.content_size.height
+        self.border_subtitle = None
+        if decision is None or self.error is not None or nothing_installed(decision):
+            return
+        rows = len(decision.candidates)
+        if len(self._lines(self.content_size.width, height)) > rows + 1:
+            self.border_subtitle = Content(LEGEND)
+            return
+        first, shown = self._window(rows, height)
+        more = f"best {shown}" if first == 0 else f"{first + 1}–{first + shown}"
+        counted = f"{more} of {rows} · " if shown < rows else ""
+        self.border_subtitle = Content(counted) + _sentence(decision)
+
+    def render(self) -> Content:
+        return Content("\n").join(self._lines(*self.content_size))
+
+    def _lines(self, width: int, height: int) -> list[Content]:
+        """What fits into that many cells and lines."""
+        if self.error is not None:
+            message, hint = self.error
+            what = Content.assemble(("✗ ", "bold $error"), (one_line(message, 500), "bold"))
+            return [*what.wrap(width), *Content(one_line(hint, 500)).wrap(width)]
+        if self.decision is None:
+            return [part for line in EMPTY for part in Content.styled(line, "$muted").wrap(width)]
+        return self._table(self.decision, width, height)
+
+    def _window(self, rows: int, height: int) -> tuple[int, int]:
+        """The first row shown and how many, under the header, with the cursor among them."""
+        shown = max(1, min(rows, height - 1))
+        return max(0, min(self.cursor - shown + 1, rows - shown)), shown
+
+    def _table(self, decision: RoutingDecision, width: int, height: int) -> list[Content]:
+        if not decision.candidates:
+            return _nothing(decision, width)
+        header, rows = card(decision, width)
+        if self.has_focus:
+            row = Content.styled("›", "bold") + rows[self.cursor][1:]
+            row = row.pad_right(max(0, width - row.cell_length))
+            rows[self.cursor] = row.stylize("on $panel")
+        if nothing_installed(decision):
+            return [*_nothing(decision, width), Content(""), header, *rows][:height]
+        notes = [Content.styled(one_line(note, 1000), "$muted") for note in decision.notes]
+        below = [part for line in (_sentence(decision), *notes) for part in line.wrap(width)]
+        lines = [header, *rows, Content(""), *below]
+        if len(lines) <= height:
+            return lines
+        first, shown = self._window(len(rows), height)
+        return [header, *rows[first : first + shown]]
+
+
+def _title(decision: RoutingDecision | None) -> Content:
+    """What the card is, and a warning where its router has not earned its place."""
+    if decision is None or decision.refusal is None:
+        return Content(TITLE)
+    short = one_line(decision.refusal.split(":")[0].split(" on ")[0], 58)
+    return Content.assemble(TITLE, " · ", (f"! {short}", "$warning"))
+
+
+def _sentence(decision: RoutingDecision) -> Content:
+    """The reason, marked if it is why there is no choice."""
+    if decision.choice is None:
+        return Content.assemble(("! ", "bold $warning"), (reason(decision), "$warning"))
+    return Content.styled(reason(decision), "$muted")
+
+
+def _nothing(decision: RoutingDecision, width: int) -> list[Content]:
+    """There is nothing to choose from: why, and what to do."""
+    what = Content.assemble(("! ", "bold $warning"), (reason(decision), "bold"))
+    return [*what.wrap(width), *Content.styled(NOTHING, "$muted").wrap(width)]

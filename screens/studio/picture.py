@@ -1,0 +1,139 @@
+"""The picture, with its bill under it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widget import Widget
+from textual.widgets import Static
+
+from cems_tui.domain.generation import Generation
+from screens.commands import GENERATE, key_of
+from screens.studio import receipt
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+THUMBNAIL_PIXELS = 512
+"""The longest side handed to the terminal: drawing repeats on each refresh, in the UI's thread."""
+
+EMPTY = "draws the prompt with the function marked ▸"
+
+
+class ImageWidget(Protocol):
+    """What the pane needs of a textual-image widget."""
+
+    image: Image | None
+
+
+ImageFactory = Callable[[], Widget]
+"""Makes an empty textual-image widget, of the kind the terminal can show."""
+
+
+class PicturePane(Vertical, can_focus=True):
+    """The last picture, or the one looked at."""
+
+    HELP = (
+        "The picture, its time, memory and price, and what the instruments read. enter shows the "
+        "whole receipt, y copies the command that draws it again, r takes its prompt back into "
+        "the box."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "receipt", show=True)]
+
+    @dataclass
+    class Opened(Message):
+        """The user wants the receipt."""
+
+        generation: Generation
+
+    @dataclass
+    class Decoded(Message):
+        """A thumbnail is ready, or could not be made."""
+
+        path: Path
+        image: Image | None
+        problem: str = ""
+
+    generation: reactive[Generation | None] = reactive(None, init=False)
+    holds: reactive[str] = reactive("", init=False)
+    """A second line where there is no picture yet."""
+
+    def __init__(self, new_image: ImageFactory, id: str = "picture") -> None:
+        super().__init__(id=id)
+        self._new_image = new_image
+        self.border_title = "Picture"
+
+    def compose(self) -> ComposeResult:
+        yield Static(self._empty(), id="picture-empty", markup=False)
+        with Vertical(id="picture-frame"):
+            image = self._new_image()
+            image.add_class("picture-image")
+            yield image
+        yield Static("", id="picture-facts", markup=False)
+
+    def _empty(self) -> str:
+        words = f"{key_of(GENERATE, self.app)} {EMPTY}"
+        return f"{words}\n{self.holds}" if self.holds else words
+
+    def watch_holds(self) -> None:
+        if self.generation is None:
+            self.query_one("#picture-empty", Static).update(self._empty())
+
+    def watch_generation(self, generation: Generation | None) -> None:
+        if generation is None:
+            return
+        self.border_title = Content(receipt.title(generation))
+        self.border_subtitle = Content(receipt.bill(generation))
+        self.query_one("#picture-facts", Static).update(
+            Content.styled(receipt.scores(generation), "$quality")
+        )
+        self._decode(generation.image)
+
+    def action_open(self) -> None:
+        if self.generation is not None:
+            self.post_message(self.Opened(self.generation))
+
+    @work(thread=True, group="thumbnail", exclusive=True, exit_on_error=False)
+    def _decode(self, path: Path) -> None:
+        try:
+            self.post_message(self.Decoded(path, thumbnail(path)))
+        except OSError as error:
+            problem = f"cannot show {path.name}: {error.strerror or error}"
+            self.post_message(self.Decoded(path, None, problem))
+
+    @on(Decoded)
+    def _show(self, message: Decoded) -> None:
+        message.stop()
+        if self.generation is None or message.path != self.generation.image:
+            return
+        self.set_class(message.image is not None, "shown")
+        image: ImageWidget = self.query_one(".picture-image")  # type: ignore[assignment]
+        image.image = message.image
+        if message.image is None:
+            self.query_one("#picture-empty", Static).update(message.problem)
+
+
+def thumbnail(path: Path) -> Image:
+    """The picture, no larger than a terminal can use.
+
+    Raises:
+        OSError: missing, unreadable or not a picture.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            picture.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
+            return picture.convert("RGB")
+    except (SyntaxError, ValueError) as error:  # Pillow's words for damaged files
+        raise OSError(f"it is damaged: {error}") from error

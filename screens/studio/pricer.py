@@ -1,0 +1,37 @@
+"""What prices a prompt while it is typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from cems_tui.domain.decision import RoutingDecision
+from cems_tui.domain.request import Request
+from cems_tui.routing.explain.explanation import Explanation
+
+
+class Planner(Protocol):
+    """Decides without generating; a few milliseconds, no torch."""
+
+    def decide(self, request: Request, resident: frozenset[str]) -> RoutingDecision:
+        """The price card of the request, given what is on the device now.
+
+        Raises:
+            CemsError: there is no card, and why.
+        """
+        ...
+
+    def explain(self, decision: RoutingDecision, load_cost: bool | None) -> Explanation:
+        """Why the decision is what it is; asks the router some fifty times.
+
+        Args:
+            load_cost: whether load prices were compared; None finds out from the decision.
+
+        Raises:
+            CemsError: the user's database cannot be read.
+        """
+        ...
+
+
+PlannerFactory = Callable[[], Planner]
+"""Makes the planner; called in a thread after the first paint, as it may read files."""

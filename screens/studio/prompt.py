@@ -1,0 +1,113 @@
+"""The prompt box: text is data here, whatever it contains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import var
+from textual.widgets import TextArea
+
+from cems_tui.routing.explain.words import UNLIKE
+from cems_tui.text import MAX_PROMPT_CHARACTERS, visible
+
+NEARLY_FULL = MAX_PROMPT_CHARACTERS * 9 // 10
+"""Characters from which on the count is shown."""
+
+
+TERMINAL_KEYS = frozenset({"ctrl+s", "ctrl+z", "ctrl+i", "ctrl+j", "ctrl+m", "ctrl+b", "ctrl+a"})
+"""Terminals, shells and multiplexers use these themselves; they are never bound."""
+
+
+def _editing_keys() -> list[BindingType]:
+    """The text area's own bindings without the terminal's keys."""
+    kept: list[BindingType] = []
+    for binding in TextArea.BINDINGS:
+        if isinstance(binding, Binding):
+            keys = [key for key in binding.key.split(",") if key not in TERMINAL_KEYS]
+            if keys:
+                kept.append(replace(binding, key=",".join(keys)))
+    return kept
+
+
+class PromptBox(TextArea, inherit_bindings=False):
+    """Several lines of prompt; reports each change, and shows what is known about the text."""
+
+    HELP = (
+        "Write what the picture should show; every generation function is priced as you type. "
+        "enter starts a new line, ctrl+g generates. Several lines may be pasted; "
+        f"{MAX_PROMPT_CHARACTERS:,} characters is the most. alt+z takes back, ctrl+y does again."
+    )
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *_editing_keys(),
+        Binding("alt+z", "undo", "Undo", show=False),
+    ]
+
+    @dataclass
+    class Edited(Message):
+        """The prompt is another one now."""
+
+        prompt: str
+
+    in_distribution: var[bool | None] = var(None)
+    """Whether the router knows prompts like this one; None when it was not asked."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(
+            text,
+            id="prompt",
+            show_line_numbers=False,
+            tab_behavior="focus",
+            highlight_cursor_line=False,
+            placeholder="Describe a picture",
+        )
+        self.border_title = "Prompt"
+
+    def get_line(self, line_index: int) -> Text:
+        """The line as it is drawn: escapes and overrides are shown, one cell each, not obeyed."""
+        line = self.document.get_line(line_index)
+        return Text("".join(_one_cell(letter) for letter in line), end="", no_wrap=True)
+
+    @property
+    def too_long(self) -> bool:
+        return len(self.text) > MAX_PROMPT_CHARACTERS
+
+    def on_mount(self) -> None:
+        self._say_what_is_known()
+
+    @on(TextArea.Changed)
+    def _report(self, event: TextArea.Changed) -> None:
+        event.stop()
+        self._say_what_is_known()
+        self.post_message(self.Edited(self.text))
+
+    def watch_in_distribution(self) -> None:
+        self._say_what_is_known()
+
+    def _say_what_is_known(self) -> None:
+        count, words = len(self.text), len(self.text.split())
+        parts: list[tuple[str, str]] = []
+        if words:
+            parts.append((f"{words} word{'' if words == 1 else 's'}", ""))
+        if self.too_long:
+            words_of_it = f"! {count:,} characters; {MAX_PROMPT_CHARACTERS:,} is the most"
+            parts.append((words_of_it, "bold $error"))
+        elif count >= NEARLY_FULL:
+            parts.append((f"{count:,} of {MAX_PROMPT_CHARACTERS:,} characters", "$warning"))
+        if words and self.in_distribution is not None:
+            known = self.in_distribution
+            text = "in distribution" if known else f"! {UNLIKE}"
+            parts.append((text, "" if known else "$warning"))
+        pieces = [Content.styled(text, style) for text, style in parts]
+        self.border_subtitle = Content(" · ").join(pieces) if pieces else None
+
+
+def _one_cell(letter: str) -> str:
+    shown = visible(letter)
+    return shown if len(shown) == 1 else "�"

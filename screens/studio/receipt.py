@@ -1,0 +1,242 @@
+"""A picture's receipt in words, and the `cems` command that asks for it again."""
+
+from __future__ import annotations
+
+from shlex import quote
+
+from cems_tui.domain.decision import Candidate, Policy, RoutingDecision
+from cems_tui.domain.generation import Generation
+from cems_tui.routing.explain.explanation import Explanation
+from cems_tui.routing.explain.words import UNLIKE, rows
+from cems_tui.text import one_line, visible
+from screens import figures
+from screens.widgets.facts import Fact
+
+
+def title(generation: Generation) -> str:
+    """What drew it, the seed, and the prompt, which may be cut."""
+    return f"{generation.executed} · seed {generation.seed} · {visible(generation.prompt)}"
+
+
+def bill(generation: Generation) -> str:
+    """Time, memory and price on one line."""
+    guess = "" if generation.cost_source == "measured" else "~"
+    price = figures.per_thousand(generation.cost_usd)
+    return " · ".join(
+        (
+            figures.seconds(generation.seconds.total),
+            figures.gigabytes(generation.peak_memory_bytes),
+            f"{guess}{price}" if generation.priced else "unpriced",
+        )
+    )
+
+
+def scores(generation: Generation) -> str:
+    """What the instruments read; the metric of the decision first, with what was expected."""
+    if generation.score_error:
+        return f"not scored: {visible(generation.score_error)}"
+    if not generation.scores:
+        return "not scored"
+    chosen, metric = generation.decision.chosen, generation.decision.metric
+    first, others = [], []
+    for score in generation.scores:
+        if chosen is not None and chosen.quality is not None and score.metric == metric:
+            first.append(f"{metric} {score.value:.2f} (expected {_estimate(chosen)})")
+        else:
+            others.append(f"{score.metric} {score.value:.2f}")
+    return "\n".join(line for line in ("   ".join(first), "   ".join(others)) if line)
+
+
+def receipt(generation: Generation) -> list[Fact]:
+    """Everything about the picture, one fact a line."""
+    return [
+        Fact("prompt", visible(generation.prompt)),
+        Fact("chosen", _chosen(generation), "bold"),
+        Fact("why", visible(generation.decision.reason)),
+        Fact("scores", scores(generation).replace("\n", "   "), "$quality"),
+        Fact("price", _exact(generation), "$cost"),
+        Fact("seconds", _seconds_line(generation)),
+        Fact("memory", figures.gigabytes(generation.peak_memory_bytes)),
+        Fact("picture", f"{generation.width}×{generation.height}, seed {generation.seed}"),
+        Fact("settings", f"{generation.steps} steps, guidance {generation.guidance:g}"),
+        Fact("sampler", generation.sampler),
+        Fact("file", visible(str(generation.image))),
+        Fact("made", generation.created, "$muted"),
+        Fact("id", generation.id, "$muted"),
+    ]
+
+
+def decision_receipt(decision: RoutingDecision) -> list[Fact]:
+    """The decision with its exact figures, two lines a candidate."""
+    facts = [
+        Fact("prompt", visible(decision.prompt)),
+        Fact("choice", decision.choice or figures.UNKNOWN, "bold"),
+        Fact("why", visible(decision.reason)),
+        Fact("router", router(decision)),
+        *refused(decision),
+        *(Fact("note", visible(note), "$warning") for note in decision.notes),
+    ]
+    for candidate in decision.candidates:
+        facts += _candidate(candidate, decision.metric)
+    return facts
+
+
+def refused(decision: RoutingDecision) -> list[Fact]:
+    """Why the router that was asked is used only when forced; nothing if it earned its place."""
+    if decision.refusal is None:
+        return []
+    return [Fact("refused", visible(decision.refusal), "$warning")]
+
+
+def as_command(generation: Generation) -> str:
+    """The command that draws this picture again."""
+    parts = ["cems generate", f"--function {quote(generation.executed)}"]
+    parts += [f"--seed {generation.seed}", f"--size {generation.width}x{generation.height}"]
+    if generation.negative:
+        parts.append(f"--negative={quoted(generation.negative)}")
+    return " ".join((*parts, _prompt(generation.prompt)))
+
+
+def draft_command(prompt: str, policy: Policy) -> str:
+    """The command for what is being written."""
+    pinned = policy.kind == "pinned"
+    option = f"--function {quote(str(policy.value))}" if pinned else f"--tradeoff {policy.value:g}"
+    return f"cems generate {option} {_prompt(prompt)}"
+
+
+def quoted(text: str) -> str:
+    """One argument of a shell command; control characters are spelled, never pasted raw."""
+    if text.isprintable():
+        return quote(text)
+    spelled = "".join(_spelled(letter) for letter in text)
+    return f"$'{spelled}'"
+
+
+def _prompt(prompt: str) -> str:
+    """The last argument; a prompt that looks like an option stands behind `--`."""
+    return ("-- " if prompt.startswith("-") else "") + quoted(prompt)
+
+
+def _spelled(letter: str) -> str:
+    if letter in "\\'":
+        return f"\\{letter}"
+    if letter.isprintable():
+        return letter
+    code = ord(letter)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _chosen(generation: Generation) -> str:
+    if generation.fallback is None:
+        return generation.executed
+    fallback = visible(generation.fallback)
+    return f"{generation.function}, but {generation.executed} ran: {fallback}"
+
+
+def _exact(generation: Generation) -> str:
+    if generation.cost_usd is None:
+        return "unpriced"
+    load = generation.load_cost_usd
+    loading = "load unpriced" if load is None else f"load {figures.per_thousand(load)}"
+    return (
+        f"{figures.per_thousand(generation.cost_usd)} {generation.cost_source}"
+        f" ({generation.cost_usd:.4g} $ a picture; {loading})"
+    )
+
+
+def _seconds_line(generation: Generation) -> str:
+    spent = generation.seconds
+    parts = [
+        ("load", spent.load),
+        ("encode", spent.encode),
+        ("denoise", spent.denoise),
+        ("decode", spent.decode),
+        ("score", spent.score),
+        ("total", spent.total),
+    ]
+    return " · ".join(
+        f"{name} {figures.UNKNOWN if value is None else f'{value:.2f}'}" for name, value in parts
+    )
+
+
+def router(decision: RoutingDecision) -> str:
+    """Who was asked, what it predicts, and how long it took."""
+    if decision.router is None:
+        return "none was asked"
+    took = [value for value in (decision.encode_ms, decision.route_ms) if value is not None]
+    spent = f", {sum(took):.1f} ms" if took else ""
+    return f"{decision.router}, {decision.metric or 'no metric'}{spent}"
+
+
+def _candidate(candidate: Candidate, metric: str | None) -> list[Fact]:
+    price = "unpriced"
+    if candidate.cost_usd is not None:
+        price = f"{figures.per_thousand(candidate.cost_usd)} {candidate.cost_source}"
+    where = "resident" if candidate.resident else "installed"
+    facts = " · ".join(
+        (
+            price,
+            figures.seconds(candidate.seconds),
+            f"load {figures.seconds(candidate.load_seconds)}",
+            figures.gigabytes(candidate.memory_bytes),
+            where if candidate.installed else "not installed",
+            {True: "fits", False: "too big", None: "size unknown"}[candidate.fits],
+        )
+    )
+    promise = f"{metric or 'quality'} {_estimate(candidate)}"
+    return [
+        Fact("", ""),
+        Fact(f"{candidate.rank}", candidate.function, "bold"),
+        Fact("", promise, "$quality"),
+        Fact("", facts, "$cost" if candidate.priced else "$muted"),
+    ]
+
+
+def _estimate(candidate: Candidate) -> str:
+    if candidate.quality is None:
+        return figures.UNKNOWN
+    if candidate.interval is None:
+        return f"{candidate.quality:.2f}"
+    low, high = candidate.interval
+    return f"{candidate.quality:.2f}, {low:.2f}…{high:.2f}"
+
+
+# Why a function was picked, as facts for a dialog.
+
+PROMPT_CHARACTERS = 120
+"""A longer prompt is cut: the receipt has all of it."""
+
+STYLES = {"why": "bold", "for it": "$quality", "against": "$cost"}
+
+
+def facts(decision: RoutingDecision, told: Explanation) -> list[Fact]:
+    """The prompt, who was asked, and the explanation."""
+    found = _head(decision)
+    for name, text in rows(told, _money):
+        found.append(Fact(name, text, STYLES.get(name, "")))
+    return found
+
+
+def asking(decision: RoutingDecision) -> list[Fact]:
+    """What is known before the router was asked again."""
+    return [*_head(decision), Fact("why", "asking the router …", "$muted")]
+
+
+def failed(decision: RoutingDecision, error: Exception) -> list[Fact]:
+    """The explanation could not be made."""
+    text = visible(f"not explained: {type(error).__name__}: {error}")
+    return [*_head(decision), Fact("why", text, "$error")]
+
+
+def _head(decision: RoutingDecision) -> list[Fact]:
+    unlike = decision.in_distribution is False
+    return [
+        Fact("prompt", one_line(decision.prompt, PROMPT_CHARACTERS)),
+        Fact("router", router(decision)),
+        *refused(decision),
+        *([Fact("", UNLIKE, "$warning")] if unlike else []),
+    ]
+
+
+def _money(usd: float) -> str:
+    return f"${usd * 1000:.3g}/k"

@@ -1,0 +1,366 @@
+"""The studio: a prompt, its live price card, the queue and the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.message import Message
+from textual.reactive import var
+from textual.screen import Screen
+from textual.timer import Timer
+
+from cems_tui.domain.decision import Policy, RoutingDecision
+from cems_tui.domain.generation import Generation
+from cems_tui.domain.request import Generated, Request, new_id
+from cems_tui.errors import CemsError
+from cems_tui.services.worker import EngineLost, EngineReady
+from cems_tui.text import checked_prompt
+from screens import commands
+from screens.dialogs import PictureDialog, TextDialog
+from screens.failing import log_traceback
+from screens.messages import CancelAsked, EngineEvent, FreshEngineAsked, Submitted
+from screens.studio import receipt
+from screens.studio import receipt as explained
+from screens.studio.card import CandidatesTable
+from screens.studio.dial import TradeoffDial
+from screens.studio.picture import ImageFactory, PicturePane, thumbnail
+from screens.studio.pricer import Planner, PlannerFactory
+from screens.studio.progress import REFRESH_SECONDS, ProgressLine
+from screens.studio.prompt import PromptBox
+from screens.studio.work import SessionTotals, Work
+from screens.widgets.facts import Fact
+from screens.widgets.keys import KeyLine
+from screens.widgets.status import StatusLine
+
+DEBOUNCE_SECONDS = 0.06
+"""A pause in typing this long asks for a new card."""
+
+REMEMBERED = 50
+"""Pictures of this session listed under the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudioDefaults:
+    """What holds for every request of this run of the app."""
+
+    tradeoff: float = 0.5
+    router: str | None = None
+    pool: tuple[str, ...] | None = None
+    load_cost: bool = True
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Command id → the key the user gave it."""
+
+
+class StudioScreen(Screen[None]):
+    """Composes the widgets, keeps the state they show, and turns keys into requests."""
+
+    COMMAND_LIST: ClassVar[tuple[commands.Command, ...]] = commands.STUDIO
+    BINDINGS: ClassVar[list[BindingType]] = commands.bindings(commands.STUDIO)
+    JUMPS: ClassVar[dict[str, str]] = {
+        "p": "prompt",
+        "t": "dial",
+        "c": "candidates",
+        "i": "picture",
+    }
+    AUTO_FOCUS = "#prompt"
+
+    decision: var[RoutingDecision | None] = var(None)
+    card_error: var[tuple[str, str] | None] = var(None)
+    generation: var[Generation | None] = var(None)
+    under_way: var[Work] = var(Work())
+    made: var[tuple[Generation, ...]] = var(())
+    totals: var[SessionTotals] = var(SessionTotals())
+    pinned: var[str | None] = var(None)
+    in_distribution: var[bool | None] = var(None)
+    holds: var[str] = var("")
+    """What this machine can hold, and where to see it; empty until that is known."""
+
+    now = var(0.0)
+
+    @dataclass
+    class Decided(Message):
+        """The planner answered, or failed, the question with that number."""
+
+        number: int
+        decision: RoutingDecision | None = None
+        error: tuple[str, str] | None = None
+
+    @dataclass
+    class Explained(Message):
+        """The words for a dialog that is open are there."""
+
+        dialog: TextDialog
+        facts: list[Fact]
+
+    def __init__(
+        self,
+        planner_factory: PlannerFactory,
+        new_image: ImageFactory,
+        clock: Callable[[], float],
+        defaults: StudioDefaults,
+    ) -> None:
+        super().__init__()
+        self._planner_factory = planner_factory
+        self._planner: Planner | None = None
+        self._new_image = new_image
+        self._clock = clock
+        self._defaults = defaults
+        self._question = 0
+        self._asking = False
+        self._debounce: Timer | None = None
+        self._ticking: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        studio = StudioScreen
+        yield StatusLine("studio").data_bind(totals=studio.totals)
+        with Container(id="body"):
+            with Container(id="left"):
+                yield PromptBox().data_bind(in_distribution=studio.in_distribution)
+                yield TradeoffDial(self._defaults.tradeoff).data_bind(
+                    decision=studio.decision, pinned=studio.pinned
+                )
+                yield CandidatesTable().data_bind(decision=studio.decision, error=studio.card_error)
+                yield ProgressLine().data_bind(
+                    work=studio.under_way, made=studio.made, now=studio.now
+                )
+            yield PicturePane(self._new_image).data_bind(
+                generation=studio.generation, holds=studio.holds
+            )
+        yield KeyLine()
+
+    def on_mount(self) -> None:
+        self._ticking = self.set_interval(REFRESH_SECONDS, self._tick, pause=True)
+
+    # --- the live price card ---------------------------------------------------------------
+
+    def reconsider(self) -> None:
+        """Asks the planner again: what there is to choose from has changed."""
+        self._reconsider()
+
+    @on(PromptBox.Edited)
+    @on(TradeoffDial.Turned)
+    def _reconsider(self) -> None:
+        """Asks the planner once the hands rest; older questions no longer count."""
+        self._question += 1
+        if self._debounce is not None:
+            self._debounce.stop()
+        self._debounce = self.set_timer(DEBOUNCE_SECONDS, self._ask)
+
+    def _ask(self) -> None:
+        if self._asking:
+            return  # one question at a time: a thread cannot be stopped, so the next waits for it
+        prompt = self._prompt.text
+        if not prompt.strip():
+            self._answer(self.Decided(self._question))
+            return
+        try:
+            request = self._request("", checked_prompt(prompt))
+        except CemsError as error:
+            self._answer(self.Decided(self._question, error=(str(error), error.hint)))
+            return
+        self._asking = True
+        self._decide(self._question, request, self.under_way.resident)
+
+    @work(thread=True, group="card", exclusive=True, exit_on_error=False)
+    def _decide(self, number: int, request: Request, resident: frozenset[str]) -> None:
+        try:
+            if self._planner is None:
+                self._planner = self._planner_factory()
+            answer = self.Decided(number, self._planner.decide(request, resident))
+        except CemsError as error:
+            answer = self.Decided(number, error=(str(error), error.hint))
+        except Exception as error:
+            # typing must go on whatever a planner does; its words stand in the card's place
+            log_traceback(error)
+            text = f"the price card failed: {type(error).__name__}: {error}"
+            answer = self.Decided(number, error=(text, "You can generate nevertheless."))
+        self.post_message(answer)
+
+    @on(Decided)
+    def _decided(self, message: Decided) -> None:
+        message.stop()
+        self._asking = False
+        if message.number == self._question:
+            self._answer(message)
+        else:
+            self._ask()
+
+    def _answer(self, answer: Decided) -> None:
+        self.card_error = answer.error
+        self.decision = answer.decision
+        self.in_distribution = answer.decision.in_distribution if answer.decision else None
+
+    # --- what the engine reports -----------------------------------------------------------
+
+    @on(EngineEvent)
+    def _follow(self, message: EngineEvent) -> None:
+        message.stop()
+        event, before = message.event, self.under_way.resident
+        self.now = self._clock()
+        self.under_way = self.under_way.after(event, self.now)
+        if isinstance(event, Generated):
+            self.totals = self.totals.adding(event.generation)
+            self.generation = event.generation
+            self.made = (event.generation, *self.made)[:REMEMBERED]
+        if isinstance(event, EngineReady | EngineLost) and self.under_way.resident != before:
+            self._reconsider()
+
+    def watch_under_way(self, before: Work, now: Work) -> None:
+        if self._ticking is not None:
+            (self._ticking.resume if now.running else self._ticking.pause)()
+        self.refresh_bindings()
+
+    def _tick(self) -> None:
+        self.now = self._clock()
+
+    # --- what the user does ----------------------------------------------------------------
+
+    @on(CandidatesTable.Pinned)
+    def _pin(self, message: CandidatesTable.Pinned) -> None:
+        self.pinned = None if self.pinned == message.function else message.function
+        self._reconsider()
+
+    @on(CandidatesTable.Opened)
+    def _open_decision(self, message: CandidatesTable.Opened) -> None:
+        facts = receipt.decision_receipt(message.decision)
+        self.app.push_screen(TextDialog("Decision", facts))
+
+    @on(PicturePane.Opened)
+    def _open_receipt(self, message: PicturePane.Opened) -> None:
+        made = message.generation
+        try:
+            picture = self._new_image()
+            picture.add_class("picture-image")
+            picture.image = thumbnail(made.image)  # type: ignore[attr-defined]
+        except OSError:
+            picture = None  # the pane says why; the receipt is still worth reading
+        self.app.push_screen(PictureDialog(picture, receipt.title(made), receipt.receipt(made)))
+
+    @on(Explained)
+    def _explained(self, message: Explained) -> None:
+        message.stop()
+        message.dialog.tell(message.facts)
+
+    def action_why(self) -> None:
+        """Of the picture if that is focused, else of the card."""
+        if self.generation is not None and self._picture.has_focus:
+            self._tell_why(self.generation.decision, None)
+        elif self.decision is not None:
+            self._tell_why(self.decision, self._defaults.load_cost)
+
+    def _tell_why(self, decision: RoutingDecision, load_cost: bool | None) -> None:
+        dialog = TextDialog("Why", explained.asking(decision))
+        self.app.push_screen(dialog)
+        self._explain(decision, load_cost, dialog)
+
+    @work(thread=True, group="why", exclusive=True, exit_on_error=False)
+    def _explain(
+        self, decision: RoutingDecision, load_cost: bool | None, dialog: TextDialog
+    ) -> None:
+        try:
+            if self._planner is None:
+                self._planner = self._planner_factory()
+            told = explained.facts(decision, self._planner.explain(decision, load_cost))
+        except Exception as error:
+            # a router can be of any kind; reading on must go on whatever it does
+            log_traceback(error)
+            told = explained.failed(decision, error)
+        self.post_message(self.Explained(dialog, told))
+
+    def action_generate(self) -> None:
+        try:
+            prompt = checked_prompt(self._prompt.text)
+        except CemsError as error:
+            self.notify(error.hint, title=str(error), severity="warning", markup=False)
+            return
+        self._submit(self._request(new_id(), prompt))
+
+    def action_cancel_job(self) -> None:
+        """Stops what runs; stops it the hard way when it was asked before; else what waits last."""
+        running, waiting = self.under_way.running, self.under_way.waiting
+        if running is not None and running.phase == "stopping":
+            self.action_fresh_engine()
+        elif running is not None:
+            self.under_way = self.under_way.stopping(running.request.id)
+            self.post_message(CancelAsked(running.request.id))
+        elif waiting:
+            self.post_message(CancelAsked(waiting[-1].request.id))
+
+    def action_copy_command(self) -> None:
+        if self.generation is not None and self._picture.has_focus:
+            text = receipt.as_command(self.generation)
+        else:
+            text = receipt.draft_command(self._prompt.text, self._policy)
+        self.app.copy_to_clipboard(text)
+        self.notify(text, title="Copied", markup=False)
+
+    def action_remix(self) -> None:
+        if self.generation is not None:
+            self._prompt.text = self.generation.prompt
+            self._prompt.focus()
+
+    def action_retry(self) -> None:
+        failure = self.under_way.failure
+        if failure is not None and failure.request is not None:
+            self._submit(replace(failure.request, id=new_id()))
+
+    def action_fresh_engine(self) -> None:
+        self.under_way = self.under_way.restarted()
+        waiting = tuple(job.request for job in self.under_way.jobs)
+        self.post_message(FreshEngineAsked(waiting))
+
+    def action_back(self) -> None:
+        self._prompt.focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The footer offers what has a meaning now."""
+        match action:
+            case "cancel_job":
+                return bool(self.under_way.jobs)
+            case "why":
+                return self.decision is not None or self.generation is not None
+            case "remix":
+                return self.generation is not None
+            case "retry":
+                failure = self.under_way.failure
+                return failure is not None and failure.request is not None
+        return True
+
+    # --- helpers ---------------------------------------------------------------------------
+
+    @property
+    def _prompt(self) -> PromptBox:
+        return self.query_one("#prompt", PromptBox)
+
+    @property
+    def _picture(self) -> PicturePane:
+        return self.query_one("#picture", PicturePane)
+
+    @property
+    def _policy(self) -> Policy:
+        if self.pinned is not None:
+            return Policy.pinned(self.pinned)
+        return Policy.tradeoff(self.query_one("#dial", TradeoffDial).value)
+
+    def _request(self, name: str, prompt: str) -> Request:
+        defaults = self._defaults
+        return Request(
+            id=name,
+            prompt=prompt,
+            policy=self._policy,
+            policy_is_explicit=True,  # the dial is in sight: it means what it says
+            pool=defaults.pool,
+            router=defaults.router,
+            load_cost=defaults.load_cost,
+        )
+
+    def _submit(self, request: Request) -> None:
+        self.under_way = self.under_way.submitting(request)
+        if self.under_way.lost is None:  # else it waits for the fresh engine
+            self.post_message(Submitted(request))

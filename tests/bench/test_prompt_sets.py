@@ -1,0 +1,119 @@
+"""Prompts from a file or stdin: all are good or none is taken."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cems_tui.bench.prompts import PromptLine, parse_prompts, read_prompts
+from cems_tui.errors import UsageError
+
+
+def test_each_line_is_a_prompt_and_blank_lines_are_skipped(tmp_path: Path) -> None:
+    file = tmp_path / "prompts.txt"
+    file.write_bytes(b"a red car\n\n   \n  two spaces before\r\nlast, without an ending")
+    assert [(line.prompt, line.line) for line in read_prompts(file)] == [
+        ("a red car", 1),
+        ("  two spaces before", 4),
+        ("last, without an ending", 5),
+    ]
+
+
+def test_a_line_may_say_more_than_its_prompt() -> None:
+    said = {
+        "prompt": "a cat",
+        "function": "starter-turbo@1",
+        "seed": 7,
+        "size": "64x32",
+        "negative": "ugly",
+        "tradeoff": 1,
+        "group": "animals",
+    }
+    assert parse_prompts(json.dumps(said).encode(), "f") == [
+        PromptLine("a cat", "starter-turbo@1", 7, 64, 32, "ugly", 1.0, "animals", 1)
+    ]
+    assert parse_prompts(b' {"prompt": "a", "seed": null}', "f") == [PromptLine("a", line=1)]
+
+
+def test_the_mark_of_utf_8_is_no_part_of_the_first_prompt() -> None:
+    assert parse_prompts(b"\xef\xbb\xbfa car\n", "f")[0].prompt == "a car"
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=("Cs",)), min_size=1), min_size=1))
+def test_any_text_is_a_prompt_exactly_as_given(prompts: list[str]) -> None:
+    good = [p for p in prompts if p.strip() and "\n" not in p and not p.endswith("\r")]
+    good = [p for p in good if not p.lstrip().startswith("{") and p[0] != "\ufeff"]
+    if good:
+        found = parse_prompts("\n".join(good).encode(), "f")
+        assert [line.prompt for line in found] == good
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",)), min_size=1).filter(str.strip))
+def test_any_text_is_a_prompt_in_json_too(prompt: str) -> None:
+    assert parse_prompts(json.dumps({"prompt": prompt}).encode(), "f")[0].prompt == prompt
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"caf\xe9",
+        b"{not json}",
+        b'{"prompt": "a"',
+        b'{"prompt": ""}',
+        b'{"prompt": 3}',
+        b'{"seed": 3}',
+        b'{"prompt": "a", "sede": 3}',
+        b'{"prompt": "a", "seed": -1}',
+        b'{"prompt": "a", "seed": 4294967296}',
+        b'{"prompt": "a", "seed": 1.5}',
+        b'{"prompt": "a", "seed": true}',
+        b'{"prompt": "a", "size": "64"}',
+        b'{"prompt": "a", "size": "0x64"}',
+        b'{"prompt": "a", "size": [64, 64]}',
+        b'{"prompt": "a", "negative": 3}',
+        b'{"prompt": "a", "negative": "\\ud800"}',
+        b'{"prompt": "a", "tradeoff": 1.1}',
+        b'{"prompt": "a", "tradeoff": NaN}',
+        b'{"prompt": "a", "tradeoff": "0.5"}',
+        b'{"prompt": "a", "tradeoff": true}',
+        b'{"prompt": "a", "function": ""}',
+        b'{"prompt": "a", "function": 1}',
+        b'{"prompt": "\\ud800"}',
+        b'{"prompt": "a", "seed": ' + b"9" * 5000 + b"}",
+        b'{"a":' * 5000,
+        b"x" * 10_001,
+    ],
+)
+def test_one_bad_line_refuses_all_and_is_named(bad: bytes) -> None:
+    with pytest.raises(UsageError, match="file, line 3: ") as raised:
+        parse_prompts(b"a car\n\n" + bad + b"\na cat", "file")
+    assert raised.value.exit_code == 2
+    assert len(str(raised.value)) < 6000
+
+
+@pytest.mark.parametrize("empty", [b"", b"\n\n", b"  \r\n\t"])
+def test_no_prompt_at_all_is_refused(empty: bytes) -> None:
+    with pytest.raises(UsageError, match="no prompt"):
+        parse_prompts(empty, "f")
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    for path in (tmp_path / "missing.txt", tmp_path, Path("nul\0name")):
+        with pytest.raises(UsageError):
+            read_prompts(path)
+
+
+def test_stdin_is_read_as_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        sys, "stdin", io.TextIOWrapper(io.BytesIO("ein Schloß\n".encode()), "ascii")
+    )
+    assert read_prompts("-")[0].prompt == "ein Schloß"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9\n")))
+    with pytest.raises(UsageError, match="stdin, line 1"):
+        read_prompts(Path("-"))

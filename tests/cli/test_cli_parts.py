@@ -1,0 +1,95 @@
+"""The command line's own pieces: arguments, options, failures, sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cems_tui.bench.prompts import parsed_size
+from cems_tui.cli.failures import failure_of
+from cems_tui.cli.main import normalised
+from cems_tui.cli.options import RoutingOptions
+from cems_tui.cli.output import usd_per_thousand
+from cems_tui.errors import DeviceBusy, UnknownName, UsageError
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (["generate", "--wait", "a cat"], ["generate", "--wait=inf", "a cat"]),
+        (["generate", "--wait", "5", "a cat"], ["generate", "--wait=5", "a cat"]),
+        (["generate", "a cat", "--wait"], ["generate", "a cat", "--wait=inf"]),
+        (["generate", "--wait=2", "a cat"], ["generate", "--wait=2", "a cat"]),
+        (["generate", "--", "--wait"], ["generate", "--", "--wait"]),
+    ],
+)
+def test_wait_may_stand_without_a_number(given: list[str], read: list[str]) -> None:
+    assert normalised(given) == read
+
+
+@pytest.mark.parametrize("size", ["64", "64x", "x64", "0x64", "64x9000", "64x64x64", "-1x4", "a"])
+def test_a_size_that_cannot_be_drawn_is_refused(size: str) -> None:
+    with pytest.raises(UsageError):
+        parsed_size(size)
+
+
+def test_a_size_is_width_by_height() -> None:
+    assert parsed_size("64x32") == (64, 32)
+    assert parsed_size(None) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tradeoff": 0.5, "floor": 1.0},
+        {"tradeoff": -0.1},
+        {"tradeoff": float("nan")},
+        {"budget_per_image": -1.0},
+        {"budget_per_image": float("inf")},
+        {"tolerance": -1.0},
+        {"lambda_": -1.0},
+        {"floor": float("inf")},
+    ],
+)
+def test_options_that_cannot_be_followed_are_refused(options: dict[str, float]) -> None:
+    with pytest.raises(UsageError):
+        RoutingOptions(**options).checked()  # type: ignore[arg-type]
+
+
+def test_a_pool_of_nothing_is_refused() -> None:
+    with pytest.raises(UsageError):
+        RoutingOptions(pool=" , ").pool_names()
+    assert RoutingOptions(pool="a@1, b@2,a@1").pool_names() == ("a@1", "b@2")
+
+
+def test_an_unknown_name_suggests_near_ones() -> None:
+    error = UnknownName.of("function", "starter-bass@20", ["starter-base@20", "sd-turbo@1"])
+    assert error.exit_code == 2
+    assert "starter-base@20" in error.hint
+
+
+def test_a_failure_says_what_it_means() -> None:
+    assert failure_of(DeviceBusy("held"), interrupted=False).exit_code == 7
+    assert failure_of(KeyboardInterrupt(), interrupted=True).exit_code == 130
+    assert failure_of(RuntimeError("torn import"), interrupted=True).exit_code == 130
+    assert failure_of(RuntimeError("x" * 1000), interrupted=False).exit_code == 1
+    assert len(failure_of(RuntimeError("x" * 1000), interrupted=False).message) <= 300
+
+
+def test_money_is_unknown_estimated_or_measured_and_looks_so() -> None:
+    def told(usd: float | None, estimated: bool) -> str:
+        return usd_per_thousand(usd, estimated=estimated, per_usd=1.0, currency="USD")
+
+    assert told(None, True) == "—"
+    assert told(0.0001, True) == "~$0.1000"
+    assert told(0.0001, False) == "$0.1000"
+    assert usd_per_thousand(0.0001, estimated=False, per_usd=0.9, currency="EUR") == "EUR 0.0900"
+
+
+def test_an_unknown_stage_of_the_recipe_is_refused(tmp_path: Path) -> None:
+    from cems_tui.starter.recipe.training.build import Build
+    from cems_tui.starter.recipe.training.recipe import Recipe
+
+    with pytest.raises(UnknownName, match="no stage named 'decodr'"):
+        Build(tmp_path / "work", tmp_path / "out", Recipe(), print).run(["decodr"])

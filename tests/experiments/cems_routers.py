@@ -1,0 +1,94 @@
+"""Builds the routers that ship for the four models of CEMS.
+
+`python -m tests.experiments.cems_routers TABLE OUT`.
+
+They are learned from the score table of the CEMS authors (Lee & Lee, CIKM 2024), which has no
+licence to pass on: a shipped router keeps no prompt of it and no prompt's score.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from cems_tui.domain.encoder import FunctionFacts
+from cems_tui.routing.checkpoints.checkpoint import Checkpoint, save_checkpoint
+from cems_tui.routing.features.prompt import FeatureConfig
+from cems_tui.routing.training.data import Prepared
+from cems_tui.routing.training.text import pivot_of, prepared_for, train
+from cems_tui.score_tables.files import read_table
+from cems_tui.score_tables.mixed import constants_of, with_mixed
+from cems_tui.score_tables.table import ScoreTable
+
+METRICS = ("mixed", "nima", "clip")
+PICTURES = 3
+"""Each published score is the mean of so many pictures."""
+
+ABOUT = "an estimator of ours trained on the CEMS authors' scores, not their network"
+PLAIN = FeatureConfig()
+FEATURES: Mapping[str, FeatureConfig] = {
+    "mixed": PLAIN,
+    "clip": PLAIN,
+    "nima": replace(PLAIN, fade=20.0, fade_floor=0.1, pairs_weight=0.6),
+}
+"""NIMA heeds how a prompt begins; in the folds the others gain nothing by it."""
+
+SCORERS = {"nima": "idealo/image-quality-assessment", "clip": "OpenCLIP ViT-g/14"}
+
+
+def build(table: ScoreTable) -> list[Checkpoint]:
+    """The routers cems-nima, cems-clip and cems-mixed, refitted on every prompt of the table.
+
+    Raises:
+        UsageError: the table has too few prompts or functions, or lacks NIMA or CLIP.
+    """
+    facts = {name: FunctionFacts(steps=_steps(name)) for name in table.functions}
+    prepared = read_prompts(table)
+    return [
+        train(
+            table,
+            metric=metric,
+            name=f"cems-{metric}",
+            kind="ridge",
+            about=ABOUT,
+            functions_facts=facts,
+            scorers=SCORERS,
+            pictures=PICTURES,
+            prepared=prepared[metric],
+        )
+        for metric in METRICS
+    ]
+
+
+def read_prompts(table: ScoreTable) -> dict[str, Prepared]:
+    """The prompts of the table as the router of each metric reads them."""
+    pivot = pivot_of(with_mixed(table, constants_of(table)), "mixed")
+    known: dict[FeatureConfig, Prepared] = {}
+    for config in FEATURES.values():
+        if config not in known:
+            known[config] = prepared_for(pivot, "ridge", config, False)
+    return {metric: known[config] for metric, config in FEATURES.items()}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`TABLE OUT`: reads the score table, writes the checkpoints; 2 where the words are wrong."""
+    if len(arguments) != 2:
+        print("usage: python -m tests.experiments.cems_routers TABLE OUT", file=sys.stderr)
+        return 2
+    source, out = (Path(one) for one in arguments)
+    for checkpoint in build(read_table(source)):
+        card = save_checkpoint(out, checkpoint)
+        area = checkpoint.card.evaluation.get("area_recovered")
+        print(f"{card}: {checkpoint.card.summary}; area recovered {area}")
+    return 0
+
+
+def _steps(function: str) -> int | None:
+    steps = function.rpartition("@")[2]
+    return int(steps) if steps.isdigit() else None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

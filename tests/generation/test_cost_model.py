@@ -1,0 +1,117 @@
+"""What a picture is expected to take, and who says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from cems_tui.domain.function import Expected, GenerationFunction, Model
+from cems_tui.domain.pricing import Pricing
+from cems_tui.generation.cost_model import WINDOW, CostModel, Observation
+
+CATALOG = Expected(
+    seconds=9.0,
+    memory_bytes=3_000_000_000,
+    load_seconds=5.0,
+    load_bytes=2_000_000_000,
+    provenance="published",
+    source="a paper",
+)
+
+
+def function(
+    steps: int = 20, model: str = "base", expected: Expected = CATALOG
+) -> GenerationFunction:
+    row = Model(model, "stable-diffusion", "CC0-1.0", "tests")
+    return GenerationFunction(f"{model}@{steps}", row, steps, 3.0, 64, 64, expected=expected)
+
+
+def run(name: str = "base@20", denoise: float = 2.0, side: int = 64, **more: object) -> Observation:
+    values: dict[str, object] = {"memory_bytes": 500, "load_seconds": 0.0, "load_bytes": 0, **more}
+    return Observation(name, side, side, 0.1, denoise, 0.3, **values)  # type: ignore[arg-type]
+
+
+def test_nothing_known_is_unknown_in_every_field() -> None:
+    expected = CostModel().predict(function(expected=Expected()))
+    assert (expected.seconds, expected.memory_bytes) == (None, None)
+    assert (expected.load_seconds, expected.load_bytes) == (None, None)
+    assert not CostModel().cost(function(expected=Expected())).priced
+
+
+def test_before_the_first_run_the_catalog_speaks() -> None:
+    assert CostModel().predict(function()) == CATALOG
+
+
+def test_after_a_run_the_machine_speaks() -> None:
+    expected = CostModel([run()]).predict(function())
+    assert expected.seconds == pytest.approx(2.4)
+    assert expected.memory_bytes == 500
+    assert expected.provenance == "measured"
+
+
+def test_the_latest_runs_count_and_one_slow_run_does_not() -> None:
+    old = [run(denoise=50.0)] * 100
+    recent = [run(denoise=2.0)] * (WINDOW - 1) + [run(denoise=900.0)]
+    assert CostModel(old + recent).predict(function()).seconds == pytest.approx(2.4)
+
+
+def test_another_step_count_of_the_model_is_scaled_and_called_an_estimate() -> None:
+    expected = CostModel([run("base@20", denoise=2.0)]).predict(function(steps=4))
+    assert expected.seconds == pytest.approx(0.4 + 2.0 * 4 / 20)
+    assert expected.memory_bytes == 500
+    assert expected.provenance == "estimated"
+    assert "base@20" in expected.source
+
+
+def test_the_nearest_step_count_is_scaled() -> None:
+    runs = [run("base@100", denoise=77.0), run("base@8", denoise=0.8)]
+    assert CostModel(runs).predict(function(steps=4)).seconds == pytest.approx(0.4 + 0.4)
+
+
+def test_another_models_runs_say_nothing() -> None:
+    assert CostModel([run("other@20")]).predict(function()) == CATALOG
+
+
+def test_another_size_is_scaled_by_its_pixels_and_called_an_estimate() -> None:
+    observed = run(memory_bytes=700, load_seconds=1.0, load_bytes=500)
+    expected = CostModel([observed]).predict(function(), 128, 128)
+    assert expected.seconds == pytest.approx(4 * 2.4)
+    assert expected.memory_bytes == 500 + 4 * 200
+    assert expected.provenance == "estimated"
+
+
+def test_runs_at_another_size_do_not_displace_the_catalog_at_its_own() -> None:
+    assert CostModel([run(side=128)]).predict(function()).seconds == CATALOG.seconds
+
+
+def test_the_catalog_at_another_size_is_an_estimate_too() -> None:
+    expected = CostModel().predict(function(), 128, 64)
+    assert expected.seconds == 18.0
+    assert expected.memory_bytes == 4_000_000_000
+    assert expected.provenance == "estimated"
+
+
+def test_load_time_is_learnt_from_loads_and_not_from_resident_runs() -> None:
+    runs = [run("base@4", load_seconds=3.0, load_bytes=400), *[run("base@4")] * 3 * WINDOW]
+    expected = CostModel(runs).predict(function())
+    assert (expected.load_seconds, expected.load_bytes) == (3.0, 400)
+
+
+def test_without_a_memory_figure_a_measured_time_is_only_an_estimate_of_the_price() -> None:
+    expected = CostModel([run(memory_bytes=None)]).predict(function())
+    assert expected.seconds == pytest.approx(2.4)
+    assert expected.memory_bytes == CATALOG.memory_bytes
+    assert expected.provenance == "estimated"
+
+
+def test_a_function_whose_name_tells_no_steps_is_still_measured() -> None:
+    free = GenerationFunction("sketch", Model("sketch", "x", "y", "z"), 7, 1.0, 64, 64)
+    assert CostModel([run("sketch")]).predict(free).provenance == "measured"
+
+
+def test_prices_follow_the_price_list() -> None:
+    model = CostModel([run(load_seconds=2.0, load_bytes=1)], Pricing(usd_per_gb_second=0.5))
+    cost = model.cost(function())
+    assert (cost.usd, cost.source) == (pytest.approx(2.4 * 1 * 0.5), "measured")
+    assert model.load_usd(function(), resident=True) == 0.0
+    assert model.load_usd(function(), resident=False) == pytest.approx(2.0 * 1 * 0.5)
+    assert CostModel().load_usd(function(expected=Expected()), resident=False) is None

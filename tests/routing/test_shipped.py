@@ -1,0 +1,93 @@
+"""The shipped routers for the models of CEMS: small, quick, and nobody's prompts inside."""
+
+from __future__ import annotations
+
+from time import process_time
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from cems_tui import profile
+from cems_tui.paths import checkpoints
+from cems_tui.routing.checkpoints.card import choose_router
+from cems_tui.routing.checkpoints.checkpoint import Checkpoint, load_checkpoint
+from tests.experiments.cems_routers import ABOUT, METRICS, main
+
+FOLDER = checkpoints() / "routers"
+FUNCTIONS = ("sdxl-turbo@4", "sd-turbo@1", "amused-512@12", "sd-taesd@25")
+NAMES = tuple(f"cems-{metric}" for metric in METRICS)
+
+
+@pytest.fixture(params=NAMES)
+def router(request: pytest.FixtureRequest) -> Checkpoint:
+    return load_checkpoint(FOLDER, str(request.param))
+
+
+def test_it_says_first_what_it_is(router: Checkpoint) -> None:
+    assert router.card.summary.startswith(ABOUT)
+    assert set(router.functions) == set(FUNCTIONS)
+    assert router.card.evaluation["split"] == "folds"
+    assert router.card.verdict == "beats best single"
+    assert set(router.card.evaluation["groups"]) == {"DIFF", "PP", "DRAW"}
+
+
+def test_it_holds_no_prompt_and_no_score_of_one(router: Checkpoint) -> None:
+    path = FOLDER / f"{router.name}.safetensors"
+    tensors = load_file(path)
+    prompts = router.card.training.prompts
+    assert path.stat().st_size <= 2_000_000
+    assert prompts == 7974
+    assert not {"prompts", "parts", "index.rows"} & set(tensors)
+    for name, tensor in tensors.items():
+        assert prompts not in tensor.shape, name
+    assert router.estimate("a corgi").nearest == ()
+
+
+def test_its_intervals_held_nine_of_ten_held_out_scores(router: Checkpoint) -> None:
+    assert 0.88 <= router.card.evaluation["coverage"]["value"] <= 0.92
+    assert "mean score of 3 pictures" in router.card.interval
+
+
+def test_it_answers_within_a_millisecond(router: Checkpoint) -> None:
+    router.estimate("a warm start")
+    times = []
+    for place in range(200):
+        start = process_time()
+        router.estimate(f"a portrait of a fox in armour number {place}, oil painting, detailed")
+        times.append(process_time() - start)
+    assert np.median(times) < 2e-3  # 1 ms on an idle machine
+
+
+def test_different_prompts_go_to_different_models() -> None:
+    router = load_checkpoint(FOLDER, "cems-clip")
+    prompts = (
+        "a cat",
+        "portrait of a knight, greg rutkowski, artstation, 8 k, intricate",
+        "text that says hello",
+        "a beautiful landscape, octane render, trending on artstation",
+        "two dogs on the left of three cats",
+    )
+    assert all(router.estimate(prompt).in_distribution for prompt in prompts)
+    differences = [
+        router.estimate(p).estimates["sdxl-turbo@4"].quality  # type: ignore[operator]
+        - router.estimate(p).estimates["sd-turbo@1"].quality
+        for p in prompts
+    ]
+    assert np.std(differences) > 0.1
+
+
+def test_they_are_on_the_shelf_and_leave_the_starters_functions_alone() -> None:
+    cards = profile.router_shelf().cards()
+    assert set(NAMES) <= {card.name for card in cards}
+    asked = choose_router(cards, None, ("starter-base@20", "starter-small@8"))
+    assert asked is not None
+    assert asked.name == "starter"
+    real = choose_router(cards, None, FUNCTIONS)
+    assert real is not None
+    assert real.name in NAMES
+
+
+def test_wrong_words_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["only-one"]) == 2
+    assert "usage" in capsys.readouterr().err

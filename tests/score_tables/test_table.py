@@ -1,0 +1,197 @@
+"""Score tables: taken whole or not at all, and given back as they were."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cems_tui.errors import UnknownName, UsageError
+from cems_tui.score_tables.files import (
+    Row,
+    ScoreTable,
+    parse_table,
+    read_table,
+    table_text,
+    write_table,
+)
+from tests.routing.fakes import SHARED_DATA, table_with_signal
+
+HEAD = "prompt_id,prompt,function,metric,score"
+
+
+def csv(tmp_path: Path, *lines: str, head: str = HEAD) -> Path:
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join((head, *lines)) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_plain_table_is_read(tmp_path: Path) -> None:
+    lines = ('p1,"a cat, asleep",a@1,clip,31.5', 'p1,"a cat, asleep",b@2,clip,30')
+    table = read_table(csv(tmp_path, *lines))
+    assert table.prompts == {"p1": "a cat, asleep"}
+    assert table.functions == ("a@1", "b@2")
+    assert [row.score for row in table.rows] == [31.5, 30.0]
+    assert table.rows[0].cost_usd is None
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
+def test_every_format_gives_back_what_was_written(tmp_path: Path, ending: str) -> None:
+    if ending == "parquet":
+        pytest.importorskip("pyarrow")
+    tricky = Row(
+        prompt_id="ü1",
+        prompt='line\nbreak, "quotes"\tand \x1b[31m 日本',
+        function="a@1",
+        metric="clip",
+        score=None,
+        cost_usd=1.25e-6,
+        seed="7",
+        group="G",
+    )
+    table = ScoreTable.of((tricky, *table_with_signal(10).rows))
+    path = tmp_path / f"table.{ending}"
+    write_table(table, path)
+    assert read_table(path) == table
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@given(
+    prompt=st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip),
+    score=st.none() | st.floats(-1e6, 1e6),
+)
+def test_any_prompt_survives_text_formats(prompt: str, score: float | None) -> None:
+    table = ScoreTable.of([Row("p", prompt, "a@1", "clip", score)])
+    rows = [json.loads(line) for line in table_text(table, "jsonl").split("\n") if line]
+    assert parse_table(enumerate(rows, start=1), "memory") == table
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("p2,a dog,a@1,clip,inf", "not a finite number"),
+        ("p2,a dog,a@1,clip,-Infinity", "not a finite number"),
+        ("p2,a dog,a@1,clip,good", "not a number: 'good'"),
+        (",a dog,a@1,clip,1", "prompt_id is empty"),
+        ("p2,  ,a@1,clip,1", "prompt is empty"),
+        ("p2,a dog,,clip,1", "function is empty"),
+        ("p2,a dog,a@1,clip,1,9,9", "more cells than columns"),
+        ("p1,another text,a@1,clip,1", "another prompt further up"),
+    ],
+)
+def test_a_bad_row_is_named_by_line_and_reason_and_nothing_is_taken(
+    tmp_path: Path, line: str, reason: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_table(csv(tmp_path, "p1,a cat,a@1,clip,1", line))
+    assert "line 3: " in str(caught.value)
+    assert reason in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_line_numbers_hold_after_prompts_of_several_lines(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="line 5: score"):
+        read_table(csv(tmp_path, 'p1,"a\ncat\nhere",a@1,clip,1', "p2,a dog,a@1,clip,bad"))
+
+
+def test_only_the_first_bad_rows_are_listed(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"9 bad rows: line 2: .*; and 4 more"):
+        read_table(csv(tmp_path, *(f"p{n},a cat,a@1,clip,bad" for n in range(9))))
+
+
+@pytest.mark.parametrize("score", ["", "NaN", "nan", " "])
+def test_an_empty_score_is_a_missing_cell(tmp_path: Path, score: str) -> None:
+    table = read_table(csv(tmp_path, f"p1,a cat,a@1,clip,{score}", "p1,a cat,b@2,clip,2"))
+    assert table.rows[0].score is None
+    assert table.missing("clip") == 1
+
+
+def test_equal_rows_are_repeats_unless_a_seed_or_rater_tells_them_apart(tmp_path: Path) -> None:
+    table = read_table(csv(tmp_path, "p1,a cat,a@1,clip,1", "p1,a cat,a@1,clip,3"))
+    assert table.pivot("clip").scores.tolist() == [[2.0]]
+    assert table.pivot("clip").repeats.tolist() == [[2]]
+    head = f"{HEAD},rater"
+    read_table(csv(tmp_path, "p1,a cat,a@1,clip,1,ann", "p1,a cat,a@1,clip,1,bob", head=head))
+    with pytest.raises(UsageError, match="as line 2"):
+        read_table(csv(tmp_path, "p1,a cat,a@1,clip,1,ann", "p1,a cat,a@1,clip,2,ann", head=head))
+
+
+def test_a_pivot_keeps_missing_cells_and_turns_lower_is_better_around(tmp_path: Path) -> None:
+    head = f"{HEAD},higher_is_better"
+    pivot = read_table(
+        csv(tmp_path, "p1,a cat,a@1,fid,3,false", "p2,a dog,b@2,fid,4,0", head=head)
+    ).pivot("fid")
+    assert pivot.negated
+    assert pivot.prompts == ("a cat", "a dog")
+    assert np.array_equal(pivot.scores, [[-3.0, np.nan], [np.nan, -4.0]], equal_nan=True)
+    assert pivot.repeats.tolist() == [[1, 0], [0, 1]]
+    assert not pivot.complete.any()
+
+
+def test_an_unknown_metric_is_an_unknown_name() -> None:
+    with pytest.raises(UnknownName, match="clap"):
+        table_with_signal(5).pivot("clap")
+
+
+def test_line_ends_within_a_prompt_stay_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(f'{HEAD}\r\np1,"a\r\ncat",a@1,clip,1\r\n'.encode())
+    assert read_table(path).prompts == {"p1": "a\r\ncat"}
+
+
+def test_a_prompt_that_is_not_utf8_is_a_bad_row(tmp_path: Path) -> None:
+    path = tmp_path / "table.jsonl"
+    row = {"prompt_id": "p", "prompt": "a \ud800", "function": "a@1", "metric": "m", "score": 1}
+    path.write_text(json.dumps(row), encoding="utf-8")
+    with pytest.raises(UsageError, match="line 1: prompt is not valid UTF-8"):
+        read_table(path)
+
+
+@pytest.mark.parametrize("name", ["none.csv", "table.xlsx", "none.parquet"])
+def test_a_file_that_cannot_be_a_table_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError):
+        read_table(tmp_path / name)
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no column metric, score"):
+        read_table(csv(tmp_path, "p1,a cat,a@1", head="prompt_id,prompt,function"))
+
+
+def test_bytes_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(HEAD.encode() + b"\np1,caf\xe9,a@1,clip,1\n")
+    with pytest.raises(UsageError, match="UTF-8"):
+        read_table(path)
+
+
+def test_the_digest_is_of_the_rows() -> None:
+    assert table_with_signal(5).digest == table_with_signal(5).digest
+    assert table_with_signal(5).digest != table_with_signal(5, seed=1).digest
+
+
+def test_reading_needs_no_numpy_until_a_matrix_is_wanted() -> None:
+    code = (
+        "import sys, cems_tui.score_tables.files;"
+        "print('numpy' in sys.modules, 'pyarrow' in sys.modules)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize(
+    "name", ["agiqa3k.csv", "genai_bench.csv", "tifa160.csv", "geneval_human.csv"]
+)
+def test_public_tables_are_read_whole(name: str) -> None:
+    path = SHARED_DATA / name
+    if not path.exists():
+        pytest.skip(f"{name} is not on this machine")
+    table = read_table(path)
+    lines = path.read_text(encoding="utf-8").count("\n")
+    assert 0 < len(table.rows) <= lines - 1

@@ -1,0 +1,194 @@
+"""How the app starts and ends: what it imports, what it asks the terminal, what it leaves."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("torch", "numpy", "diffusers", "transformers", "open_clip", "sqlite_utils", "PIL")
+
+DEMO = """
+from tests.screens.fakes_app import FakePlanner, FakeSession
+if __name__ == "__main__":
+    import sys
+    from screens.main import run
+    sys.exit(run(FakeSession, FakePlanner))
+"""
+
+
+@pytest.mark.parametrize("module", ["screens.app", "screens.main", "cems_tui.services.worker"])
+def test_importing_the_app_imports_nothing_heavy(module: str) -> None:
+    code = f"import {module}, sys; print(*(m for m in {HEAVY!r} if m in sys.modules))"
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == []
+
+
+def test_the_core_does_not_know_textual() -> None:
+    code = (
+        "import cems_tui.services.worker, cems_tui.services.worker_child, sys;"
+        "print('textual' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("stdin", ["pipe", "null"])
+def test_without_a_terminal_to_ask_pictures_are_half_cells(stdin: str) -> None:
+    code = (
+        "import sys; from screens.main import prepare_terminal;"
+        "print(prepare_terminal().__name__); assert sys.__stdout__ is not None;"
+        "sys.__stdout__.write('still here')"
+    )
+    given = {"input": ""} if stdin == "pipe" else {"stdin": subprocess.DEVNULL}
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(command, capture_output=True, text=True, check=True, **given)  # type: ignore[call-overload]
+    assert found.stdout == "HalfcellImage\nstill here"
+    assert found.stderr == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo terminal is POSIX")
+def test_stdin_that_is_no_terminal_is_survived_when_stdout_is_one() -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    code = (
+        "import sys; from screens.main import prepare_terminal;"
+        "print(prepare_terminal().__name__, file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.PIPE, timeout=20
+    )
+    os.close(theirs)
+    os.close(ours)
+    assert found.stderr.decode().strip() == "HalfcellImage"
+
+
+def test_an_unforeseen_error_leaves_two_lines_and_a_traceback_in_the_log(tmp_path: Path) -> None:
+    code = (
+        "from screens.app import CemsApp\n"
+        "from tests import fakes_screens\n"
+        "CemsApp.on_ready = lambda self: 1 / 0\n"
+        "app = fakes_screens.make_app()\n"
+        "app.run(headless=True)\n"
+        "raise SystemExit(app.return_code)"
+    )
+    command = [sys.executable, "-c", code]
+    home = {**os.environ, "CEMS_HOME": str(tmp_path)}
+    found = subprocess.run(command, capture_output=True, text=True, env=home, timeout=30)
+    said = found.stdout + found.stderr
+    assert found.returncode == 1
+    assert "cems: the app failed: ZeroDivisionError: division by zero" in said
+    assert "Traceback" not in said
+    assert "Traceback" in (tmp_path / "state" / "cems.log").read_text()
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks for children in /proc")
+def test_the_app_runs_in_a_terminal_draws_quits_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    script = tmp_path / "demo.py"
+    script.write_text(DEMO)
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    home = {
+        "CEMS_HOME": str(tmp_path / "home"),
+        "TERM": "xterm-256color",
+        "PYTHONPATH": os.getcwd(),
+    }
+    app = subprocess.Popen(
+        [sys.executable, str(script)],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, **home},
+        start_new_session=True,
+    )
+    os.close(theirs)
+    os.set_blocking(ours, False)
+    screen = Terminal(ours)
+    try:
+        screen.wait_for("Type a prompt")
+        os.write(ours, b"a cat")
+        screen.wait_for("starter-base@8")
+        os.write(ours, b"\x07")  # ctrl+g
+        screen.wait_for("seed 7")
+        children = _children(app.pid)
+        assert children, "the engine is a child of the app"
+        os.write(ours, b"\x11")  # ctrl+q
+        deadline = time.monotonic() + 10
+        while app.poll() is None and time.monotonic() < deadline:
+            screen.read()
+            time.sleep(0.05)
+        assert app.returncode == 0
+        while any(map(_is_alive, children)) and time.monotonic() < deadline:
+            time.sleep(0.05)  # multiprocessing's own tracker ends when it finds itself alone
+        assert not [child for child in children if _is_alive(child)]
+    finally:
+        app.kill()
+        app.wait()
+        os.close(ours)
+    log = (tmp_path / "home" / "state" / "cems.log").read_text()
+    assert "the session says hello" in log
+    assert "the session says hello" not in screen.seen
+
+
+class Terminal:
+    """What an app wrote to a pseudo terminal, the escapes left out."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._raw = b""
+
+    @property
+    def seen(self) -> str:
+        import re
+
+        return re.sub(r"\x1b\[[0-9;?<>=$]*[a-zA-Z]", "", self._raw.decode(errors="replace"))
+
+    def read(self) -> None:
+        try:
+            self._raw += os.read(self._descriptor, 65536)
+        except (BlockingIOError, OSError):
+            return
+
+    def wait_for(self, words: str, seconds: float = 15.0) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.read()
+            if words in self.seen:
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"{words!r} never appeared in {self.seen[-2000:]!r}")
+
+
+def _children(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in path.read_text().split()]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_every_way_to_draw_pictures_is_a_setting_and_a_widget() -> None:
+    from textual_image import widget
+
+    from cems_tui.settings import SETTINGS
+    from screens.main import WAYS
+
+    check = next(setting.check for setting in SETTINGS if setting.name == "app.image")
+    assert all(check(way) is None and hasattr(widget, name) for way, name in WAYS.items())

@@ -1,0 +1,206 @@
+"""One prompt through the session: what is reported, recorded, and refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from cems_tui.domain.decision import Policy
+from cems_tui.domain.pricing import Pricing
+from cems_tui.domain.request import Event, Generated, Loading, Note, Request, Routed, Scoring, Step
+from cems_tui.errors import GenerationTimeout, Interrupted, ModelMissing, OutOfMemory
+from cems_tui.services.parts import Judges
+from cems_tui.services.session import Session
+from tests.services.fakes_session import (
+    Committed,
+    FakeJudges,
+    FakePipeline,
+    FakePlanner,
+    FakeResidency,
+    out_of_memory,
+    request,
+)
+
+
+def _session(
+    committed: Committed,
+    pipeline: FakePipeline | None = None,
+    judges: Judges | None = None,
+    notes: tuple[str, ...] = (),
+    residency: FakeResidency | None = None,
+    due: Callable[[], frozenset[str]] = frozenset,
+) -> Session:
+    return Session(
+        planner=FakePlanner(notes),
+        residency=residency or FakeResidency(pipeline or FakePipeline()),
+        judges=judges or FakeJudges(),
+        commit=committed,
+        pricing=Pricing(),
+        session_id="01SESSION",
+        pictures=Path("/pictures"),
+        due=due,
+    )
+
+
+def _never() -> bool:
+    return False
+
+
+def test_a_prompt_is_routed_loaded_drawn_scored_and_recorded_in_that_order() -> None:
+    committed, events = Committed(), list[Event]()
+    generation = _session(committed).run(request(seed=7), events.append, _never)
+    kinds = [type(event) for event in events]
+    assert kinds == [Routed, Loading, Step, Step, Step, Step, Scoring, Generated]
+    assert committed.generations == [generation]
+    assert generation.seed == 7
+    assert generation.image == Path("/pictures/01REQUEST.png").absolute()
+
+
+def test_the_price_is_what_was_measured_by_the_equation() -> None:
+    generation = _session(Committed()).run(request(), lambda event: None, _never)
+    # encode 0.1 + denoise 0.2 + decode 0.1 seconds; 1,000,024 bytes round up to one gigabyte
+    assert generation.cost_usd == pytest.approx(0.4 * 1 * 0.0000166667)
+    assert generation.cost_source == "measured"
+    assert generation.load_cost_usd == pytest.approx(2.0 * 0.0000166667)
+    assert generation.peak_memory_bytes == 1_000_024
+
+
+def test_a_resident_model_is_not_loaded_again_and_its_load_costs_nothing() -> None:
+    session, events = _session(Committed()), list[Event]()
+    session.run(request(), lambda event: None, _never)
+    generation = session.run(request(function="tiny-base@8"), events.append, _never)
+    assert not any(isinstance(event, Loading) for event in events)
+    assert generation.load_cost_usd == 0.0
+    assert generation.seconds.load == 0.0
+
+
+def test_a_seed_is_drawn_when_none_is_given_and_told() -> None:
+    session = _session(Committed())
+    seeds = {session.run(request(), lambda event: None, _never).seed for _ in range(5)}
+    assert len(seeds) == 5
+
+
+def test_what_the_model_did_not_read_of_the_prompt_is_said() -> None:
+    events: list[Event] = []
+    pipeline = FakePipeline(notes=("left out: “red moon”",))
+    _session(Committed(), pipeline).run(request(), events.append, _never)
+    assert [event.text for event in events if isinstance(event, Note)] == list(pipeline.notes)
+
+
+def test_notes_about_the_prompt_come_before_the_work() -> None:
+    events = list[Event]()
+    _session(Committed(), notes=("unknown word",)).run(request(), events.append, _never)
+    assert isinstance(events[1], Note)
+    assert events[1].text == "unknown word"
+
+
+@pytest.mark.parametrize("asked", range(6))
+def test_stopping_in_any_phase_commits_nothing(asked: int) -> None:
+    committed, calls = Committed(), count()
+    with pytest.raises(Interrupted):
+        _session(committed).run(request(), lambda event: None, lambda: next(calls) >= asked)
+    assert committed.generations == []
+
+
+def test_a_deadline_that_has_passed_is_a_timeout() -> None:
+    committed = Committed()
+    with pytest.raises(GenerationTimeout, match="within 0 s"):
+        _session(committed).run(
+            replace(request(), deadline_seconds=0.0), lambda event: None, _never
+        )
+    assert committed.generations == []
+
+
+def test_out_of_memory_frees_the_others_and_tries_once_more() -> None:
+    pipeline, events = FakePipeline(), list[Event]()
+    residency = FakeResidency(pipeline)
+    session = _session(Committed(), residency=residency)
+    session.run(request(function="tiny-small@4"), lambda event: None, _never)
+    pipeline.fail = [out_of_memory()]
+    generation = session.run(request(), events.append, _never)
+    assert generation.executed == "tiny-base@4"
+    assert residency.resident() == {"tiny-base"}
+    assert any(isinstance(e, Note) and "freed tiny-small" in e.text for e in events)
+
+
+def test_out_of_memory_twice_is_told() -> None:
+    pipeline = FakePipeline(fail=[out_of_memory()])
+    with pytest.raises(OutOfMemory, match="needs 2 MB"):
+        _session(Committed(), pipeline).run(request(), lambda event: None, _never)
+
+
+def test_a_picture_that_cannot_be_scored_is_kept_and_says_why() -> None:
+    committed = Committed()
+    generation = _session(committed, judges=FakeJudges(broken=True)).run(
+        request(), lambda event: None, _never
+    )
+    assert committed.generations == [generation]
+    assert generation.scores == ()
+    assert generation.score_error == "the scorer's weights are damaged"
+    assert generation.seconds.score is None
+
+
+def test_without_scoring_nothing_is_read() -> None:
+    generation = _session(Committed(), judges=FakeJudges(broken=True)).run(
+        request(score=False), lambda event: None, _never
+    )
+    assert generation.scores == ()
+    assert generation.score_error is None
+
+
+def test_nothing_to_choose_from_is_a_missing_model() -> None:
+    with pytest.raises(ModelMissing, match="nothing is installed"):
+        _session(Committed()).run(
+            replace(request(), policy=Policy.tradeoff(0.5)), lambda event: None, _never
+        )
+
+
+def test_a_record_survives_its_json() -> None:
+    generation = _session(Committed()).run(request(), lambda event: None, _never)
+    assert type(generation).from_json(generation.to_json()) == generation
+
+
+def test_a_device_too_small_for_everything_is_out_of_memory() -> None:
+    class TooSmall(FakePlanner):
+        def decide(self, request: Request, resident: frozenset[str], *, installed_only: bool):  # type: ignore[no-untyped-def]
+            decision = super().decide(request, resident, installed_only=installed_only)
+            small = tuple(replace(c, fits=False) for c in decision.candidates)
+            return replace(decision, choice=None, candidates=small)
+
+    session = Session(
+        TooSmall(),
+        FakeResidency(FakePipeline()),
+        None,
+        Committed(),
+        Pricing(),
+        "01SESSION",
+        Path("/pictures"),
+    )
+    with pytest.raises(OutOfMemory, match="smallest takes 0 MB"):
+        session.run(replace(request(), policy=Policy.tradeoff(0.5)), lambda event: None, _never)
+
+
+def test_the_dearest_candidate_is_one_that_could_have_drawn() -> None:
+    decision = FakePlanner().decide(request(), frozenset(), installed_only=True)
+    assert decision.dearest is not None
+    assert decision.dearest.function == "tiny-small@4"
+    too_big = tuple(replace(c, fits=c.function != "tiny-small@4") for c in decision.candidates)
+    dearest = replace(decision, candidates=too_big).dearest
+    assert dearest is not None
+    assert dearest.function == "tiny-base@8"
+
+
+def test_the_scorers_leave_the_device_with_the_last_model() -> None:
+    due = {"a"}
+    residency, judges = FakeResidency(FakePipeline()), FakeJudges()
+    residency.models, judges.loaded = {"a", "b"}, ("nima",)
+    session = _session(Committed(), judges=judges, residency=residency, due=lambda: frozenset(due))
+    assert session.tend()
+    assert (session.resident(), judges.loaded) == ({"b"}, ("nima",))
+    due = {"b"}
+    assert session.tend()
+    assert (session.resident(), judges.loaded) == (frozenset(), ())

@@ -1,0 +1,158 @@
+"""Text towers are found where pipelines lie, by digest, and `cems router train` reads them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cems_tui.catalog import catalog
+from cems_tui.errors import ModelMissing, UnknownName, WeightsError
+from cems_tui.paths import checkpoints
+from cems_tui.profile import router_shelf
+from cems_tui.routing.features.clip_text import read_tower
+from cems_tui.routing.features.towers import Place, TextTowers, places_of, remember
+from cems_tui.services.routers import train_router
+from tests.cli.cems import Ran, cems
+
+STARTER = checkpoints() / "starter" / "starter-base"
+TOWER = read_tower(STARTER)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CEMS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    return tmp_path
+
+
+def copied(folder: Path) -> Path:
+    for part in ("text_encoder", "tokenizer"):
+        shutil.copytree(STARTER / part, folder / part)
+    return folder
+
+
+def towers() -> TextTowers:
+    return TextTowers(lambda: places_of(catalog.builtin()))
+
+
+def test_an_installed_pipelines_tower_is_reused() -> None:
+    tower, folder = towers().choose(None)
+    assert tower.facts.id == "starter-base"
+    assert folder == STARTER
+    assert towers().choose("starter-small")[0].facts.id == "starter-small"
+    assert towers().find(TOWER.facts).facts == TOWER.facts
+
+
+def test_a_folder_is_found_again_by_its_digest_wherever_it_lies(home: Path) -> None:
+    folder = copied(home / "my-tower")
+    data = (folder / "text_encoder" / "model.safetensors").read_bytes()
+    (folder / "text_encoder" / "model.safetensors").write_bytes(data[:-1] + b"\x01")
+    tower, where = towers().choose(str(folder))
+    assert tower.facts.id == "my-tower"
+    with pytest.raises(WeightsError, match="not on this machine"):
+        towers().find(tower.facts)
+    remember(tower, where)
+    assert towers().find(tower.facts).facts == tower.facts
+
+
+def test_another_tower_under_the_same_name_is_refused_with_both_digests() -> None:
+    facts = replace(TOWER.facts, sha256="sha256:before")
+    with pytest.raises(WeightsError, match="sha256:before") as caught:
+        towers().find(facts)
+    assert TOWER.facts.sha256 in str(caught.value)
+
+
+def test_the_papers_tower_comes_first_where_the_hub_cache_has_it(home: Path) -> None:
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    name = "models--openai--clip-vit-base-patch16"
+    folder = home / "hub" / "hub" / name / "snapshots" / ("0" * 40)
+    CLIPTextModel(CLIPTextConfig(vocab_size=210)).save_pretrained(folder)
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(STARTER / "tokenizer" / file, folder / file)
+    with pytest.raises(WeightsError, match="shape of ViT-B/16"):  # 210 words are not its 49,408
+        towers().choose(None)
+
+
+def test_nothing_at_hand_and_unknown_names_say_what_to_do() -> None:
+    with pytest.raises(ModelMissing, match="no CLIP text tower") as caught:
+        TextTowers(list).choose(None)
+    assert "--encoder" in caught.value.hint
+    with pytest.raises(UnknownName, match="starter-bass"):
+        towers().choose("starter-bass")
+    empty = TextTowers(lambda: [Place("gone", STARTER / "nowhere")])
+    with pytest.raises(WeightsError, match="not on this machine"):
+        empty.find(TOWER.facts)
+
+
+def scores(home: Path, functions: tuple[str, ...]) -> Path:
+    """A small table whose first function is good for crowds and the second for the rest."""
+    rows = ["prompt_id,prompt,function,metric,score,cost_usd"]
+    things = ("ball", "box", "cone", "ring", "star", "cup", "tree", "fish")
+    colours = ("red", "blue", "green", "yellow", "purple", "white")
+    for number in range(48):
+        one, two = things[number % 8], things[number // 6]
+        crowd = number % 2
+        prompt = f"a {colours[number // 8]} {one}" + f" and a {two} on a table" * crowd
+        head = f"p{number},{prompt}"
+        for place, function in enumerate(functions):
+            score = f"{crowd == place:d}.{number % 7}"
+            rows.append(f"{head},{function},quality,{score},1e-{place + 5}")
+    path = home / f"{len(functions)}.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def test_the_command_trains_and_routes_with_a_tower_that_is_installed(home: Path) -> None:
+    table = scores(home, ("starter-base@20", "starter-small@4"))
+    assert run(home, "bench", "import", str(table), "--name", "b").code == 0
+    options = ("--kind", "cems", "--encoder", "starter-base", "--tower", "frozen")
+    trained = run(home, "router", "train", "--bench", "b", "--name", "mine", *options)
+    assert trained.code == 0, trained.err
+    assert "epoch 10 of 10" in trained.err
+    routed = run(home, "route", "a red ball", "--router", "mine", "--json")
+    assert routed.code == 0, routed.err
+    known = [c for c in routed.lines[0]["candidates"] if c["quality_source"] == "router"]
+    assert len(known) == 2
+    assert all(c["quality"] is None and c["interval"] is None for c in known)
+    assert sum(c["probability"] for c in known) == pytest.approx(1.0, abs=1e-5)
+    assert run(home, "route", "a ball", "--router", "mine", "--floor", "1").code == 2
+    dial = run(home, "route", "a ball", "--router", "mine", "--tradeoff", "0", "--json")
+    assert dial.lines[0]["choice"] == "starter-small@4"
+
+
+def test_a_benchmark_of_a_new_function_extends_a_router_of_clusters(home: Path) -> None:
+    for name, functions in (
+        ("old", ("starter-base@20", "starter-small@4")),
+        ("fresh", ("starter-turbo@1",)),
+    ):
+        table = scores(home, functions)
+        assert run(home, "bench", "import", str(table), "--name", name).code == 0
+    train_router("old", "themes", "clusters", None, lambda text: None)
+    options = ("--extend", "themes", "--name", "more", "--json")
+    more = run(home, "router", "train", "--bench", "fresh", *options)
+    assert more.code == 0, more.err
+    card = router_shelf().named("more").card
+    assert list(card.functions) == ["starter-base@20", "starter-small@4", "starter-turbo@1"]
+    assert card.verdict == "not evaluated"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--kind", "cems", "--features", "instant"),
+        ("--kind", "knn", "--features", "instant", "--encoder", "starter-base"),
+    ],
+)
+def test_what_cannot_be_trained_is_a_usage_error(home: Path, arguments: tuple[str, ...]) -> None:
+    ran = run(home, "router", "train", "--bench", "b", "--name", "x", *arguments)
+    assert ran.code == 2
+    assert not ran.out
+
+
+def run(home: Path, *arguments: str) -> Ran:
+    return cems(*arguments, home=home / "home")

@@ -1,0 +1,90 @@
+"""Searching prompts: any text is words, none is a command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cems_tui.store.database import Store, open_store
+from tests.store.records import generation
+
+PROMPTS = (
+    "a red car",
+    'a red "cat" (1girl:1.2)',
+    "blue boats sailing, NOT red",
+    "一辆红色的汽车",
+    "🚗 drives; DROP TABLE generations; --",
+)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with open_store(tmp_path_factory.mktemp("search") / "cems.db") as opened:
+        session = opened.session()
+        for index, prompt in enumerate(PROMPTS):
+            opened.add_generation(
+                generation(
+                    session,
+                    Path("/p"),
+                    prompt=prompt,
+                    negative="ugly" if index == 0 else "",
+                    created=f"2026-01-01T00:00:0{index}",
+                )
+            )
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("search", "expected"),
+    [
+        ("car", [0]),
+        ("CAR red", [0]),
+        ('red "cat', [1]),
+        ('"red car"', [0]),
+        ('"', [1]),
+        ('""', []),
+        ('"""', []),
+        ("sail", [2]),
+        ("boa", [2]),
+        ("ugly", [0]),
+        ("NOT red", [2]),
+        ("red NEAR car", []),
+        ("prompt:red", []),
+        ("(1girl:1.2)", [1]),
+        ("红色", [3]),
+        ("🚗", [4]),
+        ("--", [4]),
+        ("'; DROP TABLE generations; --", [4]),
+        ("a*", [1, 0]),
+        ("red\ncar", [0]),
+        ("red\0car", [0]),
+        ("   ", [4, 3, 2, 1, 0]),
+        ("\udcff", []),
+        ("nothing like it", []),
+    ],
+)
+def test_a_search_finds_the_prompts_with_those_words(
+    store: Store, search: str, expected: list[int]
+) -> None:
+    found = [made.prompt for made in store.generations(search=search)]
+    assert found == [PROMPTS[index] for index in expected]
+
+
+@given(st.text(max_size=40) | st.text('"*^():{}-+ \n\0\tANDORNOT', max_size=40))
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_no_search_is_an_error(store: Store, search: str) -> None:
+    store.generations(search=search)
+    assert len(store.generations()) == len(PROMPTS)
+
+
+def test_a_search_is_narrowed_by_session_and_page(store: Store) -> None:
+    newest = store.generations(search="red", limit=1)
+    assert newest[0].prompt == PROMPTS[2]
+    older = store.generations(search="red", before=newest[0].id)
+    assert [made.prompt for made in older] == [PROMPTS[1], PROMPTS[0]]
