@@ -7,15 +7,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from cems_tui import paths, profile
-from cems_tui.catalog import catalog
-from cems_tui.catalog.catalog import stamp
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.request import Event, Request
 from cems_tui.errors import CemsError
-from cems_tui.generation.cost_model import CostModel
+from cems_tui.profile import Engine, Profile
 from cems_tui.routing.explain.explanation import Explanation
-from cems_tui.services.planner import Planner
 
 
 class AppPlanner:
@@ -23,10 +19,12 @@ class AppPlanner:
     with what was pulled or removed, by this process or another.
     """
 
-    def __init__(self) -> None:
-        self._stock = stamp()
-        self._planner = self._build()
-        self._seen = _changes(paths.current().database)
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._stock = profile.catalog_stamp()
+        with profile.history() as store:
+            self._planner = profile.planner_over(store)
+        self._seen = _changes(profile.paths.database)
 
     def decide(self, request: Request, resident: frozenset[str]) -> RoutingDecision:
         """The card of a request, among the installed functions.
@@ -34,14 +32,14 @@ class AppPlanner:
         Raises:
             CemsError: as `Planner.decide`.
         """
-        if (stock := stamp()) != self._stock:
+        if (stock := self._profile.catalog_stamp()) != self._stock:
             self._stock = stock
-            self._planner.restock(catalog.current())
-        changes = _changes(paths.current().database)
+            self._planner.restock(self._profile.catalog())
+        changes = _changes(self._profile.paths.database)
         if changes != self._seen:
             self._seen = changes
-            with profile.open_history() as store:
-                self._planner.relearn(CostModel(profile.observations(store), self._planner.pricing))
+            with self._profile.history() as store:
+                self._planner.relearn(self._profile.cost_model(store))
         return self._planner.decide(request, resident, installed_only=True)
 
     def explain(self, decision: RoutingDecision, load_cost: bool | None) -> Explanation:
@@ -50,14 +48,7 @@ class AppPlanner:
         Raises:
             CemsError: as `Explainer.explain`.
         """
-        from cems_tui.services.explainer import open_explainer
-
-        return open_explainer(self._planner.shelf).explain(decision, load_cost)
-
-    @staticmethod
-    def _build() -> Planner:
-        with profile.open_history() as store:
-            return profile.build_planner(profile.open_planner_settings(), store)
+        return self._profile.explainer(self._planner.shelf).explain(decision, load_cost)
 
 
 def _changes(database: Path) -> tuple[float, ...]:
@@ -73,7 +64,7 @@ class OpenSession:
     session_name: str | None = None
 
     def __call__(self) -> AppSession:
-        return AppSession(self.session_name)
+        return AppSession(Profile.current(), self.session_name)
 
 
 class AppSession:
@@ -82,24 +73,25 @@ class AppSession:
     An app that only looks leaves the device to others.
     """
 
-    def __init__(self, session_name: str | None) -> None:
+    def __init__(self, profile: Profile, session_name: str | None) -> None:
+        self._profile = profile
         self._name = session_name
         self._stack = ExitStack()
-        self._engine: profile.Engine | None = None
-        self._stock = stamp()
+        self._engine: Engine | None = None
+        self._stock = profile.catalog_stamp()
 
     def run(
         self, request: Request, emit: Callable[[Event], None], stop: Callable[[], bool]
     ) -> None:
         """One picture, as `Session.run`; a failure is recorded before it is raised."""
         if self._engine is None:
-            self._stock = stamp()
+            self._stock = self._profile.catalog_stamp()
             self._engine = self._stack.enter_context(
-                profile.open_engine(session_name=self._name, kind="app")
+                self._profile.engine(session_name=self._name, kind="app")
             )
-        elif (stock := stamp()) != self._stock:
+        elif (stock := self._profile.catalog_stamp()) != self._stock:
             self._stock = stock
-            self._engine.planner.restock(catalog.current())
+            self._engine.planner.restock(self._profile.catalog())
         self._engine.hold.acquire()
         try:
             self._engine.session.run(request, emit, stop)

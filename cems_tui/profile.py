@@ -1,119 +1,442 @@
-"""The only module that knows every concrete class: builds planners, engines and the app's parts."""
+"""The only composer: every part of the program, built of one profile's paths and settings."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING
 
-from cems_tui import paths, settings
-from cems_tui.catalog import catalog
+from cems_tui import log, paths, settings
+from cems_tui.cancel import shielded
 from cems_tui.domain.generation import Generation
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.request import Request
 from cems_tui.errors import StorageError
 from cems_tui.generation.cost_model import CostModel, Observation
-from cems_tui.services import device
+from cems_tui.models.ledger import RESERVED
+from cems_tui.services.device import DeviceAccess
 from cems_tui.services.planner import Planner
 from cems_tui.services.session import Session
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from cems_tui.domain.function import GenerationFunction
+    from cems_tui.catalog.catalog import Stamp
+    from cems_tui.catalog.survey import Survey
+    from cems_tui.domain.function import Catalog, GenerationFunction
+    from cems_tui.domain.score import Scorer
     from cems_tui.generation.device_status import Hold
     from cems_tui.generation.families.table import EngineSettings
     from cems_tui.generation.networks import Shelf
     from cems_tui.generation.pipeline import Pipeline
     from cems_tui.routing.checkpoints.shelf import RouterShelf
     from cems_tui.routing.features.towers import TextTowers
+    from cems_tui.services.doctor import Doctor
+    from cems_tui.services.explainer import Explainer
+    from cems_tui.services.keeper import AppKeeper
+    from cems_tui.services.models import Models
+    from cems_tui.services.own_scores import OwnScores
+    from cems_tui.services.router_trainer import RouterTrainer
+    from cems_tui.services.routers import Routers
+    from cems_tui.services.scorers import Scorers
     from cems_tui.store.database import SessionKind, Store
 
 
-STARTER = "starter-"
-"""What the names of the starter pack's models begin with."""
+class Profile:
+    """One user's folders and settings, and everything that is built of them.
 
-
-def open_planner_settings() -> settings.Settings:
-    """The user's settings."""
-    return settings.load(paths.current().config_file)
-
-
-@contextmanager
-def open_history() -> Iterator[Store]:
-    """The database for reading; an empty one where there is none yet."""
-    from cems_tui.store.database import open_store
-
-    with open_store(paths.current().database, read_only=True) as store:
-        yield store
-
-
-@contextmanager
-def open_records() -> Iterator[Store]:
-    """The database for writing what needs no device: benchmarks, marks.
-
-    Raises:
-        StorageError: it cannot be written, or is locked for over 5 s.
+    A part that is imported where it is handed out costs only those who ask for it.
     """
-    from cems_tui.store.database import open_store
 
-    with open_store(paths.current().database) as store:
-        yield store
+    def __init__(self, here: paths.Paths, chosen: settings.Settings | None = None) -> None:
+        """Read nothing yet.
+
+        Args:
+            here: where everything lives.
+            chosen: the settings; None reads config.toml once, when the first is asked for: what
+                needs none works beside a file that cannot be followed.
+        """
+        self.paths = here
+        self._chosen = chosen
+        self.shipped = paths.checkpoints()
+        self.pack = self.shipped / "starter"
+
+    @classmethod
+    def current(cls) -> Profile:
+        """The profile of this environment.
+
+        Raises:
+            ConfigError: CEMS_HOME names the home of a user who is not there.
+        """
+        return cls(paths.current())
+
+    @cached_property
+    def settings(self) -> settings.Settings:
+        """What the user configured.
+
+        Raises:
+            ConfigError: config.toml cannot be read, or says something that cannot be followed.
+        """
+        return self._chosen or settings.load(self.paths.config_file)
+
+    @property
+    def pictures(self) -> Path:
+        """Where pictures go unless a command says otherwise.
+
+        Raises:
+            ConfigError: the setting names the home of a user who is not there.
+        """
+        said = self.settings.generation.pictures
+        if not said:
+            return self.paths.pictures
+        return paths.expanded(said, "generation.pictures").absolute()
+
+    @property
+    def pricing(self) -> Pricing:
+        """What memory over time costs."""
+        return Pricing(float(self.settings.pricing.usd_per_gb_second))
+
+    # What was recorded.
+
+    @contextmanager
+    def history(self) -> Iterator[Store]:
+        """The database for reading; an empty one where there is none yet."""
+        from cems_tui.store.database import open_store
+
+        with open_store(self.paths.database, read_only=True) as store:
+            yield store
+
+    @contextmanager
+    def records(self) -> Iterator[Store]:
+        """The database for writing what needs no device: benchmarks, marks.
+
+        Raises:
+            StorageError: it cannot be written, or is locked for over 5 s.
+        """
+        from cems_tui.store.database import open_store
+
+        with open_store(self.paths.database) as store:
+            yield store
+
+    @property
+    def scores(self) -> OwnScores:
+        """The scores of one's own pictures and benchmarks."""
+        from cems_tui.services.own_scores import OwnScores
+
+        return OwnScores(self.history, lambda: self.pricing)
+
+    # Models, and the device they run on.
+
+    @property
+    def models(self) -> Models:
+        """What pulls, verifies, removes and imports models."""
+        from cems_tui.services.models import Models
+
+        return Models(self.paths.models, self.paths.state / "models", self.pack)
+
+    @property
+    def device(self) -> DeviceAccess:
+        """Who holds the device, and what is on it."""
+        return DeviceAccess(self.paths.device_lock, self.paths.resident_file)
+
+    def catalog(self) -> Catalog:
+        """The shipped catalog with what was pulled and imported, as things are now.
+
+        Raises:
+            StorageError: something is recorded by a newer cems.
+        """
+        from cems_tui.catalog.catalog import read_catalog
+
+        return read_catalog(self.paths.models)
+
+    def catalog_stamp(self) -> Stamp:
+        """Tells cheaply whether the catalog would be another one now than it was."""
+        from cems_tui.catalog.catalog import stamp
+
+        return stamp(self.paths.models)
+
+    def weight_budget(self) -> int:
+        """Bytes that weights may hold on this machine's device, as the user configured it."""
+        from cems_tui.generation.device import probe, weight_budget_bytes
+
+        chosen = self.settings.device
+        return weight_budget_bytes(probe(), chosen.budget_mb, chosen.leave_bytes)
+
+    def survey(self, planner: Planner) -> Survey:
+        """This machine, every model of the planner's catalog, and what is worth pulling.
+
+        Raises:
+            ConfigError: a setting of the device cannot be followed.
+            WeightsError: the shipped evidence is missing or damaged.
+        """
+        from cems_tui.catalog.recommend import read_evidence
+        from cems_tui.services.survey import survey
+
+        evidence = read_evidence(self.shipped / "evidence" / "cems.json")
+        present = self.device.presence()
+        return survey(planner, evidence, self.settings.device, present, self.paths.models)
+
+    def keeper(self) -> AppKeeper:
+        """The models for the app."""
+        from cems_tui.services.keeper import AppKeeper
+
+        return AppKeeper(
+            self.models,
+            self.device,
+            self.history,
+            self.planner_over,
+            self.survey,
+            self.paths.state / "pulls.json",
+        )
+
+    # Routers.
+
+    def towers(self) -> TextTowers:
+        """The CLIP text towers of this machine, looked for when one is wanted."""
+        from cems_tui.routing.features.towers import TextTowers, places_of
+
+        return TextTowers(
+            lambda: places_of(self.catalog(), self.paths.models, self.paths.encoders_file)
+        )
+
+    def shelf(self) -> RouterShelf:
+        """Every router checkpoint there is now."""
+        from cems_tui.routing.checkpoints.shelf import RouterShelf
+
+        return RouterShelf(self._router_folders, self.towers())
+
+    @property
+    def routers(self) -> Routers:
+        """Which router is in use, and the files of all."""
+        from cems_tui.services.routers import Routers
+
+        return Routers(
+            folders=self._router_folders,
+            config_file=self.paths.config_file,
+            before_file=self.paths.state / "routers-before.json",
+            shelf=self.shelf,
+            towers=self.towers,
+            catalog=self.catalog,
+        )
+
+    @property
+    def trainer(self) -> RouterTrainer:
+        """Trains, extends and calibrates routers."""
+        from cems_tui.services.router_trainer import RouterTrainer
+
+        return RouterTrainer(
+            own=self.paths.routers,
+            workspace=self.paths.trainings,
+            cache=self.paths.embeddings,
+            encoders_file=self.paths.encoders_file,
+            shelf=self.shelf,
+            towers=self.towers,
+            catalog=self.catalog,
+            scores=self.scores,
+        )
+
+    def explainer(self, shelf: RouterShelf | None = None) -> Explainer:
+        """Explains decisions of a shelf's routers; None is those there are now."""
+        from cems_tui.services.explainer import open_explainer
+
+        return open_explainer(shelf or self.shelf(), self.history, self.shipped)
+
+    @property
+    def _router_folders(self) -> tuple[Path, ...]:
+        """Where router checkpoints lie: the user's own first, then the shipped ones."""
+        return (self.paths.routers, self.shipped / "routers", self.pack / "router")
+
+    # Scores.
+
+    @property
+    def scorers(self) -> Scorers:
+        """The instruments at hand, as the user configured them."""
+        from cems_tui.catalog.catalog import StarterPack
+        from cems_tui.services.scorers import Scorers
+
+        return Scorers(
+            self.models.ledger, StarterPack.at(self.pack), self.settings.quality, self._pack_scorer
+        )
+
+    def _pack_scorer(self, metric: str) -> Scorer:
+        """The starter pack's own instrument; imports torch."""
+        from cems_tui.scoring.clip import ClipScorer
+        from cems_tui.scoring.nima import NimaScorer
+
+        folder = self._verified(f"scorers/{metric}")
+        return NimaScorer(folder) if metric == "nima" else ClipScorer(folder)
+
+    def _verified(self, component: str) -> Path:
+        """The folder of a component of the pack, every file checked against the manifest."""
+        from cems_tui.starter.manifest import verify
+
+        verify(self.pack, only=[component])
+        return self.pack / component
+
+    # One prompt.
+
+    @contextmanager
+    def planner(self) -> Iterator[Planner]:
+        """A planner that knows what was measured here; needs no device and writes nothing."""
+        with self.history() as store:
+            yield self.planner_over(store)
+
+    def planner_over(self, store: Store) -> Planner:
+        """A planner over the catalog, the router shelf and the runs in a database."""
+        from cems_tui.starter.vocabulary import StarterVocabulary
+
+        return Planner(
+            catalog=self.catalog(),
+            cost_model=self.cost_model(store),
+            pricing=self.pricing,
+            shelf=self.shelf(),
+            settings=self.settings,
+            vocabulary=StarterVocabulary(),
+            weight_budget_bytes=self.weight_budget(),
+        )
+
+    def cost_model(self, store: Store) -> CostModel:
+        """What a picture takes here, by the runs in a database."""
+        return CostModel(observations(store), self.pricing)
+
+    @contextmanager
+    def engine(
+        self,
+        *,
+        session_name: str | None = None,
+        kind: SessionKind = "command",
+        wait_seconds: float | None = 0.0,
+        pictures: Path | None = None,
+    ) -> Iterator[Engine]:
+        """An engine that holds the device until the block ends.
+
+        Raises:
+            StorageError: the database or the pictures folder cannot be written.
+            DeviceBusy: another process holds the device.
+        """
+        from cems_tui.store.database import open_store
+        from cems_tui.store.pictures import reconcile
+
+        minutes = self.settings.device.keep_alive_minutes if kind == "app" else 0
+        folder = pictures or self.pictures
+        with ExitStack() as stack:
+            paths.ensure_writable(folder)
+            store = stack.enter_context(open_store(self.paths.database))
+            name = session_name or os.environ.get("CEMS_SESSION") or None
+            hold = self.device.hold(minutes)
+            hold.acquire(wait_seconds)
+            stack.callback(hold.release)
+            reconcile(store, folder, ours_only=pictures is not None)
+            session_id = store.session(name, kind=kind, command=" ".join(sys.argv[1:])[:500])
+            planner = self.planner_over(store)
+            session = self._session(planner, store, session_id, folder, hold)
+            stack.callback(session.close)
+            yield Engine(session, planner, store, session_id, hold)
+
+    def _session(
+        self, planner: Planner, store: Store, session_id: str, folder: Path, hold: Hold
+    ) -> Session:
+        """A session that draws on this machine's device and records in the store."""
+        from cems_tui.generation.families import table
+        from cems_tui.generation.networks import Shelf
+        from cems_tui.generation.residency import Residency
+        from cems_tui.store.pictures import commit_picture
+
+        shelf = Shelf()
+
+        def learn(generation: Generation) -> None:
+            observation = observed(generation)
+            if observation is not None:
+                planner.learn(observation)
+
+        def commit(image: Image, generation: Generation) -> None:
+            with shielded():
+                commit_picture(store, image, generation)
+
+        residency = Residency(
+            self.weight_budget(),
+            lambda function: self.pipeline(function, shelf),
+            lambda function: table.expected_weights(function, self._engine_settings(), shelf),
+            hold=shelf.hold,
+            changed=hold.publish,
+        )
+        return Session(
+            planner=planner,
+            residency=residency,
+            judges=self.scorers.panel(planner),
+            commit=commit,
+            pricing=planner.pricing,
+            session_id=session_id,
+            pictures=folder,
+            on_measured=learn,
+            warm_up=table.warm_up,
+            due=lambda: hold.asked() | hold.due(residency.present(), time()),
+        )
+
+    def pipeline(self, function: GenerationFunction, shelf: Shelf | None = None) -> Pipeline:
+        """The function's model on the device; a damaged file of the pack is refused first."""
+        from cems_tui.generation.families import table
+
+        if function.model.name.startswith(RESERVED):
+            self._verified(function.model.name)
+        return table.load(function, self._engine_settings(), shelf)
+
+    def _engine_settings(self) -> EngineSettings:
+        """How pipelines are loaded."""
+        from cems_tui.generation.families.table import EngineSettings
+
+        return EngineSettings(threads=int(self.settings.generation.threads) or None)
+
+    # All of it.
+
+    @property
+    def doctor(self) -> Doctor:
+        """Looks at everything a picture depends on."""
+        from cems_tui.services.doctor import Doctor
+
+        def survey() -> Survey:
+            with self.planner() as planner:
+                return self.survey(planner)
+
+        return Doctor(self.paths, self.pack, self.device, self.weight_budget, survey, self.history)
 
 
-@contextmanager
-def open_planner() -> Iterator[Planner]:
-    """A planner that knows what was measured here; needs no device and writes nothing."""
-    with open_history() as store:
-        yield build_planner(open_planner_settings(), store)
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Everything one command or one app needs to make pictures."""
 
+    session: Session
+    planner: Planner
+    store: Store
+    session_id: str
+    hold: Hold
+    """The device, for as long as something is on it."""
 
-def build_planner(chosen: settings.Settings, store: Store) -> Planner:
-    """A planner over the catalog, the router shelf and the runs in the database."""
-    from cems_tui.starter.vocabulary import StarterVocabulary
+    def record_failure(self, request: Request, message: str, exit_code: int) -> None:
+        """Keep that a request failed; a database that cannot be written is told, not raised."""
+        pinned = request.policy.value if request.policy.kind == "pinned" else None
+        try:
+            self.store.add_failure(
+                request.id,
+                self.session_id,
+                request.prompt,
+                message,
+                exit_code,
+                None if pinned is None else str(pinned),
+            )
+        except StorageError as error:
+            log.error("the failure of %s was not recorded: %s", request.id, error)
 
-    pricing = Pricing(float(chosen["pricing.usd_per_gb_second"]))
-    return Planner(
-        catalog=catalog.current(),
-        cost_model=CostModel(observations(store), pricing),
-        pricing=pricing,
-        shelf=router_shelf(),
-        settings=chosen,
-        vocabulary=StarterVocabulary(),
-        weight_budget_bytes=weight_budget(chosen),
-    )
-
-
-def weight_budget(chosen: settings.Settings) -> int:
-    """Bytes that weights may hold on this machine's device, as the user configured it."""
-    from cems_tui.generation.device import probe, weight_budget_bytes
-
-    return weight_budget_bytes(
-        probe(), float(chosen["device.budget_mb"]), int(float(chosen["device.leave_gb"]) * 1e9)
-    )
-
-
-def router_folders() -> tuple[Path, ...]:
-    """Where router checkpoints lie: the user's own first, then the shipped ones."""
-    shipped = paths.checkpoints()
-    return (paths.current().routers, shipped / "routers", shipped / "starter" / "router")
-
-
-def router_shelf() -> RouterShelf:
-    """Every router checkpoint."""
-    from cems_tui.routing.checkpoints.shelf import RouterShelf
-
-    return RouterShelf(router_folders(), text_towers())
-
-
-def text_towers() -> TextTowers:
-    """The CLIP text towers of this machine, looked for when one is wanted."""
-    from cems_tui.routing.features.towers import TextTowers, places_of
-
-    return TextTowers(lambda: places_of(catalog.current()))
+    def spent_usd(self, *, load_cost: bool = False) -> float:
+        """US dollars this session has cost so far; unpriced pictures are not in it."""
+        stats = self.store.stats(session=self.session_id)
+        return stats.spent_usd(load_cost=load_cost)
 
 
 def observations(store: Store) -> list[Observation]:
@@ -142,149 +465,3 @@ def observed(generation: Generation) -> Observation | None:
         memory_bytes=generation.peak_memory_bytes,
         load_bytes=generation.load_bytes or None,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """Everything one command or one app needs to make pictures."""
-
-    session: Session
-    planner: Planner
-    store: Store
-    session_id: str
-    hold: Hold
-    """The device, for as long as something is on it."""
-
-    def record_failure(self, request: Request, message: str, exit_code: int) -> None:
-        """Keep that a request failed; a database that cannot be written is told, not raised."""
-        from cems_tui import log
-
-        pinned = request.policy.value if request.policy.kind == "pinned" else None
-        try:
-            self.store.add_failure(
-                request.id,
-                self.session_id,
-                request.prompt,
-                message,
-                exit_code,
-                None if pinned is None else str(pinned),
-            )
-        except StorageError as error:
-            log.error("the failure of %s was not recorded: %s", request.id, error)
-
-    def spent_usd(self, *, load_cost: bool = False) -> float:
-        """US dollars this session has cost so far; unpriced pictures are not in it."""
-        stats = self.store.stats(session=self.session_id)
-        return stats.spent_usd(load_cost=load_cost)
-
-
-@contextmanager
-def open_engine(
-    *,
-    session_name: str | None = None,
-    kind: SessionKind = "command",
-    wait_seconds: float | None = 0.0,
-    pictures: Path | None = None,
-) -> Iterator[Engine]:
-    """An engine that holds the device until the block ends.
-
-    Raises:
-        StorageError: the database or the pictures folder cannot be written.
-        DeviceBusy: another process holds the device.
-    """
-    import os
-    import sys
-
-    from cems_tui.store.database import open_store
-    from cems_tui.store.pictures import reconcile
-
-    here, chosen = paths.current(), open_planner_settings()
-    folder = pictures or settings.pictures_folder(chosen)
-    with ExitStack() as stack:
-        paths.ensure_writable(folder)
-        store = stack.enter_context(open_store(here.database))
-        name = session_name or os.environ.get("CEMS_SESSION") or None
-        hold = device.device_hold(chosen, keep_alive=kind == "app")
-        hold.acquire(wait_seconds)
-        stack.callback(hold.release)
-        reconcile(store, folder, ours_only=pictures is not None)
-        session_id = store.session(name, kind=kind, command=" ".join(sys.argv[1:])[:500])
-        planner = build_planner(chosen, store)
-        session = build_session(planner, store, session_id, folder, hold)
-        stack.callback(session.close)
-        yield Engine(session, planner, store, session_id, hold)
-
-
-def build_session(
-    planner: Planner, store: Store, session_id: str, folder: Path, hold: Hold
-) -> Session:
-    """A session that draws on this machine's device and records in the store."""
-    from cems_tui.generation.networks import Shelf
-    from cems_tui.generation.residency import Residency
-    from cems_tui.services.scorers import scorer_panel
-
-    shelf = Shelf()
-
-    def learn(generation: Generation) -> None:
-        observation = observed(generation)
-        if observation is not None:
-            planner.learn(observation)
-
-    residency = Residency(
-        weight_budget(planner.settings),
-        lambda function: load_pipeline(function, shelf),
-        lambda function: expected_weights(function, shelf),
-        hold=shelf.hold,
-        changed=hold.publish,
-    )
-    return Session(
-        planner=planner,
-        residency=residency,
-        judges=scorer_panel(planner),
-        commit=lambda image, generation: _commit(store, image, generation),
-        pricing=planner.pricing,
-        session_id=session_id,
-        pictures=folder,
-        on_measured=learn,
-        warm_up=warm_up,
-        due=lambda: hold.asked() | hold.due(residency.present(), time()),
-    )
-
-
-def _commit(store: Store, image: Image, generation: Generation) -> None:
-    from cems_tui.cancel import shielded
-    from cems_tui.store.pictures import commit_picture
-
-    with shielded():
-        commit_picture(store, image, generation)
-
-
-def load_pipeline(function: GenerationFunction, shelf: Shelf | None = None) -> Pipeline:
-    """The function's model on the device; a file of the pack that is damaged is refused first."""
-    from cems_tui.generation.families import table
-    from cems_tui.services.scorers import verified_component
-
-    if function.model.name.startswith(STARTER):
-        verified_component(function.model.name)
-    return table.load(function, engine_settings(), shelf)
-
-
-def warm_up(function: GenerationFunction) -> None:
-    """Import what the function's family runs on: seconds, once a process."""
-    from cems_tui.generation.families import table
-
-    table.warm_up(function)
-
-
-def expected_weights(function: GenerationFunction, shelf: Shelf) -> dict[str, int] | None:
-    """Device bytes the function's weights will hold, by content; None when not known."""
-    from cems_tui.generation.families import table
-
-    return table.expected_weights(function, engine_settings(), shelf)
-
-
-def engine_settings() -> EngineSettings:
-    """How pipelines are loaded, as the user configured it."""
-    from cems_tui.generation.families.table import EngineSettings
-
-    return EngineSettings(threads=int(open_planner_settings()["generation.threads"]) or None)

@@ -10,31 +10,18 @@ import math
 import os
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from cems_tui import paths
-from cems_tui.domain.pricing import CEMS_USD_PER_GB_SECOND
-from cems_tui.errors import CemsError, ConfigError, StorageError
-from cems_tui.paths import ensure
-from cems_tui.scoring.instruments import METRICS, instruments_of, metrics_of, ranges_of
+from cems_tui.errors import ConfigError
+from cems_tui.files import write_whole
+
+Check = Callable[[Any], str | None]
+"""None when the value is fine, else what it should be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One thing that can be configured."""
-
-    name: str
-    """`section.key`, as in config.toml."""
-
-    default: Any
-    help: str
-    check: Callable[[Any], str | None]
-    """None when the value is fine, else what it should be."""
-
-
-def _number(low: float, high: float = math.inf) -> Callable[[Any], str | None]:
+def _number(low: float, high: float = math.inf) -> Check:
     def check(value: Any) -> str | None:
         fine = isinstance(value, int | float) and not isinstance(value, bool)
         if fine and math.isfinite(value) and low <= value <= high:
@@ -44,7 +31,7 @@ def _number(low: float, high: float = math.inf) -> Callable[[Any], str | None]:
     return check
 
 
-def _one_of(*choices: str) -> Callable[[Any], str | None]:
+def _one_of(*choices: str) -> Check:
     return lambda value: None if value in choices else f"one of {', '.join(filter(None, choices))}"
 
 
@@ -52,128 +39,201 @@ def _text(value: Any) -> str | None:
     return None if isinstance(value, str) else "a text in quotes"
 
 
-def _taken_by(read: Callable[[str], object], what: str) -> Callable[[Any], str | None]:
+def _yes_or_no(value: Any) -> str | None:
+    return None if isinstance(value, bool) else "true or false"
+
+
+def _some_of(*choices: str) -> Check:
     def check(value: Any) -> str | None:
-        if not isinstance(value, str):
-            return what
-        try:
-            read(value)
-        except CemsError:
-            return what
-        return None
+        names = value.split(",") if isinstance(value, str) else [None]
+        fine = all(name is not None and name.strip() in ("", *choices) for name in names)
+        return None if fine else f'some of "{",".join(choices)}"'
 
     return check
 
 
-_metrics = _taken_by(metrics_of, f'some of "{",".join(METRICS)}"')
-_ranges = _taken_by(ranges_of, 'four numbers, "NIMA_MIN,NIMA_MAX,CLIP_MIN,CLIP_MAX"')
-_nima = _one_of("", *instruments_of("nima"))
-_clip = _one_of("", *instruments_of("clip"))
+def _ranges(value: Any) -> str | None:
+    wrong = 'four numbers, "NIMA_MIN,NIMA_MAX,CLIP_MIN,CLIP_MAX"'
+    if not isinstance(value, str):
+        return wrong
+    if not value.strip():
+        return None
+    try:
+        nima_min, nima_max, clip_min, clip_max = map(float, value.split(","))
+    except ValueError:
+        return wrong
+    return None if nima_min < nima_max and clip_min < clip_max else wrong
 
-SETTINGS: tuple[Setting, ...] = (
-    Setting("routing.tradeoff", 0.5, "0 = cheapest, 1 = best quality", _number(0, 1)),
-    Setting("routing.router", "", "the checkpoint to ask; empty: the contract's rule", _text),
-    Setting(
-        "routing.load_cost",
+
+def _setting(default: Any, help: str, check: Check) -> Any:
+    """A field that can be configured: the one place where its name is written."""
+    return field(default=default, metadata={"help": help, "check": check})
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """How functions are chosen."""
+
+    tradeoff: float = _setting(0.5, "0 = cheapest, 1 = best quality", _number(0, 1))
+    router: str = _setting("", "the checkpoint to ask; empty: the contract's rule", _text)
+    load_cost: str = _setting(
         "auto",
         "count load time in the price: on, off, or auto (on in the app and for several prompts)",
         _one_of("auto", "on", "off"),
-    ),
-    Setting(
-        "pricing.usd_per_gb_second",
-        CEMS_USD_PER_GB_SECOND,
-        "US dollars for a gigabyte of device memory held for a second",
-        _number(0),
-    ),
-    Setting("pricing.currency", "USD", "what prices are shown in", _text),
-    Setting("pricing.per_usd", 1.0, "how much of that currency a US dollar is", _number(0)),
-    Setting(
-        "generation.threads", 0, "CPU threads of the engine; 0: the physical cores", _number(0)
-    ),
-    Setting("generation.pictures", "", "where pictures go; empty: the pictures folder", _text),
-    Setting(
-        "generation.score",
-        True,
-        "score every picture",
-        lambda value: None if isinstance(value, bool) else "true or false",
-    ),
-    Setting(
-        "device.budget_mb",
-        0,
-        "megabytes that weights may hold on the device; 0: what is free",
-        _number(0),
-    ),
-    Setting("device.leave_gb", 0.0, "gigabytes of the device left to other programs", _number(0)),
-    Setting(
-        "device.keep_alive_minutes",
+    )
+
+    def counts_load(self, *, several: bool) -> bool:
+        """Whether load time counts in prices; `auto` means where several pictures are made."""
+        return several if self.load_cost == "auto" else self.load_cost == "on"
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What a picture costs, and in what that is shown."""
+
+    usd_per_gb_second: float = _setting(
+        0.0000166667, "US dollars for a gigabyte of device memory held for a second", _number(0)
+    )
+    currency: str = _setting("USD", "what prices are shown in", _text)
+    per_usd: float = _setting(1.0, "how much of that currency a US dollar is", _number(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How pictures are made, and where they go."""
+
+    threads: float = _setting(0, "CPU threads of the engine; 0: the physical cores", _number(0))
+    pictures: str = _setting("", "where pictures go; empty: the pictures folder", _text)
+    score: bool = _setting(True, "score every picture", _yes_or_no)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What the device may hold, and how long."""
+
+    budget_mb: float = _setting(
+        0, "megabytes that weights may hold on the device; 0: what is free", _number(0)
+    )
+    leave_gb: float = _setting(0.0, "gigabytes of the device left to other programs", _number(0))
+    keep_alive_minutes: float = _setting(
         0,
         "the app frees a model it has not drawn with for so many minutes; 0: when needed, or at "
         "the end",
         _number(0),
-    ),
-    Setting(
-        "quality.metrics",
+    )
+
+    @property
+    def leave_bytes(self) -> int:
+        """Bytes of the device left to other programs."""
+        return int(self.leave_gb * 1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What is read off pictures, with which instruments, and where.
+
+    The names are those of `scoring.instruments`, which stands above: a test holds them together.
+    """
+
+    metrics: str = _setting(
         "nima,clip,mixed",
         "what is read off every picture that is generated",
-        _metrics,
-    ),
-    Setting("quality.nima", "", "the instrument for NIMA; empty: by whose picture it is", _nima),
-    Setting("quality.clip", "", "the instrument for CLIP; empty: by whose picture it is", _clip),
-    Setting(
-        "quality.mixed",
+        _some_of("nima", "clip", "aesthetic", "pickscore", "sharpness", "mixed"),
+    )
+    nima: str = _setting(
+        "",
+        "the instrument for NIMA; empty: by whose picture it is",
+        _one_of("", "starter-nima", "nima", "nima-inception"),
+    )
+    clip: str = _setting(
+        "",
+        "the instrument for CLIP; empty: by whose picture it is",
+        _one_of("", "starter-clip", "clip-vit-g-14", "clip-vit-b-32"),
+    )
+    mixed: str = _setting(
         "",
         "ranges of mixed, NIMA_MIN,NIMA_MAX,CLIP_MIN,CLIP_MAX; empty: the router's",
         _ranges,
-    ),
-    Setting(
-        "quality.device",
+    )
+    device: str = _setting(
         "auto",
         "where large scorers read: cpu, cuda, or auto (cuda where they find room)",
         _one_of("auto", "cpu", "cuda"),
-    ),
-    Setting(
-        "app.image",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The terminal app."""
+
+    image: str = _setting(
         "auto",
         "how the app draws pictures",
         _one_of("auto", "kitty", "sixel", "halfcell", "unicode"),
-    ),
-)
-
-_BY_NAME = {setting.name: setting for setting in SETTINGS}
-_SECTIONS = {name.split(".")[0] for name in _BY_NAME} | {"keys"}
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every setting's value, and which of them the file gave."""
+    """Every setting's value by section, as in config.toml, and which of them the file gave."""
 
-    values: Mapping[str, Any] = field(default_factory=dict)
+    routing: Routing = Routing()
+    pricing: Prices = Prices()
+    generation: Drawing = Drawing()
+    device: Device = Device()
+    quality: Quality = Quality()
+    app: App = App()
     keys: Mapping[str, str] = field(default_factory=dict)
     """Key bindings of the app the user changed: command → key."""
 
-    def __getitem__(self, name: str) -> Any:
-        return self.values.get(name, _BY_NAME[name].default)
+    given: frozenset[str] = frozenset()
+    """Names of the settings that the file gave."""
 
-    def source(self, name: str) -> str:
+    @classmethod
+    def of(cls, document: Mapping[str, Mapping[str, Any]]) -> Settings:
+        """The settings of a document without problems."""
+        sections = {
+            name: replace(getattr(_DEFAULTS, name), **body)
+            for name, body in document.items()
+            if name != "keys"
+        }
+        given = frozenset(f"{name}.{key}" for name in sections for key in document[name])
+        return cls(**sections, keys=dict(document.get("keys", {})), given=given)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing that can be configured."""
+
+    section: str
+    key: str
+    default: Any
+    help: str
+    check: Check
+
+    @property
+    def name(self) -> str:
+        """`section.key`, as in config.toml."""
+        return f"{self.section}.{self.key}"
+
+    def value(self, settings: Settings) -> Any:
+        """What it is set to."""
+        return getattr(getattr(settings, self.section), self.key)
+
+    def source(self, settings: Settings) -> str:
         """`file` when config.toml gives it, else `default`."""
-        return "file" if name in self.values else "default"
-
-    def load_cost(self, *, several: bool) -> bool:
-        """Whether load time counts in prices; `auto` means where several pictures are made."""
-        choice = self["routing.load_cost"]
-        return several if choice == "auto" else choice == "on"
+        return "file" if self.name in settings.given else "default"
 
 
-def pictures_folder(chosen: Settings) -> Path:
-    """Where pictures go unless a command says otherwise.
-
-    Raises:
-        ConfigError: the setting names the home of a user who is not there.
-    """
-    said = chosen["generation.pictures"]
-    if not said:
-        return paths.current().pictures
-    return paths.expanded(said, "generation.pictures").absolute()
+_DEFAULTS = Settings()
+SETTINGS = tuple(
+    Setting(section.name, one.name, one.default, **one.metadata)
+    for section in fields(Settings)
+    if section.name not in ("keys", "given")
+    for one in fields(getattr(_DEFAULTS, section.name))
+)
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+_SECTIONS = {setting.section for setting in SETTINGS} | {"keys"}
 
 
 def problems(document: Mapping[str, Any]) -> list[str]:
@@ -226,13 +286,7 @@ def load(path: Path) -> Settings:
     if wrong := problems(document):
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise ConfigError(f"{path}: {wrong[0]}{more}")
-    values = {
-        f"{section}.{key}": value
-        for section, body in document.items()
-        if section != "keys"
-        for key, value in body.items()
-    }
-    return Settings(values, dict(document.get("keys", {})))
+    return Settings.of(document)
 
 
 def environment_problems() -> list[str]:
@@ -278,17 +332,4 @@ def write_setting(path: Path, name: str, value: Any) -> None:
         body.pop(key, None)
     else:
         document.setdefault(section, tomlkit.table())[key] = value
-    _replace(path, tomlkit.dumps(document))
-
-
-def _replace(path: Path, text: str) -> None:
-    """The file whole, or as it was."""
-    ensure(path.parent)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, tomlkit.dumps(document).encode("utf-8"))

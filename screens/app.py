@@ -19,7 +19,7 @@ from textual.screen import ModalScreen, Screen
 
 from cems_tui.domain.request import Event, Failed, Request
 from cems_tui.errors import CemsError
-from cems_tui.models.queue import Pulls, Told
+from cems_tui.models.queue import Pulls, QueueUpdate
 from cems_tui.services.library import Library, Resident
 from cems_tui.services.worker import EngineLost, EngineReady
 from cems_tui.text import counted, visible
@@ -228,7 +228,7 @@ class CemsApp(App[None], inherit_bindings=False):
         self._pulling.listen(self._tell_pulls)
         self._read_models(self._keeper)
 
-    def _tell_pulls(self, told: Told) -> None:
+    def _tell_pulls(self, told: QueueUpdate) -> None:
         self.post_message(PullsTold(told))
 
     @work(thread=True, group="library", exit_on_error=False)

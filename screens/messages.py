@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from textual.message import Message
 
 from cems_tui.domain.request import Event, Request, Step
-from cems_tui.models.queue import Told
+from cems_tui.models.queue import QueueUpdate
 from cems_tui.services.library import Library
 
 
@@ -60,7 +60,7 @@ class PlaceAsked(Message):
 class PullsTold(Message):
     """The queue of pulls changed, or its running pull went on."""
 
-    told: Told
+    told: QueueUpdate
 
     def can_replace(self, message: Message) -> bool:
         """A newer one says all that this one does, unless a model came with this one."""

@@ -28,7 +28,7 @@ def test_every_default_passes_its_own_check() -> None:
 
 def test_a_setting_of_the_file_wins_and_says_so(tmp_path: Path) -> None:
     settings = load(_file(tmp_path, "[routing]\ntradeoff = 0.9\n"))
-    assert settings["routing.tradeoff"] == 0.9
+    assert settings.routing.tradeoff == 0.9
     assert settings.source("routing.tradeoff") == "file"
 
 

@@ -25,8 +25,7 @@ from cems_tui.errors import (
     OutOfMemory,
     StorageError,
 )
-from cems_tui.scoring.panel import judged
-from cems_tui.services.parts import Judges
+from cems_tui.scoring.panel import Judges, judged
 from cems_tui.services.session import Drawn, Session, job_of, measured_seconds
 
 STOPS_AT_ONCE = (BudgetReached, DeviceBusy, StorageError)

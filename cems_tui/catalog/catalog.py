@@ -14,7 +14,7 @@ from typing import Any
 from cems_tui import paths
 from cems_tui.domain.function import Catalog, Expected, Footprint, GenerationFunction, Model
 from cems_tui.models.ledger import Entry, Ledger, is_repo
-from cems_tui.models.target import Known, is_noncommercial
+from cems_tui.models.target import CatalogEntry, is_noncommercial
 
 THEMES = ("starter", "cems", "stable_diffusion", "transformers", "support")
 """In catalog order: the order in which models and functions are listed, and ties are broken."""
@@ -56,13 +56,13 @@ def builtin(pack: Path | None = None) -> Catalog:
     )
 
 
-def current() -> Catalog:
-    """The shipped catalog, and what the user pulled and imported.
+def read_catalog(models: Path) -> Catalog:
+    """The shipped catalog, and what the user pulled and imported into a folder of models.
 
     Raises:
         StorageError: something is recorded by a newer cems.
     """
-    return with_user_models(builtin(), Ledger.read(paths.current().models))
+    return with_user_models(builtin(), Ledger.read(models))
 
 
 def _model_of(row: dict[str, Any], starter: StarterPack) -> Model:
@@ -103,10 +103,10 @@ def _functions_of(row: dict[str, Any], model: Model) -> list[GenerationFunction]
 # What the shipped catalog says to whoever pulls a model.
 
 
-def known_models() -> dict[str, Known]:
+def known_models() -> dict[str, CatalogEntry]:
     """Every model of the shipped tables by name, with the repository it comes from."""
     return {
-        row["name"]: Known(
+        row["name"]: CatalogEntry(
             name=row["name"],
             repo=row["source"] if is_repo(row["source"]) else None,
             licence=row["licence"],
@@ -159,6 +159,16 @@ class StarterPack:
         prefix = f"{name}/"
         return self.root / name if any(path.startswith(prefix) for path in self.files) else None
 
+    def weights_digest(self, name: str) -> str | None:
+        """`sha256:…` of a component's only weight file; None of several, or when not listed."""
+        prefix = f"{name}/"
+        found = [
+            entry["sha256"]
+            for path, entry in self.files.items()
+            if path.startswith(prefix) and path.endswith(".safetensors")
+        ]
+        return f"sha256:{found[0]}" if len(found) == 1 else None
+
     def digest(self, name: str) -> str | None:
         """`sha256:…` over the digests of a component's weight files; None when not listed.
 
@@ -181,9 +191,9 @@ class StarterPack:
 Stamp = tuple[tuple[str, int, int], ...]
 
 
-def stamp() -> Stamp:
+def stamp(models: Path) -> Stamp:
     """Name, time and size of every record of a pulled or imported model: equal, nothing changed."""
-    folder = paths.current().models / "ledger"
+    folder = models / "ledger"
     found = []
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
         try:

@@ -26,12 +26,12 @@ def loads_count(requests: Sequence[Request]) -> bool:
 
 def spent_before(session: str | None, *, load_cost: bool) -> float:
     """US dollars the named session (`--session`, `CEMS_SESSION`) has cost; 0 for a new one."""
-    from cems_tui.profile import open_history
+    from cems_tui.profile import Profile
 
     name = session or os.environ.get("CEMS_SESSION")
     if not name:
         return 0.0
-    with open_history() as store:
+    with Profile.current().history() as store:
         try:
             return store.stats(session=name).spent_usd(load_cost=load_cost)
         except UnknownName:

@@ -71,10 +71,10 @@ def explanation_table(told: Explanation, settings: Settings) -> Table:
 
     from cems_tui.routing.explain.words import rows
 
-    sign = "$" if settings["pricing.currency"] == "USD" else f"{settings['pricing.currency']} "
+    sign = "$" if settings.pricing.currency == "USD" else f"{settings.pricing.currency} "
 
     def money(usd: float) -> str:
-        return f"{sign}{usd * 1000 * settings['pricing.per_usd']:.3g} per 1,000"
+        return f"{sign}{usd * 1000 * settings.pricing.per_usd:.3g} per 1,000"
 
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
@@ -89,8 +89,8 @@ def _cells(candidate: Candidate, picked: bool, settings: Settings) -> list[str]:
     price = usd_per_thousand(
         candidate.cost_usd,
         estimated=estimated,
-        per_usd=settings["pricing.per_usd"],
-        currency=settings["pricing.currency"],
+        per_usd=settings.pricing.per_usd,
+        currency=settings.pricing.currency,
     )
     return [
         "▸" if picked else " ",
@@ -137,8 +137,8 @@ def receipt_lines(generation: Generation, settings: Settings) -> list[str]:
         return usd_per_thousand(
             usd,
             estimated=estimated,
-            per_usd=settings["pricing.per_usd"],
-            currency=settings["pricing.currency"],
+            per_usd=settings.pricing.per_usd,
+            currency=settings.pricing.currency,
         )
 
     lines = [str(generation.image)]

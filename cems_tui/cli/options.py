@@ -139,7 +139,7 @@ class RoutingOptions:
         given = self.policy_given
         if given is not None:
             return given, True
-        return Policy("tradeoff", float(settings["routing.tradeoff"])), False
+        return Policy("tradeoff", float(settings.routing.tradeoff)), False
 
     def pool_names(self) -> tuple[str, ...] | None:
         """The names of `--pool`, None without it."""
@@ -154,7 +154,7 @@ class RoutingOptions:
         """Whether load time is part of the price the policy looks at."""
         if self.load_cost is not None:
             return self.load_cost == "on"
-        return settings.load_cost(several=prompts > 1)
+        return settings.routing.counts_load(several=prompts > 1)
 
 
 def not_negative(name: str, value: float | None) -> None:

@@ -103,14 +103,14 @@ def money(usd: float | None, settings: Settings) -> str:
     """US dollars in the currency the user wants to see; `—` when unknown."""
     if usd is None:
         return "—"
-    currency = settings["pricing.currency"]
+    currency = settings.pricing.currency
     sign = "$" if currency == "USD" else f"{currency} "
-    return f"{sign}{usd * settings['pricing.per_usd']:.6g}"
+    return f"{sign}{usd * settings.pricing.per_usd:.6g}"
 
 
 def unit_per_thousand(settings: Settings) -> str:
     """The heading of a column of prices per 1,000 pictures."""
-    currency = settings["pricing.currency"]
+    currency = settings.pricing.currency
     return "$/1,000" if currency == "USD" else f"{currency}/1,000"
 
 

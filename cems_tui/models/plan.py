@@ -14,7 +14,7 @@ from cems_tui.models.events import Planned, PlannedFile
 from cems_tui.models.inspect import default_guidance, native_side
 from cems_tui.models.ledger import DEFAULT_STEPS, Entry, Ledger, PinnedFile
 from cems_tui.models.repository import RemoteFile, Repository, Selection, picked, wanted
-from cems_tui.models.target import Target, Wish, functions_of, is_noncommercial
+from cems_tui.models.target import PullRequest, Target, functions_of, is_noncommercial
 
 
 def selected(target: Target, repository: Repository, index: Mapping[str, Any] | None) -> Selection:
@@ -122,7 +122,7 @@ def steps_of(target: Target, pipeline: str | None) -> tuple[int, ...]:
     return () if pipeline is None or target.known is not None else DEFAULT_STEPS
 
 
-def pinned(wish: Wish, found: Found, accepted: str | None) -> Entry:
+def pinned(wish: PullRequest, found: Found, accepted: str | None) -> Entry:
     """What is recorded before the first byte is fetched."""
     known = {} if found.target.entry is None else {f.path: f for f in found.target.entry.published}
     old = found.target.entry or Entry(found.target.name)
@@ -149,7 +149,7 @@ def _pin(file: RemoteFile, before: PinnedFile | None) -> PinnedFile:
     return PinnedFile(file.path, file.size, sha256, file.git_sha1)
 
 
-def changed(old: Entry, wish: Wish, found: Found) -> Entry:
+def changed(old: Entry, wish: PullRequest, found: Found) -> Entry:
     """The entry with the settings that were asked for."""
     width, height = wish.size or (old.width, old.height)
     guidance = old.guidance if wish.guidance is None else wish.guidance

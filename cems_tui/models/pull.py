@@ -34,7 +34,7 @@ from cems_tui.models.plan import (
     with_facts,
 )
 from cems_tui.models.repository import PICKLES, RemoteFile, Repository, Selection, missing_parts
-from cems_tui.models.target import Known, Target, Wish, functions_of, hold_to, resolve
+from cems_tui.models.target import CatalogEntry, PullRequest, Target, functions_of, hold_to, resolve
 
 Ask = Callable[[str], bool]
 """Puts a question to the user; True is yes."""
@@ -72,7 +72,7 @@ class Puller:
     """The folder of all models."""
 
     locks: Path
-    known: Mapping[str, Known]
+    known: Mapping[str, CatalogEntry]
     emit: Emit
     ask: Ask
     stop: Stop = never
@@ -80,7 +80,7 @@ class Puller:
     converter: Converter | None = None
     """Makes safetensors of weights that are published as pickles only."""
 
-    def plan(self, wish: Wish) -> Planned:
+    def plan(self, wish: PullRequest) -> Planned:
         """What pulling would do; nothing is written.
 
         Raises:
@@ -89,7 +89,7 @@ class Puller:
         """
         return self._find(wish, resolve(wish, self.known, Ledger.read(self.models))).planned
 
-    def pull(self, wish: Wish) -> Installed:
+    def pull(self, wish: PullRequest) -> Installed:
         """The model, whole and in the catalog.
 
         Raises:
@@ -118,7 +118,7 @@ class Puller:
             already=already,
         )
 
-    def _pulled(self, wish: Wish, target: Target, ledger: Ledger) -> tuple[Entry, int, bool]:
+    def _pulled(self, wish: PullRequest, target: Target, ledger: Ledger) -> tuple[Entry, int, bool]:
         """The entry of the whole model, bytes fetched, whether it was there already."""
         old = target.entry
         try:
@@ -150,7 +150,7 @@ class Puller:
             _drop_old(old, ledger)
         return entry, fetched, False
 
-    def _found_in_cache(self, wish: Wish, target: Target) -> Found | None:
+    def _found_in_cache(self, wish: PullRequest, target: Target) -> Found | None:
         """The model in the user's own Hub cache, if all of it is there."""
         repository = self.hub.cached_repository(target.repo, target.revision)
         index = None if repository is None else self.hub.index(repository)
@@ -163,7 +163,9 @@ class Puller:
         except DownloadError:
             return None  # it is not what was recorded, or not all of it
 
-    def _find(self, wish: Wish, target: Target, repository: Repository | None = None) -> Found:
+    def _find(
+        self, wish: PullRequest, target: Target, repository: Repository | None = None
+    ) -> Found:
         repository = repository or self._describe(target)
         entry, index = target.entry, None
         if target.pinned and entry is not None and entry.files:
@@ -302,20 +304,20 @@ class Assembler:
         """Where events go."""
         return self.puller.emit
 
-    def plans(self, wish: Wish) -> list[Planned]:
+    def plans(self, wish: PullRequest) -> list[Planned]:
         """What pulling would do, one plan a repository; raises as `Puller.plan`."""
         known = self._made_of_parts(wish)
         if known is None:
             return [self.puller.plan(wish)]
-        return [self.puller.plan(Wish(part)) for _, part in known.parts]
+        return [self.puller.plan(PullRequest(part)) for _, part in known.parts]
 
-    def pull(self, wish: Wish) -> Installed:
+    def pull(self, wish: PullRequest) -> Installed:
         """The model, whole and in the catalog; raises as `Puller.pull`."""
         known = self._made_of_parts(wish)
         if known is None:
             return self.puller.pull(wish)
         began = perf_counter()
-        pulled = {component: self.puller.pull(Wish(part)) for component, part in known.parts}
+        pulled = {component: self.puller.pull(PullRequest(part)) for component, part in known.parts}
         models = self.puller.models
         with held(self.puller.locks / f"import-{known.name}.lock", self.puller.stop):
             ledger = Ledger.read(models)
@@ -334,11 +336,11 @@ class Assembler:
             already=there,
         )
 
-    def _made_of_parts(self, wish: Wish) -> Known | None:
+    def _made_of_parts(self, wish: PullRequest) -> CatalogEntry | None:
         known = self.puller.known.get(wish.name.split("@")[0])
         if known is None or not known.parts:
             return None
-        if wish != Wish(wish.name):
+        if wish != PullRequest(wish.name):
             parts = " and ".join(part for _, part in known.parts)
             raise UsageError(
                 f"{known.name} is put together from {parts}",

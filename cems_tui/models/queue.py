@@ -31,7 +31,7 @@ class PullOne(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class QueueUpdate:
     """The queue changed, or its running pull went on."""
 
     pulls: Pulls
@@ -68,7 +68,7 @@ class PullQueue:
         self._cancelled: str | None = None
         self._thread: threading.Thread | None = None
         self._last_told = 0.0
-        self._listener: Callable[[Told], None] = lambda told: None
+        self._listener: Callable[[QueueUpdate], None] = lambda told: None
         self._pulls = Pulls()
         for model, agreed in _read(file):
             done, total = fetched(model) or (None, None)
@@ -81,11 +81,11 @@ class PullQueue:
         with self._changed:
             return self._pulls
 
-    def listen(self, listener: Callable[[Told], None]) -> None:
+    def listen(self, listener: Callable[[QueueUpdate], None]) -> None:
         """Tell this one of every change from now on, and of how things stand."""
         with self._changed:
             self._listener = listener
-            listener(Told(self._pulls))
+            listener(QueueUpdate(self._pulls))
 
     def add(self, model: str, *, agreed: bool = False) -> None:
         """Pull a model, or go on with it, when its turn comes."""
@@ -163,14 +163,14 @@ class PullQueue:
             if isinstance(event, Progressed) and now - self._last_told < _TELL_SECONDS:
                 return
             self._last_told = now
-            self._listener(Told(self._pulls))
+            self._listener(QueueUpdate(self._pulls))
 
     def _set(self, pulls: Pulls, installed: Installed | None = None) -> None:
         with self._changed:
             self._pulls = pulls
             self._remember()
             self._changed.notify_all()
-            self._listener(Told(pulls, installed))
+            self._listener(QueueUpdate(pulls, installed))
 
     def _remember(self) -> None:
         """What is not finished, in its order; a disk that refuses costs only this memory."""

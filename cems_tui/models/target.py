@@ -14,7 +14,7 @@ _NONCOMMERCIAL = re.compile(r"non-?commercial|(?<![a-z])nc(?![a-z])|research[- ]
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class CatalogEntry:
     """A model of the shipped catalog, as far as pulling goes."""
 
     name: str
@@ -42,7 +42,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PullRequest:
     """What the user asked to be pulled."""
 
     name: str
@@ -67,12 +67,12 @@ class Target:
     entry: Entry | None
     """What is recorded of it."""
 
-    known: Known | None
+    known: CatalogEntry | None
     pinned: bool
     """Whether the revision is the one recorded at an earlier pull."""
 
 
-def resolve(wish: Wish, known: Mapping[str, Known], ledger: Ledger) -> Target:
+def resolve(wish: PullRequest, known: Mapping[str, CatalogEntry], ledger: Ledger) -> Target:
     """The model that a wish means.
 
     Raises:
@@ -96,7 +96,7 @@ def resolve(wish: Wish, known: Mapping[str, Known], ledger: Ledger) -> Target:
 
 
 def _name_of_repo(
-    repo: str, rename: str | None, known: Mapping[str, Known], ledger: Ledger
+    repo: str, rename: str | None, known: Mapping[str, CatalogEntry], ledger: Ledger
 ) -> str | None:
     """The name that a repository has here already; None when it has none."""
     if rename is not None:
@@ -109,7 +109,7 @@ def _name_of_repo(
     return None if entry is None else entry.name
 
 
-def only_name(repo: str, known: Mapping[str, Known]) -> str | None:
+def only_name(repo: str, known: Mapping[str, CatalogEntry]) -> str | None:
     """The catalog's model that comes from a repository; None when none does.
 
     Raises:
@@ -123,7 +123,7 @@ def only_name(repo: str, known: Mapping[str, Known]) -> str | None:
     return names[0] if names else None
 
 
-def _held(name: str, wish: Wish, known: Known | None, entry: Entry | None) -> Target:
+def _held(name: str, wish: PullRequest, known: CatalogEntry | None, entry: Entry | None) -> Target:
     repo = known.repo if known is not None else entry.repo if entry is not None else None
     if known is not None and known.in_pack:
         raise UsageError(f"{name} is part of the program", "`cems generate` uses it as it is.")

@@ -9,15 +9,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from cems_tui import profile
-from cems_tui.domain.bench import BenchPrompt
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.score import METRIC as MIXED
 from cems_tui.errors import UsageError
-from cems_tui.score_tables.files import parse_table
 from cems_tui.score_tables.mixed import PARTS, computed_prices
 from cems_tui.score_tables.table import Row, ScoreTable
-from cems_tui.store.database import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +35,22 @@ class OwnReading:
     row: Row
 
 
-def own_readings() -> list[OwnReading]:
-    """Every score of the history and of the benchmarks; a picture's score counts once."""
-    with profile.open_history() as store:
-        return list(_distinct([*_from_history(store), *_from_benches(store)]))
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A score table, who read it, and what its functions cost."""
+
+    table: ScoreTable
+    scorers: Mapping[str, str | None]
+    """The instrument of each metric; None where the table does not say."""
+
+    prices: Mapping[str, float | None]
+    """US dollars a picture of each function; None is unknown."""
 
 
 def own_table(
     readings: Iterable[OwnReading],
     metric: str | None,
+    pricing: Pricing,
     prefer: Mapping[str, str | None] | None = None,
     functions: Collection[str] = (),
 ) -> Scored:
@@ -55,6 +58,7 @@ def own_table(
 
     Args:
         metric: the only one wanted, `mixed` standing for its parts; None is all of them.
+        pricing: what memory over time costs.
         prefer: scorer ids by metric.
         functions: the instrument that read most of these is taken, where one read any.
 
@@ -84,7 +88,7 @@ def own_table(
             "Generate pictures, or score some: cems bench run --prompts starter.",
         )
     table = ScoreTable.of(rows)
-    return Scored(table, scorers, computed_prices(table, pricing()))
+    return Scored(table, scorers, computed_prices(table, pricing))
 
 
 def _chosen(
@@ -101,32 +105,7 @@ def _chosen(
     return max(found, key=readings)
 
 
-def _from_history(store: Store) -> Iterator[OwnReading]:
-    for said in store.readings():
-        scorer = said.pop("scorer")
-        yield OwnReading(
-            Instrument(scorer), Row(prompt_id=BenchPrompt.of(said["prompt"]).id, **said)
-        )
-
-
-def _from_benches(store: Store) -> Iterator[OwnReading]:
-    for bench in store.benches.summaries():
-        scorers = store.benches.scorers(bench.name)
-        for said in store.benches.long_rows(bench.name):
-            scorer = scorers[said["metric"]]
-            instrument = Instrument(scorer, None if scorer else bench.name)
-            seed = said["seed"]
-            row = Row(
-                **{
-                    **said,
-                    "prompt_id": BenchPrompt.of(said["prompt"]).id,
-                    "seed": None if seed is None else str(seed),
-                }
-            )
-            yield OwnReading(instrument, row)
-
-
-def _distinct(readings: Iterable[OwnReading]) -> Iterator[OwnReading]:
+def distinct(readings: Iterable[OwnReading]) -> Iterator[OwnReading]:
     """Without second readings of the same seed: that is the same picture again."""
     seen: set[tuple[object, ...]] = set()
     for reading in readings:
@@ -138,37 +117,3 @@ def _distinct(readings: Iterable[OwnReading]) -> Iterator[OwnReading]:
         if key not in seen:
             seen.add(key)
             yield reading
-
-
-# Benchmarks of the database as score tables, with what their rows do not say themselves.
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """A score table, who read it, and what its functions cost."""
-
-    table: ScoreTable
-    scorers: Mapping[str, str | None]
-    """The instrument of each metric; None where the table does not say."""
-
-    prices: Mapping[str, float | None]
-    """US dollars a picture of each function; None is unknown."""
-
-
-def scored_bench(name: str) -> Scored:
-    """A benchmark of the database.
-
-    Raises:
-        UnknownName: there is none of that name.
-        UsageError: it holds no rows.
-    """
-    with profile.open_history() as store:
-        rows = list(store.benches.long_rows(name))
-        scorers = store.benches.scorers(name)
-    table = parse_table(enumerate(rows, 1), name)
-    return Scored(table, scorers, computed_prices(table, pricing()))
-
-
-def pricing() -> Pricing:
-    """What memory over time costs, as the user configured it."""
-    return Pricing(float(profile.open_planner_settings()["pricing.usd_per_gb_second"]))

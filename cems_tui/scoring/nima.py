@@ -7,19 +7,22 @@ module of its own beside this one (`nima_network`) with the same `metric` and it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
 
 from cems_tui.errors import CemsError, WeightsError
 from cems_tui.files import file_digest
+from cems_tui.scoring.nima_head import NimaHead, load_nima
 from cems_tui.scoring.runtime import brief, check_finite, module_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 WEIGHTS_FILE = "model.safetensors"
-_HEAD_MODULE = "cems_tui.scoring.nima_head"
 
 
 class NimaScorer:
@@ -29,7 +32,7 @@ class NimaScorer:
     higher_is_better = True
 
     def __init__(self, folder: Path, *, name: str = "starter-nima", device: str = "cpu") -> None:
-        """Load the instrument; imports torch.
+        """Load the instrument.
 
         Args:
             folder: where config.json and model.safetensors are.
@@ -56,17 +59,15 @@ class NimaScorer:
         return [check_finite(self._read(image), self.id) for image in images]
 
     def _read(self, image: Image) -> float:
-        import torch
-
         with torch.inference_mode():
             marks = self._head(_pixels(image).to(self._device))[0]
             scale = torch.arange(1, len(marks) + 1, dtype=marks.dtype, device=marks.device)
             return float((marks * scale).sum())
 
 
-def _load_head(folder: Path, device: str) -> Any:
+def _load_head(folder: Path, device: str) -> NimaHead:
     try:
-        return import_module(_HEAD_MODULE).load_nima(folder, device)
+        return load_nima(folder, device)
     except CemsError:
         raise
     except Exception as error:  # a cut safetensors file raises an error of no common kind
@@ -75,10 +76,7 @@ def _load_head(folder: Path, device: str) -> Any:
         ) from error
 
 
-def _pixels(image: Image) -> Any:
+def _pixels(image: Image) -> Tensor:
     """(1, 3, H, W) float32 in 0..1."""
-    import numpy as np
-    import torch
-
     array = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
     return torch.from_numpy(array).permute(2, 0, 1).unsqueeze(0)

@@ -10,10 +10,27 @@ from typing import TYPE_CHECKING, Protocol
 from cems_tui.domain.score import METRIC, MixedScale, Score, Scorer
 from cems_tui.errors import CemsError
 from cems_tui.scoring.runtime import release_device
-from cems_tui.services.parts import Judges
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+class Judges(Protocol):
+    """Every scorer at hand, read in one go."""
+
+    def read(
+        self, images: Sequence[Image], prompts: Sequence[str], model: str = ""
+    ) -> list[tuple[Score, ...]]:
+        """The scores of each picture that a model drew, derived scales (mixed) included."""
+        ...
+
+    def notes(self, model: str) -> Sequence[str]:
+        """What the user should know of the metrics that are not read off its pictures."""
+        ...
+
+    def free(self) -> Sequence[str]:
+        """Let go of all weights; the names of the scorers that were loaded."""
+        ...
 
 
 class Derived(Protocol):
@@ -25,18 +42,18 @@ class Derived(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
-    """An instrument that can be loaded."""
+class LazyScorer:
+    """An instrument that is loaded when it is first needed."""
 
     name: str
     load: Callable[[], Scorer]
 
 
 @dataclass(frozen=True, slots=True)
-class Seating:
+class ScorerChoice:
     """Who reads a model's pictures, and what the user should know of who does not."""
 
-    seats: tuple[Seat, ...]
+    scorers: tuple[LazyScorer, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -45,18 +62,18 @@ class Panel:
 
     def __init__(
         self,
-        seating: Callable[[str], Seating],
+        choose: Callable[[str], ScorerChoice],
         derived: Callable[[Sequence[Score]], Sequence[Derived]] = lambda scores: (),
         metrics: Sequence[str] | None = None,
     ) -> None:
         """Load nothing yet.
 
         Args:
-            seating: who reads the pictures of a model, by its name.
+            choose: who reads the pictures of a model, by its name.
             derived: the scales on top of these readings.
             metrics: those told; None tells all that were read.
         """
-        self._seating = seating
+        self._choose = choose
         self._derived = derived
         self._metrics = None if metrics is None else frozenset(metrics)
         self._scorers: dict[str, Scorer] = {}
@@ -69,7 +86,7 @@ class Panel:
 
     def notes(self, model: str) -> tuple[str, ...]:
         """What the user should know before this model's pictures are read; each said once."""
-        fresh = tuple(note for note in self._seating(model).notes if note not in self._told)
+        fresh = tuple(note for note in self._choose(model).notes if note not in self._told)
         self._told.update(fresh)
         return fresh
 
@@ -84,7 +101,7 @@ class Panel:
             OutOfMemory: the device has no room for a scorer.
         """
         readings: list[list[Score]] = [[] for _ in images]
-        for scorer in [self._seated(seat) for seat in self._seating(model).seats]:
+        for scorer in [self._loaded(lazy) for lazy in self._choose(model).scorers]:
             values = scorer.score(images, prompts)
             for reading, value in zip(readings, values, strict=True):
                 reading.append(Score(scorer.metric, value, scorer.id, scorer.higher_is_better))
@@ -107,10 +124,10 @@ class Panel:
     def _tells(self, score: Score) -> bool:
         return self._metrics is None or score.metric in self._metrics
 
-    def _seated(self, seat: Seat) -> Scorer:
-        if seat.name not in self._scorers:
-            self._scorers[seat.name] = seat.load()
-        return self._scorers[seat.name]
+    def _loaded(self, lazy: LazyScorer) -> Scorer:
+        if lazy.name not in self._scorers:
+            self._scorers[lazy.name] = lazy.load()
+        return self._scorers[lazy.name]
 
 
 class MixedReading:

@@ -2,50 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
 
-from cems_tui import paths
-from cems_tui.settings import Settings
-
-if TYPE_CHECKING:
-    from cems_tui.generation.device_status import Hold, Presence
-
-
-def device_hold(chosen: Settings, *, keep_alive: bool) -> Hold:
-    """The device to take.
-
-    Args:
-        chosen: the user's settings.
-        keep_alive: whether models that nobody uses leave after the time the settings say.
-    """
-    from cems_tui.generation.device import likely_kind
-    from cems_tui.generation.device_status import Hold
-    from cems_tui.locks import DeviceLock
-
-    here, minutes = paths.current(), float(chosen["device.keep_alive_minutes"])
-    return Hold(
-        DeviceLock(here.device_lock),
-        here.resident_file,
-        minutes * 60 if keep_alive and minutes > 0 else None,
-        likely_kind,
-    )
+from cems_tui.generation import device_status
+from cems_tui.generation.device import likely_kind
+from cems_tui.generation.device_status import Hold, Presence
+from cems_tui.locks import DeviceLock
 
 
-def read_resident() -> Presence | None:
-    """What is on the device now, in whichever process; None when nothing is."""
-    from cems_tui.generation.device_status import read_presence
-    from cems_tui.locks import DeviceLock
+@dataclass(frozen=True, slots=True)
+class DeviceAccess:
+    """The device, as one process sees it that shares it with others."""
 
-    here = paths.current()
-    return read_presence(here.resident_file, DeviceLock(here.device_lock))
+    lock_file: Path
+    resident_file: Path
+    """Where the process that holds the device tells what is on it."""
 
+    def hold(self, keep_alive_minutes: float = 0) -> Hold:
+        """The device to take.
 
-def ask_to_free(model: str) -> None:
-    """Ask the process that holds the device to free a model, between two pictures.
+        Args:
+            keep_alive_minutes: how long a model that nobody uses stays; 0 is no limit.
+        """
+        return Hold(
+            DeviceLock(self.lock_file),
+            self.resident_file,
+            keep_alive_minutes * 60 if keep_alive_minutes > 0 else None,
+            likely_kind,
+        )
 
-    Raises:
-        StorageError: the request cannot be written.
-    """
-    from cems_tui.generation import device_status
+    def holder(self) -> str | None:
+        """Who holds the device now; None when nobody does."""
+        return DeviceLock(self.lock_file).holder()
 
-    device_status.ask_to_free(paths.current().resident_file, model)
+    def presence(self) -> Presence | None:
+        """What is on the device now, in whichever process; None when nothing is."""
+        return device_status.read_presence(self.resident_file, DeviceLock(self.lock_file))
+
+    def ask_to_free(self, model: str) -> None:
+        """Ask the process that holds the device to free a model, between two pictures.
+
+        Raises:
+            StorageError: the request cannot be written.
+        """
+        device_status.ask_to_free(self.resident_file, model)

@@ -6,13 +6,23 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from cems_tui import paths
+from cems_tui.catalog.survey import Survey
 from cems_tui.errors import CemsError
+from cems_tui.generation.device import probe
+from cems_tui.paths import Paths
+from cems_tui.services.device import DeviceAccess
+from cems_tui.settings import environment_problems, problems, read_document
+from cems_tui.starter.manifest import verify
+from cems_tui.text import byte_count
+
+if TYPE_CHECKING:
+    from cems_tui.store.database import Store
 
 LOW_DISK_BYTES = 1_000_000_000
 PACKAGES = (
@@ -43,115 +53,111 @@ class Finding:
         return asdict(self)
 
 
-def examine() -> list[Finding]:
-    """Every finding, in the order a picture needs them."""
-    looks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
-        ("device", _device),
-        ("disk", _disk),
-        ("pack", _pack),
-        ("models", _models),
-        ("database", _database),
-        ("config", _config),
-        ("network", _network),
-        ("versions", _versions),
-    )
-    findings: list[Finding] = []
-    for subject, look in looks:
-        try:
-            findings.extend(look())
-        except CemsError as error:
-            findings.append(Finding(subject, "problem", str(error), error.hint, error.exit_code))
-    return findings
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    """Looks at one profile on this machine."""
 
+    paths: Paths
+    pack: Path
+    """The starter pack's folder."""
 
-def _device() -> Iterator[Finding]:
-    from cems_tui.generation.device import probe
-    from cems_tui.locks import DeviceLock
-    from cems_tui.profile import open_planner_settings, weight_budget
+    device: DeviceAccess
+    weight_budget: Callable[[], int]
+    """Bytes that weights may hold, as the user configured it."""
 
-    device = probe()
-    yield Finding(
-        "device",
-        "ok",
-        f"{device.kind} {device.name}: {device.free_bytes / 1e9:.1f} of "
-        f"{device.total_bytes / 1e9:.1f} GB free, weights may hold "
-        f"{weight_budget(open_planner_settings()) / 1e9:.1f} GB",
-    )
-    holder = DeviceLock(paths.current().device_lock).holder()
-    if holder is not None:
-        yield Finding("device", "note", f"held by {holder}", "Wait with --wait, or stop it.")
+    survey: Callable[[], Survey]
+    history: Callable[[], AbstractContextManager[Store]]
 
+    def examine(self) -> list[Finding]:
+        """Every finding, in the order a picture needs them."""
+        looks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
+            ("device", self._device),
+            ("disk", self._disk),
+            ("pack", self._pack),
+            ("models", self._models),
+            ("database", self._database),
+            ("config", self._config),
+            ("network", _network),
+            ("versions", _versions),
+        )
+        findings: list[Finding] = []
+        for subject, look in looks:
+            try:
+                findings.extend(look())
+            except CemsError as error:
+                findings.append(
+                    Finding(subject, "problem", str(error), error.hint, error.exit_code)
+                )
+        return findings
 
-def _disk() -> Iterator[Finding]:
-    folder = _existing(paths.current().data)
-    free = shutil.disk_usage(folder).free
-    detail = f"{free / 1e9:.1f} GB free for {paths.current().data}"
-    if not folder.is_dir():
-        yield Finding("disk", "problem", f"{folder} is not a folder", "Set CEMS_HOME.", 8)
-    elif not os.access(folder, os.W_OK):
-        yield Finding("disk", "problem", f"{folder} cannot be written", "Set CEMS_HOME.", 8)
-    elif free < LOW_DISK_BYTES:
-        yield Finding("disk", "note", detail, "Free some space before pulling models.")
-    else:
-        yield Finding("disk", "ok", detail)
+    def _device(self) -> Iterator[Finding]:
+        device = probe()
+        yield Finding(
+            "device",
+            "ok",
+            f"{device.kind} {device.name}: {device.free_bytes / 1e9:.1f} of "
+            f"{device.total_bytes / 1e9:.1f} GB free, weights may hold "
+            f"{self.weight_budget() / 1e9:.1f} GB",
+        )
+        holder = self.device.holder()
+        if holder is not None:
+            yield Finding("device", "note", f"held by {holder}", "Wait with --wait, or stop it.")
+
+    def _disk(self) -> Iterator[Finding]:
+        folder = _existing(self.paths.data)
+        free = shutil.disk_usage(folder).free
+        detail = f"{free / 1e9:.1f} GB free for {self.paths.data}"
+        if not folder.is_dir():
+            yield Finding("disk", "problem", f"{folder} is not a folder", "Set CEMS_HOME.", 8)
+        elif not os.access(folder, os.W_OK):
+            yield Finding("disk", "problem", f"{folder} cannot be written", "Set CEMS_HOME.", 8)
+        elif free < LOW_DISK_BYTES:
+            yield Finding("disk", "note", detail, "Free some space before pulling models.")
+        else:
+            yield Finding("disk", "ok", detail)
+
+    def _pack(self) -> Iterator[Finding]:
+        manifest = verify(self.pack)
+        total = sum(entry.bytes for entry in manifest.files.values())
+        yield Finding("pack", "ok", f"{len(manifest.files)} files, {total / 1e6:.1f} MB, verified")
+
+    def _models(self) -> Iterator[Finding]:
+        found = self.survey()
+        picks = found.recommendation.picks
+        if not picks:
+            yield Finding("models", "ok", found.sentence, found.recommendation.note)
+            return
+        size = byte_count(found.recommendation.download_bytes)
+        yield Finding(
+            "models",
+            "note",
+            found.sentence,
+            f"`cems pull --recommended` fetches {', '.join(pick.model for pick in picks)}, {size}.",
+        )
+
+    def _database(self) -> Iterator[Finding]:
+        where = self.paths.database
+        if not where.exists():
+            yield Finding("database", "ok", f"{where} is made with the first picture")
+            return
+        with self.history() as store:
+            yield Finding("database", "ok", f"{where}: {store.stats().pictures} pictures")
+
+    def _config(self) -> Iterator[Finding]:
+        file = self.paths.config_file
+        in_file, in_environment = problems(read_document(file)), environment_problems()
+        for problem in in_file:
+            yield Finding("config", "problem", problem, f"Mend it in {file}.", 2)
+        for problem in in_environment:
+            yield Finding("config", "problem", problem, "Set it right in the environment.", 2)
+        if not in_file and not in_environment:
+            yield Finding("config", "ok", str(file) if file.exists() else "defaults")
+        yield Finding("config", "note", f"the log is {self.paths.log_file}")
 
 
 def _existing(folder: Path) -> Path:
     """The folder, or the nearest parent that exists."""
     return next(place for place in (folder, *folder.parents) if place.exists())
-
-
-def _pack() -> Iterator[Finding]:
-    from cems_tui.starter.manifest import verify
-
-    manifest = verify(paths.checkpoints() / "starter")
-    total = sum(entry.bytes for entry in manifest.files.values())
-    yield Finding("pack", "ok", f"{len(manifest.files)} files, {total / 1e6:.1f} MB, verified")
-
-
-def _models() -> Iterator[Finding]:
-    from cems_tui.profile import open_planner
-    from cems_tui.services.survey import survey
-    from cems_tui.text import byte_count
-
-    with open_planner() as planner:
-        found = survey(planner)
-    picks = found.recommendation.picks
-    if not picks:
-        yield Finding("models", "ok", found.sentence, found.recommendation.note)
-        return
-    size = byte_count(found.recommendation.download_bytes)
-    yield Finding(
-        "models",
-        "note",
-        found.sentence,
-        f"`cems pull --recommended` fetches {', '.join(pick.model for pick in picks)}, {size}.",
-    )
-
-
-def _database() -> Iterator[Finding]:
-    from cems_tui.profile import open_history
-
-    where = paths.current().database
-    if not where.exists():
-        yield Finding("database", "ok", f"{where} is made with the first picture")
-        return
-    with open_history() as store:
-        yield Finding("database", "ok", f"{where}: {store.stats().pictures} pictures")
-
-
-def _config() -> Iterator[Finding]:
-    from cems_tui.settings import environment_problems, problems, read_document
-
-    file = paths.current().config_file
-    in_file, in_environment = problems(read_document(file)), environment_problems()
-    for problem in in_file:
-        yield Finding("config", "problem", problem, f"Mend it in {file}.", 2)
-    for problem in in_environment:
-        yield Finding("config", "problem", problem, "Set it right in the environment.", 2)
-    if not in_file and not in_environment:
-        yield Finding("config", "ok", str(file) if file.exists() else "defaults")
-    yield Finding("config", "note", f"the log is {paths.current().log_file}")
 
 
 def _network() -> Iterator[Finding]:

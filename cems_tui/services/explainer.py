@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from math import inf, isnan, log, sqrt
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cems_tui import paths, profile
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.estimate import Clustering, Neighbour
 from cems_tui.errors import CemsError, StorageError, UsageError
 from cems_tui.routing.explain.explanation import Explanation, Standing, explain
 from cems_tui.routing.explain.question import Question, question_of, worth_of
 from cems_tui.routing.features.prompt import FUNCTION_WORDS
+from cems_tui.score_tables.files import parse_table
+from cems_tui.score_tables.mixed import with_mixed
 
 if TYPE_CHECKING:
     from cems_tui.routing.checkpoints.card import Card
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from cems_tui.routing.checkpoints.scale import Scale
     from cems_tui.routing.checkpoints.shelf import RouterShelf
     from cems_tui.score_tables.table import Pivot
+    from cems_tui.store.database import Store
 
 SHOWN_NEIGHBOURS = 3
 SAME = 1e-4
@@ -118,15 +122,22 @@ class Explainer:
         return replace(told, neighbours=scored, neighbours_note=_none_near(found))
 
 
-def open_explainer(shelf: RouterShelf) -> Explainer:
-    """An explainer that finds training tables in the user's database, each once."""
-    shipped = paths.checkpoints()
+def open_explainer(
+    shelf: RouterShelf, history: Callable[[], AbstractContextManager[Store]], shipped: Path
+) -> Explainer:
+    """An explainer that finds training tables in the user's database, each once.
+
+    Args:
+        history: the database, for reading.
+        shipped: the folder of the routers that came with the program.
+    """
     tables: dict[str, Pivot | None] = {}
 
     def find_table(card: Card) -> Pivot | None:
         key = f"{card.training.table} {card.metric}"
         if key not in tables:
-            tables[key] = training_table(card)
+            with history() as store:
+                tables[key] = training_table(store, card)
         return tables[key]
 
     def is_shipped(name: str) -> bool:
@@ -136,28 +147,22 @@ def open_explainer(shelf: RouterShelf) -> Explainer:
     return Explainer(shelf, find_table, is_shipped)
 
 
-def training_table(card: Card) -> Pivot | None:
+def training_table(store: Store, card: Card) -> Pivot | None:
     """The benchmark a router was trained on, in the router's metric; None when it is not here.
 
     Raises:
         StorageError: the database cannot be read.
     """
-    from cems_tui.score_tables.files import parse_table
-    from cems_tui.score_tables.mixed import with_mixed
-
-    with profile.open_history() as store:
-        for summary in store.benches.summaries():
-            if summary.prompts < card.training.prompts:
-                continue
-            try:
-                table = parse_table(enumerate(store.benches.long_rows(summary.name), 1), "")
-            except UsageError:
-                continue  # `bench report` says what is wrong with it
-            if table.digest == card.training.table:
-                derived = card.mixed is not None and card.metric not in table.metrics
-                return (with_mixed(table, card.mixed or {}) if derived else table).pivot(
-                    card.metric
-                )
+    for summary in store.benches.summaries():
+        if summary.prompts < card.training.prompts:
+            continue
+        try:
+            table = parse_table(enumerate(store.benches.long_rows(summary.name), 1), "")
+        except UsageError:
+            continue  # `bench report` says what is wrong with it
+        if table.digest == card.training.table:
+            derived = card.mixed is not None and card.metric not in table.metrics
+            return (with_mixed(table, card.mixed or {}) if derived else table).pivot(card.metric)
     return None
 
 

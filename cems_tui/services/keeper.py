@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cems_tui import paths, profile
 from cems_tui.cancel import Stop
-from cems_tui.catalog import catalog
+from cems_tui.catalog.catalog import known_models
 from cems_tui.catalog.fit import Verdict
 from cems_tui.catalog.recommend import verdict
 from cems_tui.catalog.survey import Holding, Survey
@@ -19,10 +22,8 @@ from cems_tui.models.install import fetched_bytes
 from cems_tui.models.ledger import Entry, Ledger
 from cems_tui.models.queue import PullQueue
 from cems_tui.models.remove import Removal
-from cems_tui.models.target import Known, Wish
-from cems_tui.services import device
-from cems_tui.services import models as model_wiring
-from cems_tui.services import survey as holding_wiring
+from cems_tui.models.target import CatalogEntry, PullRequest
+from cems_tui.services.device import DeviceAccess
 from cems_tui.services.library import (
     FunctionFacts,
     Group,
@@ -32,7 +33,12 @@ from cems_tui.services.library import (
     Recommended,
     Resident,
 )
+from cems_tui.services.models import Models
 from cems_tui.services.planner import Planner
+from cems_tui.services.survey import footprint_here
+
+if TYPE_CHECKING:
+    from cems_tui.store.database import Store
 
 _GROUPS: dict[Verdict, Group] = {
     "fits": "fits",
@@ -45,10 +51,31 @@ _PART = "part"
 
 
 class AppKeeper:
-    """The models of this environment's profile, for the app. Loads no torch."""
+    """The models of one profile, for the app. Loads no torch."""
 
-    def __init__(self) -> None:
-        self._queue: PullQueue | None = None
+    def __init__(
+        self,
+        models: Models,
+        device: DeviceAccess,
+        history: Callable[[], AbstractContextManager[Store]],
+        planner: Callable[[Store], Planner],
+        survey: Callable[[Planner], Survey],
+        pulls: Path,
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            history: the database, for reading.
+            planner: prices with what was measured in a database.
+            survey: what this machine can hold of the planner's catalog.
+            pulls: where the queue of pulls is kept.
+        """
+        self._models = models
+        self._device = device
+        self._history = history
+        self._planner = planner
+        self._survey = survey
+        self._pulls = pulls
 
     def read(self) -> Library:
         """Every model, as things are now.
@@ -56,14 +83,20 @@ class AppKeeper:
         Raises:
             CemsError: a setting cannot be followed, or the database cannot be read.
         """
-        with profile.open_history() as store:
-            planner = profile.build_planner(profile.open_planner_settings(), store)
+        with self._history() as store:
+            planner = self._planner(store)
             drawn = {stats.function: stats.pictures for stats in store.stats().functions}
-        return _Reading.of(planner, drawn).library()
+        return _Reading(
+            planner=planner,
+            drawn=drawn,
+            survey=self._survey(planner),
+            ledger=self._models.ledger(),
+            known=known_models(),
+        ).library()
 
     def resident(self) -> Resident:
         """What is on the device now, by component, whichever process holds it."""
-        there = device.read_resident()
+        there = self._device.presence()
         if there is None:
             return Resident()
         alone = len(there.models) == 1
@@ -78,52 +111,50 @@ class AppKeeper:
 
     def plans(self, model: str) -> Sequence[Planned]:
         """What pulling it would fetch; raises as `Assembler.plans`."""
-        return model_wiring.puller(_unheard, lambda question: False).plans(Wish(model))
+        return self._models.puller(_unheard, lambda question: False).plans(PullRequest(model))
 
     def removal(self, model: str) -> Removal:
-        """What removing it would do; raises as `model_wiring.plan_removal`."""
-        return model_wiring.plan_removal(model)
+        """What removing it would do; raises as `Models.plan_removal`."""
+        return self._models.plan_removal(model)
 
     def remove(self, model: str) -> Removal:
-        """Remove it, from the device too; raises as `model_wiring.remove_model`."""
-        removal = model_wiring.remove_model(model)
+        """Remove it, from the device too; raises as `Models.remove`."""
+        removal = self._models.remove(model)
         if model in self.resident().models:
-            device.ask_to_free(model)
+            self._device.ask_to_free(model)
         return removal
 
     def pulling(self) -> PullQueue:
         """The queue of pulls, with what an earlier run left."""
-        if self._queue is None:
-            file = paths.current().state / "pulls.json"
-            self._queue = PullQueue(_pull_one, file, _fetched)
         return self._queue
+
+    @cached_property
+    def _queue(self) -> PullQueue:
+        return PullQueue(self._pull_one, self._pulls, self._fetched)
+
+    def _pull_one(self, model: str, agreed: bool, emit: Emit, stop: Stop) -> Installed:
+        """One pull of the queue; what it would ask was answered before it was queued."""
+
+        def ask(question: str) -> bool:
+            if not agreed:
+                raise UsageError(
+                    f"{model} waits: its licence asks for your agreement",
+                    "Its dialog shows the licence; y there agrees.",
+                )
+            return True
+
+        return self._models.puller(emit, ask, stop).pull(PullRequest(model))
+
+    def _fetched(self, model: str) -> tuple[int, int] | None:
+        """Bytes of a model that an unfinished pull left, and of all of it."""
+        return _left(model, known_models().get(model), self._models.ledger())
 
 
 def _unheard(event: ModelEvent) -> None:
     """A plan is the answer; what is reported on the way to it is not shown."""
 
 
-def _pull_one(model: str, agreed: bool, emit: Emit, stop: Stop) -> Installed:
-    """One pull of the queue; what it would ask was answered before it was queued."""
-
-    def ask(question: str) -> bool:
-        if not agreed:
-            raise UsageError(
-                f"{model} waits: its licence asks for your agreement",
-                "Its dialog shows the licence; y there agrees.",
-            )
-        return True
-
-    return model_wiring.puller(emit, ask, stop).pull(Wish(model))
-
-
-def _fetched(model: str) -> tuple[int, int] | None:
-    """Bytes of a model that an unfinished pull left, and of all of it."""
-    known = catalog.known_models().get(model)
-    return _left(model, known, Ledger.read(paths.current().models))
-
-
-def _left(model: str, known: Known | None, ledger: Ledger) -> tuple[int, int] | None:
+def _left(model: str, known: CatalogEntry | None, ledger: Ledger) -> tuple[int, int] | None:
     """Over the parts of a model that is put together; None before its size is recorded."""
     apart = model if known is not None and known.files else None
     names = [model] if known is None or not known.parts else [part for _, part in known.parts]
@@ -145,17 +176,7 @@ class _Reading:
 
     survey: Survey
     ledger: Ledger
-    known: Mapping[str, Known]
-
-    @classmethod
-    def of(cls, planner: Planner, drawn: Mapping[str, int]) -> _Reading:
-        return cls(
-            planner=planner,
-            drawn=drawn,
-            survey=holding_wiring.survey(planner),
-            ledger=Ledger.read(paths.current().models),
-            known=catalog.known_models(),
-        )
+    known: Mapping[str, CatalogEntry]
 
     def library(self) -> Library:
         shown = [one for one in self.survey.holdings if _is_shown(one.model)]
@@ -163,7 +184,7 @@ class _Reading:
             models=tuple(map(self._facts, shown)),
             device=_device(self.survey),
             budget_bytes=self.survey.room.weight_bytes,
-            free_bytes=free_bytes(paths.current().models),
+            free_bytes=free_bytes(self.ledger.models),
             recommended=tuple(self._recommended()),
             recommended_note=self.survey.recommendation.note,
         )
@@ -173,7 +194,7 @@ class _Reading:
         entry = self.ledger.entries.get(model.name)
         functions = tuple(map(self._function, self.planner.catalog.of_model(model.name)))
         kind = self.survey.room.kind
-        footprint = holding_wiring.footprint_here(model, self.planner, kind)
+        footprint = footprint_here(model, self.planner, kind)
         left = (
             None if model.installed else _left(model.name, self.known.get(model.name), self.ledger)
         )

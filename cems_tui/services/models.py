@@ -1,120 +1,145 @@
-"""Builds what pulls, verifies, removes and imports models in this environment's profile."""
+"""The models of one profile: pulled, verified, removed and imported."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from cems_tui import paths
 from cems_tui.cancel import Stop, never
-from cems_tui.catalog import catalog
+from cems_tui.catalog.catalog import known_models, read_catalog
+from cems_tui.domain.function import Catalog
 from cems_tui.errors import ModelMissing, UnknownName, UsageError
+from cems_tui.generation.families.single_file import convert_checkpoint
+from cems_tui.locks import held
+from cems_tui.models import remove, verify
+from cems_tui.models.convert import PickleConverter
+from cems_tui.models.events import Emit, Progressed
+from cems_tui.models.hub import Hub
+from cems_tui.models.importer import Importer
 from cems_tui.models.ledger import Entry, Ledger, folder_name
-
-if TYPE_CHECKING:
-    from cems_tui.models.events import Emit
-    from cems_tui.models.importer import Importer
-    from cems_tui.models.pull import Ask, Assembler
-    from cems_tui.models.remove import Removal
-    from cems_tui.models.verify import Verified
+from cems_tui.models.pull import Ask, Assembler, Puller
+from cems_tui.models.remove import Removal
+from cems_tui.models.target import only_name
+from cems_tui.models.verify import Verified
+from cems_tui.starter import manifest
 
 
-def puller(emit: Emit, ask: Ask, stop: Stop = never) -> Assembler:
-    """Pulls models from the Hub."""
-    from cems_tui.models.convert import PickleConverter
-    from cems_tui.models.hub import Hub
-    from cems_tui.models.pull import Assembler, Puller
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What is in the folder of models, and what changes it."""
 
-    return Assembler(
-        Puller(
-            hub=Hub(),
-            models=paths.current().models,
-            locks=_locks(),
-            known=catalog.known_models(),
-            emit=emit,
-            ask=ask,
-            stop=stop,
-            converter=PickleConverter(stop),
+    folder: Path
+    locks: Path
+    """Where it is kept who changes which model."""
+
+    pack: Path
+    """The starter pack's folder."""
+
+    def ledger(self) -> Ledger:
+        """What is recorded of the models, as things are now.
+
+        Raises:
+            StorageError: something is recorded by a newer cems.
+        """
+        return Ledger.read(self.folder)
+
+    def catalog(self) -> Catalog:
+        """The shipped catalog with what was pulled and imported, as things are now.
+
+        Raises:
+            StorageError: something is recorded by a newer cems.
+        """
+        return read_catalog(self.folder)
+
+    def puller(self, emit: Emit, ask: Ask, stop: Stop = never) -> Assembler:
+        """Pulls models from the Hub."""
+        return Assembler(
+            Puller(
+                hub=Hub(),
+                models=self.folder,
+                locks=self.locks,
+                known=known_models(),
+                emit=emit,
+                ask=ask,
+                stop=stop,
+                converter=PickleConverter(stop),
+            )
         )
-    )
 
+    def importer(self, emit: Emit, stop: Stop = never) -> Importer:
+        """Imports what is on the disk already."""
+        models = self.catalog().models().values()
+        return Importer(
+            models=self.folder,
+            locks=self.locks,
+            taken=list(known_models()),
+            bases={model.name: model.path for model in models if model.path is not None},
+            convert=convert_checkpoint,
+            emit=emit,
+            stop=stop,
+        )
 
-def importer(emit: Emit, stop: Stop = never) -> Importer:
-    """Imports what is on the disk already."""
-    from cems_tui.models.importer import Importer
+    def verify(
+        self, name: str, emit: Emit, *, dry_run: bool = False, stop: Stop = never
+    ) -> Verified:
+        """Every file of a model compared with what was recorded of it.
 
-    models = catalog.current().models().values()
-    return Importer(
-        models=paths.current().models,
-        locks=_locks(),
-        taken=list(catalog.known_models()),
-        bases={model.name: model.path for model in models if model.path is not None},
-        convert=_convert,
-        emit=emit,
-        stop=stop,
-    )
+        Raises:
+            UnknownName: nothing is called that.
+            ModelMissing: it is not installed.
+            Interrupted: `stop` said so.
+        """
+        ledger = self.ledger()
+        found = named(name, ledger)
+        if isinstance(found, str):
+            return self._verify_pack(found, emit, dry_run)
+        return verify.verify_model(found, ledger, emit, stop, dry_run=dry_run)
 
+    def plan_removal(self, name: str) -> Removal:
+        """What removing a model would do.
 
-def verify_model(name: str, emit: Emit, *, dry_run: bool = False, stop: Stop = never) -> Verified:
-    """Every file of a model compared with what was recorded of it.
+        Raises:
+            UnknownName: nothing is called that.
+            UsageError: it is part of the program.
+            ModelMissing: there is nothing of it on this disk.
+        """
+        ledger = self.ledger()
+        removal = remove.plan_removal(_removable(name, ledger), ledger)
+        if removal.nothing:
+            raise ModelMissing(f"{name} is not installed", "`cems ls` shows what is.")
+        return removal
 
-    Raises:
-        UnknownName: nothing is called that.
-        ModelMissing: it is not installed.
-        Interrupted: `stop` said so.
-    """
-    from cems_tui.models.verify import verify_model
+    def remove(self, name: str, stop: Stop = never) -> Removal:
+        """Remove a model, once nobody else changes it.
 
-    ledger = Ledger.read(paths.current().models)
-    found = named(name, ledger)
-    if isinstance(found, str):
-        return _verify_pack(found, emit, dry_run)
-    return verify_model(found, ledger, emit, stop, dry_run=dry_run)
+        Raises:
+            as `plan_removal`, and StorageError: a folder cannot be removed.
+        """
+        entry = _removable(name, self.ledger())
+        lock = folder_name(entry.repo) if entry.repo else f"import-{entry.name}"
+        with held(self.locks / f"{lock}.lock", stop):
+            ledger = self.ledger()
+            return remove.remove(_removable(name, ledger), ledger)
 
+    def entry_of(self, name: str) -> Entry | None:
+        """What is recorded of the model of that name; None of those that were never pulled."""
+        return self.ledger().entries.get(name)
 
-def plan_removal(name: str) -> Removal:
-    """What removing a model would do.
+    def can_draw(self, name: str) -> bool:
+        """Whether an installed model has a function that runs here."""
+        entry = self.entry_of(name)
+        return entry is not None and bool(entry.steps) and entry.family is not None
 
-    Raises:
-        UnknownName: nothing is called that.
-        UsageError: it is part of the program.
-        ModelMissing: there is nothing of it on this disk.
-    """
-    from cems_tui.models.remove import plan_removal
+    def _verify_pack(self, name: str, emit: Emit, dry_run: bool) -> Verified:
+        entries = manifest.read_manifest(self.pack).of(name)
 
-    ledger = Ledger.read(paths.current().models)
-    removal = plan_removal(_removable(name, ledger), ledger)
-    if removal.nothing:
-        raise ModelMissing(f"{name} is not installed", "`cems ls` shows what is.")
-    return removal
+        def read(path: str, done: int, total: int) -> None:
+            emit(Progressed(name, "checking", done, total))
 
-
-def remove_model(name: str, stop: Stop = never) -> Removal:
-    """Remove a model, once nobody else changes it.
-
-    Raises:
-        as `plan_removal`, and StorageError: a folder cannot be removed.
-    """
-    from cems_tui.locks import held
-    from cems_tui.models.remove import remove
-
-    ledger = Ledger.read(paths.current().models)
-    entry = _removable(name, ledger)
-    lock = folder_name(entry.repo) if entry.repo else f"import-{entry.name}"
-    with held(_locks() / f"{lock}.lock", stop):
-        ledger = Ledger.read(paths.current().models)
-        return remove(_removable(name, ledger), ledger)
-
-
-def entry_of(name: str) -> Entry | None:
-    """What is recorded of the model of that name; None of those that were never pulled."""
-    return Ledger.read(paths.current().models).entries.get(name)
-
-
-def can_draw(name: str) -> bool:
-    """Whether an installed model has a function that runs here."""
-    entry = entry_of(name)
-    return entry is not None and bool(entry.steps) and entry.family is not None
+        if not dry_run:
+            manifest.verify(self.pack, read, [name])
+        total = sum(entry.bytes for entry in entries.values())
+        return Verified(name, self.pack / name, len(entries), total, (), ())
 
 
 def named(name: str, ledger: Ledger) -> Entry | str:
@@ -124,7 +149,7 @@ def named(name: str, ledger: Ledger) -> Entry | str:
         UnknownName: nothing is called that.
         ModelMissing: the catalog knows it, and it was never pulled.
     """
-    known = catalog.known_models()
+    known = known_models()
     model = _name_of_repo(name, ledger) or name
     if model not in {*known, *ledger.entries}:
         model = model.split("@")[0]
@@ -140,9 +165,7 @@ def named(name: str, ledger: Ledger) -> Entry | str:
 
 def _name_of_repo(repo: str, ledger: Ledger) -> str | None:
     """The catalog's model of a repository: of several the one that is here."""
-    from cems_tui.models.target import only_name
-
-    known = catalog.known_models()
+    known = known_models()
     here = [e.name for e in ledger.entries.values() if e.repo == repo and e.folder is not None]
     among = [name for name in here if name in known]
     return among[0] if len(among) == 1 else only_name(repo, known)
@@ -155,31 +178,3 @@ def _removable(name: str, ledger: Ledger) -> Entry:
             f"{found} is part of the program and stays", "Uninstall cems-tui to remove it."
         )
     return found
-
-
-def _verify_pack(name: str, emit: Emit, dry_run: bool) -> Verified:
-    from cems_tui.models.events import Progressed
-    from cems_tui.models.verify import Verified
-    from cems_tui.starter.manifest import read_manifest, verify
-
-    root = paths.checkpoints() / "starter"
-    entries = read_manifest(root).of(name)
-
-    def read(path: str, done: int, total: int) -> None:
-        emit(Progressed(name, "checking", done, total))
-
-    if not dry_run:
-        verify(root, read, [name])
-    total = sum(entry.bytes for entry in entries.values())
-    return Verified(name, root / name, len(entries), total, (), ())
-
-
-def _convert(path: Path, family: str, base: Path, folder: Path) -> None:
-    from cems_tui.generation.families.single_file import convert_checkpoint
-
-    convert_checkpoint(path, family, base, folder)
-
-
-def _locks() -> Path:
-    """Where it is kept who changes which model."""
-    return paths.current().state / "models"

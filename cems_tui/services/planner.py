@@ -171,7 +171,7 @@ class Planner:
         )
 
     def _named_or_default(self, name: str | None, functions: Sequence[str]) -> Checkpoint | None:
-        named = name or self.settings["routing.router"] or None
+        named = name or self.settings.routing.router or None
         return self.shelf.named(named) if named else self.shelf.default(functions)
 
     def _allowed(

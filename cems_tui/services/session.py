@@ -1,18 +1,20 @@
 """The one use case: a prompt is priced, routed, generated, scored and recorded.
 
-The session knows protocols only; `wiring` knows which classes stand behind them.
+The session knows protocols only; `Profile` knows which classes stand behind them.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from cems_tui.domain.decision import RoutingDecision
-from cems_tui.domain.function import GenerationFunction
+from cems_tui.domain.function import Expected, GenerationFunction
 from cems_tui.domain.generation import Generation, Seconds, now
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.request import (
@@ -27,12 +29,59 @@ from cems_tui.domain.request import (
     Step,
 )
 from cems_tui.errors import CemsError, GenerationTimeout, Interrupted, ModelMissing, OutOfMemory
-from cems_tui.generation.pipeline import Job, Picture
-from cems_tui.scoring.panel import Judged, judged
-from cems_tui.services.parts import Commit, Judges, Planner, Residency
+from cems_tui.generation.pipeline import Job, Picture, Pipeline
+from cems_tui.scoring.panel import Judged, Judges, judged
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Emit = Callable[[Event], None]
 Stop = Callable[[], bool]
+
+
+class Planner(Protocol):
+    """Prices and routes; never touches the device."""
+
+    def decide(
+        self, request: Request, resident: frozenset[str], *, installed_only: bool
+    ) -> RoutingDecision: ...
+
+    def function(self, name: str) -> GenerationFunction: ...
+
+    def expected(self, function: GenerationFunction, width: int, height: int) -> Expected: ...
+
+    def notes(self, prompt: str, function: GenerationFunction) -> Sequence[str]:
+        """What the user should know before this function draws this prompt."""
+        ...
+
+
+class Lease(Protocol):
+    """A loaded pipeline that cannot be evicted while it is held."""
+
+    @property
+    def pipeline(self) -> Pipeline: ...
+
+    @property
+    def load_seconds(self) -> float | None: ...
+
+    @property
+    def load_bytes(self) -> int | None: ...
+
+
+class Residency(Protocol):
+    """What is on the device."""
+
+    def lease(self, function: GenerationFunction) -> AbstractContextManager[Lease]: ...
+
+    def resident(self) -> frozenset[str]:
+        """Names of the models on the device."""
+        ...
+
+    def free(self, model: str) -> bool:
+        """Take a model off the device, at the end of its use; whether it was resident."""
+        ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +106,7 @@ class Session:
         planner: Planner,
         residency: Residency,
         judges: Judges | None,
-        commit: Commit,
+        commit: Callable[[Image, Generation], None],
         pricing: Pricing,
         session_id: str,
         pictures: Path,
@@ -68,6 +117,7 @@ class Session:
         """Every part is handed in.
 
         Args:
+            commit: writes PNG and row so that both exist or neither.
             pictures: where pictures go unless a request says otherwise.
             on_measured: told of every finished picture.
             warm_up: what a process has to do once before it can load a function (imports); kept

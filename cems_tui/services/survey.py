@@ -3,65 +3,60 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
-from cems_tui import paths
 from cems_tui.catalog.fit import Room, scaled
-from cems_tui.catalog.recommend import Evidence, read_evidence
-from cems_tui.catalog.survey import Holding, Survey
+from cems_tui.catalog.recommend import Evidence
+from cems_tui.catalog.survey import Survey
 from cems_tui.catalog.survey import survey as survey_of
 from cems_tui.domain.function import Expected, Footprint, Model
 from cems_tui.files import free_bytes
-from cems_tui.services import device as resident_wiring
+from cems_tui.generation.device import probe, weight_budget_bytes
+from cems_tui.generation.device_status import Presence
+from cems_tui.generation.families.table import FAMILIES
 from cems_tui.services.planner import Planner
-from cems_tui.settings import Settings
+from cems_tui.settings import Device
 
 _HALF_PRECISION = ("cuda", "xpu")
 """Devices on which 16-bit weights stay so; elsewhere most families are held in 32."""
 
 
-def holding(planner: Planner) -> list[Holding]:
-    """Every model of the planner's catalog, as this machine sees it, in catalog order."""
-    return list(survey(planner).holdings)
-
-
-def survey(planner: Planner) -> Survey:
+def survey(
+    planner: Planner, evidence: Evidence, device: Device, present: Presence | None, models: Path
+) -> Survey:
     """This machine, every model of the planner's catalog, and what is worth pulling.
+
+    Args:
+        evidence: what scores say of sets of functions.
+        device: what the user configured.
+        present: what is on the device, which leaves when another model needs the room.
+        models: the folder that models are pulled into.
 
     Raises:
         ConfigError: a setting of the device cannot be followed.
-        WeightsError: the shipped evidence is missing or damaged.
     """
-    room = room_here(planner.settings)
+    room = room_here(device, present)
     return survey_of(
         planner.catalog,
         lambda model: footprint_here(model, planner, room.kind),
-        shipped_evidence(),
+        evidence,
         room,
-        free_bytes(paths.current().models),
+        free_bytes(models),
     )
 
 
-def shipped_evidence() -> Evidence:
-    """What the scores behind the shipped CEMS routers say of sets of functions."""
-    return read_evidence(paths.checkpoints() / "evidence" / "cems.json")
-
-
-def room_here(chosen: Settings) -> Room:
+def room_here(chosen: Device, present: Presence | None) -> Room:
     """What this machine's device offers a model, as the user configured it."""
-    from cems_tui.generation.device import probe, weight_budget_bytes
-
     device = probe()
-    there = resident_wiring.read_resident()
-    ours = there.total_bytes if there is not None and there.device == device.kind else 0
+    ours = present.total_bytes if present is not None and present.device == device.kind else 0
     device = replace(device, free_bytes=min(device.total_bytes, device.free_bytes + ours))
-    leave = int(float(chosen["device.leave_gb"]) * 1e9)
     return Room(
         kind=device.kind,
         name=device.name,
         total_bytes=device.total_bytes,
         free_bytes=device.free_bytes,
-        weight_bytes=weight_budget_bytes(device, float(chosen["device.budget_mb"]), leave),
-        run_bytes=max(0, device.free_bytes - leave),
+        weight_bytes=weight_budget_bytes(device, chosen.budget_mb, chosen.leave_bytes),
+        run_bytes=max(0, device.free_bytes - chosen.leave_bytes),
     )
 
 
@@ -71,8 +66,6 @@ def footprint_here(model: Model, planner: Planner, kind: str) -> Footprint:
     The catalog's figures, in the precision of the device; where there are none, those of the
     model's functions as they ran here or were published.
     """
-    from cems_tui.generation.families.table import FAMILIES
-
     said = model.footprint
     if said.weights_bytes is None:
         return _from_runs(model, planner)

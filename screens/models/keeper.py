@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from cems_tui.models.events import Planned
-from cems_tui.models.queue import Pulls, Told
+from cems_tui.models.queue import Pulls, QueueUpdate
 from cems_tui.models.remove import Removal
 from cems_tui.services.library import Library, Resident
 
@@ -17,7 +17,7 @@ class Pulling(Protocol):
     @property
     def pulls(self) -> Pulls: ...
 
-    def listen(self, listener: Callable[[Told], None]) -> None: ...
+    def listen(self, listener: Callable[[QueueUpdate], None]) -> None: ...
 
     def add(self, model: str, *, agreed: bool = False) -> None: ...
 

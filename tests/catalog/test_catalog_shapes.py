@@ -17,7 +17,7 @@ from cems_tui.generation.families.table import EngineSettings, load
 from cems_tui.generation.pipeline import Job, never
 from cems_tui.models.events import Planned
 from cems_tui.models.pull import Assembler
-from cems_tui.models.target import Wish
+from cems_tui.models.target import PullRequest
 from cems_tui.services import models
 from tests.cli.cems import Ran, cems
 from tests.generation.tiny_families import TINY
@@ -164,7 +164,7 @@ def test_a_model_with_another_denoiser_draws_with_it_and_keeps_the_base(
         LIGHTNING: lightning(xl, tmp_path / "lightning"),
     }
     for steps in (4, 2):
-        Assembler(shop.puller()).pull(Wish(f"sdxl-lightning-{steps}step"))
+        Assembler(shop.puller()).pull(PullRequest(f"sdxl-lightning-{steps}step"))
     assert {Path(one.path).name for one in shop.hub.asked if "lightning" in one.path} == {
         "sdxl_lightning_4step_unet.safetensors",
         "sdxl_lightning_2step_unet.safetensors",
@@ -232,7 +232,7 @@ def test_a_denoiser_of_another_shape_is_refused(shop: Desk, tiny_folder: Any) ->
         LIGHTNING: {"sdxl_lightning_4step_unet.safetensors": (small / UNET).read_bytes()},
     }
     with pytest.raises(WeightsError, match="other names or shapes"):
-        Assembler(shop.puller()).pull(Wish("sdxl-lightning-4step"))
+        Assembler(shop.puller()).pull(PullRequest("sdxl-lightning-4step"))
     assert not catalog.current()["sdxl-lightning-4step@4"].installed
 
 
@@ -281,7 +281,7 @@ def nima(shop: Desk) -> Any:
 
 
 def test_pickled_weights_are_kept_as_safetensors_and_held_to_what_was_fetched(shop: Desk) -> None:
-    installed = nima(shop).pull(Wish("nima"))
+    installed = nima(shop).pull(PullRequest("nima"))
     safe = NIMA_FILE.replace(".pth", ".safetensors")
     assert folder_of_files(installed.path) == {safe: noise(5000)[::-1]}
     assert "noncommercial" in shop.asked[0]
@@ -289,18 +289,18 @@ def test_pickled_weights_are_kept_as_safetensors_and_held_to_what_was_fetched(sh
     assert [file.path for file in entry.files] == [safe]
     assert [file.path for file in entry.fetched] == [NIMA_FILE]
     assert models.verify_model("nima", shop.events.append).damaged == ()
-    again = nima(shop).pull(Wish("nima"))
+    again = nima(shop).pull(PullRequest("nima"))
     assert again.already
     assert shop.plans()[-1].download_bytes == 0
     assert len(shop.asked) == 1
 
 
 def test_a_converted_file_that_is_damaged_is_fetched_and_made_again(shop: Desk) -> None:
-    installed = nima(shop).pull(Wish("nima"))
+    installed = nima(shop).pull(PullRequest("nima"))
     (file,) = installed.path.iterdir()
     file.write_bytes(b"x" * file.stat().st_size)
     assert models.verify_model("nima", shop.events.append).damaged
-    repaired = nima(shop).pull(Wish("nima"))
+    repaired = nima(shop).pull(PullRequest("nima"))
     assert not repaired.already
     assert folder_of_files(repaired.path) == {file.name: noise(5000)[::-1]}
 
@@ -313,10 +313,10 @@ def test_a_conversion_that_fails_installs_nothing_and_fetches_nothing_twice(shop
 
     puller.converter = refuse
     with pytest.raises(WeightsError, match="more than tensors"):
-        puller.pull(Wish("nima"))
+        puller.pull(PullRequest("nima"))
     assert not catalog.current().models()["nima"].installed
     fetched = shop.hub.bytes_sent(NIMA_FILE)
-    assert nima(shop).pull(Wish("nima")).downloaded_bytes == 0
+    assert nima(shop).pull(PullRequest("nima")).downloaded_bytes == 0
     assert shop.hub.bytes_sent(NIMA_FILE) == fetched
 
 
@@ -324,25 +324,25 @@ def test_without_a_converter_a_pickle_is_not_even_fetched(shop: Desk) -> None:
     puller = nima(shop)
     puller.converter = None
     with pytest.raises(WeightsError, match="pickles only"):
-        puller.pull(Wish("nima"))
+        puller.pull(PullRequest("nima"))
     assert shop.hub.bytes_sent(NIMA_FILE) == 0
 
 
 def test_a_changed_pickle_under_the_pinned_commit_is_refused(shop: Desk) -> None:
     shop.hub.shas[NIMA] = "a" * 40
-    nima(shop).pull(Wish("nima"))
+    nima(shop).pull(PullRequest("nima"))
     models.remove_model("nima")
     puller = nima(shop)
     shop.hub.repos[NIMA][NIMA_FILE] = noise(5000, 9)
     shop.hub.repos[NIMA][NIMA_FILE] += b"more"
     with pytest.raises(DownloadError, match="changed"):
-        puller.pull(Wish("nima"))
+        puller.pull(PullRequest("nima"))
 
 
 def test_a_licence_is_asked_for_once_whatever_is_removed_in_between(shop: Desk) -> None:
-    nima(shop).pull(Wish("nima"))
+    nima(shop).pull(PullRequest("nima"))
     models.remove_model("nima")
-    nima(shop).pull(Wish("nima"))
+    nima(shop).pull(PullRequest("nima"))
     assert len(shop.asked) == 1
 
 

@@ -12,7 +12,7 @@ from cems_tui.cli.commands.pull import asking
 from cems_tui.generation import device
 from cems_tui.generation.device import Device
 from cems_tui.models.events import Installed
-from cems_tui.models.target import Wish
+from cems_tui.models.target import PullRequest
 from cems_tui.services import models
 from tests.cli.inside import Inside, inside
 
@@ -35,7 +35,7 @@ class RecordingPuller:
 
     def emit(self, event: object) -> None: ...
 
-    def pull(self, wish: Wish) -> Installed:
+    def pull(self, wish: PullRequest) -> Installed:
         self.pulled.append(wish.name)
         return Installed(wish.name, Path("/nowhere"), 0, 0, 0.0, ())
 

@@ -18,7 +18,7 @@ from cems_tui.models.events import Installed, ModelEvent, Planned
 from cems_tui.models.hub import Hub
 from cems_tui.models.ledger import Entry, Ledger
 from cems_tui.models.pull import Puller
-from cems_tui.models.target import Known, Wish
+from cems_tui.models.target import CatalogEntry, PullRequest
 from tests.models.fake_hub import FakeHub
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
@@ -78,7 +78,7 @@ class Desk:
     events: list[ModelEvent] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     agrees: bool = True
-    known: dict[str, Known] = field(default_factory=dict)
+    known: dict[str, CatalogEntry] = field(default_factory=dict)
     stop: Stop = never
     on_event: Callable[[ModelEvent], None] = lambda event: None
 
@@ -95,7 +95,7 @@ class Desk:
         )
 
     def pull(self, name: str = "org/Tiny", **wish: Any) -> Installed:
-        return self.puller().pull(Wish(name, **wish))
+        return self.puller().pull(PullRequest(name, **wish))
 
     def entry(self, name: str = "tiny") -> Entry:
         return Ledger.read(self.models).entries[name]

@@ -24,7 +24,7 @@ from cems_tui.errors import Interrupted, StorageError, WeightsError
 from cems_tui.models.convert import PickleConverter
 from cems_tui.models.convert_child import UnexpectedLayout, convert, table_of
 from cems_tui.models.ledger import Ledger
-from cems_tui.models.target import Known
+from cems_tui.models.target import CatalogEntry
 from tests.models.fake_hub import FakeHub
 from tests.models.hub_fixtures import Desk, desk, online
 
@@ -241,7 +241,7 @@ def test_stopping_takes_effect_at_once(tmp_path: Path) -> None:
     assert source.exists()
 
 
-SCORER = Known("net", "org/Net", "mit", files=("net.pth",), convert=True)
+SCORER = CatalogEntry("net", "org/Net", "mit", files=("net.pth",), convert=True)
 
 
 def serve(desk: Desk, data: bytes) -> FakeHub:
@@ -284,6 +284,6 @@ def converting(desk: Desk) -> Any:
 
 
 def wish() -> Any:
-    from cems_tui.models.target import Wish
+    from cems_tui.models.target import PullRequest
 
-    return Wish("net")
+    return PullRequest("net")

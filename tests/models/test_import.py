@@ -325,16 +325,16 @@ def test_a_model_made_of_parts_takes_no_setting_and_says_so(
     desk: Desk, setting: dict[str, Any]
 ) -> None:
     from cems_tui.models.pull import Assembler
-    from cems_tui.models.target import Wish
+    from cems_tui.models.target import PullRequest
 
     desk.known = catalog.known_models()
     with pytest.raises(UsageError, match="put together"):
-        Assembler(desk.puller()).plans(Wish("sd-taesd", **setting))
+        Assembler(desk.puller()).plans(PullRequest("sd-taesd", **setting))
 
 
 def test_a_model_made_of_parts_is_put_together_without_copying(desk: Desk) -> None:
     from cems_tui.models.pull import Assembler
-    from cems_tui.models.target import Wish
+    from cems_tui.models.target import PullRequest
     from tests.models.hub_fixtures import noise, pipeline_files
 
     desk.known = catalog.known_models()
@@ -348,8 +348,8 @@ def test_a_model_made_of_parts_is_put_together_without_copying(desk: Desk) -> No
     }
     desk.hub.repos |= {base: pipeline_files(), decoder: small}
     assembler = Assembler(desk.puller())
-    assert [plan.repo for plan in assembler.plans(Wish("sd-taesd"))] == [base, decoder]
-    installed = assembler.pull(Wish("sd-taesd"))
+    assert [plan.repo for plan in assembler.plans(PullRequest("sd-taesd"))] == [base, decoder]
+    installed = assembler.pull(PullRequest("sd-taesd"))
     assert installed.functions == ("sd-taesd@25",)
     found = folder_of_files(installed.path)
     assert json.loads(found["model_index.json"])["vae"] == ["diffusers", "AutoencoderTiny"]
@@ -360,7 +360,7 @@ def test_a_model_made_of_parts_is_put_together_without_copying(desk: Desk) -> No
     assert function.installed
     assert (function.guidance, function.width) == (7.5, 512)
     assert models.verify_model("sd-taesd", desk.events.append).damaged == ()
-    assert assembler.pull(Wish("sd-taesd@25")).already
+    assert assembler.pull(PullRequest("sd-taesd@25")).already
     with pytest.raises(UsageError, match="sd-taesd"):
         models.remove_model(base)
     models.remove_model("sd-taesd")

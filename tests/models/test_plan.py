@@ -10,7 +10,7 @@ from cems_tui.errors import UnknownName, UsageError, WeightsError
 from cems_tui.models.download import Patience
 from cems_tui.models.ledger import Entry, Ledger, checked_name, chosen_name
 from cems_tui.models.repository import RemoteFile, Repository, variant_of, wanted
-from cems_tui.models.target import Known, Wish, is_noncommercial, resolve
+from cems_tui.models.target import CatalogEntry, PullRequest, is_noncommercial, resolve
 
 INDEX = {"_class_name": "X", "unet": ["diffusers", "U"], "te": ["transformers", "T"]}
 
@@ -151,40 +151,40 @@ def _ledger(*entries: Entry) -> Ledger:
 
 
 KNOWN = {
-    "sd-turbo": Known("sd-turbo", "stabilityai/sd-turbo", "x"),
-    "nowhere": Known("nowhere", None, "x"),
-    "starter-base": Known("starter-base", None, "x", in_pack=True),
+    "sd-turbo": CatalogEntry("sd-turbo", "stabilityai/sd-turbo", "x"),
+    "nowhere": CatalogEntry("nowhere", None, "x"),
+    "starter-base": CatalogEntry("starter-base", None, "x", in_pack=True),
 }
 
 
 def test_a_catalog_name_its_function_and_its_repository_mean_the_same_model() -> None:
     for name in ("sd-turbo", "sd-turbo@1", "stabilityai/sd-turbo"):
-        target = resolve(Wish(name), KNOWN, _ledger())
+        target = resolve(PullRequest(name), KNOWN, _ledger())
         assert (target.name, target.repo) == ("sd-turbo", "stabilityai/sd-turbo")
 
 
 def test_a_model_that_was_pulled_is_held_to_its_commit_until_told_otherwise() -> None:
     ledger = _ledger(Entry("tiny", repo="org/Tiny", commit="c" * 40))
-    held = resolve(Wish("org/Tiny"), KNOWN, ledger)
+    held = resolve(PullRequest("org/Tiny"), KNOWN, ledger)
     assert (held.name, held.revision, held.pinned) == ("tiny", "c" * 40, True)
-    moved = resolve(Wish("tiny", revision="main"), KNOWN, ledger)
+    moved = resolve(PullRequest("tiny", revision="main"), KNOWN, ledger)
     assert (moved.name, moved.revision, moved.pinned) == ("tiny", "main", False)
 
 
 def test_two_repositories_of_one_name_are_told_apart() -> None:
     ledger = _ledger(Entry("tiny", repo="one/Tiny", commit="c" * 40))
-    assert resolve(Wish("two/Tiny"), KNOWN, ledger).name == "two--tiny"
+    assert resolve(PullRequest("two/Tiny"), KNOWN, ledger).name == "two--tiny"
 
 
 @pytest.mark.parametrize("name", ["starter-base", "nowhere", "a/b/c"])
 def test_what_cannot_be_pulled_says_so(name: str) -> None:
     with pytest.raises(UsageError):
-        resolve(Wish(name), KNOWN, _ledger())
+        resolve(PullRequest(name), KNOWN, _ledger())
 
 
 def test_a_name_that_nothing_has_suggests_near_ones() -> None:
     with pytest.raises(UnknownName, match="sd-turbi") as refused:
-        resolve(Wish("sd-turbi"), KNOWN, _ledger())
+        resolve(PullRequest("sd-turbi"), KNOWN, _ledger())
     assert "sd-turbo" in refused.value.hint
 
 

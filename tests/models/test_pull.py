@@ -59,9 +59,9 @@ def test_steps_name_guidance_and_size_are_the_user_s(desk: Desk) -> None:
 
 
 def test_a_plan_writes_nothing(desk: Desk) -> None:
-    from cems_tui.models.target import Wish
+    from cems_tui.models.target import PullRequest
 
-    plan = desk.puller().plan(Wish("org/Tiny"))
+    plan = desk.puller().plan(PullRequest("org/Tiny"))
     assert {file.path for file in plan.files} == WANTED
     assert plan.download_bytes == plan.total_bytes > SIZE
     assert not desk.models.exists()

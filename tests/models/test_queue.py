@@ -17,8 +17,8 @@ from cems_tui.errors import UsageError
 from cems_tui.models.events import Emit, Installed, ModelEvent, Progressed, Waited
 from cems_tui.models.install import fetched_bytes
 from cems_tui.models.ledger import Ledger
-from cems_tui.models.queue import Pull, PullQueue, Pulls, Told
-from cems_tui.models.target import Wish
+from cems_tui.models.queue import Pull, PullQueue, Pulls, QueueUpdate
+from cems_tui.models.target import PullRequest
 from tests.models.fake_hub import Fault
 from tests.models.hub_fixtures import UNET, Desk, desk, online, pipeline_files
 
@@ -34,7 +34,7 @@ def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
         time.sleep(0.01)
 
 
-def queue_of(desk: Desk, file: Path) -> tuple[PullQueue, list[Told]]:
+def queue_of(desk: Desk, file: Path) -> tuple[PullQueue, list[QueueUpdate]]:
     """A queue whose pulls are real ones, and everything it tells."""
 
     def pull(model: str, agreed: bool, emit: Emit, stop: Stop) -> Installed:
@@ -43,7 +43,7 @@ def queue_of(desk: Desk, file: Path) -> tuple[PullQueue, list[Told]]:
 
         puller = desk.puller()
         puller.emit, puller.ask, puller.stop = emit, ask, stop
-        return puller.pull(Wish(model))
+        return puller.pull(PullRequest(model))
 
     def fetched(model: str) -> tuple[int, int] | None:
         ledger = Ledger.read(desk.models)
@@ -51,7 +51,7 @@ def queue_of(desk: Desk, file: Path) -> tuple[PullQueue, list[Told]]:
         done = fetched_bytes(entry, ledger) if entry else None
         return (done, entry.total_bytes) if entry and done else None
 
-    told: list[Told] = []
+    told: list[QueueUpdate] = []
     queue = PullQueue(pull, file, fetched)
     queue.listen(told.append)
     return queue, told

@@ -422,7 +422,7 @@ async def test_where_nothing_is_recommended_the_key_says_why() -> None:
 
 async def test_a_model_that_came_is_told_and_the_card_is_asked_anew() -> None:
     from cems_tui.models.events import Installed
-    from cems_tui.models.queue import Told
+    from cems_tui.models.queue import QueueUpdate
 
     keeper = FakeKeeper()
     app = make_app(keeper=keeper)
@@ -436,7 +436,7 @@ async def test_a_model_that_came_is_told_and_the_card_is_asked_anew() -> None:
         keeper.library = replace(LIBRARY, models=models)
         before = studio(app)._question
         came = Installed("sd-turbo", Path("/m"), 1, 1, 1.0, ("sd-turbo@1",))
-        keeper.queue._listener(Told(Pulls(), came))
+        keeper.queue._listener(QueueUpdate(Pulls(), came))
         await until(pilot, lambda: "installed · 4" in screen_text(pilot))
         assert "sd-turbo is installed" in told(app)
         assert studio(app)._question > before

@@ -10,7 +10,7 @@ from typing import Any
 from cems_tui.domain.function import Footprint, GenerationFunction, Model
 from cems_tui.errors import CemsError
 from cems_tui.models.events import Planned, PlannedFile
-from cems_tui.models.queue import Pull, Pulls, Told
+from cems_tui.models.queue import Pull, Pulls, QueueUpdate
 from cems_tui.models.remove import Removal
 from cems_tui.services.library import (
     FunctionFacts,
@@ -192,7 +192,7 @@ class FakePulling:
 
     def __init__(self, pulls: Pulls | None = None) -> None:
         self._pulls = pulls or Pulls()
-        self._listener: Callable[[Told], None] = lambda told: None
+        self._listener: Callable[[QueueUpdate], None] = lambda told: None
         self.added: list[tuple[str, bool]] = []
         self.closed = False
 
@@ -200,13 +200,13 @@ class FakePulling:
     def pulls(self) -> Pulls:
         return self._pulls
 
-    def listen(self, listener: Callable[[Told], None]) -> None:
+    def listen(self, listener: Callable[[QueueUpdate], None]) -> None:
         self._listener = listener
         self.tell(self._pulls)
 
     def tell(self, pulls: Pulls) -> None:
         self._pulls = pulls
-        self._listener(Told(pulls))
+        self._listener(QueueUpdate(pulls))
 
     def add(self, model: str, *, agreed: bool = False) -> None:
         self.added.append((model, agreed))

@@ -19,21 +19,21 @@ def open_app() -> int:
             "the app needs a terminal, and this is a pipe", "In a script use `cems generate`."
         )
     from cems_tui.app_engine import AppPlanner, OpenSession
-    from cems_tui.profile import open_planner_settings
-    from cems_tui.services.keeper import AppKeeper
+    from cems_tui.profile import Profile
     from screens.main import run
     from screens.studio.screen import StudioDefaults
 
-    settings = open_planner_settings()
+    profile = Profile.current()
+    settings = profile.settings
     return run(
         OpenSession(os.environ.get("CEMS_SESSION") or None),
-        AppPlanner,
+        lambda: AppPlanner(profile),
         StudioDefaults(
-            tradeoff=float(settings["routing.tradeoff"]),
-            router=settings["routing.router"] or None,
-            load_cost=settings.load_cost(several=True),
+            tradeoff=float(settings.routing.tradeoff),
+            router=settings.routing.router or None,
+            load_cost=settings.routing.counts_load(several=True),
             keys=settings.keys,
         ),
-        settings["app.image"],
-        AppKeeper(),
+        settings.app.image,
+        profile.keeper(),
     )

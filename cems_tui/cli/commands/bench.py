@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cems_tui.domain.bench import BenchPlan
     from cems_tui.profile import Engine
     from cems_tui.services.planner import Planner
+    from cems_tui.services.scorers import Scorers
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +55,35 @@ def run_bench(
     plan_for: Callable[[Planner], BenchPlan], chosen: RunOptions, *, json: bool, quiet: bool
 ) -> int:
     """Run a benchmark, or tell what it would take; the exit code."""
-    from cems_tui import profile
+    from cems_tui.profile import Profile
 
+    profile = Profile.current()
     if chosen.dry_run:
-        with profile.open_planner() as planner:
+        with profile.planner() as planner:
             return _tell_bill(plan_for(planner), planner, json=json)
-    with profile.open_engine(wait_seconds=chosen.wait_seconds or 0.0) as engine:
-        return _run(plan_for(engine.planner), engine, chosen, json=json, quiet=quiet)
+    with profile.engine(wait_seconds=chosen.wait_seconds or 0.0) as engine:
+        return _run(
+            plan_for(engine.planner), engine, profile.scorers, chosen, json=json, quiet=quiet
+        )
 
 
-def _run(plan: BenchPlan, engine: Engine, chosen: RunOptions, *, json: bool, quiet: bool) -> int:
+def _run(
+    plan: BenchPlan,
+    engine: Engine,
+    scorers: Scorers,
+    chosen: RunOptions,
+    *,
+    json: bool,
+    quiet: bool,
+) -> int:
     from cems_tui.bench.run import Budget, SessionMaker, run_bench
-    from cems_tui.services import scorers
 
     planner = engine.planner
     budget = None
     if chosen.budget_usd is not None:
         budget = Budget(chosen.budget_usd, lambda function: estimate(planner, function))
     judges = scorers.bench_panel(planner, plan.metrics, plan.functions)
-    _tell_ranges(plan, planner)
+    _tell_ranges(plan, planner, scorers)
     maker = SessionMaker(
         engine.session, planner.catalog, planner.pricing, plan.metrics, lambda event: None, judges
     )
@@ -102,10 +113,8 @@ def _run(plan: BenchPlan, engine: Engine, chosen: RunOptions, *, json: bool, qui
     return _tell_outcome(plan.name, outcome)
 
 
-def _tell_ranges(plan: BenchPlan, planner: Planner) -> None:
+def _tell_ranges(plan: BenchPlan, planner: Planner, scorers: Scorers) -> None:
     """Say what a mixed score is made of."""
-    from cems_tui.services import scorers
-
     if "mixed" not in plan.metrics:
         return
     found = scorers.require(planner, plan.metrics, plan.functions)
@@ -168,10 +177,10 @@ def export_bench(name: str, format: Literal["csv", "jsonl", "parquet"], out: Pat
         UsageError: Parquet was asked for on stdout.
         StorageError: the file cannot be written.
     """
-    from cems_tui.profile import open_history
+    from cems_tui.profile import Profile
     from cems_tui.score_tables import files as tables
 
-    with open_history() as store:
+    with Profile.current().history() as store:
         rows = store.benches.long_rows(name)
         if format == "parquet":
             if out is None:
@@ -298,8 +307,8 @@ def _plan(
     """
     from cems_tui.bench.plan import plan_of
     from cems_tui.errors import ModelMissing
+    from cems_tui.profile import Profile
     from cems_tui.scoring.instruments import metrics_of
-    from cems_tui.services import scorers
 
     if functions is None:
         chosen = [function.name for function in planner.catalog.installed()]
@@ -310,7 +319,7 @@ def _plan(
             raise ModelMissing(f"{function} is not installed", "`cems ls` shows what is.")
     read = metrics_of(",".join(_names("--metrics", metrics)))
     plan = plan_of(name, _prompt_lines(prompts), chosen, seeds, read)
-    scorers.require(planner, read, chosen)
+    Profile.current().scorers.require(planner, read, chosen)
     return plan
 
 
@@ -403,11 +412,11 @@ def import_scores(path: Path, name: str, *, json: bool, quiet: bool) -> None:
         UsageError: the table cannot be taken, or the name is blank or taken.
         StorageError: the database cannot be written; then nothing is kept.
     """
-    from cems_tui.profile import open_records
+    from cems_tui.profile import Profile
     from cems_tui.score_tables.files import read_table
 
     table = read_table(path, output.note)
-    with open_records() as store:
+    with Profile.current().records() as store:
         rows = store.benches.import_table(name, table, path.name)
     missing = table.missing_cells()
     if json:
@@ -436,9 +445,9 @@ def import_scores(path: Path, name: str, *, json: bool, quiet: bool) -> None:
 
 def list_benches(*, json: bool, quiet: bool) -> None:
     """Every benchmark on stdout."""
-    from cems_tui.profile import open_history
+    from cems_tui.profile import Profile
 
-    with open_history() as store:
+    with Profile.current().history() as store:
         found = store.benches.summaries()
     if json:
         output.json_document([one.to_json() for one in found])
@@ -476,16 +485,15 @@ def report_bench(name: str, html: Path | None, *, json: bool) -> None:
         StorageError: the page cannot be written.
     """
     from cems_tui.bench.report import report_of
-    from cems_tui.domain.pricing import Pricing
-    from cems_tui.profile import open_history, open_planner_settings
+    from cems_tui.profile import Profile
     from cems_tui.score_tables.files import parse_table
 
-    with open_history() as store:
+    profile = Profile.current()
+    with profile.history() as store:
         table = parse_table(enumerate(store.benches.long_rows(name), 1), name)
         scorers = store.benches.scorers(name)
-    settings = open_planner_settings()
-    pricing = Pricing(float(settings["pricing.usd_per_gb_second"]))
-    found = report_of(name, table, pricing, scorers)
+    settings = profile.settings
+    found = report_of(name, table, profile.pricing, scorers)
     if html is not None:
         from cems_tui.bench.report_html import report_page
 
@@ -495,7 +503,7 @@ def report_bench(name: str, html: Path | None, *, json: bool) -> None:
     if json:
         output.json_document(found.to_json())
     elif html is None:
-        _print_report(found, output.unit_per_thousand(settings), settings["pricing.per_usd"])
+        _print_report(found, output.unit_per_thousand(settings), settings.pricing.per_usd)
 
 
 def _print_report(report: BenchReport, unit: str, per_usd: float) -> None:
@@ -540,9 +548,10 @@ def remove(name: str, *, dry_run: bool, yes: bool) -> None:
         UnknownName: there is no such benchmark.
         UsageError: nobody can be asked.
     """
-    from cems_tui.profile import open_history, open_records
+    from cems_tui.profile import Profile
 
-    with open_history() as store:
+    profile = Profile.current()
+    with profile.history() as store:
         one = store.benches.summary(name)
     what = f"the benchmark {visible(name)} with {counted(one.cells + one.failed, 'cell')}"
     if dry_run:
@@ -551,6 +560,6 @@ def remove(name: str, *, dry_run: bool, yes: bool) -> None:
     if not agreed(f"Remove {what}?", yes=yes):
         output.note("nothing was removed")
         return
-    with open_records() as store:
+    with profile.records() as store:
         store.benches.remove(name)
     output.note(f"removed {what}")

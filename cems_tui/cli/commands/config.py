@@ -40,17 +40,17 @@ def path(json: o.Json = False) -> None:
 @config.command("show")
 def show(json: o.Json = False) -> None:
     """Print every setting, its value and where the value comes from."""
-    from cems_tui import paths
     from cems_tui.cli import output
-    from cems_tui.settings import SETTINGS, load
+    from cems_tui.profile import Profile
+    from cems_tui.settings import SETTINGS
 
-    settings = load(paths.current().config_file)
+    settings = Profile.current().settings
     if json:
         output.json_document(
             {
                 setting.name: {
-                    "value": settings[setting.name],
-                    "source": settings.source(setting.name),
+                    "value": setting.value(settings),
+                    "source": setting.source(settings),
                     "help": setting.help,
                 }
                 for setting in SETTINGS
@@ -58,8 +58,10 @@ def show(json: o.Json = False) -> None:
         )
         return
     for setting in SETTINGS:
-        source = settings.source(setting.name)
-        output.line(f"{setting.name:<28} {settings[setting.name]!r:<16} {source:<8} {setting.help}")
+        source = setting.source(settings)
+        output.line(
+            f"{setting.name:<28} {setting.value(settings)!r:<16} {source:<8} {setting.help}"
+        )
 
 
 @config.command("validate")

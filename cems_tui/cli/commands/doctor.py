@@ -21,9 +21,9 @@ def register(app: typer.Typer) -> None:
 def doctor(json: o.Json = False) -> int:
     """Look at device, memory, disk, pack, database, settings and versions; say what to do."""
     from cems_tui.cli import output
-    from cems_tui.services.doctor import examine
+    from cems_tui.profile import Profile
 
-    findings = examine()
+    findings = Profile.current().doctor.examine()
     if json:
         output.json_document([finding.to_json() for finding in findings])
     else:

@@ -97,16 +97,17 @@ def run(
     quiet: bool,
 ) -> int:
     """Make every picture asked for; the exit code is the highest of them all."""
-    from cems_tui import profile
+    from cems_tui.profile import Profile
 
+    profile = Profile.current()
     if drawing.dry_run:
-        with profile.open_planner() as planner:
+        with profile.planner() as planner:
             requests = _requests(lines, choice, drawing, planner)
             if drawing.session_budget is not None:
                 spent = spent_before(drawing.session, load_cost=loads_count(requests))
                 requests = planned(requests, planner, drawing.session_budget, spent)
             return _bill(requests, planner, json=json, quiet=quiet)
-    with profile.open_engine(
+    with profile.engine(
         session_name=drawing.session, wait_seconds=drawing.wait or 0.0, pictures=drawing.out
     ) as engine:
         requests = _requests(lines, choice, drawing, engine.planner)
@@ -140,7 +141,7 @@ def _requests(
                     width=line.width or width,
                     height=line.height or height,
                     negative=line.negative or drawing.negative,
-                    score=drawing.score and planner.settings["generation.score"],
+                    score=drawing.score and planner.settings.generation.score,
                     out_dir=drawing.out,
                     deadline_seconds=drawing.timeout,
                 )

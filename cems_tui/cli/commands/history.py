@@ -44,9 +44,9 @@ def ls(
 ) -> None:
     """List pictures, newest first."""
     from cems_tui.cli import output
-    from cems_tui.profile import open_history
+    from cems_tui.profile import Profile
 
-    with open_history() as store:
+    with Profile.current().history() as store:
         generations = store.generations(search=search, session=session, limit=limit)
     if json:
         output.json_document([generation.to_json() for generation in generations])
@@ -74,26 +74,26 @@ def show(
 def stats(session: SessionName = None, json: o.Json = False) -> None:
     """Print counts, costs and scores, overall and by function."""
     from cems_tui.cli import output
-    from cems_tui.profile import open_history, open_planner_settings
+    from cems_tui.profile import Profile
 
-    with open_history() as store:
+    profile = Profile.current()
+    with profile.history() as store:
         found = store.stats(session=session)
     if json:
         output.json_document(found.to_json())
         return
-    for line in stats_lines(found, open_planner_settings()):
+    for line in stats_lines(found, profile.settings):
         output.line(line)
 
 
 @history.command("path")
 def path(json: o.Json = False) -> None:
     """Print where the database and the pictures are."""
-    from cems_tui import paths
     from cems_tui.cli import output
-    from cems_tui.profile import open_planner_settings
-    from cems_tui.settings import pictures_folder
+    from cems_tui.profile import Profile
 
-    database, pictures = paths.current().database, pictures_folder(open_planner_settings())
+    profile = Profile.current()
+    database, pictures = profile.paths.database, profile.pictures
     if json:
         output.json_document({"database": str(database), "pictures": str(pictures)})
         return
@@ -106,7 +106,7 @@ def _print_table(generations: list[Generation], *, filtered: bool) -> None:
     from rich.text import Text
 
     from cems_tui.cli import output
-    from cems_tui.profile import open_planner_settings
+    from cems_tui.profile import Profile
     from cems_tui.text import one_line
 
     if not generations and filtered:
@@ -115,8 +115,8 @@ def _print_table(generations: list[Generation], *, filtered: bool) -> None:
     if not generations:
         output.note('nothing was generated yet; try: cems generate "a red car"')
         return
-    settings = open_planner_settings()
-    per_usd = settings["pricing.per_usd"]
+    settings = Profile.current().settings
+    per_usd = settings.pricing.per_usd
     unit = output.unit_per_thousand(settings)
     table = Table(box=None, pad_edge=False)
     table.add_column("id", no_wrap=True, min_width=ID_CHARACTERS)  # whole: it is copied
@@ -167,8 +167,8 @@ def _function_line(function: FunctionStats, settings: Settings) -> str:
     mean = usd_per_thousand(
         function.mean_cost_usd,
         estimated=False,
-        per_usd=settings["pricing.per_usd"],
-        currency=settings["pricing.currency"],
+        per_usd=settings.pricing.per_usd,
+        currency=settings.pricing.currency,
     )
     scores = "  ".join(
         f"{score.metric} {score.mean:.3f} ({score.count}, {score.scorer.split(':')[0]})"

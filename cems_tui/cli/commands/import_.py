@@ -50,12 +50,12 @@ def verify(
     """Read a model's files again and compare every digest with what was recorded."""
     from cems_tui.cli import output
     from cems_tui.cli.commands.pull import PullNarrator
-    from cems_tui.services import models
+    from cems_tui.profile import Profile
     from cems_tui.text import byte_count, counted
 
     narrator = PullNarrator(json=False, quiet=quiet or json)
     try:
-        found = models.verify_model(name, narrator, dry_run=dry_run)
+        found = Profile.current().models.verify(name, narrator, dry_run=dry_run)
     finally:
         narrator.close()
     if json:
@@ -88,9 +88,10 @@ def rm(
 ) -> None:
     """Remove a model from this disk; what others use stays."""
     from cems_tui.cli import output
-    from cems_tui.services import models
+    from cems_tui.profile import Profile
     from cems_tui.text import byte_count
 
+    models = Profile.current().models
     removal = models.plan_removal(name)
     if not dry_run:
         if not (json or quiet):
@@ -98,7 +99,7 @@ def rm(
                 output.note(line)
         if not asking(yes)(f"Remove {removal.model} ({byte_count(removal.freed_bytes)})?"):
             raise UsageError(f"{removal.model} is kept", "Answer y, or give --yes.")
-        removal = models.remove_model(name)
+        removal = models.remove(name)
     if json:
         output.json_document(_removal_row(removal, dry_run))
     elif quiet:
@@ -138,7 +139,7 @@ def import_(
     from cems_tui.cli import output
     from cems_tui.cli.commands.pull import PullNarrator
     from cems_tui.models.importer import ImportWish
-    from cems_tui.services import models
+    from cems_tui.profile import Profile
 
     output.only_one(copy=copy, link=link)
     wish = ImportWish(
@@ -152,6 +153,7 @@ def import_(
         licence=licence,
     )
     narrator = PullNarrator(json=json, quiet=quiet)
+    models = Profile.current().models
     importer = models.importer(narrator)
     if dry_run:
         plan = importer.plan(wish)
@@ -313,11 +315,11 @@ def draw(model: str, deadline_seconds: float | None) -> Probed:
         DeviceBusy: another process holds the device.
         WeightsError, OutOfMemory, GenerationError, GenerationTimeout: it cannot be drawn.
     """
-    from cems_tui import profile
     from cems_tui.domain.decision import Policy
     from cems_tui.domain.request import Request
+    from cems_tui.profile import Profile
 
-    with profile.open_engine() as engine:
+    with Profile.current().engine() as engine:
         functions = engine.planner.catalog.of_model(model)
         function = min(functions, key=lambda function: function.steps)
         request = Request(

@@ -37,14 +37,14 @@ def ls(
     quiet: o.Quiet = False,
 ) -> None:
     """List the models: those that draw, installed ones first, then those that help."""
-    from cems_tui import profile
     from cems_tui.cli import output
-    from cems_tui.services.survey import survey
+    from cems_tui.profile import Profile
 
-    with profile.open_planner() as planner:
+    profile = Profile.current()
+    with profile.planner() as planner:
         found = planner.catalog.models().values()
         models = sorted(found, key=lambda model: (_helps(model), not model.installed))
-        here = survey(planner)
+        here = profile.survey(planner)
         rows = [model_row(m, planner) | keys(here.of(m.name)) for m in models]
     if fits:
         rows = [row for row in rows if row["verdict"] == "fits"]
@@ -63,13 +63,13 @@ def show(
     json: o.Json = False,
 ) -> None:
     """Print everything known of a model: licence, files, functions, seconds, memory, price."""
-    from cems_tui import profile
     from cems_tui.cli import output
-    from cems_tui.services.survey import survey
+    from cems_tui.profile import Profile
 
-    with profile.open_planner() as planner:
+    profile = Profile.current()
+    with profile.planner() as planner:
         model = named_model(planner.catalog, name)
-        here = keys(survey(planner).of(model.name))
+        here = keys(profile.survey(planner).of(model.name))
         row = {**model_row(model, planner, details=True), **here, **_recorded(model)}
         price = [output.money(f["cost_usd"], planner.settings) for f in row["functions"]]
     if json:
@@ -101,9 +101,9 @@ def named_model(catalog: Catalog, name: str) -> Model:
 
 def _recorded(model: Model) -> dict[str, Any]:
     """What was recorded when the model was pulled or imported; its files in any case."""
-    from cems_tui.services import models as model_wiring
+    from cems_tui.profile import Profile
 
-    entry = model_wiring.entry_of(model.name)
+    entry = Profile.current().models.entry_of(model.name)
     if entry is None:
         files = [] if model.path is None else sorted(model.path.rglob("*"))
         return {
@@ -252,12 +252,12 @@ def recommended_names(
     Raises:
         UsageError: it should be asked whether to pull it, and nobody is there to answer.
     """
-    from cems_tui import profile
-    from cems_tui.services.survey import survey
+    from cems_tui.profile import Profile
     from cems_tui.text import byte_count, counted
 
-    with profile.open_planner() as planner:
-        found = survey(planner)
+    profile = Profile.current()
+    with profile.planner() as planner:
+        found = profile.survey(planner)
     _tell(found, json=json, quiet=quiet, dry_run=dry_run)
     picks = found.recommendation.picks
     if dry_run or not picks:

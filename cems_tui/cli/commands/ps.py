@@ -12,6 +12,7 @@ from cems_tui.cli.commands.ls import named_model
 if TYPE_CHECKING:
     from cems_tui.domain.function import Catalog
     from cems_tui.generation.device_status import Presence, Present
+    from cems_tui.services.device import DeviceAccess
 
 ANSWER_SECONDS = 10.0
 """How long an idle engine may take to free a model: it looks twice a second, if it gets a core."""
@@ -26,13 +27,13 @@ def register(app: typer.Typer) -> None:
 
 def ps(json: o.Json = False, quiet: o.Quiet = False) -> None:
     """List the models on the device: bytes, components, until when, in which process."""
-    from cems_tui.catalog import catalog
     from cems_tui.cli import output
-    from cems_tui.services import device
+    from cems_tui.profile import Profile
 
-    there = device.read_resident()
+    profile = Profile.current()
+    there = profile.device.presence()
     rows = (
-        [] if there is None else [_row(model, there, catalog.current()) for model in there.models]
+        [] if there is None else [_row(model, there, profile.catalog()) for model in there.models]
     )
     if json:
         output.json_document(rows)
@@ -50,17 +51,17 @@ def stop(
     json: o.Json = False,
 ) -> None:
     """Free a model's memory in the process that holds it; after its picture if it is in use."""
-    from cems_tui.catalog import catalog
     from cems_tui.cli import output
-    from cems_tui.services import device
+    from cems_tui.profile import Profile
 
-    there = device.read_resident()
-    model = _named(name, catalog.current(), there)
+    profile = Profile.current()
+    there = profile.device.presence()
+    model = _named(name, profile.catalog(), there)
     found = _find(model, there)
     freed = False
     if found is not None:
-        device.ask_to_free(model)
-        freed = _left(model)
+        profile.device.ask_to_free(model)
+        freed = _left(model, profile.device)
     row = {
         "model": model,
         "resident": found is not None,
@@ -93,14 +94,12 @@ def _find(model: str, there: Presence | None) -> Present | None:
     return next((one for one in there.models if one.model == model), None)
 
 
-def _left(model: str) -> bool:
+def _left(model: str, device: DeviceAccess) -> bool:
     """Whether the model leaves now; False when its process draws a picture, or is busy else."""
     from time import monotonic, sleep
 
-    from cems_tui.services import device
-
     end = monotonic() + ANSWER_SECONDS
-    while (there := device.read_resident()) is not None and _find(model, there):
+    while (there := device.presence()) is not None and _find(model, there):
         if any(one.in_use for one in there.models) or monotonic() > end:
             return False
         sleep(POLL_SECONDS)

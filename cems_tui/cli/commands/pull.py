@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from cems_tui.models.pull import Assembler
-    from cems_tui.models.target import Wish
+    from cems_tui.models.target import PullRequest
 
 
 _STOPS_AT_ONCE = (BudgetReached.exit_code, StorageError.exit_code, Interrupted.exit_code)
@@ -65,8 +65,8 @@ def pull(
     """Fetch models from the Hub: resumable, verified, never half-installed."""
     from cems_tui.cli import output
     from cems_tui.cli.commands.ls import recommended_names, refuse_names
-    from cems_tui.models.target import Wish
-    from cems_tui.services import models
+    from cems_tui.models.target import PullRequest
+    from cems_tui.profile import Profile
 
     names = list(names or ())
     if recommended:
@@ -85,9 +85,9 @@ def pull(
         checked_guidance(guidance),
         checked_size(size),
     )
-    wishes = [Wish(typed, *settings) for typed in names]
+    wishes = [PullRequest(typed, *settings) for typed in names]
     narrator = PullNarrator(json=json, quiet=quiet)
-    puller = models.puller(narrator, asking(yes))
+    puller = Profile.current().models.puller(narrator, asking(yes))
     if not dry_run:
         _pull_all(puller, wishes, narrator.close)
         return
@@ -99,7 +99,7 @@ def pull(
                 output.line(line)
 
 
-def _pull_all(puller: Assembler, wishes: list[Wish], close: Callable[[], None]) -> None:
+def _pull_all(puller: Assembler, wishes: list[PullRequest], close: Callable[[], None]) -> None:
     """Pull one after the other; all are tried, and the gravest failure is the command's."""
     from cems_tui.cli.failures import failure_of, report
 

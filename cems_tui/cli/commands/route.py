@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cems_tui.cli import options as o
 from cems_tui.cli.card import print_decision
 from cems_tui.cli.options import request_of
-
-if TYPE_CHECKING:
-    from cems_tui.services.explainer import Explainer
-    from cems_tui.services.planner import Planner
 
 
 def register(app: typer.Typer) -> None:
@@ -39,16 +35,17 @@ def route(
     ] = False,
 ) -> None:
     """Print the price card and the decision of each prompt; generate nothing."""
-    from cems_tui import profile
     from cems_tui.cli.budget import loads_count, planned, spent_before
+    from cems_tui.profile import Profile
 
     choice = o.RoutingOptions(
         function, pool, tradeoff, budget_per_image, floor, tolerance, lambda_, router, load_cost
     ).checked()
     o.not_negative("--session-budget", session_budget)
     lines = o.prompt_lines(prompts, file)
-    with profile.open_planner() as planner:
-        explainer = explainer_of(planner) if explain and (json or not quiet) else None
+    profile = Profile.current()
+    with profile.planner() as planner:
+        explainer = profile.explainer(planner.shelf) if explain and (json or not quiet) else None
         requests = [request_of(line, choice, planner.settings, len(lines)) for line in lines]
         if session_budget is not None:
             spent = spent_before(None, load_cost=loads_count(requests))
@@ -57,10 +54,3 @@ def route(
             decision = planner.decide(request, frozenset(), installed_only=False)
             told = explainer.explain(decision, request.load_cost) if explainer else None
             print_decision(decision, planner.settings, json=json, quiet=quiet, told=told)
-
-
-def explainer_of(planner: Planner) -> Explainer:
-    """Who tells why the planner decides as it does."""
-    from cems_tui.services.explainer import open_explainer
-
-    return open_explainer(planner.shelf)

@@ -43,12 +43,12 @@ def evaluate(
 ) -> None:
     """Judge a router on a benchmark: against each function alone, mixes of them, and an oracle."""
     from cems_tui.cli import output
-    from cems_tui.profile import router_shelf
+    from cems_tui.profile import Profile
     from cems_tui.routing.evaluation.judge import judge
-    from cems_tui.score_tables.own import scored_bench
 
-    checkpoint = router_shelf().named(name)
-    scored = scored_bench(bench)
+    profile = Profile.current()
+    checkpoint = profile.shelf().named(name)
+    scored = profile.scores.bench(bench)
     if metric is None:
         output.note(f"judged by {checkpoint.metric}; --metric chooses another")
     figures = judge(checkpoint, scored.table, metric=metric, prices=scored.prices, split=split)
@@ -73,11 +73,11 @@ def diff(
 ) -> None:
     """Print which prompts change function from router A to B, and what that is worth."""
     from cems_tui.cli import output
-    from cems_tui.profile import router_shelf
+    from cems_tui.profile import Profile
     from cems_tui.routing.evaluation.compare import difference
-    from cems_tui.score_tables.own import scored_bench
 
-    shelf, scored = router_shelf(), scored_bench(bench)
+    profile = Profile.current()
+    shelf, scored = profile.shelf(), profile.scores.bench(bench)
     found = difference(
         shelf.named(a),
         shelf.named(b),
@@ -174,9 +174,9 @@ def calibrate(
 ) -> None:
     """Map what a router predicts to the instrument that reads scores here; no pick changes."""
     from cems_tui.cli import output
-    from cems_tui.services.routers import calibrate as fit
+    from cems_tui.profile import Profile
 
-    card = fit(name, bench)
+    card = Profile.current().trainer.calibrate(name, bench)
     assert card.scale is not None, "it was just fitted"
     if json:
         output.json_document({"router": card.name, "metric": card.metric, **asdict(card.scale)})
@@ -202,11 +202,11 @@ def export(
 ) -> None:
     """Write a router as one file: its card and its weights, nothing that can run."""
     from cems_tui.cli import output
+    from cems_tui.profile import Profile
     from cems_tui.routing.checkpoints.package import export_router
-    from cems_tui.services import routers
 
     path = out or Path(f"{name}.cems-router.zip")
-    export_router(routers.folder_of(name), name, path)
+    export_router(Profile.current().routers.folder_of(name), name, path)
     output.line(str(path.absolute()))
 
 
@@ -220,9 +220,9 @@ def import_router(
 ) -> None:
     """Take a router in, checked whole before anything is kept."""
     from cems_tui.cli import output
-    from cems_tui.services import routers
+    from cems_tui.profile import Profile
 
-    card = routers.take_in(file, name)
+    card = Profile.current().routers.take_in(file, name)
     if json:
         output.json_document(
             {
@@ -250,11 +250,10 @@ def register_shelf(router: typer.Typer) -> None:
 def ls(json: o.Json = False, quiet: o.Quiet = False) -> None:
     """List the routers, with what each is worth; * is the one that is asked."""
     from cems_tui.cli import output
-    from cems_tui.profile import router_shelf
-    from cems_tui.services.routers import asked_by_default
+    from cems_tui.profile import Profile
 
-    shelf = router_shelf()
-    cards, asked = shelf.cards(), asked_by_default()
+    profile = Profile.current()
+    cards, asked = profile.shelf().cards(), profile.routers.asked_by_default()
     if json:
         output.json_document([{**_line(card), "in_use": card.name == asked} for card in cards])
         return
@@ -269,10 +268,10 @@ def ls(json: o.Json = False, quiet: o.Quiet = False) -> None:
 def show(name: Name, json: o.Json = False) -> None:
     """Print a router's card, its verdict, and why it would be refused."""
     from cems_tui.cli import output
-    from cems_tui.profile import router_shelf
+    from cems_tui.profile import Profile
     from cems_tui.routing.evaluation.verdict import refusal
 
-    card = router_shelf().named(name).card
+    card = Profile.current().shelf().named(name).card
     why = refusal(card)
     if json:
         row = card.to_json(card.training.table)
@@ -295,8 +294,10 @@ def rm(
     """Remove a router of one's own; the shipped ones stay."""
     from cems_tui.cli import output
     from cems_tui.cli.options import agreed
-    from cems_tui.services import routers
+    from cems_tui.profile import Profile
+    from cems_tui.services.routers import remove
 
+    routers = Profile.current().routers
     own = routers.own_files(name)
     if dry_run:
         output.line(f"would remove {', '.join(str(file) for file in own)}; nothing was removed")
@@ -308,7 +309,7 @@ def rm(
     if not agreed(f"Remove the router {name}?", yes=yes):
         output.note("nothing was removed")
         return
-    routers.remove(own)
+    remove(own)
     output.note(f"removed the router {name}")
 
 
@@ -379,14 +380,16 @@ def train(
 ) -> None:
     """Train a router on a benchmark of one's own and say whether it is worth using."""
     from cems_tui.cli import output
-    from cems_tui.services.routers import Reading, extend_router, train_router
+    from cems_tui.profile import Profile
+    from cems_tui.services.router_trainer import Reading
 
+    trainer = Profile.current().trainer
     if extend is not None:
-        card = extend_router(bench, name, extend, output.note)
+        card = trainer.extend(bench, name, extend, output.note)
     else:
         reading = Reading(encoder, _tuned(tower))
         reads = _features(features, named_a_tower=encoder is not None or tower is not None)
-        card = train_router(bench, name, kind, metric, output.note, reads, reading)
+        card = trainer.train(bench, name, kind, metric, output.note, reads, reading)
     print_trained(card, json=json, quiet=quiet)
 
 
@@ -424,9 +427,9 @@ def retrain(
     shadow pairs join them once there are any: no command makes them yet.
     """
     from cems_tui.cli import output
-    from cems_tui.services.routers import retrain_router
+    from cems_tui.profile import Profile
 
-    card = retrain_router(name, metric, output.note)
+    card = Profile.current().trainer.retrain(name, metric, output.note)
     print_trained(card, json=json, quiet=quiet)
 
 
@@ -462,16 +465,16 @@ def use(
     quiet: o.Quiet = False,
 ) -> None:
     """Ask this router from now on, if it beat the best single function."""
-    from cems_tui.services import routers
+    from cems_tui.profile import Profile
 
-    _tell(routers.use(name, force=force), json=json, quiet=quiet)
+    _tell(Profile.current().routers.use(name, force=force), json=json, quiet=quiet)
 
 
 def rollback(json: o.Json = False, quiet: o.Quiet = False) -> None:
     """Ask the router again that was in use before."""
-    from cems_tui.services import routers
+    from cems_tui.profile import Profile
 
-    _tell(routers.rollback(), json=json, quiet=quiet)
+    _tell(Profile.current().routers.rollback(), json=json, quiet=quiet)
 
 
 def _tell(change: Change, *, json: bool, quiet: bool) -> None:

@@ -25,16 +25,16 @@ def why(
     """Print why a picture was drawn the way it was: pick, runners-up, prices, scores."""
     from cems_tui.cli import output
     from cems_tui.cli.card import explanation_table, price_card, receipt_lines
-    from cems_tui.profile import open_planner_settings, router_shelf
-    from cems_tui.services.explainer import open_explainer
+    from cems_tui.profile import Profile
     from cems_tui.text import visible
 
     generation = find_generation(picture)
-    told = open_explainer(router_shelf()).explain(generation.decision)
+    profile = Profile.current()
+    told = profile.explainer().explain(generation.decision)
     if json:
         output.json_document({**generation.to_json(), "explanation": told.to_json()})
         return
-    settings = open_planner_settings()
+    settings = profile.settings
     console = output.console()
     console.print(price_card(generation.decision, settings, console.width))
     console.print(explanation_table(told, settings))
@@ -49,13 +49,13 @@ def find_generation(picture: str) -> Generation:
         UsageError: no such file or id, or the file has no receipt.
     """
     from cems_tui.domain.generation import Generation
-    from cems_tui.profile import open_history
+    from cems_tui.profile import Profile
     from cems_tui.store.receipts import read_receipt
 
     path = Path(picture)
     if picture and (path.suffix.lower() == ".png" or path.exists()):
         return Generation.from_json(read_receipt(path))
-    with open_history() as store:
+    with Profile.current().history() as store:
         return store.generation(picture)
 
 

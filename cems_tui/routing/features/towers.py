@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cems_tui import paths
 from cems_tui.domain.encoder import EncoderFacts
 from cems_tui.domain.function import Catalog
 from cems_tui.errors import ModelMissing, UnknownName, WeightsError
@@ -100,11 +99,17 @@ class TextTowers:
         raise ModelMissing("there is no CLIP text tower on this machine", _MISSING)
 
 
-def places_of(catalog: Catalog) -> list[Place]:
-    """Where towers may lie: Hub cache, pulled models, installed pipelines, folders trained from."""
+def places_of(catalog: Catalog, models: Path, remembered: Path) -> list[Place]:
+    """Where towers may lie: Hub cache, pulled models, installed pipelines, folders trained from.
+
+    Args:
+        catalog: tells the installed pipelines.
+        models: the folder that models are pulled into.
+        remembered: the file of the folders that routers were trained from.
+    """
     pulled = [
         Place(folder.parent.name.replace("--", "/", 1), folder)
-        for folder in sorted(paths.current().models.glob("*--*/*"))
+        for folder in sorted(models.glob("*--*/*"))
         if (folder / "config.json").is_file()
     ]
     pipelines = [
@@ -112,24 +117,24 @@ def places_of(catalog: Catalog) -> list[Place]:
         for model in catalog.models().values()
         if model.path is not None and _is_clip(model.path / "text_encoder")
     ]
-    return [*_in_the_hub_cache(), *pulled, *pipelines, *_remembered()]
+    return [*_in_the_hub_cache(), *pulled, *pipelines, *_read_places(remembered)]
 
 
-def remember(tower: TextTower, folder: Path) -> None:
-    """Keep where the tower of a folder lies, so that routers trained with it find it again.
+def remember(tower: TextTower, folder: Path, file: Path) -> None:
+    """Keep in a file where a tower lies, so that routers trained with it find it again.
 
     Raises:
         StorageError: it cannot be written.
     """
-    known = {place.name: str(place.folder) for place in _remembered()}
+    known = {place.name: str(place.folder) for place in _read_places(file)}
     known[tower.facts.id] = str(folder)
     text = json.dumps(known, indent=1, sort_keys=True) + "\n"
-    write_whole(paths.current().encoders_file, text.encode("utf-8"))
+    write_whole(file, text.encode("utf-8"))
 
 
-def _remembered() -> list[Place]:
+def _read_places(file: Path) -> list[Place]:
     try:
-        known = json.loads(paths.current().encoders_file.read_text(encoding="utf-8"))
+        known = json.loads(file.read_text(encoding="utf-8"))
         return [Place(str(name), Path(str(folder))) for name, folder in known.items()]
     except (OSError, ValueError, AttributeError):
         return []

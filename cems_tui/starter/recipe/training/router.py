@@ -9,14 +9,15 @@ from __future__ import annotations
 import argparse
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from cems_tui import paths
 from cems_tui.errors import WeightsError
+from cems_tui.profile import Profile
+from cems_tui.routing.checkpoints.card import Card
+from cems_tui.score_tables.files import read_table
+from cems_tui.score_tables.own import Scored
+from cems_tui.scoring.clip import ClipScorer
+from cems_tui.scoring.nima import NimaScorer
 from cems_tui.starter.manifest import read_manifest, write_manifest
-
-if TYPE_CHECKING:
-    from cems_tui.routing.checkpoints.card import Card
 
 FOLDER = "router"
 ENDINGS = (".json", ".safetensors")
@@ -54,15 +55,10 @@ def train_on(table: Path, name: str, kind: str) -> Card:
     Raises:
         UsageError: the table is none, or too little to learn from.
     """
-    from cems_tui.score_tables.files import read_table
-    from cems_tui.score_tables.own import Scored
-    from cems_tui.scoring.clip import ClipScorer
-    from cems_tui.scoring.nima import NimaScorer
-    from cems_tui.services.routers import learn_router
-
-    folder = paths.checkpoints() / "starter" / "scorers"
+    profile = Profile.current()
+    folder = profile.pack / "scorers"
     scorers = {"nima": NimaScorer(folder / "nima").id, "clip": ClipScorer(folder / "clip").id}
-    return learn_router(Scored(read_table(table), scorers, {}), name, kind, "mixed", print)
+    return profile.trainer.learn(Scored(read_table(table), scorers, {}), name, kind, "mixed", print)
 
 
 def main() -> None:
@@ -75,7 +71,7 @@ def main() -> None:
     if chosen.table:
         train_on(chosen.table, chosen.name, chosen.kind)
     if chosen.pack:
-        add_router(chosen.pack, paths.current().routers, chosen.name)
+        add_router(chosen.pack, Profile.current().paths.routers, chosen.name)
 
 
 if __name__ == "__main__":

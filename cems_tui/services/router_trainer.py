@@ -1,0 +1,302 @@
+"""Trains routers on one's own scores, and maps their scales to the instruments on this machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from cems_tui.domain.decision import FeatureSet
+from cems_tui.domain.encoder import FunctionFacts
+from cems_tui.domain.function import Catalog
+from cems_tui.domain.score import METRIC as MIXED
+from cems_tui.errors import UsageError
+from cems_tui.generation.device import torch_device
+from cems_tui.routing.checkpoints.card import Card
+from cems_tui.routing.checkpoints.checkpoint import Checkpoint, plain_name, save_checkpoint
+from cems_tui.routing.checkpoints.kinds import learner_of
+from cems_tui.routing.checkpoints.scale import Pairs, fit_scale
+from cems_tui.routing.checkpoints.shelf import RouterShelf
+from cems_tui.routing.features.clip_text import TextTower
+from cems_tui.routing.features.towers import TextTowers, remember
+from cems_tui.routing.training.data import TrainingOrder
+from cems_tui.routing.training.stack import add_functions
+from cems_tui.score_tables.mixed import PARTS, constants_of, default_metric, with_mixed
+from cems_tui.score_tables.own import Scored
+from cems_tui.services.own_scores import OwnScores
+
+MOST_TUNED_ON_A_CPU = 5_000_000
+"""Parameters of a text tower that a CPU still tunes in minutes: larger ones stay as they are."""
+
+BASE = "mine"
+KIND = "ensemble"
+"""What a router is called and what kind it is where nobody says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a router that reads a text tower comes by it."""
+
+    encoder: str | None = None
+    """A folder, or the name of an installed pipeline; None chooses one of this machine."""
+
+    tuned: bool | None = None
+    """Whether the CEMS classifier tunes the tower; None does what the device can bear."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouterTrainer:
+    """Trains into the folder of one's own routers."""
+
+    own: Path
+    """The folder of one's own routers."""
+
+    workspace: Path
+    """Trainings that were stopped, to go on from."""
+
+    cache: Path
+    """What text towers read of prompts."""
+
+    encoders_file: Path
+    """Where the text towers lie that routers were trained with."""
+
+    shelf: Callable[[], RouterShelf]
+    towers: Callable[[], TextTowers]
+    catalog: Callable[[], Catalog]
+    scores: OwnScores
+
+    def train(
+        self,
+        bench: str,
+        name: str,
+        kind: str,
+        metric: str | None,
+        tell: Callable[[str], None],
+        features: FeatureSet | None = None,
+        reading: Reading | None = None,
+    ) -> Card:
+        """Train, evaluate on held-out prompts, and save a router under the user's own.
+
+        Args:
+            metric: None is the only metric; else mixed where nima and clip exist; else the first.
+            features: None is what the kind reads by default.
+            reading: which text tower, where the features are `clip`.
+
+        Raises:
+            UnknownName: no such benchmark, metric or text tower.
+            UsageError: a kind that cannot be trained, a bad name, or too little to learn from.
+            ModelMissing: a text tower is needed and none is on this machine.
+            StorageError: it cannot be written.
+        """
+        plain_name(name)
+        learner_of(kind, features)  # a kind that cannot be is refused before the table is read
+        return self.learn(self.scores.bench(bench), name, kind, metric, tell, features, reading)
+
+    def extend(self, bench: str, name: str, base: str, tell: Callable[[str], None]) -> Card:
+        """A router of clusters with the functions of the benchmark that it does not know yet.
+
+        Raises:
+            UnknownName: no such benchmark, router or metric.
+            UsageError: the router takes no function more, or there is none to take.
+            StorageError: it cannot be written.
+        """
+        before = self.shelf().named(base)
+        scored = self.scores.bench(bench)
+        after = add_functions(
+            before,
+            scored.table,
+            plain_name(name),
+            facts=facts_of(self.catalog()),
+            prices=scored.prices,
+        )
+        fresh = [one for one in after.functions if one not in before.functions]
+        tell(
+            f"{', '.join(fresh)} joined {base}; `cems router eval {name} --bench B` judges it anew"
+        )
+        save_checkpoint(self.own, after)
+        return after.card
+
+    def learn(
+        self,
+        scored: Scored,
+        name: str,
+        kind: str,
+        metric: str | None,
+        tell: Callable[[str], None],
+        features: FeatureSet | None = None,
+        reading: Reading | None = None,
+    ) -> Card:
+        """Train on a score table of any source; as `train`."""
+        learner, reads = learner_of(kind, features)
+        reading = reading or Reading()
+        tower = self._tower(reading, tell) if reads == "clip" else None
+        if metric is None:
+            metric = default_metric(scored.table.metrics)
+            tell(f"trained for {metric}; --metric chooses another")
+        device = torch_device() if kind == "cems" else "cpu"
+        order = TrainingOrder(
+            scored.table,
+            metric=metric,
+            name=plain_name(name),
+            kind=kind,
+            features=reads,
+            tower=tower,
+            functions_facts=facts_of(self.catalog()),
+            prices=scored.prices,
+            scorers=scored.scorers,
+            keep_prompts=True,
+            tell=tell,
+            workspace=self.workspace,
+            cache=self.cache,
+            device=device,
+            settings={"frozen": 1.0} if tower and _stays_frozen(reading, tower, device) else {},
+        )
+        checkpoint = learner.learn(order)
+        save_checkpoint(self.own, checkpoint)
+        return checkpoint.card
+
+    def retrain(self, name: str | None, metric: str | None, tell: Callable[[str], None]) -> Card:
+        """Train on the history and the benchmarks; an existing router is left as it is.
+
+        Args:
+            name: a router whose kind and metric are kept, or a new name; None is `mine`.
+            metric: None is the router's own, else the contract's rule.
+
+        Raises:
+            UsageError: no or too few scores, or a name that cannot be one.
+            UnknownName: no such metric.
+            StorageError: it cannot be written.
+        """
+        shelf = self.shelf()
+        base, taken = plain_name(name or BASE), [card.name for card in shelf.cards()]
+        card = shelf.named(base).card if base in taken else None
+        metric = metric or (card.metric if card else None)
+        wanted = card.functions if card else [one.name for one in self.catalog().installed()]
+        scored = self.scores.table(metric, card.scorers if card else None, tuple(wanted))
+        tell(
+            f"learning from {len(scored.table.rows):,} scores of "
+            f"{len(scored.table.prompts):,} prompts"
+        )
+        return self.learn(
+            scored,
+            fresh_name(base, taken, datetime.now(UTC).date().isoformat()),
+            card.kind if card else KIND,
+            metric,
+            tell,
+            card.feature_set if card else None,
+            _reading(card),
+        )
+
+    def calibrate(self, name: str, bench: str | None) -> Card:
+        """Fit the router's scale to one's own scores of its functions, and keep that with it.
+
+        A shipped router is copied among one's own first.
+
+        Args:
+            bench: the benchmark with the scores; None is the history and all of them.
+
+        Raises:
+            UnknownName: no such router, benchmark or metric.
+            UsageError: too few scores, or scores that do not rise with what the router says.
+            StorageError: it cannot be written.
+        """
+        checkpoint = self.shelf().named(name)
+        metric = checkpoint.metric
+        if bench:
+            scored = self.scores.bench(bench)
+        else:
+            scored = self.scores.table(metric, functions=checkpoint.functions)
+        mixed = None
+        if metric == MIXED and MIXED not in scored.table.metrics:
+            mixed = constants_of(scored.table)
+            scored = replace(scored, table=with_mixed(scored.table, mixed))
+        scale = fit_scale(_pairs(checkpoint, scored), _instrument(scored, metric))
+        card = checkpoint.card
+        read = {part: scored.scorers.get(part) for part in (PARTS if mixed else (metric,))}
+        return self._keep(
+            replace(
+                checkpoint,
+                card=replace(
+                    card,
+                    scale=scale,
+                    scorers={**card.scorers, **read},
+                    mixed=mixed or card.mixed,
+                ),
+            )
+        )
+
+    def _tower(self, reading: Reading, tell: Callable[[str], None]) -> TextTower:
+        """The text tower to read with; where it lies is kept, so that the router finds it again."""
+        tower, folder = self.towers().choose(reading.encoder)
+        tell(f"reading prompts with the text tower {tower.facts.id} ({tower.facts.sha256[:19]}…)")
+        if reading.encoder is not None:
+            remember(tower, folder, self.encoders_file)
+        return tower
+
+    def _keep(self, checkpoint: Checkpoint) -> Card:
+        save_checkpoint(self.own, checkpoint)
+        return checkpoint.card
+
+
+def _stays_frozen(reading: Reading, tower: TextTower, device: str) -> bool:
+    if reading.tuned is not None:
+        return not reading.tuned
+    return device == "cpu" and tower.parameters > MOST_TUNED_ON_A_CPU
+
+
+def facts_of(functions: Catalog) -> dict[str, FunctionFacts]:
+    """What each function is, for the checkpoint to be held to."""
+    return {
+        name: FunctionFacts(function.model.digest, function.steps, function.guidance)
+        for name, function in functions.items()
+    }
+
+
+def _reading(card: Card | None) -> Reading | None:
+    """The text tower of the router that is trained anew, tuned again where it was tuned."""
+    if card is None or card.encoder is None:
+        return None
+    return Reading(card.encoder.id, card.encoder.in_checkpoint)
+
+
+def fresh_name(base: str, taken: Collection[str], day: str) -> str:
+    """The base itself where it is free, else with the day, else with the day and a number."""
+    if base not in taken:
+        return base
+    dated = f"{re.sub(r'-[0-9]{4}-[0-9]{2}-[0-9]{2}(-[0-9]+)?$', '', base)}-{day}"
+    name, number = dated, 2
+    while name in taken:
+        name, number = f"{dated}-{number}", number + 1
+    return name
+
+
+def _pairs(checkpoint: Checkpoint, scored: Scored) -> Pairs:
+    """What the router says, unmapped, and what was read, for every score of its functions."""
+    pivot = scored.table.pivot(checkpoint.metric)
+    said, low, high, scores = [], [], [], []
+    known = [name in checkpoint.functions for name in pivot.functions]
+    for row, prompt in enumerate(pivot.prompts):
+        estimates = checkpoint.router.estimate(prompt).estimates
+        for column in np.flatnonzero(known & ~np.isnan(pivot.scores[row])):
+            one = estimates[pivot.functions[column]]
+            if one.quality is None or one.interval is None:
+                raise UsageError(
+                    f"router {checkpoint.name} predicts which function is best, not how good",
+                    "It has no scale to map; calibrate a router that predicts quality.",
+                )
+            said.append(one.quality)
+            low.append(one.interval[0])
+            high.append(one.interval[1])
+            scores.append(float(pivot.scores[row, column]))
+    return Pairs(*(np.array(values, dtype=np.float64) for values in (said, low, high, scores)))
+
+
+def _instrument(scored: Scored, metric: str) -> str | None:
+    if metric in scored.scorers:
+        return scored.scorers[metric]
+    parts = [scored.scorers.get(part) for part in PARTS]
+    return None if None in parts else " + ".join(str(part) for part in parts)
