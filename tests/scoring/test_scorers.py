@@ -154,23 +154,22 @@ def nima_folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def use_head(monkeypatch: pytest.MonkeyPatch, head: Callable[[Any], Any]) -> None:
-    """A stand-in for the pack's head: the same call, without its weights."""
-    monkeypatch.setattr("cems_tui.scoring.nima.load_nima", lambda folder, device: head)
+def nima_of(folder: Path, head: Callable[[Any], Any]) -> NimaScorer:
+    """The scorer with a stand-in for the pack's head: the same call, without its weights."""
+    return NimaScorer(folder, lambda folder, device: head)  # type: ignore[arg-type,return-value]
 
 
-def test_nima_is_the_mean_of_the_marks(nima_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nima_is_the_mean_of_the_marks(nima_folder: Path) -> None:
     import torch
 
     marks = torch.tensor([[0, 0, 0, 0, 0.5, 0, 0, 0, 0, 0.5]])
-    use_head(monkeypatch, lambda pixels: marks)
-    scorer = NimaScorer(nima_folder)
+    scorer = nima_of(nima_folder, lambda pixels: marks)
     assert scorer.score([picture()], ["whatever"]) == [7.5]
     assert scorer.id == f"starter-nima:{file_digest(nima_folder / 'model.safetensors')}"
 
 
 def test_nima_hands_its_head_pixels_between_0_and_1(
-    nima_folder: Path, monkeypatch: pytest.MonkeyPatch
+    nima_folder: Path,
 ) -> None:
     import torch
 
@@ -180,37 +179,35 @@ def test_nima_hands_its_head_pixels_between_0_and_1(
         seen.append(pixels)
         return torch.full((1, 10), 0.1)
 
-    use_head(monkeypatch, head)
-    assert NimaScorer(nima_folder).score([picture("red", 8)], [""]) == [pytest.approx(5.5)]
+    assert nima_of(nima_folder, head).score([picture("red", 8)], [""]) == [pytest.approx(5.5)]
     assert seen[0].shape == (1, 3, 8, 8)
     assert seen[0][0, :, 0, 0].tolist() == [1.0, 0.0, 0.0]
 
 
 def test_a_nima_score_that_is_not_a_number_is_no_score(
-    nima_folder: Path, monkeypatch: pytest.MonkeyPatch
+    nima_folder: Path,
 ) -> None:
     import torch
 
-    use_head(monkeypatch, lambda pixels: torch.full((1, 10), float("nan")))
+    scorer = nima_of(nima_folder, lambda pixels: torch.full((1, 10), float("nan")))
     with pytest.raises(GenerationError, match="starter-nima"):
-        NimaScorer(nima_folder).score([picture()], [""])
+        scorer.score([picture()], [""])
 
 
 def test_a_damaged_nima_scorer_is_refused_in_one_line(
-    nima_folder: Path, monkeypatch: pytest.MonkeyPatch
+    nima_folder: Path,
 ) -> None:
     from safetensors.torch import load_file
 
-    monkeypatch.setattr(
-        "cems_tui.scoring.nima.load_nima",
-        lambda folder, device: load_file(folder / "model.safetensors"),
-    )
+    def load(folder: Path, device: str) -> Any:
+        return load_file(folder / "model.safetensors")
+
     with pytest.raises(WeightsError) as caught:
-        NimaScorer(nima_folder)
+        NimaScorer(nima_folder, load)
     assert "\n" not in str(caught.value)
     (nima_folder / "model.safetensors").unlink()
     with pytest.raises(WeightsError, match=r"model\.safetensors"):
-        NimaScorer(nima_folder)
+        NimaScorer(nima_folder, load)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
