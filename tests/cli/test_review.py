@@ -81,7 +81,7 @@ def test_without_wait_a_busy_device_is_not_waited_for(monkeypatch: pytest.Monkey
     waited: list[float | None] = []
 
     @contextmanager
-    def busy(*, wait_seconds: float | None, **rest: object) -> Iterator[None]:
+    def busy(profile: Profile, *, wait_seconds: float | None, **rest: object) -> Iterator[None]:
         waited.append(wait_seconds)
         raise DeviceBusy("the device is held by process 1")
         yield
