@@ -18,7 +18,7 @@ from cems_tui.domain.estimate import Clustering, Neighbour
 from cems_tui.errors import CemsError, StorageError, UsageError
 from cems_tui.routing.explain.explanation import Explanation, Standing, explain
 from cems_tui.routing.explain.question import Question, question_of, worth_of
-from cems_tui.routing.features.prompt import FUNCTION_WORDS
+from cems_tui.routing.features.word_lists import FUNCTION_WORDS
 
 if TYPE_CHECKING:
     from cems_tui.routing.checkpoints.card import Card

@@ -74,7 +74,7 @@ def test_stdin_that_is_no_terminal_is_survived_when_stdout_is_one() -> None:
 def test_an_unforeseen_error_leaves_two_lines_and_a_traceback_in_the_log(tmp_path: Path) -> None:
     code = (
         "from screens.app import CemsApp\n"
-        "from tests import fakes_screens\n"
+        "from tests.screens import fakes_screens\n"
         "CemsApp.on_ready = lambda self: 1 / 0\n"
         "app = fakes_screens.make_app()\n"
         "app.run(headless=True)\n"
