@@ -22,13 +22,13 @@ def open_app() -> int:
     from cems_tui.profile import open_planner_settings
     from cems_tui.services.keeper import AppKeeper
     from screens.main import run
-    from screens.studio.screen import StudioDefaults
+    from screens.services import Defaults
 
     settings = open_planner_settings()
     return run(
         OpenSession(os.environ.get("CEMS_SESSION") or None),
         AppPlanner,
-        StudioDefaults(
+        Defaults(
             tradeoff=float(settings["routing.tradeoff"]),
             router=settings["routing.router"] or None,
             load_cost=settings.load_cost(several=True),
