@@ -1,4 +1,7 @@
-"""Every command of the app, declared once: its key, footer word, palette entry and help line."""
+"""What a command is: a key, a footer word, a palette entry and a help line, declared once.
+
+Here are those of no screen alone; each screen's stand in its folder.
+"""
 
 from __future__ import annotations
 
