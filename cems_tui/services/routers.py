@@ -31,11 +31,13 @@ from cems_tui.routing.checkpoints.checkpoint import (
     plain_name,
     save_checkpoint,
 )
-from cems_tui.routing.checkpoints.kinds import learner_of
+from cems_tui.routing.checkpoints.codecs import features_for
 from cems_tui.routing.checkpoints.package import keep, read_package
 from cems_tui.routing.checkpoints.scale import Pairs, fit_scale
 from cems_tui.routing.evaluation.verdict import refusal
-from cems_tui.routing.training.data import TrainingOrder
+from cems_tui.routing.training.extension import add_functions
+from cems_tui.routing.training.order import TrainingOrder
+from cems_tui.routing.training.train import train
 from cems_tui.score_tables.mixed import PARTS, constants_of, default_metric, with_mixed
 from cems_tui.score_tables.own import Scored, own_readings, own_table, scored_bench
 from cems_tui.settings import write_setting
@@ -82,7 +84,7 @@ def train_router(
         StorageError: it cannot be written.
     """
     plain_name(name)
-    learner_of(kind, features)  # a kind that cannot be is refused before the table is read
+    features_for(kind, features)  # a kind that cannot be is refused before the table is read
     return learn_router(scored_bench(bench), name, kind, metric, tell, features, reading)
 
 
@@ -94,8 +96,6 @@ def extend_router(bench: str, name: str, base: str, tell: Callable[[str], None])
         UsageError: the router takes no function more, or there is none to take.
         StorageError: it cannot be written.
     """
-    from cems_tui.routing.training.stack import add_functions
-
     before = profile.router_shelf().named(base)
     scored = scored_bench(bench)
     after = add_functions(
@@ -121,7 +121,7 @@ def learn_router(
     reading: Reading | None = None,
 ) -> Card:
     """Train on a score table of any source; as `train_router`."""
-    learner, reads = learner_of(kind, features)
+    reads = features_for(kind, features)
     reading = reading or Reading()
     tower = _tower(reading, tell) if reads == "clip" else None
     if metric is None:
@@ -146,7 +146,7 @@ def learn_router(
         device=device,
         settings={"frozen": 1.0} if tower and _stays_frozen(reading, tower, device) else {},
     )
-    checkpoint = learner.learn(order)
+    checkpoint = train(order)
     save_checkpoint(here.routers, checkpoint)
     return checkpoint.card
 
