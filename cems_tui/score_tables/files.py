@@ -7,7 +7,6 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -16,7 +15,9 @@ from cems_tui.score_tables.cells import Cells, Found, checked, column_of, found_
 from cems_tui.score_tables.table import COLUMNS, NUMBERS, REQUIRED, Pivot, Row, ScoreTable
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow
+    from numpy.typing import NDArray
 
 __all__ = [
     "COLUMNS",
@@ -32,6 +33,8 @@ __all__ = [
 
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet"}
 DELIMITERS = {"csv": ",", "tsv": "\t"}
+
+CACHED_BYTES = 1 << 18
 
 Line = tuple[int, Mapping[Any, Any]]
 
@@ -152,70 +155,75 @@ def found_in(path: Path) -> Found:
         return _found_in_parquet(path)
     try:
         data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-        text = data.decode()  # line ends within prompts stay as they are
     except OSError as error:
         raise UsageError(
             f"cannot read {path}: {error.strerror or error}", "Check the path."
         ) from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path.name} is not valid UTF-8", "Save it as UTF-8.") from error
     if form == "jsonl":
-        return found_rows(_json_lines(text, path.name))
-    return _found_in_csv(data, text, path.name, DELIMITERS[form])
+        return found_rows(_json_lines(_decoded(data, path.name), path.name))
+    return _found_in_csv(data, path.name, DELIMITERS[form])
 
 
-def _found_in_csv(data: bytes, text: str, name: str, delimiter: str) -> Found:
-    """The cells of a CSV, taken apart by pyarrow where all that its own reader would say of the
-    file is what Python's says; Python's knows lines, and refuses what is not quoted well."""
-    reader = _csv_reader(text, delimiter)
-    with _csv_errors(name, reader):
-        header: list[str] = next((cells for cells in reader if cells), [])
-    _check_header(header, name)
-    ignored = list(dict.fromkeys(column for column in header if column not in COLUMNS))
+def _decoded(data: bytes, name: str) -> str:
+    try:
+        return data.decode()  # line ends within prompts stay as they are
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name} is not valid UTF-8", "Save it as UTF-8.") from error
 
-    def numbers() -> list[int]:
-        return [number for number, _ in _csv_rows(text, name, delimiter)]
 
-    if (table := _regular_csv(data, header, delimiter)) is not None:
-        places = {column: header.index(column) for column in COLUMNS if column in header}
-        columns = {column: _column(column, table.column(at)) for column, at in places.items()}
-        return Found(table.num_rows, columns, numbers, ignored)
-    rows = [cells for _, cells in _csv_rows(text, name, delimiter)]
-    overfull = [row for row, cells in enumerate(rows) if len(cells) > len(header)]
+def _found_in_csv(data: bytes, name: str, delimiter: str) -> Found:
+    """The cells of a CSV: as pyarrow reads them where Python's reader would say the same.
+
+    Python's is slower, but knows lines, and refuses cells that are not quoted well.
+    """
+    table = _regular_csv(data, delimiter)
+    if table is not None:
+        return Found(
+            table.num_rows,
+            {
+                column: _column(column, table.column(column))
+                for column in table.column_names
+                if column in COLUMNS
+            },
+            lambda: [line for line, _ in _csv_rows(_decoded(data, name), name, delimiter)[1]],
+            [column for column in dict.fromkeys(table.column_names) if column not in COLUMNS],
+        )
+    header, rows = _csv_rows(_decoded(data, name), name, delimiter)
     found = {}
     for at, column in enumerate(header):
         if column in COLUMNS:
-            values = [cells[at] if at < len(cells) else None for cells in rows]
+            values = [cells[at] if at < len(cells) else None for _, cells in rows]
             found[column] = column_of(column, values)
-    return Found(len(rows), found, numbers, ignored, overfull)
+    return Found(
+        len(rows),
+        found,
+        lambda: [line for line, _ in rows],
+        [column for column in dict.fromkeys(header) if column not in COLUMNS],
+        [row for row, (_, cells) in enumerate(rows) if len(cells) > len(header)],
+    )
 
 
-def _csv_reader(text: str, delimiter: str) -> Any:
-    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-
-
-@contextmanager
-def _csv_errors(name: str, reader: Any) -> Iterator[None]:
+def _csv_rows(
+    text: str, name: str, delimiter: str
+) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header, and the rows below it, each with the line it begins on."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows = []
     try:
-        yield
-    except csv.Error as error:
-        where = f"{name} line {reader.line_num}"
-        raise UsageError(f"{where}: {error}", "Nothing was imported.") from error
-
-
-def _csv_rows(text: str, name: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows below the header, each with the line it begins on."""
-    reader = _csv_reader(text, delimiter)
-    with _csv_errors(name, reader):
-        next(cells for cells in reader if cells)
+        header = next((cells for cells in reader if cells), [])
+        _check_header(header, name)
         number = reader.line_num + 1
         for cells in reader:
             if cells:
-                yield number, cells
+                rows.append((number, cells))
             number = reader.line_num + 1
+    except csv.Error as error:
+        where = f"{name} line {reader.line_num}"
+        raise UsageError(f"{where}: {error}", "Nothing was imported.") from error
+    return header, rows
 
 
-def _regular_csv(data: bytes, header: Sequence[str], delimiter: str) -> pyarrow.Table | None:
+def _regular_csv(data: bytes, delimiter: str) -> pyarrow.Table | None:
     """The table as pyarrow reads it; None where Python's reader might say something else."""
     import pyarrow
     from pyarrow import compute
@@ -225,9 +233,8 @@ def _regular_csv(data: bytes, header: Sequence[str], delimiter: str) -> pyarrow.
     if quoted is None:
         return None
     texts = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
-    for number in (pyarrow.float64(), texts):
-        kinds = {column: pyarrow.string() for column in header}
-        kinds |= {column: number if column in NUMBERS else texts for column in COLUMNS}
+    for figure in (pyarrow.float64(), texts):
+        kinds = {column: figure if column in NUMBERS else texts for column in COLUMNS}
         try:
             table = arrow_csv.read_csv(
                 pyarrow.py_buffer(data),
@@ -235,17 +242,17 @@ def _regular_csv(data: bytes, header: Sequence[str], delimiter: str) -> pyarrow.
                     delimiter=delimiter, newlines_in_values=quoted
                 ),
                 convert_options=arrow_csv.ConvertOptions(
-                    column_types=kinds,
-                    null_values=[""],
-                    strings_can_be_null=True,
+                    column_types=kinds, null_values=[""], strings_can_be_null=True
                 ),
             )
-        except pyarrow.ArrowInvalid:
+            header = table.column_names
+        except ValueError:  # more or fewer cells than columns, not UTF-8, or not a number
             continue
-        if table.column_names != list(header):
+        counts = {column: header.count(column) for column in COLUMNS}
+        if max(counts.values()) > 1 or not all(counts[column] for column in REQUIRED):
             return None
-        figures = [column for column in table.columns if column.type == number]
-        if number == texts or all(
+        figures = [table.column(column) for column in NUMBERS if counts[column]]
+        if figure == texts or all(
             compute.all(compute.is_finite(column)).as_py() is not False for column in figures
         ):
             return None if _oversized(table) else table
@@ -256,10 +263,10 @@ def _quoted_lines(data: bytes, delimiter: str) -> bool | None:
     """Whether lines end within quotes; None where quotes are not round whole cells."""
     import numpy as np
 
-    letters = np.frombuffer(data, np.uint8)
-    quotes = np.flatnonzero(letters == ord('"'))
-    if not len(quotes):
+    if b'"' not in data:
         return False
+    letters = np.frombuffer(data, np.uint8)
+    quotes = _positions(letters, '"')
     if len(quotes) % 2:
         return None
     opening, closing = quotes[::2], quotes[1::2]
@@ -269,12 +276,27 @@ def _quoted_lines(data: bytes, delimiter: str) -> bool | None:
     after = edge[letters[np.minimum(closing + 1, len(letters) - 1)]]
     if not (before.all() and after.all()):
         return None
-    ends = np.flatnonzero((letters == ord("\n")) | (letters == ord("\r")))
-    return bool((np.searchsorted(quotes, ends) % 2).any())
+    return any(
+        bool((np.searchsorted(quotes, _positions(letters, end)) % 2).any())
+        for end in "\n\r"
+        if end.encode() in data
+    )
+
+
+def _positions(letters: NDArray[np.uint8], letter: str) -> NDArray[np.int64]:
+    """Where the letter stands; looked for in parts that the processor's cache holds."""
+    import numpy as np
+
+    return np.concatenate(
+        [
+            start + np.flatnonzero(letters[start : start + CACHED_BYTES] == ord(letter))
+            for start in range(0, len(letters), CACHED_BYTES)
+        ]
+    )
 
 
 def _oversized(table: pyarrow.Table) -> bool:
-    """Whether a cell may be longer than Python's reader takes."""
+    """Whether a cell may be longer than Python's reader takes, or is not text."""
     import pyarrow
     from pyarrow import compute
 
@@ -282,6 +304,8 @@ def _oversized(table: pyarrow.Table) -> bool:
     for column in table.columns:
         for chunk in column.chunks:
             texts = chunk.dictionary if pyarrow.types.is_dictionary(chunk.type) else chunk
+            if pyarrow.types.is_binary(texts.type):
+                return True
             if pyarrow.types.is_string(texts.type):
                 longest = compute.max(compute.binary_length(texts)).as_py()
                 if longest is not None and longest > most:
@@ -299,7 +323,9 @@ def _column(name: str, column: pyarrow.ChunkedArray) -> Any:
     if name in NUMBERS and (types.is_floating(kind) or types.is_integer(kind)):
         figures = column.cast(pyarrow.float64(), safe=False)
         return np.asarray(figures.to_numpy(), dtype=np.float64)
-    if types.is_string(kind) or types.is_large_string(kind):
+    if types.is_null(kind):
+        return Cells(np.zeros(len(column), dtype=np.int64), [None])
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_boolean(kind):
         column = column.dictionary_encode()
     if not types.is_dictionary(column.type):
         return column_of(name, column.to_pylist())
