@@ -388,9 +388,7 @@ def retrain_router(name: str | None, metric: str | None, tell: Callable[[str], N
     metric = metric or (card.metric if card else None)
     wanted = card.functions if card else [one.name for one in catalog.current().installed()]
     scored = own_table(own_readings(), metric, card.scorers if card else None, tuple(wanted))
-    tell(
-        f"learning from {len(scored.table.rows):,} scores of {len(scored.table.prompts):,} prompts"
-    )
+    tell(f"learning from {len(scored.table):,} scores of {len(scored.table.prompts):,} prompts")
     return learn_router(
         scored,
         fresh_name(base, taken, datetime.now(UTC).date().isoformat()),

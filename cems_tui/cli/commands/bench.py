@@ -478,10 +478,10 @@ def report_bench(name: str, html: Path | None, *, json: bool) -> None:
     from cems_tui.bench.report import report_of
     from cems_tui.domain.pricing import Pricing
     from cems_tui.profile import open_history, open_planner_settings
-    from cems_tui.score_tables.files import parse_table
+    from cems_tui.score_tables.files import parse_columns
 
     with open_history() as store:
-        table = parse_table(enumerate(store.benches.long_rows(name), 1), name)
+        table = parse_columns(store.benches.columns(name), name)
         scorers = store.benches.scorers(name)
     settings = open_planner_settings()
     pricing = Pricing(float(settings["pricing.usd_per_gb_second"]))
