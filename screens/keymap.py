@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-from screens.commands import APP, SCREENS, Command
+from screens.commands import Command
+from screens.places import APP, PLACES
 
 NEVER_BOUND = frozenset(
     f"ctrl+{letter}" for letter in "szijmba"
@@ -18,7 +19,11 @@ def problems(keys: Mapping[str, str]) -> list[str]:
     Args:
         keys: command id → key, or several keys with commas between them.
     """
-    commands = {command.id: command for screen in (APP, *SCREENS) for command in screen}
+    commands = {
+        command.id: command
+        for listed in (APP, *(place.commands for place in PLACES))
+        for command in listed
+    }
     found = []
     for name, given in keys.items():
         if name not in commands:
@@ -28,8 +33,8 @@ def problems(keys: Mapping[str, str]) -> list[str]:
         for key in _keys(given):
             if key in NEVER_BOUND:
                 found.append(f"{name} cannot be {key}: terminals keep it for themselves")
-    for screen in SCREENS:
-        told = _conflicts(_bound((*APP, *screen), keys))
+    for place in PLACES:
+        told = _conflicts(_bound((*APP, *place.commands), keys))
         found += [problem for problem in told if problem not in found]
     return found
 

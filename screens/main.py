@@ -9,16 +9,15 @@ from contextlib import contextmanager
 
 from cems_tui.services.worker import EngineProcess, Session
 from screens.app import CemsApp
-from screens.models.keeper import ModelKeeper
-from screens.studio.picture import ImageFactory
-from screens.studio.pricer import PlannerFactory
-from screens.studio.screen import StudioDefaults
+from screens.library import ModelKeeper
+from screens.planner import PlannerFactory
+from screens.services import Defaults, ImageFactory
 
 
 def run(
     open_session: Callable[[], Session],
     planner_factory: PlannerFactory,
-    defaults: StudioDefaults | None = None,
+    defaults: Defaults | None = None,
     pictures: str = "auto",
     keeper: ModelKeeper | None = None,
 ) -> int:

@@ -1,4 +1,4 @@
-"""Messages that more than one part of the app handles."""
+"""Messages to the app: what its threads found out, and where the user wants to go."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
-from cems_tui.domain.request import Event, Request, Step
+from cems_tui.domain.request import Event, Step
 from cems_tui.models.queue import QueueUpdate
-from cems_tui.services.library import Library
+from cems_tui.services.library import Library, Resident
 
 
 @dataclass
@@ -28,35 +28,6 @@ class EngineEvent(Message):
 
 
 @dataclass
-class Submitted(Message):
-    """The user asked for a picture."""
-
-    request: Request
-
-
-@dataclass
-class CancelAsked(Message):
-    """The user wants this request to end."""
-
-    request: str
-
-
-@dataclass
-class FreshEngineAsked(Message):
-    """The user wants a new engine in the place of a lost or stuck one."""
-
-    requests: tuple[Request, ...]
-    """What the fresh engine is to work on, oldest first."""
-
-
-@dataclass
-class PlaceAsked(Message):
-    """The user wants to see another screen."""
-
-    place: str
-
-
-@dataclass
 class PullsTold(Message):
     """The queue of pulls changed, or its running pull went on."""
 
@@ -72,31 +43,28 @@ class LibraryRead(Message):
     """The models were read, or could not be."""
 
     library: Library | None
-    error: tuple[str, str] | None = None
+    problem: tuple[str, str] | None = None
 
 
 @dataclass
-class PullAsked(Message):
-    """The user wants these models, and has agreed to their licences or not."""
+class ResidentRead(Message):
+    """What is on the device was read."""
 
-    models: tuple[str, ...]
-    agreed: bool
-
-
-@dataclass
-class PauseAsked(Message):
-    """The user wants this pull to stand still."""
-
-    model: str
+    resident: Resident
 
 
 @dataclass
-class UnqueueAsked(Message):
-    """The user no longer wants this pull."""
+class PlaceAsked(Message):
+    """The user wants to see another screen."""
 
-    model: str
+    place: str
 
 
 @dataclass
-class ModelsChanged(Message):
-    """What is installed is another: whoever showed it before asks again."""
+class PlaceEntered(Message):
+    """To a screen: the user has come to it from another one."""
+
+
+@dataclass
+class GenerateAsked(Message):
+    """The user wants the prompt drawn, wherever they are."""

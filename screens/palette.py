@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from screens import commands
-from screens.commands import Command
+from screens import places
+from screens.commands import PALETTE, Command, key_of
 
 
 class CemsCommands(Provider):
@@ -29,18 +29,18 @@ class CemsCommands(Provider):
                     matcher.highlight(command.title),
                     self._run(command),
                     command.title,
-                    f"{command.help} ({commands.key_of(command, self.app)})",
+                    f"{command.help} ({key_of(command, self.app)})",
                 )
 
     def _commands(self) -> Iterator[Command]:
-        yield from getattr(self.screen, "COMMAND_LIST", ())
-        yield from (command for command in commands.APP if command is not commands.PALETTE)
+        yield from places.commands_on(self.screen)
+        yield from (command for command in places.APP if command is not PALETTE)
 
     def _label(self, command: Command) -> str:
-        return f"{command.title}  {commands.key_of(command, self.app)}"
+        return f"{command.title}  {key_of(command, self.app)}"
 
     def _run(self, command: Command):  # type: ignore[no-untyped-def]
-        node = self.app if command in commands.APP else self.screen
+        node = self.app if command in places.APP else self.screen
 
         async def run() -> None:
             await self.app.run_action(command.action, default_namespace=node)

@@ -19,8 +19,8 @@ from cems_tui.domain.estimate import Clustering, Neighbour
 from cems_tui.errors import CemsError, StorageError, UsageError
 from cems_tui.routing.explain.explanation import Explanation, Standing, explain
 from cems_tui.routing.explain.question import Question, question_of, worth_of
-from cems_tui.routing.features.prompt import FUNCTION_WORDS
-from cems_tui.score_tables.files import parse_table
+from cems_tui.routing.features.word_lists import FUNCTION_WORDS
+from cems_tui.score_tables.files import parse_columns
 from cems_tui.score_tables.mixed import with_mixed
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def training_table(store: Store, card: Card) -> Pivot | None:
         if summary.prompts < card.training.prompts:
             continue
         try:
-            table = parse_table(enumerate(store.benches.long_rows(summary.name), 1), "")
+            table = parse_columns(store.benches.columns(summary.name), "")
         except UsageError:
             continue  # `bench report` says what is wrong with it
         if table.digest == card.training.table:

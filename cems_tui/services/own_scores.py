@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cems_tui.domain.bench import BenchPrompt
 from cems_tui.domain.pricing import Pricing
-from cems_tui.score_tables.files import parse_table
+from cems_tui.score_tables.files import parse_columns
 from cems_tui.score_tables.mixed import computed_prices
 from cems_tui.score_tables.own import Instrument, OwnReading, Scored, distinct, own_table
 from cems_tui.score_tables.table import Row
@@ -50,9 +50,9 @@ class OwnScores:
             UsageError: it holds no rows.
         """
         with self.history() as store:
-            rows = list(store.benches.long_rows(name))
+            columns = store.benches.columns(name)
             scorers = store.benches.scorers(name)
-        table = parse_table(enumerate(rows, 1), name)
+        table = parse_columns(columns, name)
         return Scored(table, scorers, computed_prices(table, self.pricing()))
 
 

@@ -18,13 +18,14 @@ from cems_tui.errors import UsageError
 from cems_tui.generation.device import torch_device
 from cems_tui.routing.checkpoints.card import Card
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint, plain_name, save_checkpoint
-from cems_tui.routing.checkpoints.kinds import learner_of
+from cems_tui.routing.checkpoints.codecs import features_for
 from cems_tui.routing.checkpoints.scale import Pairs, fit_scale
 from cems_tui.routing.checkpoints.shelf import RouterShelf
 from cems_tui.routing.features.clip_text import TextTower
 from cems_tui.routing.features.towers import TextTowers, remember
-from cems_tui.routing.training.data import TrainingOrder
-from cems_tui.routing.training.stack import add_functions
+from cems_tui.routing.training.extension import add_functions
+from cems_tui.routing.training.order import TrainingOrder
+from cems_tui.routing.training.train import train
 from cems_tui.score_tables.mixed import PARTS, constants_of, default_metric, with_mixed
 from cems_tui.score_tables.own import Scored
 from cems_tui.services.own_scores import OwnScores
@@ -93,7 +94,7 @@ class RouterTrainer:
             StorageError: it cannot be written.
         """
         plain_name(name)
-        learner_of(kind, features)  # a kind that cannot be is refused before the table is read
+        features_for(kind, features)  # a kind that cannot be is refused before the table is read
         return self.learn(self.scores.bench(bench), name, kind, metric, tell, features, reading)
 
     def extend(self, bench: str, name: str, base: str, tell: Callable[[str], None]) -> Card:
@@ -131,7 +132,7 @@ class RouterTrainer:
         reading: Reading | None = None,
     ) -> Card:
         """Train on a score table of any source; as `train`."""
-        learner, reads = learner_of(kind, features)
+        reads = features_for(kind, features)
         reading = reading or Reading()
         tower = self._tower(reading, tell) if reads == "clip" else None
         if metric is None:
@@ -155,7 +156,7 @@ class RouterTrainer:
             device=device,
             settings={"frozen": 1.0} if tower and _stays_frozen(reading, tower, device) else {},
         )
-        checkpoint = learner.learn(order)
+        checkpoint = train(order)
         save_checkpoint(self.own, checkpoint)
         return checkpoint.card
 

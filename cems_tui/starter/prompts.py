@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from cems_tui.starter.recipe.world.captions import describe
-from cems_tui.starter.recipe.world.scenes import Scene, random_scene
+from cems_tui.starter.captions import describe
+from cems_tui.starter.scenes import Scene, random_scene
 
 SEED = "benchmark prompts of the starter pack"
 """Training draws its scenes with other seeds."""

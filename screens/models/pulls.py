@@ -11,7 +11,8 @@ from cems_tui.models.queue import Pull, Pulls
 from cems_tui.services.library import Library
 from cems_tui.text import byte_count, counted, one_line, visible
 from screens import figures
-from screens.commands import PAUSE, PULL, RECOMMENDED, key_of
+from screens.commands import key_of
+from screens.models.commands import PAUSE, PULL, RECOMMENDED
 from screens.models.facts import of_bytes, pull_words
 
 BAR_CELLS = 20

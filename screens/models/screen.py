@@ -22,24 +22,18 @@ from cems_tui.models.queue import Pull, Pulls
 from cems_tui.models.remove import Removal
 from cems_tui.services.library import Library, ModelFacts, Resident
 from cems_tui.text import byte_count, visible
-from screens import commands
-from screens.commands import PAUSE, key_of
+from screens.commands import bindings, key_of
 from screens.dialogs import TextDialog
-from screens.failing import log_traceback
-from screens.messages import (
-    ModelsChanged,
-    PauseAsked,
-    PlaceAsked,
-    PullAsked,
-    UnqueueAsked,
-)
-from screens.models import facts as model_facts
-from screens.models import list as shelf
+from screens.failures import log_traceback
+from screens.library import LibraryService, LibraryState
+from screens.messages import GenerateAsked, PlaceAsked, PlaceEntered
+from screens.models import facts
+from screens.models.commands import MODELS, PAUSE
 from screens.models.device import DeviceBar
 from screens.models.dialogs import Answer, PullQuestion, Question, recommended_question
-from screens.models.keeper import ModelKeeper
-from screens.models.list import ModelShelf
 from screens.models.pulls import PullsLine
+from screens.models.shelf import ModelShelf, room
+from screens.places import HOME
 from screens.widgets.facts import Fact, FactSheet
 from screens.widgets.keys import KeyLine
 from screens.widgets.status import StatusLine
@@ -63,13 +57,11 @@ class ModelDetails(VerticalScroll):
 
 
 class ModelsScreen(Screen[None]):
-    """Composes the widgets, asks before it changes anything, and leaves the doing to the app."""
+    """Composes the widgets, asks before it changes anything, and has the library do it."""
 
-    COMMAND_LIST: ClassVar[tuple[commands.Command, ...]] = commands.MODELS
-    BINDINGS: ClassVar[list[BindingType]] = commands.bindings(commands.MODELS)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(MODELS)
     JUMPS: ClassVar[dict[str, str]] = {"l": "shelf", "d": "details"}
     AUTO_FOCUS = "#shelf"
-    PLACE = "models"
 
     library: var[Library | None] = var(None)
     problem: var[tuple[str, str] | None] = var(None)
@@ -100,13 +92,14 @@ class ModelsScreen(Screen[None]):
         removal: Removal | None = None
         error: CemsError | None = None
 
-    def __init__(self, keeper: ModelKeeper) -> None:
+    def __init__(self, library: LibraryService) -> None:
         super().__init__()
-        self._keeper = keeper
+        self._service = library
+        self._keeper = library.keeper
 
     def compose(self) -> ComposeResult:
         models = ModelsScreen
-        yield StatusLine(self.PLACE)
+        yield StatusLine("models")
         yield DeviceBar().data_bind(library=models.library, resident=models.resident)
         with Container(id="body"):
             with Container(id="left"):
@@ -120,12 +113,23 @@ class ModelsScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.query_one("#find", Input).cursor_blink = False
+        self._service.changed.subscribe(self, self._follow)
+        self._follow(self._service.state)
         self._show()
 
     def on_screen_resume(self) -> None:
         self._show()
 
+    @on(PlaceEntered)
+    def _read_again(self) -> None:
+        """Pictures were measured meanwhile, others pulled or hold models."""
+        self._service.read()
+
     # --- what is shown -----------------------------------------------------------------------
+
+    def _follow(self, state: LibraryState) -> None:
+        self.problem, self.library = state.problem, state.library
+        self.pulls, self.resident = state.pulls, state.resident
 
     def watch_library(self) -> None:
         self._show()
@@ -142,11 +146,11 @@ class ModelsScreen(Screen[None]):
         if not self.query("#details FactSheet"):
             return  # what is set before the first time it is shown is shown then
         if self.library is not None:
-            self.query_one(StatusLine).told = shelf.room(self.library)
+            self.query_one(StatusLine).told = room(self.library)
         self._shelf.resident = self.resident.models if self.resident else frozenset()
-        facts, details = self._facts, self.query_one(ModelDetails)
-        details.border_title = Content(visible(facts.name)) if facts is not None else None
-        told = model_facts.model(facts, None, "") if facts is not None else []
+        current, details = self._current, self.query_one(ModelDetails)
+        details.border_title = Content(visible(current.name)) if current is not None else None
+        told = facts.model(current, None, "") if current is not None else []
         details.query_one(FactSheet).facts = tuple(told)
         self.refresh_bindings()
 
@@ -154,15 +158,15 @@ class ModelsScreen(Screen[None]):
 
     def action_open(self) -> None:
         """A dialog before a pull; the sheet of what is installed."""
-        facts = self._facts
-        if facts is None:
+        current = self._current
+        if current is None:
             return
-        if facts.model.installed or not facts.pullable:
-            self.app.push_screen(TextDialog(visible(facts.name), self._sheet(facts)))
+        if current.model.installed or not current.pullable:
+            self.app.push_screen(TextDialog(visible(current.name), self._sheet(current)))
             return
-        dialog = PullQuestion(facts.name, facts)
-        self.app.push_screen(dialog, self._answered(lambda agreed: (facts.name,), "agreed"))
-        self._ask_hub(dialog, facts.name)
+        dialog = PullQuestion(current.name, current)
+        self.app.push_screen(dialog, self._answered(lambda agreed: (current.name,), "agreed"))
+        self._ask_hub(dialog, current.name)
 
     def action_recommended(self) -> None:
         library = self.library
@@ -178,23 +182,23 @@ class ModelsScreen(Screen[None]):
         """Pauses what runs or waits, goes on with what is paused, failed or was left."""
         pull = self._pull
         if pull is None:
-            facts = self._facts
-            if facts is not None and facts.fetched_bytes:
-                self.post_message(PullAsked((facts.name,), agreed=False))
+            current = self._current
+            if current is not None and current.fetched_bytes:
+                self._service.pull((current.name,), agreed=False)
         elif pull.state in ("paused", "failed"):
-            self.post_message(PullAsked((pull.model,), agreed=pull.agreed))
+            self._service.pull((pull.model,), agreed=pull.agreed)
         else:
-            self.post_message(PauseAsked(pull.model))
+            self._service.pause(pull.model)
 
     def action_unqueue(self) -> None:
         if (pull := self._pull) is not None:
-            self.post_message(UnqueueAsked(pull.model))
+            self._service.unqueue(pull.model)
             kept = "" if not pull.done_bytes else f"{byte_count(pull.done_bytes)} stay until d"
             self.notify(kept, title=f"{visible(pull.model)}: cancelled", markup=False)
 
     def action_delete(self) -> None:
-        if (facts := self._facts) is not None:
-            self._find_removal(facts.name)
+        if (current := self._current) is not None:
+            self._find_removal(current.name)
 
     def action_find(self) -> None:
         find = self.query_one("#find", Input)
@@ -211,7 +215,7 @@ class ModelsScreen(Screen[None]):
         self.query_one("#find").display = bool(self._shelf.words)
 
     def action_back(self) -> None:
-        """First out of the search, then out of the details, then to the studio."""
+        """First out of the search, then out of the details, then home."""
         find = self.query_one("#find", Input)
         if find.display:
             find.value = ""
@@ -220,31 +224,31 @@ class ModelsScreen(Screen[None]):
         elif not self._shelf.has_focus:
             self._shelf.focus()
         else:
-            self.post_message(PlaceAsked("studio"))
+            self.post_message(PlaceAsked(HOME.id))
 
     def action_copy_command(self) -> None:
-        if (facts := self._facts) is not None:
-            verb = "show" if facts.model.installed else "pull"
-            text = f"cems {verb} {visible(facts.name)}"
+        if (current := self._current) is not None:
+            verb = "show" if current.model.installed else "pull"
+            text = f"cems {verb} {visible(current.name)}"
             self.app.copy_to_clipboard(text)
             self.notify(text, title="Copied", markup=False)
 
     def action_generate(self) -> None:
         """Back to the prompt, and draw it."""
-        self.post_message(PlaceAsked("generate"))
+        self.post_message(GenerateAsked())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The footer offers what has a meaning now."""
-        facts, pull = self._facts, self._pull
+        current, pull = self._current, self._pull
         match action:
             case "pause":
-                return pull is not None or (facts is not None and bool(facts.fetched_bytes))
+                return pull is not None or (current is not None and bool(current.fetched_bytes))
             case "unqueue":
                 return pull is not None
             case "delete":
-                return facts is not None and (facts.removable or bool(facts.fetched_bytes))
+                return current is not None and (current.removable or bool(current.fetched_bytes))
             case "open" | "copy_command":
-                return facts is not None
+                return current is not None
         return True
 
     # --- what the keeper answers -------------------------------------------------------------
@@ -280,15 +284,15 @@ class ModelsScreen(Screen[None]):
         if removal is None:
             self._warn(message.error)
             return
-        facts = model_facts.removal(removal, self.pulls.of(name))
+        told = facts.removal(removal, self.pulls.of(name))
         keys, offered = (STAYS, ()) if removal.linked_by else (REMOVES, ("agreed",))
 
         def answered(answer: Answer | None) -> None:
             if answer == "agreed":
-                self.post_message(UnqueueAsked(name))
+                self._service.unqueue(name)
                 self._remove(name)
 
-        dialog = Question(f"Remove {visible(name)}", facts, keys, offered)  # type: ignore[arg-type]
+        dialog = Question(f"Remove {visible(name)}", told, keys, offered)  # type: ignore[arg-type]
         self.app.push_screen(dialog, answered)
 
     @work(thread=True, group="removal", exit_on_error=False)
@@ -307,7 +311,7 @@ class ModelsScreen(Screen[None]):
         else:
             freed = f"{byte_count(message.removal.freed_bytes)} freed"
             self.notify(freed, title=f"{visible(message.model)} is removed", markup=False)
-        self.post_message(ModelsChanged())
+        self._service.restock()
 
     # --- helpers -----------------------------------------------------------------------------
 
@@ -319,7 +323,7 @@ class ModelsScreen(Screen[None]):
         def answered(answer: Answer | None) -> None:
             if answer in ("yes", agreeing):
                 agreed = answer == agreeing
-                self.post_message(PullAsked(chosen(agreed), agreed))
+                self._service.pull(chosen(agreed), agreed)
 
         return answered
 
@@ -334,16 +338,16 @@ class ModelsScreen(Screen[None]):
             title = visible(str(error))
             self.notify(error.hint, title=title, severity="warning", markup=False)
 
-    def _sheet(self, facts: ModelFacts) -> list[Fact]:
-        pull = self.pulls.of(facts.name)
-        return model_facts.model(facts, pull, key_of(PAUSE, self.app))
+    def _sheet(self, current: ModelFacts) -> list[Fact]:
+        pull = self.pulls.of(current.name)
+        return facts.model(current, pull, key_of(PAUSE, self.app))
 
     @property
     def _shelf(self) -> ModelShelf:
         return self.query_one(ModelShelf)
 
     @property
-    def _facts(self) -> ModelFacts | None:
+    def _current(self) -> ModelFacts | None:
         """Of the model under the cursor."""
         found = self.query(ModelShelf)
         name = found.first().model if found else None
@@ -352,6 +356,6 @@ class ModelsScreen(Screen[None]):
     @property
     def _pull(self) -> Pull | None:
         """Of the model under the cursor; else the one that runs."""
-        facts = self._facts
-        own = self.pulls.of(facts.name) if facts is not None else None
+        current = self._current
+        own = self.pulls.of(current.name) if current is not None else None
         return own or self.pulls.running

@@ -18,8 +18,8 @@ from cems_tui.domain.decision import Candidate, RoutingDecision
 from cems_tui.domain.pricing import GIGABYTE
 from cems_tui.text import one_line, visible
 from screens import figures
+from screens.columns import INSTALLED, MISSING, RESIDENT, Column
 
-RESIDENT, INSTALLED, MISSING = "●", "○", "⇣"
 LEGEND = "● resident  ○ installed  ⇣ not installed  ~ estimated"
 NAME_CELLS = 24
 """A longer function name is shortened."""
@@ -29,27 +29,6 @@ BAR_CELLS = (8, 21)
 
 WORTH_SAYING = 1.3
 """How many times dearer than the choice a candidate is before the card says so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: equally wide cells under a title."""
-
-    title: str
-    cells: tuple[str, ...]
-    style: str = ""
-    left: bool = False
-    """Whether text stands at the left, as words do; figures stand at the right."""
-
-    @property
-    def width(self) -> int:
-        return max(len(self.title), *(len(cell) for cell in self.cells))
-
-    def at(self, row: int | None) -> Content:
-        """The padded cell of a row; None is the title."""
-        text = self.title if row is None else self.cells[row]
-        padded = text.ljust(self.width) if self.left else text.rjust(self.width)
-        return Content.styled(padded, "$muted" if row is None else self.style)
 
 
 def card(decision: RoutingDecision, width: int) -> tuple[Content, list[Content]]:

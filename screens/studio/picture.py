@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -14,11 +13,11 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
-from textual.widget import Widget
 from textual.widgets import Static
 
 from cems_tui.domain.generation import Generation
 from screens.commands import GENERATE, key_of
+from screens.services import ImageFactory
 from screens.studio import receipt
 
 if TYPE_CHECKING:
@@ -34,10 +33,6 @@ class ImageWidget(Protocol):
     """What the pane needs of a textual-image widget."""
 
     image: Image | None
-
-
-ImageFactory = Callable[[], Widget]
-"""Makes an empty textual-image widget, of the kind the terminal can show."""
 
 
 class PicturePane(Vertical, can_focus=True):

@@ -11,9 +11,10 @@ from cems_tui.domain.generation import Generation
 from cems_tui.services.worker import EngineLost
 from cems_tui.text import one_line
 from screens import figures
-from screens.commands import FRESH_ENGINE, GENERATE, RETRY, key_of
+from screens.commands import GENERATE, key_of
 from screens.studio.card import short_name
-from screens.studio.work import Failure, Job, Work
+from screens.studio.commands import FRESH_ENGINE, RETRY
+from screens.work import Failure, Job, Work
 
 BAR_CELLS = 20
 REFRESH_SECONDS = 0.25

@@ -6,9 +6,7 @@ from shlex import quote
 
 from cems_tui.domain.decision import Candidate, Policy, RoutingDecision
 from cems_tui.domain.generation import Generation
-from cems_tui.routing.explain.explanation import Explanation
-from cems_tui.routing.explain.words import UNLIKE, rows
-from cems_tui.text import one_line, visible
+from cems_tui.text import visible
 from screens import figures
 from screens.widgets.facts import Fact
 
@@ -199,44 +197,3 @@ def _estimate(candidate: Candidate) -> str:
         return f"{candidate.quality:.2f}"
     low, high = candidate.interval
     return f"{candidate.quality:.2f}, {low:.2f}…{high:.2f}"
-
-
-# Why a function was picked, as facts for a dialog.
-
-PROMPT_CHARACTERS = 120
-"""A longer prompt is cut: the receipt has all of it."""
-
-STYLES = {"why": "bold", "for it": "$quality", "against": "$cost"}
-
-
-def facts(decision: RoutingDecision, told: Explanation) -> list[Fact]:
-    """The prompt, who was asked, and the explanation."""
-    found = _head(decision)
-    for name, text in rows(told, _money):
-        found.append(Fact(name, text, STYLES.get(name, "")))
-    return found
-
-
-def asking(decision: RoutingDecision) -> list[Fact]:
-    """What is known before the router was asked again."""
-    return [*_head(decision), Fact("why", "asking the router …", "$muted")]
-
-
-def failed(decision: RoutingDecision, error: Exception) -> list[Fact]:
-    """The explanation could not be made."""
-    text = visible(f"not explained: {type(error).__name__}: {error}")
-    return [*_head(decision), Fact("why", text, "$error")]
-
-
-def _head(decision: RoutingDecision) -> list[Fact]:
-    unlike = decision.in_distribution is False
-    return [
-        Fact("prompt", one_line(decision.prompt, PROMPT_CHARACTERS)),
-        Fact("router", router(decision)),
-        *refused(decision),
-        *([Fact("", UNLIKE, "$warning")] if unlike else []),
-    ]
-
-
-def _money(usd: float) -> str:
-    return f"${usd * 1000:.3g}/k"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from textual import on, work
@@ -17,51 +16,37 @@ from textual.timer import Timer
 
 from cems_tui.domain.decision import Policy, RoutingDecision
 from cems_tui.domain.generation import Generation
-from cems_tui.domain.request import Generated, Request, new_id
+from cems_tui.domain.request import Request, new_id
 from cems_tui.errors import CemsError
-from cems_tui.services.worker import EngineLost, EngineReady
 from cems_tui.text import checked_prompt
-from screens import commands
+from screens.commands import Command, bindings, key_of
 from screens.dialogs import PictureDialog, TextDialog
-from screens.failing import log_traceback
-from screens.messages import CancelAsked, EngineEvent, FreshEngineAsked, Submitted
-from screens.studio import receipt
-from screens.studio import receipt as explained
+from screens.engine import EngineState
+from screens.failures import log_traceback
+from screens.library import LibraryState
+from screens.planner import Planner
+from screens.services import Services
+from screens.studio import explanation, receipt
 from screens.studio.card import CandidatesTable
+from screens.studio.commands import STUDIO
 from screens.studio.dial import TradeoffDial
-from screens.studio.picture import ImageFactory, PicturePane, thumbnail
-from screens.studio.pricer import Planner, PlannerFactory
+from screens.studio.picture import PicturePane, thumbnail
 from screens.studio.progress import REFRESH_SECONDS, ProgressLine
 from screens.studio.prompt import PromptBox
-from screens.studio.work import SessionTotals, Work
+from screens.totals import SessionTotals
 from screens.widgets.facts import Fact
 from screens.widgets.keys import KeyLine
 from screens.widgets.status import StatusLine
+from screens.work import Work
 
 DEBOUNCE_SECONDS = 0.06
 """A pause in typing this long asks for a new card."""
 
-REMEMBERED = 50
-"""Pictures of this session listed under the queue."""
-
-
-@dataclass(frozen=True, slots=True)
-class StudioDefaults:
-    """What holds for every request of this run of the app."""
-
-    tradeoff: float = 0.5
-    router: str | None = None
-    pool: tuple[str, ...] | None = None
-    load_cost: bool = True
-    keys: Mapping[str, str] = field(default_factory=dict)
-    """Command id → the key the user gave it."""
-
 
 class StudioScreen(Screen[None]):
-    """Composes the widgets, keeps the state they show, and turns keys into requests."""
+    """Composes the widgets, shows them how things stand, and turns keys into requests."""
 
-    COMMAND_LIST: ClassVar[tuple[commands.Command, ...]] = commands.STUDIO
-    BINDINGS: ClassVar[list[BindingType]] = commands.bindings(commands.STUDIO)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(STUDIO)
     JUMPS: ClassVar[dict[str, str]] = {
         "p": "prompt",
         "t": "dial",
@@ -98,19 +83,17 @@ class StudioScreen(Screen[None]):
         dialog: TextDialog
         facts: list[Fact]
 
-    def __init__(
-        self,
-        planner_factory: PlannerFactory,
-        new_image: ImageFactory,
-        clock: Callable[[], float],
-        defaults: StudioDefaults,
-    ) -> None:
+    def __init__(self, services: Services, more_models: Command) -> None:
+        """`more_models` leads to where models are pulled."""
         super().__init__()
-        self._planner_factory = planner_factory
+        self._engine = services.engine
+        self._library = services.library
+        self._planner_factory = services.planner_factory
         self._planner: Planner | None = None
-        self._new_image = new_image
-        self._clock = clock
-        self._defaults = defaults
+        self._new_image = services.new_image
+        self._clock = services.clock
+        self._defaults = services.defaults
+        self._more_models = more_models
         self._question = 0
         self._asking = False
         self._debounce: Timer | None = None
@@ -136,12 +119,14 @@ class StudioScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self._ticking = self.set_interval(REFRESH_SECONDS, self._tick, pause=True)
+        self._engine.changed.subscribe(self, self._follow_engine)
+        self._follow_engine(self._engine.state)
+        if self._library is not None:
+            self._library.changed.subscribe(self, self._follow_library)
+            self._library.stock.subscribe(self, lambda _: self._reconsider())
+            self._follow_library(self._library.state)
 
     # --- the live price card ---------------------------------------------------------------
-
-    def reconsider(self) -> None:
-        """Asks the planner again: what there is to choose from has changed."""
-        self._reconsider()
 
     @on(PromptBox.Edited)
     @on(TradeoffDial.Turned)
@@ -196,20 +181,29 @@ class StudioScreen(Screen[None]):
         self.decision = answer.decision
         self.in_distribution = answer.decision.in_distribution if answer.decision else None
 
-    # --- what the engine reports -----------------------------------------------------------
+    # --- how things stand ------------------------------------------------------------------
 
-    @on(EngineEvent)
-    def _follow(self, message: EngineEvent) -> None:
-        message.stop()
-        event, before = message.event, self.under_way.resident
+    def _follow_engine(self, state: EngineState) -> None:
+        resident = self.under_way.resident
         self.now = self._clock()
-        self.under_way = self.under_way.after(event, self.now)
-        if isinstance(event, Generated):
-            self.totals = self.totals.adding(event.generation)
-            self.generation = event.generation
-            self.made = (event.generation, *self.made)[:REMEMBERED]
-        if isinstance(event, EngineReady | EngineLost) and self.under_way.resident != before:
+        self.under_way, self.totals = state.work, state.totals
+        if state.made is not self.made:
+            self.made = state.made
+            self.generation = state.made[0]
+        if self.under_way.resident != resident:
             self._reconsider()
+
+    def _follow_library(self, state: LibraryState) -> None:
+        """What this machine can hold, where there is more than it has."""
+        library = state.library
+        if library is None:
+            return
+        if all(facts.model.installed for facts in library.drawing):
+            self.holds = ""
+            return
+        count = f"{library.holdable} of {len(library.drawing)} models"
+        where = f"{key_of(self._more_models, self.app)} {self._more_models.title}"
+        self.holds = f"this machine can hold {count} · {where}"
 
     def watch_under_way(self, before: Work, now: Work) -> None:
         if self._ticking is not None:
@@ -255,7 +249,7 @@ class StudioScreen(Screen[None]):
             self._tell_why(self.decision, self._defaults.load_cost)
 
     def _tell_why(self, decision: RoutingDecision, load_cost: bool | None) -> None:
-        dialog = TextDialog("Why", explained.asking(decision))
+        dialog = TextDialog("Why", explanation.asking(decision))
         self.app.push_screen(dialog)
         self._explain(decision, load_cost, dialog)
 
@@ -266,11 +260,11 @@ class StudioScreen(Screen[None]):
         try:
             if self._planner is None:
                 self._planner = self._planner_factory()
-            told = explained.facts(decision, self._planner.explain(decision, load_cost))
+            told = explanation.facts(decision, self._planner.explain(decision, load_cost))
         except Exception as error:
             # a router can be of any kind; reading on must go on whatever it does
             log_traceback(error)
-            told = explained.failed(decision, error)
+            told = explanation.failed(decision, error)
         self.post_message(self.Explained(dialog, told))
 
     def action_generate(self) -> None:
@@ -279,18 +273,18 @@ class StudioScreen(Screen[None]):
         except CemsError as error:
             self.notify(error.hint, title=str(error), severity="warning", markup=False)
             return
-        self._submit(self._request(new_id(), prompt))
+        self._engine.submit(self._request(new_id(), prompt))
 
     def action_cancel_job(self) -> None:
         """Stops what runs; stops it the hard way when it was asked before; else what waits last."""
-        running, waiting = self.under_way.running, self.under_way.waiting
+        under_way = self._engine.state.work
+        running, waiting = under_way.running, under_way.waiting
         if running is not None and running.phase == "stopping":
             self.action_fresh_engine()
         elif running is not None:
-            self.under_way = self.under_way.stopping(running.request.id)
-            self.post_message(CancelAsked(running.request.id))
+            self._engine.cancel(running.request.id)
         elif waiting:
-            self.post_message(CancelAsked(waiting[-1].request.id))
+            self._engine.cancel(waiting[-1].request.id)
 
     def action_copy_command(self) -> None:
         if self.generation is not None and self._picture.has_focus:
@@ -306,14 +300,12 @@ class StudioScreen(Screen[None]):
             self._prompt.focus()
 
     def action_retry(self) -> None:
-        failure = self.under_way.failure
+        failure = self._engine.state.work.failure
         if failure is not None and failure.request is not None:
-            self._submit(replace(failure.request, id=new_id()))
+            self._engine.submit(replace(failure.request, id=new_id()))
 
     def action_fresh_engine(self) -> None:
-        self.under_way = self.under_way.restarted()
-        waiting = tuple(job.request for job in self.under_way.jobs)
-        self.post_message(FreshEngineAsked(waiting))
+        self._engine.restart()
 
     def action_back(self) -> None:
         self._prompt.focus()
@@ -359,8 +351,3 @@ class StudioScreen(Screen[None]):
             router=defaults.router,
             load_cost=defaults.load_cost,
         )
-
-    def _submit(self, request: Request) -> None:
-        self.under_way = self.under_way.submitting(request)
-        if self.under_way.lost is None:  # else it waits for the fresh engine
-            self.post_message(Submitted(request))

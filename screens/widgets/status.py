@@ -8,10 +8,8 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from screens.messages import PlaceAsked
-from screens.studio.work import SessionTotals
-
-PLACES = {"studio": "Studio", "models": "Models"}
-"""The screens one can go to, by the name that asks for them."""
+from screens.places import PLACES, Place
+from screens.totals import SessionTotals
 
 _BRAND = " cems "
 
@@ -26,25 +24,25 @@ class StatusLine(Widget):
     told: reactive[str | None] = reactive(None)
     """What stands at the right in the place of the totals."""
 
-    def __init__(self, place: str, places: tuple[str, ...] = tuple(PLACES)) -> None:
+    def __init__(self, here: str) -> None:
+        """`here` is the id of the place it stands in."""
         super().__init__(id="status")
-        self._place = place
-        self._places = places
+        self._here = here
 
-    def columns(self) -> dict[str, tuple[int, int]]:
+    def columns(self) -> list[tuple[Place, tuple[int, int]]]:
         """Where each place stands: its first column, and the one after its last."""
-        found, column = {}, len(_BRAND) + 2
-        for place in self._places:
-            found[place] = (column, column + len(PLACES[place]))
-            column += len(PLACES[place]) + 2
+        found, column = [], len(_BRAND) + 2
+        for place in PLACES:
+            found.append((place, (column, column + len(place.title))))
+            column += len(place.title) + 2
         return found
 
     def render(self) -> Content:
         width = self.content_size.width
         left = Content.styled(_BRAND, "bold reverse $quality")
-        for place in self._places:
-            style = "bold underline" if place == self._place else "$muted"
-            left += Content("  ") + Content.styled(PLACES[place], style)
+        for place in PLACES:
+            style = "bold underline" if place.id == self._here else "$muted"
+            left += Content("  ") + Content.styled(place.title, style)
         room = width - left.cell_length - 2
         right = self._right(room)
         return left.pad_right(max(2, width - left.cell_length - right.cell_length)) + right
@@ -66,6 +64,6 @@ class StatusLine(Widget):
         return Content.styled(text, "$cost" if self.totals.pictures else "$muted")
 
     def on_click(self, event: events.Click) -> None:
-        for place, (start, end) in self.columns().items():
-            if start <= event.x < end and place != self._place:
-                self.post_message(PlaceAsked(place))
+        for place, (start, end) in self.columns():
+            if start <= event.x < end:
+                self.post_message(PlaceAsked(place.id))

@@ -32,12 +32,12 @@ PEER = f"""
 import sys, time
 from textual.app import App
 from textual_image.widget import HalfcellImage
-from screens.widgets.candidates import CandidatesTable
-from screens.widgets.dial import TradeoffDial
+from screens.studio.card import CandidatesTable
+from screens.studio.dial import TradeoffDial
+from screens.studio.picture import PicturePane
+from screens.studio.progress import ProgressLine
+from screens.studio.prompt import PromptBox
 from screens.widgets.keys import KeyLine
-from screens.widgets.picture import PicturePane
-from screens.widgets.progress import ProgressLine
-from screens.widgets.prompt import PromptBox
 from screens.widgets.status import StatusLine
 
 class Bare(App):
@@ -45,7 +45,7 @@ class Bare(App):
         return {{"quality": "green", "cost": "yellow", "muted": "gray"}}
 
     def compose(self):
-        yield StatusLine("Studio")
+        yield StatusLine("studio")
         yield PromptBox()
         yield TradeoffDial(0.5)
         yield CandidatesTable()
@@ -62,7 +62,7 @@ import sys, time
 
 def paint():
     from screens import main
-    from tests.fakes_app import FakePlanner, FakeSession
+    from tests.screens.fakes_app import FakePlanner, FakeSession
 
     class Timed(main.CemsApp):
 {indent(PAINTED, "    ")}

@@ -12,9 +12,10 @@ from pathlib import Path
 from time import perf_counter
 
 from cems_tui.paths import checkpoints
-from cems_tui.routing.checkpoints.kinds import learner_of
+from cems_tui.routing.checkpoints.codecs import features_for
 from cems_tui.routing.features.clip_text import read_tower
-from cems_tui.routing.training.data import TrainingOrder
+from cems_tui.routing.training.order import TrainingOrder
+from cems_tui.routing.training.train import train
 from cems_tui.score_tables.files import read_table
 
 FIGURES = (
@@ -50,12 +51,12 @@ def main() -> None:
     )
     for text in chosen.kinds:
         kind, features = text.split(":")
-        learner, reads = learner_of(kind, features)
+        reads = features_for(kind, features)
         for metric in chosen.metrics.split(","):
             space = chosen.workspace / f"{kind}-{reads}-{metric}" if chosen.workspace else None
             began = perf_counter()
             asked = replace(order, kind=kind, features=reads, metric=metric, workspace=space)
-            checkpoint = learner.learn(replace(asked, cache=chosen.workspace))
+            checkpoint = train(replace(asked, cache=chosen.workspace))
             seconds = perf_counter() - began
             row = {
                 "kind": kind,

@@ -29,12 +29,14 @@ from cems_tui.routing.evaluation.evaluate import evaluate
 from cems_tui.routing.evaluation.judge import judge
 from cems_tui.routing.features.prompt import FeatureConfig, Floats
 from cems_tui.routing.training import blend as blending
-from cems_tui.routing.training.data import FOLDS, Prepared
-from cems_tui.routing.training.text import pivot_of, prepared_for, train
+from cems_tui.routing.training.data import FOLDS, pivot_of
+from cems_tui.routing.training.prompts import PreparedPrompts
+from cems_tui.routing.training.text import prepared_for
 from cems_tui.score_tables.files import read_table
 from cems_tui.score_tables.mixed import constants_of, with_mixed
 from cems_tui.score_tables.table import ScoreTable
 from tests.experiments.cems_routers import FEATURES, METRICS, PICTURES, read_prompts
+from tests.routing.fakes import train
 
 CEMS = "cems_train.parquet"
 TABLES = ("agiqa3k.csv", "genai_bench.csv", "geneval_human.csv", "tifa160.csv")
@@ -140,7 +142,7 @@ def _quick(table: ScoreTable, config: FeatureConfig) -> dict[str, Any]:
     return found
 
 
-def _cross_fitted(said: Floats, parts: Floats, prompts: Prepared) -> NDArray[np.float64]:
+def _cross_fitted(said: Floats, parts: Floats, prompts: PreparedPrompts) -> NDArray[np.float64]:
     base, folds = np.empty_like(parts), range(FOLDS)
     for number in folds:
         base[prompts.fold == number] = parts[prompts.fold != number].mean(axis=0)

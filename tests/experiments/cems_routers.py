@@ -16,8 +16,11 @@ from pathlib import Path
 from cems_tui.domain.encoder import FunctionFacts
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from cems_tui.routing.features.prompt import FeatureConfig
-from cems_tui.routing.training.data import Prepared
-from cems_tui.routing.training.text import pivot_of, prepared_for, train
+from cems_tui.routing.training.data import pivot_of
+from cems_tui.routing.training.order import TrainingOrder
+from cems_tui.routing.training.prompts import PreparedPrompts
+from cems_tui.routing.training.text import prepared_for
+from cems_tui.routing.training.train import train
 from cems_tui.score_tables.files import read_table
 from cems_tui.score_tables.mixed import constants_of, with_mixed
 from cems_tui.score_tables.table import ScoreTable
@@ -48,24 +51,26 @@ def build(table: ScoreTable) -> list[Checkpoint]:
     prepared = read_prompts(table)
     return [
         train(
-            table,
-            metric=metric,
-            name=f"cems-{metric}",
-            kind="ridge",
-            about=ABOUT,
-            functions_facts=facts,
-            scorers=SCORERS,
-            pictures=PICTURES,
-            prepared=prepared[metric],
+            TrainingOrder(
+                table,
+                metric,
+                f"cems-{metric}",
+                kind="ridge",
+                about=ABOUT,
+                functions_facts=facts,
+                scorers=SCORERS,
+                pictures=PICTURES,
+                prepared=prepared[metric],
+            )
         )
         for metric in METRICS
     ]
 
 
-def read_prompts(table: ScoreTable) -> dict[str, Prepared]:
+def read_prompts(table: ScoreTable) -> dict[str, PreparedPrompts]:
     """The prompts of the table as the router of each metric reads them."""
     pivot = pivot_of(with_mixed(table, constants_of(table)), "mixed")
-    known: dict[FeatureConfig, Prepared] = {}
+    known: dict[FeatureConfig, PreparedPrompts] = {}
     for config in FEATURES.values():
         if config not in known:
             known[config] = prepared_for(pivot, "ridge", config, False)

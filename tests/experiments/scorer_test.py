@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cems_tui.scoring.nima_head import NimaHead, load_nima, mean_mark
+from cems_tui.starter.captions import MISSES, near_miss
 from cems_tui.starter.recipe.checks.measure import Case, cases, real_pictures
 from cems_tui.starter.recipe.checks.results import CLASSES
 from cems_tui.starter.recipe.checks.statistics import Share
@@ -30,7 +31,6 @@ from cems_tui.starter.recipe.networks.clip_scorer import (
 )
 from cems_tui.starter.recipe.networks.nima_scorer import as_unit
 from cems_tui.starter.recipe.networks.tokens import encode
-from cems_tui.starter.recipe.world.captions import MISSES, near_miss
 from cems_tui.starter.recipe.world.degrade import KINDS as DAMAGES
 
 HARD = ("relation", "colour", "noun")

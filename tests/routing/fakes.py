@@ -5,10 +5,20 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cems_tui.domain.decision import Offer, QualityEstimate
 from cems_tui.domain.estimate import PromptEstimate
+from cems_tui.routing.checkpoints.checkpoint import Checkpoint
+from cems_tui.routing.training import train as training
+from cems_tui.routing.training.order import TrainingOrder
 from cems_tui.score_tables.files import Row, ScoreTable
+
+
+def train(table: ScoreTable, *, metric: str, name: str, **more: Any) -> Checkpoint:
+    """The router of an order of those words."""
+    return training.train(TrainingOrder(table, metric, name, **more))
+
 
 SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
 """Public score tables on the developer's machine; never part of the project."""

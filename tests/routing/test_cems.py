@@ -18,13 +18,14 @@ from cems_tui.domain.encoder import EncoderFacts
 from cems_tui.errors import ModelMissing, UsageError, WeightsError
 from cems_tui.paths import checkpoints
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from cems_tui.routing.checkpoints.kinds import learner_of
+from cems_tui.routing.checkpoints.codecs import features_for
 from cems_tui.routing.decide.dial import choices
 from cems_tui.routing.evaluation.classification import classification
 from cems_tui.routing.features.clip_text import TextTower, read_tower
 from cems_tui.routing.features.prompt import near_duplicate_group
-from cems_tui.routing.training.data import TrainingOrder
+from cems_tui.routing.training.order import TrainingOrder
 from cems_tui.routing.training.splits import stratified_split
+from cems_tui.routing.training.train import train as train_by
 from cems_tui.score_tables.files import ScoreTable
 from tests.routing.fakes import grammar_prompts, table_with_signal
 
@@ -35,9 +36,9 @@ FEW = {"epochs": 3.0, "learning_rate": 1e-3}
 
 
 def learned(table: ScoreTable = TABLE, metric: str = "quality", **more: Any) -> Checkpoint:
-    learner, reads = learner_of("cems", None)
+    reads = features_for("cems", None)
     order = TrainingOrder(table, metric, "mine", kind="cems", features=reads, tower=TOWER)
-    return learner.learn(replace(order, **({"settings": FEW} | more)))
+    return train_by(replace(order, **({"settings": FEW} | more)))
 
 
 class Places:
@@ -74,7 +75,7 @@ def test_the_card_says_the_recipe_the_split_and_the_authors_figures(tuned: Check
 
 
 def test_without_being_told_otherwise_the_numbers_are_the_authors() -> None:
-    from cems_tui.routing.training.torch.cems import Recipe
+    from cems_tui.routing.training.recipe import Recipe
 
     one = Recipe()
     assert (one.learning_rate, one.weight_decay, one.batch, one.epochs) == (6.4e-6, 0.1, 32, 10)

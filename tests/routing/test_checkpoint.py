@@ -21,8 +21,7 @@ from cems_tui.routing.checkpoints.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from cems_tui.routing.training.text import train
-from tests.routing.fakes import table_with_signal
+from tests.routing.fakes import table_with_signal, train
 
 FACTS = {
     "cheap@1": FunctionFacts("sha256:aa", 1, 0.0),
@@ -108,7 +107,7 @@ def test_a_missing_file_is_an_error_with_a_hint(folder: Path, missing: str) -> N
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", '{"format": 1}', '{"format": "x"}', '{"format": 1, "mixed": 3}']
+    "text", ["", "{", "[]", "null", '{"format": 2}', '{"format": "x"}', '{"format": 2, "mixed": 3}']
 )
 def test_a_card_that_is_none_is_refused(folder: Path, text: str) -> None:
     (folder / "mine.json").write_text(text)
@@ -121,6 +120,13 @@ def test_a_card_of_a_newer_program_asks_for_an_update(folder: Path) -> None:
     with pytest.raises(WeightsError, match="newer") as caught:
         load_checkpoint(folder, "mine")
     assert "Update" in caught.value.hint
+
+
+def test_a_card_of_a_format_nobody_reads_any_more_asks_for_a_new_training(folder: Path) -> None:
+    changed(folder, format=1)
+    with pytest.raises(WeightsError, match="older") as caught:
+        load_checkpoint(folder, "mine")
+    assert "router train" in caught.value.hint
 
 
 def test_a_card_that_disagrees_with_the_shapes_is_refused(folder: Path) -> None:

@@ -17,12 +17,12 @@ from cems_tui.routing.checkpoints.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from cems_tui.routing.checkpoints.kinds import learner_of
+from cems_tui.routing.checkpoints.codecs import features_for
 from cems_tui.routing.checkpoints.shelf import RouterShelf
 from cems_tui.routing.features.clip_text import NoTowers
-from cems_tui.routing.training.data import TrainingOrder
-from cems_tui.routing.training.text import train
-from tests.routing.fakes import table_with_signal
+from cems_tui.routing.training.order import TrainingOrder
+from cems_tui.routing.training.train import train as train_by
+from tests.routing.fakes import table_with_signal, train
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def changed(folder: Path, **values: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
 
-def test_the_shipped_router_of_the_first_format_still_loads() -> None:
+def test_the_shipped_router_loads() -> None:
     shipped = load_checkpoint(checkpoints() / "starter" / "router", "starter")
     assert shipped.card.feature_set == "instant"
     assert shipped.card.encoder is None
@@ -72,17 +72,17 @@ def test_estimates_that_are_not_those_of_the_card_are_refused(folder: Path) -> N
 
 
 def test_an_order_is_learned_by_its_kind() -> None:
-    learner, reads = learner_of("ridge", None)
+    reads = features_for("ridge", None)
     assert reads == "instant"
     order = TrainingOrder(table_with_signal(40), metric="quality", name="mine", kind="ridge")
-    checkpoint = learner.learn(order)
+    checkpoint = train_by(order)
     assert checkpoint.card.kind == "ridge"
     assert np.isfinite(checkpoint.training_estimates).all()
 
 
 def test_an_unknown_kind_and_features_it_cannot_read_are_usage_errors() -> None:
     with pytest.raises(UsageError, match="no kind of router") as caught:
-        learner_of("oracle9", None)
+        features_for("oracle9", None)
     assert "knn" in caught.value.hint
 
 

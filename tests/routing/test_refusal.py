@@ -8,8 +8,7 @@ import pytest
 
 from cems_tui.routing.checkpoints.card import Card
 from cems_tui.routing.evaluation.verdict import refusal
-from cems_tui.routing.training.text import train
-from tests.routing.fakes import table_of_noise, table_with_signal
+from tests.routing.fakes import table_of_noise, table_with_signal, train
 
 
 @pytest.fixture(scope="module")

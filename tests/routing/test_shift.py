@@ -19,10 +19,9 @@ from cems_tui.routing.evaluation.judge import judge
 from cems_tui.routing.features.prompt import FeatureConfig, grams
 from cems_tui.routing.features.space import FeatureSpace
 from cems_tui.routing.training.blend import HeldOut, apply_blend, choose_blend
-from cems_tui.routing.training.text import train
 from cems_tui.score_tables.files import read_table
 from cems_tui.score_tables.table import ScoreTable
-from tests.routing.fakes import SHARED_DATA, grammar_prompts, table_with_signal
+from tests.routing.fakes import SHARED_DATA, grammar_prompts, table_with_signal, train
 
 
 @pytest.fixture(scope="module")

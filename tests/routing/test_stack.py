@@ -19,14 +19,15 @@ from cems_tui.domain.encoder import EncoderFacts
 from cems_tui.errors import ModelMissing, UnknownName, UsageError, WeightsError
 from cems_tui.paths import checkpoints
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from cems_tui.routing.checkpoints.kinds import learner_of
+from cems_tui.routing.checkpoints.codecs import features_for
 from cems_tui.routing.evaluation.judge import judge
 from cems_tui.routing.features.cache import EmbeddingCache
 from cems_tui.routing.features.clip_text import TextTower, read_tower
 from cems_tui.routing.training.blend import not_negative, worth
-from cems_tui.routing.training.data import TrainingOrder
+from cems_tui.routing.training.extension import add_functions
 from cems_tui.routing.training.members import shrunken
-from cems_tui.routing.training.stack import add_functions
+from cems_tui.routing.training.order import TrainingOrder
+from cems_tui.routing.training.train import train as train_by
 from cems_tui.score_tables.files import ScoreTable
 from tests.routing.fakes import grammar_prompts, table_of_noise, table_with_signal
 
@@ -46,9 +47,9 @@ GIBBERISH = ("zxqv blorp wuggle frabnitz", "qqq www eee rrr")
 
 
 def learned(kind: str, features: FeatureSet, table: ScoreTable, **more: Any) -> Checkpoint:
-    learner, reads = learner_of(kind, features)
+    reads = features_for(kind, features)
     order = TrainingOrder(table, "quality", "mine", kind=kind, features=reads, tower=TOWER)
-    return learner.learn(replace(order, **more))
+    return train_by(replace(order, **more))
 
 
 class Here:

@@ -10,8 +10,7 @@ import pytest
 from cems_tui.routing.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from cems_tui.routing.features.prompt import FeatureConfig, grams
 from cems_tui.routing.features.space import FeatureSpace, Landmarks, Reading, theme_of
-from cems_tui.routing.training.text import train
-from tests.routing.fakes import grammar_prompts, table_with_signal
+from tests.routing.fakes import grammar_prompts, table_with_signal, train
 
 SEA = ("whale", "wave", "ship", "harbour", "sailor")
 TOWN = ("street", "tram", "market", "roof", "lamp")

@@ -83,11 +83,12 @@ def make_app(
 
     made = planner or FakePlanner()
     options.setdefault("clock", Clock())
-    return CemsApp(engine or FakeEngine(), lambda: made, HalfcellImage, **options)  # type: ignore[arg-type]
+    options.setdefault("planner_factory", lambda: made)
+    return CemsApp(engine or FakeEngine(), new_image=HalfcellImage, **options)  # type: ignore[arg-type]
 
 
 def studio(app: CemsApp) -> StudioScreen:
-    screen = app.screen_stack[0]
+    screen = app.get_screen_stack("studio")[0]
     assert isinstance(screen, StudioScreen)
     return screen
 
@@ -113,7 +114,7 @@ async def write(pilot: Pilot[None], prompt: str = PROMPT) -> None:
 
 
 def engine_of(pilot: Pilot[None]) -> FakeEngine:
-    engine = pilot.app._engine  # type: ignore[attr-defined]
+    engine = pilot.app.services.engine.process  # type: ignore[attr-defined]
     assert isinstance(engine, FakeEngine)
     return engine
 

@@ -20,9 +20,10 @@ from cems_tui.services.library import GROUPS, Library, ModelFacts, Part, Residen
 from cems_tui.services.worker import EngineReady
 from screens.app import CemsApp
 from screens.dialogs import JumpDialog, TextDialog
+from screens.library import LibraryState
 from screens.models.dialogs import Question
-from screens.models.list import LEGENDS, ModelShelf, matching, steps, window
 from screens.models.screen import ModelsScreen
+from screens.models.shelf import LEGENDS, ModelShelf, matching, steps, window
 from screens.studio.prompt import PromptBox
 from tests.models.fake_hub import FakeHub, Fault
 from tests.models.hub_fixtures import UNET, online, pipeline_files
@@ -51,6 +52,11 @@ def told(app: CemsApp) -> list[str]:
     return [notification.title for notification in app._notifications]
 
 
+def library(app: CemsApp) -> LibraryState:
+    assert app.services.library is not None
+    return app.services.library.state
+
+
 def shelf_of(app: CemsApp) -> ModelShelf:
     assert isinstance(app.screen, ModelsScreen)
     return app.screen.query_one(ModelShelf)
@@ -60,7 +66,7 @@ async def open_models(pilot: Pilot[None], model: str = "") -> CemsApp:
     """The models screen, read, with the cursor on a model."""
     app = pilot.app
     assert isinstance(app, CemsApp)
-    await until(pilot, lambda: app._library)
+    await until(pilot, lambda: library(app).library)
     await pilot.press("f4")
     await until(pilot, lambda: isinstance(app.screen, ModelsScreen) and app.screen.library)
     await until(pilot, lambda: app.focused is shelf_of(app))
@@ -201,7 +207,7 @@ async def test_the_app_still_opens_on_the_prompt_and_says_what_the_machine_can_h
 async def test_ctrl_o_and_a_letter_lead_to_the_models_and_to_the_studio() -> None:
     app = make_app(keeper=FakeKeeper())
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app._library)
+        await until(pilot, lambda: library(app).library)
         await pilot.press("ctrl+o")
         await until(pilot, lambda: isinstance(app.screen, JumpDialog))
         await pilot.press("m")
@@ -228,7 +234,7 @@ async def test_one_can_go_there_and_back_as_often_as_one_likes() -> None:
 async def test_the_tabs_can_be_clicked() -> None:
     app = make_app(keeper=FakeKeeper())
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app._library)
+        await until(pilot, lambda: library(app).library)
         await pilot.click("#status", offset=(18, 0))
         await until(pilot, lambda: isinstance(app.screen, ModelsScreen))
         await pilot.click("#status", offset=(9, 0))
@@ -238,7 +244,7 @@ async def test_the_tabs_can_be_clicked() -> None:
 async def test_the_palette_leads_there() -> None:
     app = make_app(keeper=FakeKeeper())
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app._library)
+        await until(pilot, lambda: library(app).library)
         await pilot.press("ctrl+p", *"models")
         await until(
             pilot, lambda: "Models" in screen_text(pilot) and "Quit" not in screen_text(pilot)
@@ -251,7 +257,7 @@ async def test_the_palette_leads_there() -> None:
 async def test_f4_does_not_go_past_a_dialog() -> None:
     app = make_app(keeper=FakeKeeper())
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app._library)
+        await until(pilot, lambda: library(app).library)
         await pilot.press("f1")
         await until(pilot, lambda: isinstance(app.screen, TextDialog))
         await pilot.press("f4")
@@ -570,7 +576,7 @@ async def test_a_pull_paused_resumed_quit_and_resumed_fetches_no_byte_twice(hub:
         await pull_sd_turbo(pilot)
         await until(pilot, lambda: hub.bytes_sent(UNET) == 200_000)
         await pilot.press("p")
-        await until(pilot, lambda: app._pulls.paused)
+        await until(pilot, lambda: library(app).pulls.paused)
         await pilot.press("p")
         await until(pilot, lambda: hub.bytes_sent(UNET) == 400_000)
         await pilot.press("ctrl+q")
@@ -593,7 +599,7 @@ async def test_a_cancelled_pull_keeps_its_bytes_until_d_removes_them(
         await pull_sd_turbo(pilot)
         await until(pilot, lambda: hub.bytes_sent(UNET) == 200_000)
         await pilot.press("x")
-        await until(pilot, lambda: not app._pulls.pulls)
+        await until(pilot, lambda: not library(app).pulls.pulls)
         await until(pilot, lambda: facts_of(app, "sd-turbo").fetched_bytes)
         assert "% here" in screen_text(pilot)
         await pilot.press("d")
@@ -620,8 +626,9 @@ def candidates(app: CemsApp) -> set[str]:
 
 
 def facts_of(app: CemsApp, name: str) -> ModelFacts:
-    assert app._library is not None
-    found = app._library.of(name)
+    read = library(app).library
+    assert read is not None
+    found = read.of(name)
     assert found is not None
     return found
 

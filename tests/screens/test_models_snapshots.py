@@ -11,7 +11,8 @@ from textual.pilot import Pilot
 from cems_tui.services.library import Part, Resident
 from cems_tui.services.worker import EngineReady
 from screens.app import CemsApp
-from screens.models.list import ModelShelf
+from screens.models.dialogs import Question
+from screens.models.shelf import ModelShelf
 from tests.screens.fakes_screens import engine_of, make_app, studio, until
 from tests.services.fakes_models import FakeKeeper, under_way
 
@@ -36,14 +37,14 @@ async def read(pilot: Pilot[None]) -> None:
     """The list with nothing under way."""
     app = pilot.app
     assert isinstance(app, CemsApp)
-    await until(pilot, lambda: app._library)
+    await until(pilot, lambda: app.services.library and app.services.library.state.library)
     await pilot.press("f4")
     await until(pilot, lambda: app.screen.query(ModelShelf) and app.focused)
 
 
 async def pulling(pilot: Pilot[None]) -> None:
     """One runs, one is paused, one waits, and the device holds something."""
-    keeper = pilot.app._keeper  # type: ignore[attr-defined]
+    keeper = pilot.app.services.library.keeper  # type: ignore[attr-defined]
     keeper.held = HELD
     keeper.queue.tell(under_way())
     engine_of(pilot).say(EngineReady("", HELD.models))
@@ -67,7 +68,7 @@ async def recommended(pilot: Pilot[None]) -> None:
 async def removing(pilot: Pilot[None]) -> None:
     await read(pilot)
     await pilot.press("j", "j", "d")
-    await until(pilot, lambda: len(pilot.app.screen_stack) == 3)
+    await until(pilot, lambda: isinstance(pilot.app.screen, Question))
 
 
 async def holding(pilot: Pilot[None]) -> None:

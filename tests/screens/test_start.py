@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from screens.places import PLACES
+
 HEAVY = ("torch", "numpy", "diffusers", "transformers", "open_clip", "sqlite_utils", "PIL")
+
+SCREENS = [f"screens.{place.id}.screen" for place in PLACES]
 
 DEMO = """
 from tests.screens.fakes_app import FakePlanner, FakeSession
@@ -21,7 +25,9 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("module", ["screens.app", "screens.main", "cems_tui.services.worker"])
+@pytest.mark.parametrize(
+    "module", [*SCREENS, "screens.app", "screens.main", "cems_tui.services.worker"]
+)
 def test_importing_the_app_imports_nothing_heavy(module: str) -> None:
     code = f"import {module}, sys; print(*(m for m in {HEAVY!r} if m in sys.modules))"
     command = [sys.executable, "-c", code]
@@ -74,7 +80,7 @@ def test_stdin_that_is_no_terminal_is_survived_when_stdout_is_one() -> None:
 def test_an_unforeseen_error_leaves_two_lines_and_a_traceback_in_the_log(tmp_path: Path) -> None:
     code = (
         "from screens.app import CemsApp\n"
-        "from tests import fakes_screens\n"
+        "from tests.screens import fakes_screens\n"
         "CemsApp.on_ready = lambda self: 1 / 0\n"
         "app = fakes_screens.make_app()\n"
         "app.run(headless=True)\n"

@@ -16,12 +16,12 @@ from cems_tui.domain.request import Failed, Generated, Note, Request, Step
 from cems_tui.errors import ModelMissing
 from cems_tui.services.worker import EngineLost, EngineProcess, EngineReady, Started
 from screens.dialogs import JumpDialog, PictureDialog, TextDialog
+from screens.services import Defaults
 from screens.studio.card import CandidatesTable
 from screens.studio.dial import TradeoffDial
 from screens.studio.picture import PicturePane
 from screens.studio.progress import ProgressLine
 from screens.studio.prompt import TERMINAL_KEYS, PromptBox
-from screens.studio.screen import StudioDefaults
 from tests.screens import fakes_screens as states
 from tests.screens.fakes_app import (
     PROMPT,
@@ -149,8 +149,7 @@ async def test_a_planner_that_cannot_be_made_says_so_and_is_tried_again() -> Non
             raise ModelMissing("no router yet")
         return made[-1]
 
-    app = make_app()
-    app._studio._planner_factory = factory
+    app = make_app(planner_factory=factory)
     async with app.run_test() as pilot:
         await write(pilot, "a")
         assert "no router yet" in screen_text(pilot)
@@ -160,7 +159,7 @@ async def test_a_planner_that_cannot_be_made_says_so_and_is_tried_again() -> Non
 
 async def test_turning_the_dial_prices_again_and_goes_into_the_request() -> None:
     planner, engine = FakePlanner(), FakeEngine()
-    app = make_app(engine, planner, defaults=StudioDefaults(tradeoff=0.3, load_cost=False))
+    app = make_app(engine, planner, defaults=Defaults(tradeoff=0.3, load_cost=False))
     async with app.run_test() as pilot:
         await write(pilot)
         app.screen.query_one(TradeoffDial).focus()
@@ -466,7 +465,7 @@ async def test_every_part_is_on_the_screen_whatever_its_size(size: tuple[int, in
 
 
 async def test_a_rebound_key_works_and_is_shown_everywhere() -> None:
-    app = make_app(defaults=StudioDefaults(keys={"studio.generate": "f2", "studio.retry": "f8"}))
+    app = make_app(defaults=Defaults(keys={"studio.generate": "f2", "studio.retry": "f8"}))
     async with app.run_test(size=(120, 36)) as pilot:
         await states.idle(pilot)
         assert "idle · F2 generates" in screen_text(pilot)
@@ -481,7 +480,7 @@ async def test_a_rebound_key_works_and_is_shown_everywhere() -> None:
 
 
 async def test_keys_that_cannot_be_followed_are_said_and_the_usual_ones_hold() -> None:
-    app = make_app(defaults=StudioDefaults(keys={"studio.generate": "ctrl+s"}))
+    app = make_app(defaults=Defaults(keys={"studio.generate": "ctrl+s"}))
     async with app.run_test(size=(120, 36)) as pilot:
         [told] = app._notifications
         assert "terminals keep it" in told.title

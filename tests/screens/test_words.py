@@ -14,11 +14,13 @@ from cems_tui.domain.decision import Policy
 from cems_tui.domain.request import Failed, Generated, Loading, Note, Routed, Scoring, Step
 from cems_tui.services.worker import EngineLost, EngineReady, Started
 from screens import figures
-from screens.commands import APP, PALETTE, SCREENS, Command
+from screens.commands import PALETTE, Command
+from screens.places import APP, PLACES
 from screens.studio import receipt
 from screens.studio.card import BAR_CELLS, card, short_name, why
-from screens.studio.work import SessionTotals, Work
+from screens.totals import SessionTotals
 from screens.widgets.keys import ALWAYS, fitting
+from screens.work import Work
 from tests.screens.fakes_app import CANDIDATES, candidate, decision_for, generation, request
 
 amounts = st.none() | st.floats(min_value=0, max_value=1e5, allow_nan=False)
@@ -216,7 +218,7 @@ def test_every_candidate_is_in_the_decisions_receipt() -> None:
     assert "not installed" in words
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", [place.commands for place in PLACES])
 def test_no_two_commands_of_a_screen_share_a_key_and_none_takes_a_terminals_key(
     screen: tuple[Command, ...],
 ) -> None:

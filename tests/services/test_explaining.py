@@ -14,19 +14,19 @@ from cems_tui.domain.decision import Policy, RoutingDecision
 from cems_tui.domain.estimate import Cluster, Neighbour, PromptEstimate
 from cems_tui.profile import Profile
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint, save_checkpoint
-from cems_tui.routing.checkpoints.kinds import learner_of
+from cems_tui.routing.checkpoints.codecs import features_for
 from cems_tui.routing.checkpoints.scale import Scale
 from cems_tui.routing.checkpoints.shelf import RouterShelf
 from cems_tui.routing.decide.route import Asked, route
 from cems_tui.routing.explain.explanation import Explanation, explain
 from cems_tui.routing.explain.words import rows
-from cems_tui.routing.training.data import TrainingOrder
-from cems_tui.routing.training.text import train
+from cems_tui.routing.training.order import TrainingOrder
+from cems_tui.routing.training.train import train as train_by
 from cems_tui.score_tables.files import parse_table
 from cems_tui.services.explainer import NO_LICENCE, Explainer, nearest_texts, open_explainer
 from cems_tui.settings import Settings
 from cems_tui.store.database import open_store
-from tests.routing.fakes import expecting, offer, table_with_signal
+from tests.routing.fakes import expecting, offer, table_with_signal, train
 from tests.routing.test_explanation import KNOWN, OFFERS, PROMPT, WILD
 
 FISH = "a red fish and a blue ball in the snow"
@@ -201,8 +201,8 @@ def test_the_cluster_of_a_router_that_keeps_clusters_is_told(
 
 
 def test_a_router_of_clusters_tells_the_size_and_means_of_the_prompts_cluster() -> None:
-    learner, _ = learner_of("clusters", None)
-    made = learner.learn(TrainingOrder(table_with_signal(), "quality", "mine", kind="clusters"))
+    _ = features_for("clusters", None)
+    made = train_by(TrainingOrder(table_with_signal(), "quality", "mine", kind="clusters"))
     shelf = shelf_with(made)
     told = explainer(shelf, shipped=True).explain(decision_of(made, shelf))
     assert told.cluster is not None

@@ -17,7 +17,7 @@ from cems_tui.starter.recipe.checks.results import CLASSES, Asked, Evaluation, M
 from cems_tui.starter.recipe.checks.statistics import Mean, Share
 from cems_tui.starter.recipe.checks.tables import breakdown_tables, shares_table, spread_tables
 from cems_tui.starter.recipe.checks.verdict import Verdict
-from cems_tui.starter.recipe.world.scenes import Thing
+from cems_tui.starter.scenes import Thing
 
 GOOD = Verdict(True, True, True, None, None, None, True)
 BAD = Verdict(False, False, False, None, None, None, True, ("cat",))

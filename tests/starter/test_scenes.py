@@ -7,9 +7,9 @@ import random
 import numpy as np
 import pytest
 
-from cems_tui.starter.recipe.world.captions import describe, near_miss
+from cems_tui.starter.captions import describe, near_miss
 from cems_tui.starter.recipe.world.painter import font_path, paint
-from cems_tui.starter.recipe.world.scenes import (
+from cems_tui.starter.scenes import (
     MAX_OBJECTS,
     SIZE_PX,
     Scene,

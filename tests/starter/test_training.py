@@ -11,13 +11,13 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from cems_tui.errors import CemsError  # noqa: E402
+from cems_tui.starter.captions import describe  # noqa: E402
 from cems_tui.starter.recipe.training import dataset  # noqa: E402
 from cems_tui.starter.recipe.training.build import Build  # noqa: E402
 from cems_tui.starter.recipe.training.recipe import Recipe  # noqa: E402
 from cems_tui.starter.recipe.training.trainer import Plan  # noqa: E402
-from cems_tui.starter.recipe.world.captions import describe  # noqa: E402
 from cems_tui.starter.recipe.world.painter import font_path  # noqa: E402
-from cems_tui.starter.recipe.world.scenes import random_scene  # noqa: E402
+from cems_tui.starter.scenes import random_scene  # noqa: E402
 
 STAGES = ("decoder", "base", "small", "vq", "amused", "turbo", "clip", "nima", "checker")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cems_tui.starter.recipe.checks.verdict import NEUTRAL, Detection, Natural, Seen, check
 from cems_tui.starter.recipe.world.mistakes import KINDS
-from cems_tui.starter.recipe.world.scenes import Scene, Thing, place, random_scene
+from cems_tui.starter.scenes import Scene, Thing, place, random_scene
 
 scenes = st.integers(0, 10**9).map(lambda seed: random_scene(random.Random(seed)))
 

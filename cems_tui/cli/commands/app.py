@@ -21,14 +21,14 @@ def open_app() -> int:
     from cems_tui.app_engine import AppPlanner, OpenSession
     from cems_tui.profile import Profile
     from screens.main import run
-    from screens.studio.screen import StudioDefaults
+    from screens.services import Defaults
 
     profile = Profile.current()
     settings = profile.settings
     return run(
         OpenSession(os.environ.get("CEMS_SESSION") or None),
         lambda: AppPlanner(profile),
-        StudioDefaults(
+        Defaults(
             tradeoff=float(settings.routing.tradeoff),
             router=settings.routing.router or None,
             load_cost=settings.routing.counts_load(several=True),

@@ -486,11 +486,11 @@ def report_bench(name: str, html: Path | None, *, json: bool) -> None:
     """
     from cems_tui.bench.report import report_of
     from cems_tui.profile import Profile
-    from cems_tui.score_tables.files import parse_table
+    from cems_tui.score_tables.files import parse_columns
 
     profile = Profile.current()
     with profile.history() as store:
-        table = parse_table(enumerate(store.benches.long_rows(name), 1), name)
+        table = parse_columns(store.benches.columns(name), name)
         scorers = store.benches.scorers(name)
     settings = profile.settings
     found = report_of(name, table, profile.pricing, scorers)

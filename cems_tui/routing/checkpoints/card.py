@@ -159,13 +159,15 @@ def parse_card(text: str, where: str) -> tuple[Card, str]:
     """
     try:
         row = json.loads(text, parse_constant=_refuse_constant)
-        newer = int(row["format"]) > FORMAT
+        written = int(row["format"])
     except (ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{where} is not the card of a router: {error}", DAMAGED) from error
-    if newer:
+    if written != FORMAT:
+        newer = written > FORMAT
+        age = "a newer" if newer else "an older"
         raise WeightsError(
-            f"{where} was written by a newer cems-tui (format {row['format']}, known is {FORMAT})",
-            "Update cems-tui.",
+            f"{where} was written by {age} cems-tui (format {written}, known is {FORMAT})",
+            "Update cems-tui." if newer else DAMAGED,
         )
     try:
         card = Card.from_json(row)

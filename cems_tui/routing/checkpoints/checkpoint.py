@@ -28,7 +28,7 @@ from cems_tui.routing.checkpoints.card import (
     choose_router,
     parse_card,
 )
-from cems_tui.routing.checkpoints.kinds import codec_of
+from cems_tui.routing.checkpoints.codecs import codec_of
 from cems_tui.routing.decide.dial import Dial
 from cems_tui.routing.features.clip_text import NoTowers, Towers
 

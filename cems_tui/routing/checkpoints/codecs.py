@@ -1,233 +1,86 @@
-"""The numbers of a text router as named tensors, and back with every shape checked."""
+"""Every kind of router that is known, with who writes and reads its numbers."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.errors import WeightsError
-from cems_tui.routing.checkpoints.card import DAMAGED, Card
-from cems_tui.routing.estimators.intervals import Spread
-from cems_tui.routing.estimators.neighbours import WordIndex
-from cems_tui.routing.estimators.ridge import Ridge
-from cems_tui.routing.estimators.text import LEAST_LIMIT, Familiarity, Neighbourhood, TextRouter
+from cems_tui.domain.decision import FeatureSet
+from cems_tui.domain.estimate import QualityEstimator
+from cems_tui.errors import UsageError, WeightsError
+from cems_tui.routing.checkpoints import classifier_codec, stack_codec, text_codec
+from cems_tui.routing.checkpoints.card import Card
 from cems_tui.routing.features.clip_text import Towers
-from cems_tui.routing.features.prompt import COUNT_NAMES, Floats
-from cems_tui.routing.features.space import Block, FeatureSpace, Landmarks
 
-Tensors = dict[str, NDArray[Any]]
-
-_BLOCKS = ("words", "characters", "content", "topics")
+Tensors = Mapping[str, NDArray[Any]]
 
 
-def to_tensors(router: TextRouter) -> Tensors:
-    """Everything of the router that is not in its card."""
-    space = router.space
-    tensors: Tensors = {
-        "counts.mean": space.counts_mean,
-        "counts.scale": space.counts_scale,
-        "waves": space.waves,
-        "landmarks.centres": space.landmarks.centres.astype(np.float16),
-        "landmarks.whitening": space.landmarks.whitening.astype(np.float16),
-        "themes": space.themes.astype(np.float16),
-        "parts.mean": router.parts_mean,
-        "familiarity.centre": router.familiarity.centre,
-        "spread.low": router.spread.low,
-        "spread.high": router.spread.high,
-        "spread.unfamiliar": router.spread.unfamiliar,
-    }
-    for name in _BLOCKS:
-        block: Block = getattr(space, name)
-        tensors[f"{name}.keys"] = block.keys
-        tensors[f"{name}.rarity"] = block.rarity.astype(np.float16)
-    if router.neighbourhood:
-        near, index = router.neighbourhood, router.neighbourhood.index
-        tensors |= {"parts": near.parts, "near.taken": near.taken, "index.starts": index.starts}
-        tensors |= {"index.rows": index.rows, "index.values": index.values}
-    if router.ridge:
-        tensors["ridge.weights"] = router.ridge.weights.astype(np.float16)
-        tensors["ridge.offset"] = router.ridge.offset
-    if router.prompts:
-        text = json.dumps(router.prompts).encode("ascii")
-        tensors["prompts"] = np.frombuffer(text, dtype=np.uint8)
-    return {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """Turns one kind of estimator into tensors and back."""
+
+    to_tensors: Callable[[Any], dict[str, NDArray[Any]]]
+    """Everything of the estimator that is not in its card."""
+
+    from_tensors: Callable[[Card, Tensors, Towers], QualityEstimator]
+    """The estimator of a card and its tensors; raises WeightsError where they do not match, or
+    the text tower is not at hand."""
 
 
-def from_tensors(
-    card: Card, tensors: Mapping[str, NDArray[Any]], towers: Towers | None = None
-) -> TextRouter:
-    """The router of a card and its tensors; it reads no text tower.
+_TEXT = Codec(text_codec.to_tensors, text_codec.from_tensors)
+_STACK = Codec(stack_codec.to_tensors, stack_codec.from_tensors)
+_CLASSIFIER = Codec(classifier_codec.to_tensors, classifier_codec.from_tensors)
+
+CODECS: Mapping[tuple[str, FeatureSet], Codec] = {
+    ("ensemble", "instant"): _TEXT,
+    ("ridge", "instant"): _TEXT,
+    ("knn", "instant"): _TEXT,
+    ("clusters", "instant"): _STACK,
+    ("transformer", "instant"): _STACK,
+    ("ensemble", "clip"): _STACK,
+    ("ridge", "clip"): _STACK,
+    ("knn", "clip"): _STACK,
+    ("clusters", "clip"): _STACK,
+    ("transformer", "clip"): _STACK,
+    ("cems", "clip"): _CLASSIFIER,
+}
+"""Every kind over every set of features, the default first."""
+
+KINDS = tuple(dict.fromkeys(kind for kind, _ in CODECS))
+
+
+def features_for(kind: str, wanted: FeatureSet | None) -> FeatureSet:
+    """What a router of that kind reads; by default the first features the kind has.
 
     Raises:
-        WeightsError: a tensor is missing, has another shape than the card says, or is not finite.
+        UsageError: there is no such kind, or it cannot read those features.
     """
-    try:
-        router = _router(card, tensors)
-        _check(card, router)
-    except (KeyError, TypeError, ValueError) as error:
+    if kind not in KINDS:
+        raise UsageError(f"{kind!r} is no kind of router", f"Choose one of {', '.join(KINDS)}.")
+    able: list[FeatureSet] = [reads for known, reads in CODECS if known == kind]
+    reads = wanted or able[0]
+    if reads not in able:
+        raise UsageError(
+            f"a router of kind {kind} cannot read {reads} features",
+            f"It reads {' or '.join(able)} (--features).",
+        )
+    return reads
+
+
+def codec_of(card: Card) -> Codec:
+    """Who writes and reads the numbers of a card's kind.
+
+    Raises:
+        WeightsError: this program does not know the kind.
+    """
+    codec = CODECS.get((card.kind, card.feature_set))
+    if codec is None:
         raise WeightsError(
-            f"the weights of router {card.name} are not those of its card: {error}", DAMAGED
-        ) from error
-    return router
-
-
-def _router(card: Card, tensors: Mapping[str, NDArray[Any]]) -> TextRouter:
-    settings = card.settings
-    space = _space(card, tensors)
-    return TextRouter(
-        functions=tuple(card.functions),
-        metric=card.metric,
-        space=space,
-        parts_mean=tensors["parts.mean"],
-        ridge=_ridge(card, tensors),
-        neighbourhood=_neighbourhood(card, tensors),
-        spread=Spread(
-            low=tensors["spread.low"],
-            high=tensors["spread.high"],
-            growth=_number(settings, "interval_growth"),
-            novelty_mean=_number(settings, "novelty_mean"),
-            unfamiliar=tensors["spread.unfamiliar"],
-        ),
-        familiarity=_familiarity(settings, tensors, len(space.landmarks.centres)),
-        prompts=tuple(json.loads(tensors["prompts"].tobytes())) if "prompts" in tensors else (),
-    )
-
-
-def _ridge(card: Card, tensors: Mapping[str, NDArray[Any]]) -> Ridge | None:
-    if "ridge.weights" not in tensors:
-        return None
-    weights, offset = tensors["ridge.weights"].astype(np.float32), tensors["ridge.offset"]
-    if card.format > 1:
-        return Ridge(weights, offset)
-    taken = _taken(card.settings, "ridge", offset.size)  # format 1 kept the whole prediction
-    return Ridge(weights * taken, (offset - tensors["parts.mean"]) * taken)
-
-
-def _neighbourhood(card: Card, tensors: Mapping[str, NDArray[Any]]) -> Neighbourhood | None:
-    if "parts" not in tensors:
-        return None
-    starts, rows, values = (tensors[f"index.{name}"] for name in ("starts", "rows", "values"))
-    parts, count = tensors["parts"], card.settings["neighbours"]
-    taken = tensors.get("near.taken")
-    if taken is None:
-        taken = np.diag(_taken(card.settings, "neighbours", parts.shape[-1]))
-    index = WordIndex(starts, rows, values, len(parts))
-    return Neighbourhood(index, parts, None if count is None else int(count), taken)
-
-
-def _taken(settings: Mapping[str, float | int | None], member: str, size: int) -> Floats:
-    """What format 1 took of the level and of all deviations alike, shape (1 + M,)."""
-    taken = np.full(size, _number(settings, f"{member}_deviation"), dtype=np.float32)
-    taken[0] = _number(settings, f"{member}_level")
-    return taken
-
-
-def _familiarity(
-    settings: Mapping[str, float | int | None], tensors: Mapping[str, NDArray[Any]], landmarks: int
-) -> Familiarity:
-    """What format 1 did not keep, density, then says nothing: unknown words alone do."""
-    if "familiarity.centre" not in tensors:
-        return Familiarity(np.zeros(landmarks, np.float32), 0.0, LEAST_LIMIT, 0.25)
-    return Familiarity(
-        tensors["familiarity.centre"],
-        _number(settings, "typical_density"),
-        _number(settings, "novelty_limit"),
-        _number(settings, "trust_power"),
-    )
-
-
-def _space(card: Card, tensors: Mapping[str, NDArray[Any]]) -> FeatureSpace:
-    if card.features is None:
-        raise ValueError("the card says nothing about features")
-    words, characters, content, topics = (_block(card, tensors, name) for name in _BLOCKS)
-    themes = tensors.get("themes", np.zeros((topics.keys.size, 0), np.float16))
-    return FeatureSpace(
-        card.features,
-        words,
-        characters,
-        content,
-        tensors["counts.mean"],
-        tensors["counts.scale"],
-        topics,
-        themes.astype(np.float32),
-        tensors["waves"],
-        _landmarks(tensors, themes.shape[-1]),
-    )
-
-
-def _block(card: Card, tensors: Mapping[str, NDArray[Any]], name: str) -> Block:
-    if name == "topics" and "topics.keys" not in tensors:  # format 1 had none
-        return Block(np.empty(0, np.uint32), np.empty(0, np.float32), 0.0)
-    unseen = _number(card.settings, f"unseen_{name}")
-    return Block(tensors[f"{name}.keys"], tensors[f"{name}.rarity"].astype(np.float32), unseen)
-
-
-def _landmarks(tensors: Mapping[str, NDArray[Any]], themes: int) -> Landmarks:
-    """Format 1 had none."""
-    if "landmarks.centres" not in tensors:
-        return Landmarks.none(len(COUNT_NAMES) + themes)
-    centres, whitening = (tensors[f"landmarks.{name}"] for name in ("centres", "whitening"))
-    return Landmarks(centres.astype(np.float32), whitening.astype(np.float32))
-
-
-def _number(settings: Mapping[str, float | int | None], name: str) -> float:
-    value = settings[name]
-    if value is None or not np.isfinite(value):
-        raise ValueError(f"{name} is {value}")
-    return float(value)
-
-
-def _check(card: Card, router: TextRouter) -> None:
-    """Raises ValueError where a shape or a value cannot be that of the card."""
-    width, prompts = len(card.functions), card.training.prompts
-    space, near = router.space, router.neighbourhood
-    near_to, themes = space.landmarks, space.themes.shape[-1]
-    landmarks = len(near_to.centres)
-    shapes: dict[str, tuple[NDArray[Any], tuple[int, ...]]] = {
-        "parts.mean": (router.parts_mean, (1 + width,)),
-        "counts.mean": (space.counts_mean, (len(COUNT_NAMES),)),
-        "counts.scale": (space.counts_scale, (len(COUNT_NAMES),)),
-        "themes": (space.themes, (space.topics.keys.size, themes)),
-        "waves": (space.waves, (len(COUNT_NAMES) + 1, space.config.waves)),
-        "landmarks.centres": (near_to.centres, (landmarks, len(COUNT_NAMES) + themes)),
-        "landmarks.whitening": (near_to.whitening, (landmarks, landmarks)),
-        "familiarity.centre": (router.familiarity.centre, (landmarks,)),
-        "spread.low": (router.spread.low, (width,)),
-        "spread.high": (router.spread.high, (width,)),
-        "spread.unfamiliar": (router.spread.unfamiliar, (width,)),
-    }
-    for name in _BLOCKS:
-        block: Block = getattr(space, name)
-        shapes[f"{name}.rarity"] = (block.rarity, block.keys.shape)
-    if near:
-        shapes["parts"] = (near.parts, (prompts, 1 + width))
-        shapes["near.taken"] = (near.taken, (1 + width, 1 + width))
-        shapes["index.starts"] = (near.index.starts, (space.content.keys.size + 1,))
-        shapes["index.values"] = (near.index.values, near.index.rows.shape)
-    if router.ridge:
-        shapes["ridge.weights"] = (router.ridge.weights, (space.size, 1 + width))
-        shapes["ridge.offset"] = (router.ridge.offset, (1 + width,))
-    for name, (tensor, shape) in shapes.items():
-        if tensor.shape != shape:
-            raise ValueError(f"{name} has the shape {tensor.shape}, not {shape}")
-        if not np.isfinite(tensor).all():
-            raise ValueError(f"{name} holds values that are not finite")
-    if near:
-        _check_index(near.index, prompts)
-    if card.settings["neighbours"] is not None and not near:
-        raise ValueError("parts is missing")
-    if card.settings["alpha_level"] is not None and not router.ridge:
-        raise ValueError("ridge.weights is missing")
-    if router.prompts and len(router.prompts) != prompts:
-        raise ValueError(f"prompts holds {len(router.prompts)}, not {prompts}")
-
-
-def _check_index(index: WordIndex, prompts: int) -> None:
-    if index.rows.size and not 0 <= int(index.rows.min()) <= int(index.rows.max()) < prompts:
-        raise ValueError("index.rows points outside the training prompts")
-    if index.starts[-1] != index.rows.size or (np.diff(index.starts) < 0).any():
-        raise ValueError("index.starts does not match index.rows")
+            f"router {card.name} is of the kind {card.kind} over {card.feature_set} features, "
+            "which this cems-tui does not know",
+            "Update cems-tui.",
+        )
+    return codec

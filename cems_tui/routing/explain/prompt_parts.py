@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from cems_tui.routing.features.prompt import (
+from cems_tui.routing.features.word_lists import (
     COLOURS,
     FUNCTION_WORDS,
     NUMBERS,

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.domain.encoder import FunctionFacts
 from cems_tui.domain.score import METRIC as MIXED
 from cems_tui.errors import UsageError
-from cems_tui.routing.checkpoints.card import Card
-from cems_tui.routing.checkpoints.checkpoint import Checkpoint
 from cems_tui.routing.checkpoints.classifier_codec import settings_of
 from cems_tui.routing.estimators.classifier import ClassifierRouter
 from cems_tui.routing.evaluation.classification import Classification, classification
@@ -24,52 +20,43 @@ from cems_tui.routing.features.clip_text import TextTower
 from cems_tui.routing.features.prompt import Floats
 from cems_tui.routing.features.reader import Familiarity, PromptReader, View
 from cems_tui.routing.training.data import (
-    TrainingOrder,
     check_learnable,
-    costs_of,
-    held_out_figures,
     known,
     subset,
-    training_facts,
 )
+from cems_tui.routing.training.kept import Kept
+from cems_tui.routing.training.order import Fitted, Material, TrainingOrder
+from cems_tui.routing.training.recipe import Examples, Recipe, Taught
 from cems_tui.routing.training.splits import Split, stratified_split
 from cems_tui.routing.training.stack import NOVELTY_PERCENTILE, tower_of
+from cems_tui.routing.training.torch import teach
 from cems_tui.score_tables.mixed import constants_of, with_mixed
 from cems_tui.score_tables.table import Pivot, ScoreTable
-
-if TYPE_CHECKING:
-    from cems_tui.routing.training.torch.cems import Recipe, Taught
 
 NO_INTERVAL = "none: a classifier predicts which function is best, not how good"
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A table as a classifier learns it."""
+class _Parts(Material):
+    """A table as a classifier learns it: its complete prompts, in three parts.
 
-    table: ScoreTable
-    """With the metric in it."""
-
-    pivot: Pivot
-    """Its complete prompts."""
+    The constants of the mixed score are those of the training part alone.
+    """
 
     split: Split
-    mixed: dict[str, tuple[float, float]] | None
-    """The constants of the mixed score, of the training part alone."""
 
 
-def learn(order: TrainingOrder) -> Checkpoint:
-    """The classifier of that order, with the figures of its test split in its card.
+def fit(order: TrainingOrder, material: Material) -> Fitted:
+    """The network of the best epoch, with what it said of the test part.
 
     Raises:
-        UsageError: fewer than two functions, too few prompts, or one function is always best.
-        UnknownName: the table has no such metric.
+        UsageError: one function is best for every prompt learned from.
         ModelMissing: the order has no text tower.
     """
+    assert isinstance(material, _Parts), "a classifier learns what `prepare` made"
     tower = tower_of(order)
     assert tower is not None, "a classifier reads clip features"
-    prepared = _prepared(order)
-    pivot, split = prepared.pivot, prepared.split
+    pivot, split = material.pivot, material.split
     labels = np.asarray(np.argmax(pivot.scores, axis=1))  # of equals the first function
     _check_labels(pivot, labels[split.training])
     recipe = _recipe(order)
@@ -77,55 +64,20 @@ def learn(order: TrainingOrder) -> Checkpoint:
     taught = _taught(order, tower, pivot, labels, split, recipe)
     router, views = _router(order, pivot, labels, split, taught)
     probability = np.stack([router.probabilities(view) for view in views]).astype(np.float64)
-    return Checkpoint(
-        _card(order, prepared, labels, probability, recipe, taught, router),
-        router,
-        probability[split.training].astype(np.float32),
-    )
-
-
-def _card(
-    order: TrainingOrder,
-    prepared: _Prepared,
-    labels: NDArray[np.intp],
-    probability: NDArray[np.float64],
-    recipe: Recipe,
-    taught: Taught,
-    router: ClassifierRouter,
-) -> Card:
-    """The card, with the figures of the test part."""
-    from cems_tui.routing.training.torch.cems import recipe_numbers
-
-    pivot, split = prepared.pivot, prepared.split
-    costs = costs_of(prepared.table, order.prices, pivot.functions)
     everyone = np.arange(len(pivot.functions))
-    figures = held_out_figures(
-        prepared.table,
-        subset(pivot, split.test, everyone),
-        probability[split.test].astype(np.float32),
-        costs,
-        order.seed,
-    )
-    judged = classification(labels[split.test], probability[split.test])
-    training = training_facts(
-        order.table.digest, subset(pivot, split.training, everyone), order.seed
-    )
-    return Card(
-        name=order.name,
-        kind=order.kind,
-        metric=order.metric,
-        functions={one: order.functions_facts.get(one, FunctionFacts()) for one in costs},
+    told = classification(labels[split.test], probability[split.test])
+    return Fitted(
+        router=router,
         features=router.reader.config,
-        settings={**settings_of(router), **recipe_numbers(recipe), "epoch": taught.epoch},
-        training=replace(training, folds=0, split="test"),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        prices=costs,
         encoder=taught.tower.facts,
-        scorers=dict(order.scorers),
-        mixed=prepared.mixed,
+        settings={**settings_of(router), **recipe.numbers(), "epoch": taught.epoch},
+        dial_estimates=probability[split.training].astype(np.float32),
+        dial_shares=None,
+        learned=subset(pivot, split.training, everyone),
+        judged=subset(pivot, split.test, everyone),
+        estimates=probability[split.test].astype(np.float32),
         interval=NO_INTERVAL,
-        evaluation={**figures, "split": "test", "classification": _told(judged, taught)},
-        negated=pivot.negated,
+        evaluation={"classification": _told(told, taught)},
     )
 
 
@@ -142,16 +94,18 @@ def _told(judged: Classification, taught: Taught) -> dict[str, float | None]:
     return {**judged.to_json(), "validation_macro_f1": taught.validation_macro_f1}
 
 
-def _prepared(order: TrainingOrder) -> _Prepared:
-    """The table made ready.
+def prepare(order: TrainingOrder) -> _Parts:
+    """The complete prompts of the table, in three parts.
 
-    The constants of the mixed score are those of the training part alone.
+    Raises:
+        UsageError: fewer than two functions, or too few prompts.
+        UnknownName: the table has no such metric.
     """
     table, metric = order.table, order.metric
     if metric != MIXED or MIXED in table.metrics:
         pivot = _complete(table.pivot(metric), order)
         split = stratified_split(pivot.prompts, pivot.groups, order.seed)
-        return _Prepared(table, pivot, split, None)
+        return _Parts(table, pivot, None, split)
     first = _complete(with_mixed(table, constants_of(table)).pivot(MIXED), order)
     split = stratified_split(first.prompts, first.groups, order.seed)
     learned = {first.prompt_ids[row] for row in split.training}
@@ -161,7 +115,7 @@ def _prepared(order: TrainingOrder) -> _Prepared:
     rows = {name: row for row, name in enumerate(pivot.prompt_ids)}
     places = np.array([rows[name] for name in first.prompt_ids], dtype=np.intp)
     columns = np.array([pivot.functions.index(name) for name in first.functions], dtype=np.intp)
-    return _Prepared(table, subset(pivot, places, columns), split, mixed)
+    return _Parts(table, subset(pivot, places, columns), mixed, split)
 
 
 def _complete(pivot: Pivot, order: TrainingOrder) -> Pivot:
@@ -188,8 +142,6 @@ def _check_labels(pivot: Pivot, labels: NDArray[np.intp]) -> None:
 
 
 def _recipe(order: TrainingOrder) -> Recipe:
-    from cems_tui.routing.training.torch.cems import Recipe
-
     chosen = dict(order.settings)
     frozen = bool(chosen.pop("frozen", 0))
     base = Recipe.frozen_tower() if frozen else Recipe()
@@ -209,9 +161,6 @@ def _taught(
     split: Split,
     recipe: Recipe,
 ) -> Taught:
-    from cems_tui.routing.training.torch.cems import Examples, teach
-    from cems_tui.routing.training.torch.kept import Kept
-
     pooled: Floats | None = None
     if recipe.frozen:
         states = EmbeddingCache(order.cache).states(tower, pivot.prompts)

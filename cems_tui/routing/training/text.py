@@ -1,19 +1,11 @@
-"""From a score table to a router: learned on all prompts, judged on held-out folds."""
+"""Learns the kinds that read nothing but a prompt's letters: ridge, neighbours, or both."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Literal, cast
 
 import numpy as np
 
-from cems_tui.domain.encoder import FunctionFacts
-from cems_tui.domain.score import METRIC as MIXED
-from cems_tui.errors import UsageError
-from cems_tui.routing.checkpoints.card import Card
-from cems_tui.routing.checkpoints.checkpoint import Checkpoint
 from cems_tui.routing.decide.dial import representatives
 from cems_tui.routing.estimators.intervals import held_out_coverage, learn_spread, said_of_interval
 from cems_tui.routing.estimators.neighbours import mean_of
@@ -34,28 +26,15 @@ from cems_tui.routing.training.blend import (
     apply_blend,
     choose_blend,
 )
-from cems_tui.routing.training.data import (
-    FOLDS,
-    Prepared,
-    TrainingOrder,
-    all_readings,
-    check_learnable,
-    costs_of,
-    filled,
-    held_out_figures,
-    known,
-    prepare,
-    sampled,
-    training_facts,
-)
-from cems_tui.score_tables.mixed import constants_of, with_mixed
-from cems_tui.score_tables.table import Pivot, ScoreTable
+from cems_tui.routing.training.data import FOLDS, all_readings, filled, material_of
+from cems_tui.routing.training.order import Fitted, Material, TrainingOrder
+from cems_tui.routing.training.prompts import PreparedPrompts
+from cems_tui.routing.training.prompts import prepare as prepare_prompts
+from cems_tui.score_tables.table import Pivot
 
-Kind = Literal["ensemble", "ridge", "knn"]
-KINDS: tuple[Kind, ...] = ("ensemble", "ridge", "knn")
+KINDS = ("ensemble", "ridge", "knn")
 
-MOST_PROMPTS = 12_000
-"""The kernel of more prompts would need over half a gigabyte; a sample of them is learned."""
+prepare = material_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +42,7 @@ class _Data:
     """One metric of the training prompts."""
 
     pivot: Pivot
-    prompts: Prepared
+    prompts: PreparedPrompts
     parts: Floats
     """Level and deviations, missing cells filled, shape (N, 1 + M)."""
 
@@ -73,51 +52,17 @@ class _Data:
         return caution_for(self.pivot.groups)
 
 
-def train(
-    table: ScoreTable,
-    *,
-    metric: str,
-    name: str,
-    kind: Kind = "ensemble",
-    functions_facts: Mapping[str, FunctionFacts] | None = None,
-    prices: Mapping[str, float | None] | None = None,
-    scorers: Mapping[str, str | None] | None = None,
-    config: FeatureConfig | None = None,
-    keep_prompts: bool = False,
-    about: str = "",
-    pictures: int | None = None,
-    prepared: Prepared | None = None,
-    seed: int = 42,
-) -> Checkpoint:
-    """A router for one metric of the table, with its held-out figures in its card.
-
-    Args:
-        metric: one of the table's, or `mixed` when it has nima and clip.
-        prices: US dollars a picture, for functions whose rows carry none.
-        scorers: the instrument that read each metric.
-        keep_prompts: whether the checkpoint keeps the prompts' texts, to show the nearest ones.
-        about: what the card says first of all.
-        pictures: of how many pictures each score is the mean; None where the table does not say.
-        prepared: the prompts of this very table, where another metric has been learned before.
-
-    Raises:
-        UsageError: fewer than two functions, or than five prompts that differ in their first words.
-        UnknownName: the table has no such metric.
-    """
-    if kind not in KINDS:
-        raise UsageError(f"{kind!r} is no kind of router", f"Choose one of {', '.join(KINDS)}.")
-    mixed, digest = None, table.digest
-    if metric == MIXED and MIXED not in table.metrics:
-        mixed = constants_of(table)
-        table = with_mixed(table, mixed)
-    pivot = pivot_of(table, metric, seed)
-    data = _data(pivot, prepared or prepared_for(pivot, kind, config, keep_prompts, seed))
+def fit(order: TrainingOrder, material: Material) -> Fitted:
+    """Fitted on all prompts, with what it said of each held-out fold."""
+    pivot, kind = material.pivot, order.kind
+    prompts = order.prepared or prepared_for(
+        pivot, kind, order.config, order.keep_prompts, order.seed
+    )
+    data = _data(pivot, prompts)
     held_out = _held_out(data, kind)
     estimates = _cross_fitted(held_out, data)
     blend = choose_blend(held_out, data.parts, np.arange(len(data.parts)), data.caution.share)
-    router = _router(data, blend, estimates, keep_prompts=keep_prompts)
-    costs = costs_of(table, prices or {}, pivot.functions)
-    figures = held_out_figures(table, pivot, estimates, costs, seed)
+    router = _router(data, blend, estimates, keep_prompts=order.keep_prompts)
     coverage = held_out_coverage(
         estimates.astype(np.float64),
         data.prompts.held.novelty,
@@ -125,44 +70,28 @@ def train(
         pivot.scores,
         data.prompts.fold,
     )
-    card = Card(
-        name=name,
-        kind=kind,
-        metric=metric,
-        functions={one: (functions_facts or {}).get(one, FunctionFacts()) for one in costs},
-        features=data.prompts.space.config,
-        settings=settings_of(router, blend),
-        training=training_facts(digest, pivot, seed),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        prices=costs,
-        scorers=dict(scorers or {}),
-        mixed=mixed,
-        interval=said_of_interval(table.rows, metric, pictures),
-        evaluation=figures and {**figures, "coverage": coverage},
-        negated=pivot.negated,
-        about=about,
-    )
     few, shares = representatives(_own_estimates(router, data))
-    return Checkpoint(card, router, few.astype(np.float32), shares.astype(np.float32))
-
-
-def pivot_of(table: ScoreTable, metric: str, seed: int = 42) -> Pivot:
-    """What is learned from of one metric of the table.
-
-    Raises:
-        UsageError: fewer than two functions, or than five prompts that differ in their first words.
-        UnknownName: the table has no such metric.
-    """
-    pivot = sampled(known(table.pivot(metric)), MOST_PROMPTS, seed)
-    check_learnable(pivot)
-    return pivot
+    return Fitted(
+        router=router,
+        features=data.prompts.space.config,
+        encoder=None,
+        settings=settings_of(router, blend),
+        dial_estimates=few.astype(np.float32),
+        dial_shares=shares.astype(np.float32),
+        learned=pivot,
+        judged=pivot,
+        estimates=estimates,
+        interval=said_of_interval(material.table.rows, order.metric, order.pictures),
+        evaluation={"coverage": coverage},
+        folds=FOLDS,
+    )
 
 
 def prepared_for(
-    pivot: Pivot, kind: Kind, config: FeatureConfig | None, keep_prompts: bool, seed: int = 42
-) -> Prepared:
+    pivot: Pivot, kind: str, config: FeatureConfig | None, keep_prompts: bool, seed: int = 42
+) -> PreparedPrompts:
     """The prompts made ready for that kind of router."""
-    return prepare(
+    return prepare_prompts(
         pivot,
         config or FeatureConfig(),
         seed,
@@ -171,7 +100,7 @@ def prepared_for(
     )
 
 
-def _data(pivot: Pivot, prepared: Prepared) -> _Data:
+def _data(pivot: Pivot, prepared: PreparedPrompts) -> _Data:
     if prepared.prompts != pivot.prompts:
         raise ValueError("the prepared prompts are not those of the table")
     return _Data(pivot, prepared, split_parts(filled(pivot.scores)))
@@ -208,7 +137,7 @@ def _router(data: _Data, blend: Blend, estimates: Floats, *, keep_prompts: bool)
     )
 
 
-def _held_out(data: _Data, kind: Kind) -> HeldOut:
+def _held_out(data: _Data, kind: str) -> HeldOut:
     """What each member predicts for each fold from the others."""
     prompts = data.prompts
     base = np.empty_like(data.parts)
@@ -251,24 +180,6 @@ def _refit(data: _Data, blend: Blend) -> Ridge | None:
             dual += np.outer(one.ridge * (solved[one.alpha] @ one.direction), one.direction)
     rows = [reading.features for reading in data.prompts.readings]
     return primal(rows, space.size, dual, np.zeros_like(data.parts))
-
-
-# Learns the kinds that read nothing but a prompt's letters.
-
-
-def learn(order: TrainingOrder) -> Checkpoint:
-    """Ridge, neighbours or both; see `training.train` for what it raises."""
-    return train(
-        order.table,
-        metric=order.metric,
-        name=order.name,
-        kind=cast(Kind, order.kind),
-        functions_facts=order.functions_facts,
-        prices=order.prices,
-        scorers=order.scorers,
-        keep_prompts=order.keep_prompts,
-        seed=order.seed,
-    )
 
 
 def settings_of(router: TextRouter, blend: Blend) -> dict[str, float | int | None]:

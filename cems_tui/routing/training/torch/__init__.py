@@ -1,1 +1,40 @@
-"""."""
+"""Networks that are taught with torch, behind a door that imports it when one is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cems_tui.routing.features.clip_text import TextTower
+from cems_tui.routing.training.kept import Kept
+from cems_tui.routing.training.members import MemberLearner
+from cems_tui.routing.training.order import TrainingOrder
+from cems_tui.routing.training.recipe import Examples, Recipe, Taught
+from cems_tui.routing.training.splits import Split
+
+__all__ = ["teach", "token_learner"]
+
+
+def token_learner(order: TrainingOrder) -> MemberLearner:
+    """Who learns the token transformer; see `tokens.TokenLearner`."""
+    from cems_tui.routing.training.torch.tokens import TokenLearner
+
+    return TokenLearner(order)
+
+
+def teach(
+    tower: TextTower,
+    examples: Examples,
+    split: Split,
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: str,
+    kept: Kept,
+    tell: Callable[[str], None],
+) -> Taught:
+    """The CEMS classifier taught by its recipe; see `cems.teach`."""
+    from cems_tui.routing.training.torch import cems
+
+    return cems.teach(
+        tower, examples, split, recipe, seed=seed, device=device, kept=kept, tell=tell
+    )

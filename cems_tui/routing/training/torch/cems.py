@@ -7,7 +7,7 @@ CIKM 2024, and the authors' public code.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,9 @@ from cems_tui.log import hush
 from cems_tui.routing.estimators.classifier import Head
 from cems_tui.routing.evaluation.classification import classification
 from cems_tui.routing.features.clip_text import TextTower
-from cems_tui.routing.features.prompt import Floats
+from cems_tui.routing.training.kept import Kept
+from cems_tui.routing.training.recipe import Examples, Recipe, Taught
 from cems_tui.routing.training.splits import Split
-from cems_tui.routing.training.torch.kept import Kept
 
 DROPOUT = 0.1
 
@@ -118,50 +118,10 @@ _STATE = "epochs"
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """The authors' numbers, and ours for the variant that leaves the tower as it is."""
-
-    frozen: bool = False
-    """Whether the tower is left as it is and its outputs are read once."""
-
-    learning_rate: float = 6.4e-6
-    weight_decay: float = 0.1
-    batch: int = 32
-    epochs: int = 10
-
-    @classmethod
-    def frozen_tower(cls) -> Recipe:
-        """For a CPU. The head starts from nothing, so its learning rate is ours: 1e-3."""
-        return cls(frozen=True, learning_rate=1e-3)
-
-
-@dataclass(frozen=True, slots=True)
-class Taught:
-    """The network of the best epoch."""
-
-    head: Head
-    tower: TextTower
-    """As it was, or tuned."""
-
-    epoch: int
-    validation_macro_f1: float
-
-
-@dataclass(frozen=True, slots=True)
-class Examples:
-    """Prompts with the function that is best for each."""
-
-    prompts: Sequence[str]
-    labels: NDArray[np.intp]
-    functions: int
-    pooled: Floats | None
-    """The tower's outputs, shape (N, d), where it is frozen."""
-
-    def class_weights(self, rows: NDArray[np.intp]) -> Tensor:
-        """(1 − frequency)² of each function among those rows."""
-        share = np.bincount(self.labels[rows], minlength=self.functions) / len(rows)
-        return torch.tensor((1.0 - share) ** 2, dtype=torch.float32)
+def class_weights(examples: Examples, rows: NDArray[np.intp]) -> Tensor:
+    """(1 − frequency)² of each function among those rows."""
+    share = np.bincount(examples.labels[rows], minlength=examples.functions) / len(rows)
+    return torch.tensor((1.0 - share) ** 2, dtype=torch.float32)
 
 
 def teach(
@@ -220,7 +180,7 @@ class _Lesson:
         """One pass over the rows in a fresh order; the mean loss."""
         torch.manual_seed(seed)
         order = np.random.default_rng(seed).permutation(rows)
-        criterion = nn.CrossEntropyLoss(self.examples.class_weights(rows).to(self.device))
+        criterion = nn.CrossEntropyLoss(class_weights(self.examples, rows).to(self.device))
         self.network.train()
         total = 0.0
         for low in range(0, len(order), self.recipe.batch):
@@ -305,8 +265,3 @@ def _part(tensors: dict[str, NDArray[Any]], prefix: str) -> dict[str, Tensor]:
         for name, value in tensors.items()
         if name.startswith(prefix)
     }
-
-
-def recipe_numbers(recipe: Recipe) -> dict[str, float | int | None]:
-    """The recipe for the card."""
-    return {name: float(value) for name, value in asdict(recipe).items()}

@@ -7,7 +7,8 @@ squared error on standardised parts, early stopping on a tenth of the prompts le
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +22,9 @@ from cems_tui.routing.estimators.transformer import TokenTransformer
 from cems_tui.routing.features.prompt import Floats
 from cems_tui.routing.features.reader import HASHED_TOKENS, MOST_TOKENS, View
 from cems_tui.routing.training.blend import Taken, Tried
-from cems_tui.routing.training.data import TrainingOrder
+from cems_tui.routing.training.kept import Kept
 from cems_tui.routing.training.members import Lesson
-from cems_tui.routing.training.torch.kept import Kept, one_thread
+from cems_tui.routing.training.order import TrainingOrder
 
 HEADS = 4
 WIDTH = 64
@@ -221,3 +222,17 @@ def _error(network: TokenNetwork, examples: _Examples, rows: NDArray[np.intp]) -
 def _weights(network: TokenNetwork, mean: Floats, scale: Floats) -> dict[str, NDArray[Any]]:
     state = {name: value.detach().numpy().copy() for name, value in network.state_dict().items()}
     return {**state, "mean": np.asarray(mean, np.float32), "scale": scale}
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread within the block: networks this small lose more in waiting than they gain.
+
+    Measured with two threads on two busy cores: ten times slower than with one.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cems_tui.starter.captions import describe
 from cems_tui.starter.recipe.checks.results import CLASSES
-from cems_tui.starter.recipe.world.captions import describe
 from cems_tui.starter.recipe.world.painter import paint
-from cems_tui.starter.recipe.world.scenes import Placed, Scene, place, random_scene
+from cems_tui.starter.scenes import Placed, Scene, place, random_scene
 
 BATCH = 25
 

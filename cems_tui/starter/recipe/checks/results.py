@@ -11,7 +11,7 @@ from typing import Any
 
 from cems_tui.starter.recipe.checks.statistics import Share
 from cems_tui.starter.recipe.checks.verdict import Verdict
-from cems_tui.starter.recipe.world.scenes import Thing
+from cems_tui.starter.scenes import Thing
 
 CLASSES = ("one object", "two objects", "three", "four")
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
 
-from cems_tui.starter.recipe.world.scenes import Scene, Thing
+from cems_tui.starter.scenes import Scene, Thing
 
 NEUTRAL = "plain"
 """What the ground is called when the scene names none."""

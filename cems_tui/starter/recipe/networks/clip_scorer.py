@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cems_tui.starter.captions import near_miss
 from cems_tui.starter.recipe.networks.latents import PATCH
 from cems_tui.starter.recipe.networks.networks import tie_names
 from cems_tui.starter.recipe.networks.tokens import (
@@ -26,7 +27,6 @@ from cems_tui.starter.recipe.networks.tokens import (
 )
 from cems_tui.starter.recipe.training.dataset import WAYS, Split
 from cems_tui.starter.recipe.training.trainer import Log, Losses, Plan, Trainer
-from cems_tui.starter.recipe.world.captions import near_miss
 from cems_tui.starter.recipe.world.degrade import KINDS
 from cems_tui.starter.vocabulary import NOUNS
 

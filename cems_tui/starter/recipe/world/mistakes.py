@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from cems_tui.starter.recipe.world.scenes import Scene, Thing
+from cems_tui.starter.scenes import Scene, Thing
 from cems_tui.starter.vocabulary import BACKGROUNDS, COLOURS, NOUNS
 
 OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above"}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from cems_tui.errors import CemsError
-from cems_tui.starter.recipe.world.scenes import SIZE_PX, Placed
+from cems_tui.starter.scenes import SIZE_PX, Placed
 from cems_tui.starter.vocabulary import BACKGROUNDS, NOUNS
 
 Floats = NDArray[np.float32]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from cems_tui.starter.recipe.world.scenes import Scene, Thing
+from cems_tui.starter.scenes import Scene, Thing
 from cems_tui.starter.vocabulary import (
     BACKGROUNDS,
     COLOURS,

@@ -19,7 +19,7 @@ from cems_tui.models.queue import Pull, Pulls
 from cems_tui.services.library import Group, Library, ModelFacts, grouped
 from cems_tui.text import byte_count, one_line, visible
 from screens import figures
-from screens.studio.card import INSTALLED, MISSING, RESIDENT, Column
+from screens.columns import INSTALLED, MISSING, RESIDENT, Column
 
 LEGENDS = (
     "● on the device  ○ installed  ⇣ to be pulled  ~ estimated  ◇G gated  NC noncommercial",

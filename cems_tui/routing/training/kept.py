@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from cems_tui.files import write_whole
@@ -65,20 +63,3 @@ class Kept:
             path.unlink(missing_ok=True)
         if self.folder and self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
-
-
-# How many threads a small network is taught with.
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread within the block: networks this small lose more in waiting than they gain.
-
-    Measured with two threads on two busy cores: ten times slower than with one.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

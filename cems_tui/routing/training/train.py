@@ -1,0 +1,136 @@
+"""One training machine: prepare a table, let a trainer fit, judge what came of it, write the card.
+
+Trainers only prepare and fit; everything else is the same for every kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from cems_tui.domain.decision import FeatureSet
+from cems_tui.domain.encoder import FunctionFacts
+from cems_tui.routing.checkpoints.card import Card, Training
+from cems_tui.routing.checkpoints.checkpoint import Checkpoint
+from cems_tui.routing.checkpoints.codecs import features_for
+from cems_tui.routing.evaluation.evaluate import evaluate, figures_by_group
+from cems_tui.routing.evaluation.oracle import corrected_oracle
+from cems_tui.routing.training import cems, stack, text
+from cems_tui.routing.training.data import costs_of, other_metrics
+from cems_tui.routing.training.order import Fitted, Material, TrainingOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Trainer:
+    """How one kind is learned."""
+
+    prepare: Callable[[TrainingOrder], Material]
+    fit: Callable[[TrainingOrder, Material], Fitted]
+
+
+_TEXT = Trainer(text.prepare, text.fit)
+_STACK = Trainer(stack.prepare, stack.fit)
+_CEMS = Trainer(cems.prepare, cems.fit)
+
+
+def _trainer_of(kind: str, features: FeatureSet) -> Trainer:
+    """Letters alone are learned in closed form, vectors and tokens by a stack of members."""
+    if kind == "cems":
+        return _CEMS
+    return _TEXT if features == "instant" and kind in text.KINDS else _STACK
+
+
+def train(order: TrainingOrder) -> Checkpoint:
+    """The router of that order, with its held-out figures in its card.
+
+    Raises:
+        UsageError: no such kind over those features, fewer than two functions, too few prompts
+            that differ in their first words, or one function is always best (`cems`).
+        UnknownName: the table has no such metric.
+        ModelMissing: the kind reads a text tower and the order has none.
+    """
+    trainer = _trainer_of(order.kind, features_for(order.kind, order.features))
+    material = trainer.prepare(order)
+    fitted = trainer.fit(order, material)
+    costs = costs_of(material.table, order.prices, material.pivot.functions)
+    card = _card(order, material, fitted, costs)
+    return Checkpoint(card, fitted.router, fitted.dial_estimates, fitted.dial_shares)
+
+
+def _card(
+    order: TrainingOrder, material: Material, fitted: Fitted, costs: Mapping[str, float | None]
+) -> Card:
+    return Card(
+        name=order.name,
+        kind=order.kind,
+        metric=order.metric,
+        functions={one: order.functions_facts.get(one, FunctionFacts()) for one in costs},
+        features=fitted.features,
+        settings=fitted.settings,
+        training=_training(order, fitted),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        prices=costs,
+        encoder=fitted.encoder,
+        scorers=dict(order.scorers),
+        mixed=material.mixed,
+        interval=fitted.interval,
+        evaluation=judged(order, material, fitted, costs),
+        negated=material.pivot.negated,
+        about=order.about,
+    )
+
+
+def _training(order: TrainingOrder, fitted: Fitted) -> Training:
+    pivot, sources = fitted.learned, dict[str, int]()
+    for group in pivot.groups:
+        if group:
+            sources[group] = sources.get(group, 0) + 1
+    return Training(
+        table=order.table.digest,
+        prompts=len(pivot.prompts),
+        readings=len(pivot.readings),
+        missing=int(np.isnan(pivot.scores).sum()),
+        seed=order.seed,
+        folds=fitted.folds,
+        sources=sources,
+        split=_split(fitted),
+    )
+
+
+def _split(fitted: Fitted) -> str:
+    return "folds" if fitted.folds else "test"
+
+
+def judged(
+    order: TrainingOrder, material: Material, fitted: Fitted, costs: Mapping[str, float | None]
+) -> dict[str, Any]:
+    """The figures on prompts that were held out, over those that have every score."""
+    pivot = fitted.judged
+    complete = np.flatnonzero(pivot.complete)
+    if not complete.size:
+        return {}
+    prices = [costs[name] for name in pivot.functions]
+    cost = None if None in prices else np.array(prices, dtype=np.float64)
+    truth, said = pivot.scores[complete], fitted.estimates[complete].astype(np.float64)
+    figures = evaluate(
+        truth,
+        said,
+        cost,
+        pivot.functions,
+        metrics=other_metrics(material.table, pivot, complete),
+        seed=order.seed,
+    )
+    groups = [pivot.groups[row] for row in complete]
+    return {
+        "metric": pivot.metric,
+        "split": _split(fitted),
+        "seed": order.seed,
+        **figures.to_json(),
+        "oracle_noise_corrected": corrected_oracle(pivot),
+        "groups": figures_by_group(truth, said, cost, pivot.functions, groups, order.seed),
+        **fitted.evaluation,
+    }

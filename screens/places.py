@@ -1,0 +1,123 @@
+"""Where one can go in the app: a row a screen. Nothing else names a screen.
+
+The rows feed the tabs at the top, the F-keys, the palette, the jump letters, the help and the
+check of rebound keys; a screen is imported when it is first shown. To add one, add its folder and
+its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from screens.commands import HELP, JUMP, PALETTE, QUIT, Command
+from screens.models.commands import MODELS as MODELS_COMMANDS
+from screens.studio.commands import STUDIO as STUDIO_COMMANDS
+
+if TYPE_CHECKING:
+    from textual.app import App
+    from textual.screen import Screen
+
+    from screens.services import Services
+
+_HERE = Path(__file__).parent
+
+
+def _nothing_missing(services: Services) -> str:
+    return ""
+
+
+def _nothing_left(services: Services, app: App[None]) -> list[str]:
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A screen one can go to."""
+
+    id: str
+    title: str
+    """Its word in the tabs and the palette."""
+
+    key: str
+    letter: str
+    """Behind ctrl+o."""
+
+    help: str
+    commands: tuple[Command, ...]
+    """What the user can do there."""
+
+    styles: Path
+    open: Callable[[Services], Screen[None]]
+    """Makes the screen, when it is first shown."""
+
+    missing: Callable[[Services], str] = _nothing_missing
+    """Why it cannot be shown; empty if it can."""
+
+    left: Callable[[Services, App[None]], list[str]] = _nothing_left
+    """What is unfinished there, in words for the terminal that the app gives back."""
+
+    @property
+    def command(self) -> Command:
+        """The one that leads there."""
+        return Command(f"app.{self.id}", self.key, f"place('{self.id}')", self.title, self.help)
+
+
+def _open_studio(services: Services) -> Screen[None]:
+    from screens.studio.screen import StudioScreen
+
+    return StudioScreen(services, more_models=MODELS.command)
+
+
+def _open_models(services: Services) -> Screen[None]:
+    from screens.models.screen import ModelsScreen
+
+    assert services.library is not None
+    return ModelsScreen(services.library)
+
+
+def _models_missing(services: Services) -> str:
+    return "" if services.library is not None else "This app was opened without models."
+
+
+def _pulls_left(services: Services, app: App[None]) -> list[str]:
+    from screens.models.parting import parting_words
+
+    paused = services.library.state.pulls.paused if services.library is not None else ()
+    return [parting_words(pull, MODELS.command, app) for pull in paused]
+
+
+STUDIO = Place(
+    "studio", "Studio", "f3", "s", "Write a prompt, see its prices, draw it.",
+    STUDIO_COMMANDS, _HERE / "studio" / "studio.tcss", _open_studio,
+)  # fmt: skip
+MODELS = Place(
+    "models", "Models", "f4", "m", "What this machine can hold; pulling, pausing, deleting.",
+    MODELS_COMMANDS, _HERE / "models" / "models.tcss", _open_models,
+    missing=_models_missing, left=_pulls_left,
+)  # fmt: skip
+
+PLACES = (STUDIO, MODELS)
+"""In the order of the tabs."""
+
+HOME = STUDIO
+"""Where the app opens, where the prompt is."""
+
+APP = (PALETTE, HELP, JUMP, *(place.command for place in PLACES), QUIT)
+"""The commands that are there wherever one is."""
+
+
+def place(name: str) -> Place:
+    """The place of that id.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return {place.id: place for place in PLACES}[name]
+
+
+def commands_on(screen: Screen[Any]) -> tuple[Command, ...]:
+    """What the user can do on that screen beside the app's own; nothing of it in a dialog."""
+    return () if screen.is_modal else place(screen.app.current_mode).commands

@@ -1,0 +1,41 @@
+"""What the app gives to every screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from textual.widget import Widget
+
+from screens.engine import EngineService
+from screens.library import LibraryService
+from screens.planner import PlannerFactory
+
+ImageFactory = Callable[[], Widget]
+"""Makes an empty textual-image widget, of the kind the terminal can show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds for every request of this run of the app."""
+
+    tradeoff: float = 0.5
+    router: str | None = None
+    pool: tuple[str, ...] | None = None
+    load_cost: bool = True
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Command id → the key the user gave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Held once by the app; a screen takes what it needs."""
+
+    engine: EngineService
+    library: LibraryService | None
+    """None where the app was opened without models."""
+
+    planner_factory: PlannerFactory
+    new_image: ImageFactory
+    clock: Callable[[], float]
+    defaults: Defaults
