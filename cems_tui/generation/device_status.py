@@ -17,6 +17,7 @@ from typing import Any
 from cems_tui import log
 from cems_tui.domain.request import new_id
 from cems_tui.errors import StorageError
+from cems_tui.files import write_text
 from cems_tui.generation.admission import held_bytes
 from cems_tui.locks import DeviceLock
 from cems_tui.paths import ensure
@@ -130,7 +131,7 @@ class Hold:
         )
         try:
             _write(self._file, asdict(told))
-        except OSError as error:
+        except StorageError as error:
             log.error("what is resident could not be told: %s", error)
 
     def _forget(self) -> None:
@@ -183,10 +184,7 @@ def ask_to_free(file: Path, model: str) -> None:
     """
     folder = _folder(file)
     ensure(folder)
-    try:
-        _write(folder / f"{new_id()}.json", {"model": model})
-    except OSError as error:
-        raise StorageError(f"cannot write into {folder}: {error.strerror or error}") from error
+    _write(folder / f"{new_id()}.json", {"model": model})
 
 
 def _requests(file: Path) -> list[Path]:
@@ -201,7 +199,5 @@ def _folder(file: Path) -> Path:
 
 
 def _write(file: Path, row: dict[str, Any]) -> None:
-    """Whole or not at all for whoever reads it."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
-    temporary.write_text(json.dumps(row), "utf-8")
-    temporary.replace(file)
+    """Whole or not at all for whoever reads it; after a power cut nothing of it is true."""
+    write_text(file, json.dumps(row), durable=False)

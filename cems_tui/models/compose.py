@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from cems_tui.errors import WeightsError
-from cems_tui.files import file_digest, storage
+from cems_tui.files import SHARED, confined, file_digest, storage, write_text
 from cems_tui.generation.families.table import family_of_class
 from cems_tui.generation.weight_files import component_files
 from cems_tui.models import install
@@ -133,16 +132,13 @@ def _write(
     files: Files,
     ledger: Ledger,
 ) -> Path:
-    target = ledger.models / "imported" / name
-    partial = ledger.models / ".partial" / "imported" / name
+    target = confined(ledger.models, f"imported/{name}")
+    partial = confined(ledger.models, f".partial/imported/{name}")
     with storage(str(target)):
         shutil.rmtree(partial, ignore_errors=True)
         for path, (source, _) in files.items():
-            install.link(source, partial / path)
-        with (partial / INDEX).open("w", encoding="utf-8") as file:
-            json.dump(index, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
+            install.link(source, confined(partial, path))
+        write_text(partial / INDEX, json.dumps(index, indent=1), mode=SHARED)
         if target.exists():
             shutil.rmtree(target)
     install.settle(install.Places(target, partial))

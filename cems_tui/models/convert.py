@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from cems_tui.cancel import POLL_SECONDS, Stop, never, refuse_stopped
 from cems_tui.errors import StorageError, WeightsError
-from cems_tui.files import flush_folder, storage
+from cems_tui.files import SHARED, storage, whole_file
 from cems_tui.generation.weight_files import read_header
 from cems_tui.models.convert_child import Report, convert_in_child
 
@@ -62,17 +62,12 @@ class PickleConverter:
             StorageError: the disk refuses.
             Interrupted: `stop` said so.
         """
-        unfinished = target.with_name(f".{target.name}.converting")
-        try:
+        with whole_file(target, mode=SHARED) as file:
+            unfinished = Path(file.name)
             report = self._report(source, unfinished)
             if report.kind != "done":
                 _refuse(report, source, target)
             read_header(unfinished)
-            with storage(str(target)):
-                unfinished.replace(target)
-                flush_folder(target.parent)
-        finally:
-            unfinished.unlink(missing_ok=True)
 
     def _report(self, source: Path, unfinished: Path) -> Report:
         """What the child says; a child that says nothing is an error."""

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from cems_tui.cancel import POLL_SECONDS, Stop, never, pause, refuse_stopped
 from cems_tui.errors import DownloadError
-from cems_tui.files import Digests, flush_folder, read_into, storage
+from cems_tui.files import SHARED, Digests, confined, flush_folder, read_into, storage
 from cems_tui.models.hub import Transient, Unreachable
 from cems_tui.models.repository import RemoteFile
 
@@ -127,7 +127,7 @@ class FileDownload:
 
     def _fill(self, part: Path) -> Digests:
         """All its bytes in `part`, flushed to the disk; and their digests."""
-        with storage(str(part)), part.open("ab", buffering=0) as out:
+        with storage(str(part)), open(part, "ab", buffering=0, opener=_unlinked) as out:
             digests = self._taken_up(part, out)
             failures, most = 0, self.have
             while self.have < self.file.size:
@@ -210,6 +210,10 @@ def gave_up(failure: Transient) -> DownloadError:
 _REFUSED_HINT = (
     "Accept the model's conditions on its page, log in with `hf auth login`, and pull again."
 )
+
+
+def _unlinked(name: str, flags: int) -> int:
+    return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, SHARED)
 
 
 def _write(out: Any, data: bytes) -> None:
@@ -304,7 +308,7 @@ class Transfer:
     def _download(self, file: RemoteFile) -> FileDownload:
         return FileDownload(
             file=file,
-            target=self.folder / file.path,
+            target=confined(self.folder, file.path),
             open=self.open,
             stop=self._halt.is_set,
             on_wait=self.on_wait,

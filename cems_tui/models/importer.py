@@ -12,7 +12,7 @@ from typing import Literal
 from cems_tui import paths
 from cems_tui.cancel import Stop, never
 from cems_tui.errors import UnknownName, UsageError, WeightsError
-from cems_tui.files import Digests, copy_file, free_bytes, read_into, storage
+from cems_tui.files import Digests, confined, copy_file, free_bytes, read_into, storage
 from cems_tui.locks import held
 from cems_tui.models import install
 from cems_tui.models.events import Emit, Installed, Progressed
@@ -113,7 +113,7 @@ class Importer:
         in_place = wish.manner == "in place"
         files = _of_folder(source, inspection) if in_place else inspection.selection.files
         sources = {file.path: source / file.path for file in files}
-        folder = source if in_place else self.models / "imported" / name
+        folder = source if in_place else confined(self.models, f"imported/{name}")
         return self._plan(wish, name, source, folder, inspection, tuple(files), sources)
 
     def _plan_of_file(self, wish: ImportWish, name: str, source: Path) -> ImportPlan:
@@ -125,7 +125,7 @@ class Importer:
             raise UnknownName.of("installed model", wish.base, self.bases)
         base = self.bases[wish.base]
         inspection = inspect_folder(base)
-        folder = self.models / "imported" / name
+        folder = confined(self.models, f"imported/{name}")
         if is_whole_checkpoint(source):
             whole = (RemoteFile(source.name, source.stat().st_size),)
             wish = replace(wish, manner="convert")
@@ -206,7 +206,7 @@ class Importer:
         """The files where they shall be, each read once."""
         if plan.manner == "in place":
             return self._read_all(plan, plan.folder)
-        partial = self.models / ".partial" / "imported" / plan.model
+        partial = confined(self.models, f".partial/imported/{plan.model}")
         with storage(str(partial)):
             shutil.rmtree(partial, ignore_errors=True)  # left by an import that was killed
             if plan.folder.exists():
@@ -247,9 +247,12 @@ class Importer:
 
         pinned = []
         for file in plan.files:
-            source, target = plan.sources[file.path], folder / file.path
+            source = plan.sources[file.path]
+            target = source if plan.manner == "in place" else confined(folder, file.path)
             digests = Digests(file.size)
             if plan.manner == "copy":
+                with storage(str(target.parent)):
+                    target.parent.mkdir(parents=True, exist_ok=True)
                 copy_file(source, target, digests, self.stop, read)
             else:
                 if plan.manner == "link":

@@ -10,10 +10,10 @@ from pathlib import Path, PurePosixPath
 
 from cems_tui.cancel import Stop
 from cems_tui.errors import StorageError
-from cems_tui.files import Digests, flush_folder, read_into, storage
+from cems_tui.files import Digests, clear_leftovers, confined, flush_folder, read_into, storage
 from cems_tui.models.download import PART
 from cems_tui.models.events import Place, PlannedFile
-from cems_tui.models.ledger import Entry, Ledger, folder_name, inside
+from cems_tui.models.ledger import Entry, Ledger, folder_name
 from cems_tui.models.repository import RemoteFile
 from cems_tui.text import byte_count
 
@@ -37,7 +37,9 @@ class Places:
         """Args: apart: the name of a model that takes some files of the repository only."""
         name = folder_name(repo)
         folder = commit if apart is None else f"{commit}-{apart}"
-        return cls(models / name / folder, models / ".partial" / name / folder)
+        return cls(
+            confined(models, f"{name}/{folder}"), confined(models, f".partial/{name}/{folder}")
+        )
 
 
 def survey(
@@ -52,9 +54,9 @@ def _placed(file: RemoteFile, places: Places, damaged: bool, cached: Cached) -> 
     def planned(place: Place, have: int) -> PlannedFile:
         return PlannedFile(file.path, file.size, place, have)
 
-    if not damaged and size_of(inside(places.final, file.path)) == file.size:
+    if not damaged and size_of(confined(places.final, file.path)) == file.size:
         return planned("installed", file.size)
-    target = inside(places.partial, file.path)
+    target = confined(places.partial, file.path)
     if not damaged and size_of(target) == file.size:
         return planned("fetched", file.size)
     part = size_of(target.with_name(target.name + PART)) or 0
@@ -99,9 +101,9 @@ def take_back(files: Iterable[PlannedFile], places: Places) -> None:
     with storage(str(places.final)):
         for file in files:
             if file.place == "installed":
-                target = inside(places.partial, file.path)
+                target = confined(places.partial, file.path)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                inside(places.final, file.path).replace(target)
+                confined(places.final, file.path).replace(target)
         shutil.rmtree(places.final)
 
 
@@ -161,6 +163,7 @@ def settle(places: Places) -> None:
     """
     with storage(str(places.final)):
         for folder, _, _ in os.walk(places.partial):
+            clear_leftovers(Path(folder), grace_seconds=0)
             flush_folder(Path(folder))
         places.final.parent.mkdir(parents=True, exist_ok=True)
         places.partial.rename(places.final)
@@ -195,7 +198,7 @@ def fetched_bytes(entry: Entry, ledger: Ledger, apart: str | None = None) -> int
         return None
     found = 0
     for file in entry.files:
-        target = inside(partial, file.path)
+        target = confined(partial, file.path)
         part = target.with_name(target.name + PART)
         found += min(file.bytes, size_of(target) or size_of(part) or 0)
     return found or None

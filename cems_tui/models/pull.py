@@ -279,9 +279,9 @@ def _is_there(old: Entry, found: Found, ledger: Ledger) -> bool:
 
 def _drop_old(old: Entry, ledger: Ledger) -> None:
     """Remove the files of the revision that another one replaced, where nobody else has them."""
-    folder = ledger.folder_of(old)
     shared = any(e.folder == old.folder for e in ledger.entries.values())
-    if folder is not None and old.owned and not shared:
+    if old.folder is not None and old.owned and not shared:
+        folder = ledger.own_folder(old)
         shutil.rmtree(folder, ignore_errors=True)
         install.remove_empty(folder.parent)
 

@@ -16,6 +16,7 @@ from cems_tui.cancel import Stop
 from cems_tui.errors import CemsError, Interrupted, StorageError
 from cems_tui.files import write_json
 from cems_tui.models.events import Emit, Installed, ModelEvent, Planned, Progressed, Waited
+from cems_tui.paths import ensure
 
 CLOSE_SECONDS = 0.5
 """How long closing waits for the running pull to stop; what it fetched is safe at any moment."""
@@ -178,6 +179,7 @@ class PullQueue:
         if not kept and not self._file.exists():
             return
         try:
+            ensure(self._file.parent)
             write_json(self._file, kept)
         except StorageError as error:
             log.error("the queue of pulls is not remembered: %s", error)

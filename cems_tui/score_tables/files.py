@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from difflib import get_close_matches
 from math import isnan
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from cems_tui.errors import StorageError, UsageError
+from cems_tui.files import SHARED, whole_file
 from cems_tui.score_tables.table import Pivot, Row, ScoreTable
 from cems_tui.text import MAX_PROMPT_CHARACTERS
 
@@ -64,25 +64,18 @@ def parse_table(
 
 
 def write_table(table: ScoreTable, path: Path) -> None:
-    """Writes the table whole (temporary file, then renamed), in the format of the ending.
+    """Writes the table whole or not at all, in the format of the ending.
 
     Raises:
         UsageError: the ending names no known format, or Parquet without pyarrow.
         StorageError: the file cannot be written.
     """
     form = _format(path)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
+    with whole_file(path, mode=SHARED) as file:
         if form == "parquet":
-            _write_parquet(table, temporary)
+            _write_parquet(table, path.name, file)
         else:
-            temporary.write_text(table_text(table, form), encoding="utf-8", newline="")
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StorageError(f"cannot write {path}: {error}") from error
+            file.write(table_text(table, form).encode("utf-8"))
 
 
 def table_text(table: ScoreTable, form: str) -> str:
@@ -222,11 +215,11 @@ def _parquet_lines(path: Path) -> Iterator[Line]:
     return enumerate(records, start=1)
 
 
-def _write_parquet(table: ScoreTable, path: Path) -> None:
-    parquet = _parquet(path.name)
+def _write_parquet(table: ScoreTable, name: str, file: BinaryIO) -> None:
+    parquet = _parquet(name)
     import pyarrow
 
-    parquet.write_table(pyarrow.Table.from_pylist([asdict(row) for row in table.rows]), path)
+    parquet.write_table(pyarrow.Table.from_pylist([asdict(row) for row in table.rows]), file)
 
 
 # The cells of a score table's row, checked one by one.

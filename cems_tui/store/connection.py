@@ -65,7 +65,7 @@ class Connection:
                 raise
 
     def copy_to(self, path: Path) -> None:
-        """Copy everything to a new file.
+        """Copy everything to a file that is new, or empty.
 
         Raises:
             StorageError: it cannot be written.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from cems_tui.domain.generation import Generation, now
 from cems_tui.domain.request import new_id
 from cems_tui.errors import UnknownName, UsageError
+from cems_tui.files import whole_file
 from cems_tui.store import generations, statistics
 from cems_tui.store.connection import Connection, connect, connect_to_read
 from cems_tui.store.generations import Marks, Matching, Observation, matching
@@ -269,7 +270,8 @@ class Store:
         """
         if path.exists():
             raise UsageError(f"{path} exists already", "Choose a new file.")
-        self._connection.copy_to(path)
+        with whole_file(path) as file:
+            self._connection.copy_to(Path(file.name))
 
     def _change(self, generation_id: str, column: str, value: Any) -> None:
         with self._connection.transaction() as db:

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cems_tui.files import write_whole
+from cems_tui.files import write_bytes
+from cems_tui.paths import ensure
 
 _NOTES = "notes"
 
@@ -39,7 +40,8 @@ class Kept:
             return
         text = np.frombuffer(json.dumps(dict(notes or {})).encode(), np.uint8)
         whole = {key: np.ascontiguousarray(value) for key, value in tensors.items()}
-        write_whole(self.folder / f"{name}.safetensors", save({**whole, _NOTES: text}))
+        ensure(self.folder)
+        write_bytes(self.folder / f"{name}.safetensors", save({**whole, _NOTES: text}))
 
     def read(self, name: str) -> dict[str, NDArray[Any]] | None:
         """The tensors of that name; None where there are none, or they are damaged."""
