@@ -1,4 +1,4 @@
-"""Runs blocking calls so that the one who waits can stop waiting at any moment."""
+"""Stopping politely: whoever works asks a `Stop`, between steps and while it waits."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from typing import TypeVar
 from cems_tui.errors import Interrupted
 
 Stop = Callable[[], bool]
-"""Asked all the time whether the user wants to stop."""
+"""Asked between steps and while waiting whether the user wants to stop."""
 
 POLL_SECONDS = 0.05
+_GOES_ON = "What was fetched is kept; the same command goes on there."
 
 T = TypeVar("T")
 
@@ -66,14 +67,14 @@ def pause(seconds: float, stop: Stop) -> None:
         nap.wait(min(POLL_SECONDS, left))
 
 
-def refuse_stopped(stop: Stop) -> None:
+def refuse_stopped(stop: Stop, message: str = "stopped", hint: str = _GOES_ON) -> None:
     """Raise when the user wants to stop.
 
     Raises:
         Interrupted: `stop` said so.
     """
     if stop():
-        raise Interrupted("stopped", "What was fetched is kept; the same command goes on there.")
+        raise Interrupted(message, hint)
 
 
 # Ctrl+C: stops at once, except while a picture and its row are being committed.

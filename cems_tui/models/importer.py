@@ -13,7 +13,7 @@ from cems_tui import paths
 from cems_tui.cancel import Stop, never
 from cems_tui.errors import UnknownName, UsageError, WeightsError
 from cems_tui.files import Digests, confined, copy_file, free_bytes, read_into, storage
-from cems_tui.locks import held
+from cems_tui.locks import FileLock
 from cems_tui.models import install
 from cems_tui.models.events import Emit, Installed, Progressed
 from cems_tui.models.inspect import Inspection, inspect_folder, listed, read_json, refuse_pickle
@@ -187,7 +187,8 @@ class Importer:
 
         began = perf_counter()
         paths.ensure_writable(self.models)
-        with held(self.locks / f"import-{checked_name(wish.name)}.lock", self.stop):
+        name = checked_name(wish.name)
+        with FileLock(self.locks / f"import-{name}.lock", name).acquire(None, self.stop):
             plan = self.plan(wish)
             install.refuse_short_disk(plan.model, self.models, plan.copied_bytes, plan.free_bytes)
             files = self._place(plan)

@@ -14,7 +14,7 @@ from cems_tui import paths
 from cems_tui.cancel import Stop, never, pause, stoppable
 from cems_tui.errors import DownloadError, UsageError, WeightsError
 from cems_tui.files import file_digest, storage
-from cems_tui.locks import held
+from cems_tui.locks import FileLock, Holder
 from cems_tui.models import install
 from cems_tui.models.compose import compose, is_composed
 from cems_tui.models.download import Body, Patience, Transfer, gave_up
@@ -102,7 +102,9 @@ class Puller:
         paths.ensure_writable(self.models)
         target = resolve(wish, self.known, Ledger.read(self.models))
         lock = self.locks / f"{folder_name(target.repo)}.lock"
-        with held(lock, self.stop, lambda holder: self._queued(target.name, holder)):
+        with FileLock(lock, target.name).acquire(
+            None, self.stop, lambda holder: self._queued(target.name, holder)
+        ):
             ledger = Ledger.read(self.models)  # the one we waited for may have pulled it
             target = resolve(wish, self.known, ledger)
             entry, fetched, already = self._pulled(wish, target, ledger)
@@ -268,7 +270,7 @@ class Puller:
         converter = refuse_without(self.converter, found.target.name)
         return kept_as_safetensors(partial, files, converter)
 
-    def _queued(self, model: str, holder: str) -> None:
+    def _queued(self, model: str, holder: Holder) -> None:
         self.emit(Waited(model, f"{holder} is pulling it", None))
 
 
@@ -317,7 +319,8 @@ class Assembler:
         began = perf_counter()
         pulled = {component: self.puller.pull(Wish(part)) for component, part in known.parts}
         models = self.puller.models
-        with held(self.puller.locks / f"import-{known.name}.lock", self.puller.stop):
+        lock = FileLock(self.puller.locks / f"import-{known.name}.lock", known.name)
+        with lock.acquire(None, self.puller.stop):
             ledger = Ledger.read(models)
             there = is_composed(known.name, ledger) and all(p.already for p in pulled.values())
             if not there:

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from cems_tui.cancel import never
 from cems_tui.catalog import catalog
 from cems_tui.catalog.catalog import rows
 from cems_tui.errors import DownloadError, UsageError, WeightsError
 from cems_tui.generation.families.table import EngineSettings, load
-from cems_tui.generation.pipeline import Job, never
+from cems_tui.generation.pipeline import Job
 from cems_tui.models.events import Planned
 from cems_tui.models.pull import Assembler
 from cems_tui.models.target import Wish

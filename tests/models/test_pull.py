@@ -14,7 +14,7 @@ import pytest
 
 from cems_tui.catalog import catalog
 from cems_tui.errors import DownloadError, Interrupted, StorageError, UsageError, WeightsError
-from cems_tui.locks import held
+from cems_tui.locks import FileLock
 from cems_tui.models import install
 from cems_tui.models.events import ModelEvent, Progressed, Waited
 from cems_tui.models.hub import Unreachable
@@ -342,7 +342,7 @@ def test_cancel_takes_effect_within_half_a_second(desk: Desk, stall: Fault) -> N
 def test_a_second_pull_of_the_same_model_waits_for_the_first(desk: Desk) -> None:
     results: list[bool] = []
     first = threading.Thread(target=lambda: results.append(desk.pull().already))
-    with held(desk.models.parent / "locks" / "org--Tiny.lock"):
+    with FileLock(desk.models.parent / "locks" / "org--Tiny.lock", "tiny"):
         first.start()
         time.sleep(0.4)
         assert results == []
