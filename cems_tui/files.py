@@ -211,7 +211,7 @@ def confined(root: Path, name: str | PurePath) -> Path:
         or any(step.is_symlink() for step in place.parents if len(step.parts) > len(root.parts))
     ):
         raise StorageError(
-            f"{text!r} is not within {root}",
+            f"{text!r} is outside {root}",
             "Nothing was changed. What names it is damaged, or not to be trusted.",
         )
     return place

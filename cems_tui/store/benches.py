@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from operator import attrgetter
@@ -18,8 +19,6 @@ from cems_tui.store.generations import insert
 from cems_tui.store.rows import finite
 
 if TYPE_CHECKING:
-    from sqlite_utils import Database
-
     from cems_tui.score_tables.table import ScoreTable
 
 
@@ -69,7 +68,7 @@ class Benches:
             whole = continued(self.plan(plan.name), plan, resume=resume) if found else plan
             row = {"spec": json.dumps(whole.spec()), "status": "running"}
             if found:
-                db.conn.execute(
+                db.execute(
                     "UPDATE benches SET spec = ?, status = ? WHERE name = ?",
                     [*row.values(), plan.name],
                 )
@@ -113,7 +112,7 @@ class Benches:
         ]
         with self._connection.transaction() as db:
             self._refuse_other_scorers(name, read)
-            db.conn.execute(
+            db.execute(
                 "DELETE FROM bench_cells "
                 "WHERE bench = ? AND prompt_id = ? AND function = ? AND seed = ?",
                 [name, key.prompt_id, key.function, key.seed],
@@ -123,7 +122,7 @@ class Benches:
     def end(self, name: str, status: Status) -> None:
         """Note how the run ended."""
         with self._connection.transaction() as db:
-            db.conn.execute("UPDATE benches SET status = ? WHERE name = ?", [status, name])
+            db.execute("UPDATE benches SET status = ? WHERE name = ?", [status, name])
 
     def remove(self, name: str) -> None:
         """Forget a benchmark with all its cells.
@@ -133,7 +132,7 @@ class Benches:
         """
         self._row(name)
         with self._connection.transaction() as db:
-            db.conn.execute("DELETE FROM benches WHERE name = ?", [name])
+            db.execute("DELETE FROM benches WHERE name = ?", [name])
 
     def import_rows(self, name: str, rows: Iterable[Mapping[str, Any]], source: str = "") -> int:
         """Keep a long-form table whole as a benchmark; the number of its rows.
@@ -268,7 +267,9 @@ class Benches:
                 )
 
 
-def _insert_cell(db: Database, row: Mapping[str, Any], scores: Iterable[dict[str, Any]]) -> None:
+def _insert_cell(
+    db: sqlite3.Connection, row: Mapping[str, Any], scores: Iterable[dict[str, Any]]
+) -> None:
     cell = insert(db, "bench_cells", row)
     for score in scores:
         insert(db, "bench_scores", {"cell": cell, **score})
@@ -319,7 +320,9 @@ LONG_COLUMNS = (
 """What `insert_imported` wants of a row, in this order."""
 
 
-def insert_imported(db: Database, name: str, rows: Iterable[tuple[Any, ...]], moment: str) -> int:
+def insert_imported(
+    db: sqlite3.Connection, name: str, rows: Iterable[tuple[Any, ...]], moment: str
+) -> int:
     """Write long-form rows, each as a cell of its own: repeats stay repeats; how many they were.
 
     Hundreds of thousands of rows are two statements, so ids are given here.
@@ -327,7 +330,7 @@ def insert_imported(db: Database, name: str, rows: Iterable[tuple[Any, ...]], mo
     Args:
         rows: the values of `LONG_COLUMNS`, figures finite.
     """
-    before = db.conn.execute("SELECT MAX(id) FROM bench_cells").fetchone()[0] or 0
+    before = db.execute("SELECT MAX(id) FROM bench_cells").fetchone()[0] or 0
     scores: list[tuple[Any, ...]] = []
 
     def cells() -> Iterator[tuple[Any, ...]]:
@@ -337,12 +340,12 @@ def insert_imported(db: Database, name: str, rows: Iterable[tuple[Any, ...]], mo
             memory_bytes = None if memory_gb is None else round(memory_gb * GIGABYTE)
             yield (number, name, *said, seconds, memory_bytes, cost_usd, moment)
 
-    db.conn.executemany(
+    db.executemany(
         "INSERT INTO bench_cells (id, bench, prompt_id, prompt, group_name, function, seed, rater,"
         " seconds, memory_bytes, cost_usd, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         cells(),
     )
-    db.conn.executemany(
+    db.executemany(
         "INSERT INTO bench_scores (cell, metric, value, higher_is_better) VALUES (?, ?, ?, ?)",
         scores,
     )

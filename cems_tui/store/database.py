@@ -64,7 +64,7 @@ class Store:
             raise UsageError("the session has no name", "Give it a name, or leave it out.")
         with self._connection.transaction() as db:
             if name is not None:
-                found = db.conn.execute("SELECT id FROM sessions WHERE name = ?", [name]).fetchone()
+                found = db.execute("SELECT id FROM sessions WHERE name = ?", [name]).fetchone()
                 if found is not None:
                     return str(found["id"])
             fresh = new_id()
@@ -275,7 +275,7 @@ class Store:
 
     def _change(self, generation_id: str, column: str, value: Any) -> None:
         with self._connection.transaction() as db:
-            changed = db.conn.execute(
+            changed = db.execute(
                 f"UPDATE generations SET {column} = ? WHERE id = ?", [value, generation_id]
             )
             if changed.rowcount == 0:
