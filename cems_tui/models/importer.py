@@ -7,19 +7,41 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cems_tui import paths
 from cems_tui.cancel import Stop, never
 from cems_tui.errors import UnknownName, UsageError, WeightsError
 from cems_tui.files import Digests, confined, copy_file, free_bytes, read_into, storage
+from cems_tui.generation.weight_files import component_files, read_header
 from cems_tui.locks import FileLock
 from cems_tui.models import install
 from cems_tui.models.events import Emit, Installed, Progressed
-from cems_tui.models.inspect import Inspection, inspect_folder, listed, read_json, refuse_pickle
+from cems_tui.models.inspect import (
+    Inspection,
+    inspect_folder,
+    listed,
+    read_json,
+    refuse_pickle,
+    tensor_shapes,
+)
 from cems_tui.models.ledger import DEFAULT_STEPS, Entry, Ledger, PinnedFile, checked_name
-from cems_tui.models.repository import INDEX, RemoteFile
-from cems_tui.models.single_file import SUPPORTED, is_whole_checkpoint, network_of
+from cems_tui.models.plan import Places
+from cems_tui.models.repository import INDEX, RemoteFile, component_names
+
+SUPPORTED = (
+    "Supported, with --base NAME, an installed model of the same architecture: a .safetensors "
+    "file of a whole Stable Diffusion or SDXL checkpoint, or of one network in the diffusers "
+    "layout (such as a fine-tuned unet)."
+)
+_ORIGINAL_LAYOUT = (
+    ("model.diffusion_model.",),
+    ("first_stage_model.",),
+    ("cond_stage_model.", "conditioner."),
+)
+"""How names begin: of the U-Net, the autoencoder, the text encoders (Stable Diffusion, SDXL)."""
+
+_LORA = (".lora_", "lora_unet_", "lora_te_", ".lora.")
 
 Manner = Literal["in place", "copy", "link", "convert"]
 
@@ -216,7 +238,7 @@ class Importer:
             if plan.manner == "convert":
                 plan = self._converted(plan, partial)
             files = self._read_all(plan, partial)
-            install.settle(install.Places(plan.folder, partial))
+            install.settle(Places(plan.folder, partial))
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             install.remove_empty(partial.parent)
@@ -290,4 +312,53 @@ def _entry(
         width=width,
         height=height,
         origin=str(plan.source),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The network of a base model that a file replaces."""
+
+    component: str
+    file: Path
+    """Where the file goes, relative to the model's folder."""
+
+
+def is_whole_checkpoint(path: Path) -> bool:
+    """Whether a file is a whole model in its original layout, by the names in its header.
+
+    Raises:
+        UsageError: it is a pickle, or no safetensors file.
+        WeightsError: it is damaged.
+    """
+    refuse_pickle(path)
+    if path.suffix != ".safetensors":
+        raise UsageError(f"{path} is no safetensors file", SUPPORTED)
+    read_header(path)
+    names = tensor_shapes(path)
+    return all(any(name.startswith(part) for name in names) for part in _ORIGINAL_LAYOUT)
+
+
+def network_of(path: Path, base: Path, index: Mapping[str, Any]) -> Network:
+    """Which network of the base model the file is, by the names and shapes in its header.
+
+    Raises:
+        UsageError: it is a LoRA, or fits nothing of the base.
+        WeightsError: it is damaged.
+    """
+    shapes = tensor_shapes(path)
+    if any(part in name for name in shapes for part in _LORA):
+        raise UsageError(
+            f"{path} is a LoRA, which changes a model and is none",
+            "Fuse it into a model with diffusers (`fuse_lora`), save that, and import the folder.",
+        )
+    for component in component_names(index):
+        files = component_files(base / component)
+        if len(files) == 1 and tensor_shapes(files[0]) == shapes:
+            # Under the plain name: float32 or float16 is told by the file itself.
+            name = files[0].name.replace(".fp16.", ".")
+            return Network(component, Path(component, name))
+    raise UsageError(
+        f"{path} is none of the networks of {base}: its tensors have other names or shapes",
+        SUPPORTED,
     )

@@ -129,13 +129,14 @@ class Ledger:
         entries: dict[str, Entry] = {}
         folder = models / "ledger"
         for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
-            try:
-                entry = _parsed(json.loads(path.read_text("utf-8")), path)
-            except (OSError, ValueError, TypeError, KeyError) as error:
-                log.error("%s cannot be read and is left out: %s", path, error)
-                continue
-            entries[entry.name] = entry
+            entry = _read(path)
+            if entry is not None:
+                entries[entry.name] = entry
         return cls(models, entries)
+
+    def is_current(self, name: str) -> bool:
+        """Whether the model of that name is still recorded as it was when this was read."""
+        return _read(self._path(name)) == self.entries.get(name)
 
     def of_repo(self, repo: str) -> Entry | None:
         """The first entry of a Hub repository."""
@@ -199,6 +200,16 @@ class Ledger:
 
     def _path(self, name: str) -> Path:
         return confined(self.models / "ledger", f"{name}.json")
+
+
+def _read(path: Path) -> Entry | None:
+    try:
+        return _parsed(json.loads(path.read_text("utf-8")), path)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        log.error("%s cannot be read and is left out: %s", path, error)
+        return None
 
 
 def _parsed(value: dict[str, Any], path: Path) -> Entry:

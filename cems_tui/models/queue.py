@@ -15,7 +15,8 @@ from cems_tui import log
 from cems_tui.cancel import Stop
 from cems_tui.errors import CemsError, Interrupted, StorageError
 from cems_tui.files import write_json
-from cems_tui.models.events import Emit, Installed, ModelEvent, Planned, Progressed, Waited
+from cems_tui.models.events import Emit, Installed, ModelEvent, Progressed, Waited
+from cems_tui.models.plan import PullPlan
 from cems_tui.paths import ensure
 
 CLOSE_SECONDS = 0.5
@@ -320,7 +321,7 @@ class Pulls:
         if running is None:
             return self
         match event:
-            case Planned():
+            case PullPlan():
                 have = event.total_bytes - event.download_bytes
                 return self._changing(
                     running.model, done_bytes=have, total_bytes=event.total_bytes, note=""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from cems_tui.models.events import Planned
+from cems_tui.models.plan import PullPlan
 from cems_tui.models.queue import Pulls, Told
 from cems_tui.models.remove import Removal
 from cems_tui.services.library import Library, Resident
@@ -43,7 +43,7 @@ class ModelKeeper(Protocol):
         """What is on the device now, whichever process holds it."""
         ...
 
-    def plans(self, model: str) -> Sequence[Planned]:
+    def plans(self, model: str) -> Sequence[PullPlan]:
         """What pulling it would fetch, one plan a repository.
 
         Raises:

@@ -344,9 +344,10 @@ def test_a_second_pull_of_the_same_model_waits_for_the_first(desk: Desk) -> None
     first = threading.Thread(target=lambda: results.append(desk.pull().already))
     with FileLock(desk.models.parent / "locks" / "org--Tiny.lock", "tiny"):
         first.start()
-        time.sleep(0.4)
+        while not any(isinstance(e, Waited) and e.seconds is None for e in desk.events):
+            assert first.is_alive()
+            time.sleep(0.01)
         assert results == []
-        assert any(isinstance(e, Waited) and e.seconds is None for e in desk.events)
     first.join(30)
     assert results == [False]
     assert desk.pull().already
