@@ -77,16 +77,15 @@ def refuse_stopped(stop: Stop, message: str = "stopped", hint: str = _GOES_ON) -
         raise Interrupted(message, hint)
 
 
-# Ctrl+C: stops at once, except while a picture and its row are being committed.
-
-
 @dataclass
-class _State:
+class _CtrlC:
+    """Stops at once, except while a picture and its row are being committed."""
+
     interrupted: bool = False
     shields: int = 0
 
 
-_state = _State()
+_ctrl_c = _CtrlC()
 
 
 def catch_interrupts() -> None:
@@ -97,22 +96,22 @@ def catch_interrupts() -> None:
 
 def was_interrupted() -> bool:
     """Whether ctrl+c was pressed in this process."""
-    return _state.interrupted
+    return _ctrl_c.interrupted
 
 
 @contextmanager
 def shielded() -> Iterator[None]:
     """A block that ctrl+c cannot tear: the interrupt is raised when the block has ended."""
-    _state.shields += 1
+    _ctrl_c.shields += 1
     try:
         yield
     finally:
-        _state.shields -= 1
-    if _state.interrupted and not _state.shields:
+        _ctrl_c.shields -= 1
+    if _ctrl_c.interrupted and not _ctrl_c.shields:
         raise KeyboardInterrupt
 
 
 def _on_interrupt(number: int, frame: FrameType | None) -> None:
-    _state.interrupted = True
-    if not _state.shields:
+    _ctrl_c.interrupted = True
+    if not _ctrl_c.shields:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Fetches one file: from the last byte it has, until its digest is the one the Hub lists."""
+"""Fetches files: each from the last byte it has, until its digest is the one the Hub lists."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from cems_tui.errors import DownloadError
 from cems_tui.files import SHARED, Digests, confined, flush_folder, read_into, storage
 from cems_tui.models.hub import Transient, Unreachable
 from cems_tui.models.repository import RemoteFile
-
-# How often, and after what wait, something that failed is tried again. Pure.
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +240,6 @@ def _hashing(digests: Digests) -> Iterator[Callable[[bytes], None]]:
         waiting.put(None)
         thread.join()
 
-
-# Fetches the files of a model, a few at a time, watched and stoppable at any moment.
 
 AT_ONCE = 4
 """Files fetched at a time: hides the seconds that each small one needs to be found."""

@@ -198,8 +198,6 @@ def _read(file: Path) -> list[tuple[str, bool]]:
         return []
 
 
-# Pulls that run, wait, are paused or failed, as everybody sees them. Pure.
-
 State = Literal["waiting", "asking", "downloading", "checking", "copying", "paused", "failed"]
 """`asking` is before the Hub has told what there is to fetch."""
 

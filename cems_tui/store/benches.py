@@ -275,9 +275,6 @@ def _insert_cell(
         insert(db, "bench_scores", {"cell": cell, **score})
 
 
-# Cells, and the contract's long form, as rows of the database and back.
-
-
 def cell_row(
     name: str, key: CellKey, prompt: BenchPrompt, cell: Cell | None, error: str | None
 ) -> dict[str, Any]:
@@ -378,9 +375,6 @@ def long_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "group": row["group_name"],
         "higher_is_better": bool(row["higher_is_better"]),
     }
-
-
-# The benchmarks in the database as a list, a line each.
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Rows read back as what the rest of the program speaks of."""
+"""Pictures, their candidates, scores and failures: written, found again, searched."""
 
 from __future__ import annotations
 
@@ -178,9 +178,6 @@ def _parts(
     return found
 
 
-# Every score of every picture, as score-table rows: what one's own history can teach.
-
-
 def history_readings(connection: Connection) -> Iterator[dict[str, Any]]:
     """Long-form rows with the `scorer` that read them, oldest first; hidden pictures are left out.
 
@@ -209,9 +206,6 @@ def history_readings(connection: Connection) -> Iterator[dict[str, Any]]:
             "seed": str(row["seed"]),
             "higher_is_better": bool(row["higher_is_better"]),
         }
-
-
-# Searching prompts: what the user typed is words, never a query language.
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,9 +254,6 @@ def words_query(typed: str) -> str:
 def _bindable(search: str) -> str:
     """Bytes of the command line that are no text cannot match; they are made visible marks."""
     return search.encode("utf-8", "replace").decode()
-
-
-# Rows written: one picture with all that belongs to it is one transaction.
 
 
 def add(connection: Connection, generation: Generation, *, session_if_missing: bool) -> None:

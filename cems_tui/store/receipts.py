@@ -92,8 +92,6 @@ def _texts(receipt: Mapping[str, Any]) -> PngInfo:
     return texts
 
 
-# The text in a PNG, read chunk by chunk: no pixel is decoded, nothing large is taken in.
-#
 # PNG specification, third edition: signature, then chunks of length, type, data and CRC.
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
