@@ -15,7 +15,7 @@ from typing import Any
 
 from cems_tui.errors import StorageError
 from cems_tui.paths import ensure
-from cems_tui.store.migrations import SET, STEPS, TABLE, applied, migrate, pending
+from cems_tui.store.migrations import SET, STEPS, TABLE, applied, migrator, pending
 
 BUSY_SECONDS = 5.0
 """How long a locked database is waited for."""
@@ -217,6 +217,7 @@ def _migrate(connection: Connection) -> None:
     """Apply what is pending, all or nothing; of two processes at once, one does it."""
     if not pending(connection.db):
         return
+    migrate = migrator()  # imports: before the lock that others wait for
     with connection.transaction() as db:
         _refuse_foreign(db, connection.path)
         migrate(db)

@@ -7,6 +7,7 @@ was released is never changed; a new one is added below it.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -93,14 +94,14 @@ def pending(db: sqlite3.Connection) -> bool:
     return not {step.__name__ for step in STEPS} <= applied(db)
 
 
-def migrate(db: sqlite3.Connection) -> None:
-    """Apply what is pending. Only this needs sqlite-utils, which takes pandas and numpy along."""
+def migrator() -> Callable[[sqlite3.Connection], None]:
+    """Applies what is pending. Only this needs sqlite-utils, which takes pandas and numpy along."""
     from sqlite_utils import Database, Migrations
 
     steps: Any = Migrations(SET)
     for step in STEPS:
         steps(name=step.__name__)(step)
-    steps.apply(Database(db, execute_plugins=False))
+    return lambda db: steps.apply(Database(db, execute_plugins=False))
 
 
 def m001_sessions(db: Database) -> None:
