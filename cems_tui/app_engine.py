@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from cems_tui.cancel import Stop
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.request import Event, Request
 from cems_tui.errors import CemsError
@@ -80,9 +81,7 @@ class AppSession:
         self._engine: Engine | None = None
         self._stock = profile.catalog_stamp()
 
-    def run(
-        self, request: Request, emit: Callable[[Event], None], stop: Callable[[], bool]
-    ) -> None:
+    def run(self, request: Request, emit: Callable[[Event], None], stop: Stop) -> None:
         """One picture, as `Session.run`; a failure is recorded before it is raised."""
         if self._engine is None:
             self._stock = self._profile.catalog_stamp()

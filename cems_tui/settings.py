@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cems_tui.errors import ConfigError
-from cems_tui.files import write_whole
+from cems_tui.files import write_text
 
 Check = Callable[[Any], str | None]
 """None when the value is fine, else what it should be."""
@@ -332,4 +332,4 @@ def write_setting(path: Path, name: str, value: Any) -> None:
         body.pop(key, None)
     else:
         document.setdefault(section, tomlkit.table())[key] = value
-    write_whole(path, tomlkit.dumps(document).encode("utf-8"))
+    write_text(path, tomlkit.dumps(document))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from cems_tui.errors import StorageError, UsageError
+from cems_tui.files import SHARED, whole_file
 from cems_tui.score_tables.cells import Cells, Found, checked, column_of, found_columns, found_rows
 from cems_tui.score_tables.table import COLUMNS, NUMBERS, REQUIRED, Pivot, Row, ScoreTable
 
@@ -73,25 +73,18 @@ def parse_columns(columns: Mapping[str, Sequence[Any]], name: str) -> ScoreTable
 
 
 def write_table(table: ScoreTable, path: Path) -> None:
-    """Writes the table whole (temporary file, then renamed), in the format of the ending.
+    """Writes the table whole or not at all, in the format of the ending.
 
     Raises:
         UsageError: the ending names no known format.
         StorageError: the file cannot be written.
     """
     form = _format(path)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
+    with whole_file(path, mode=SHARED) as file:
         if form == "parquet":
-            _write_parquet(table.listed(), temporary)
+            _write_parquet(table.listed(), file)
         else:
-            temporary.write_text(table_text(table, form), encoding="utf-8", newline="")
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StorageError(f"cannot write {path}: {error}") from error
+            file.write(table_text(table, form).encode("utf-8"))
 
 
 def table_text(table: ScoreTable, form: str) -> str:
@@ -117,7 +110,7 @@ def table_text(table: ScoreTable, form: str) -> str:
     return out.getvalue()
 
 
-def _write_parquet(columns: Mapping[str, Sequence[Any]], path: Path) -> None:
+def _write_parquet(columns: Mapping[str, Sequence[Any]], to: Path | BinaryIO) -> None:
     import pyarrow
     from pyarrow import parquet
 
@@ -130,7 +123,7 @@ def _write_parquet(columns: Mapping[str, Sequence[Any]], path: Path) -> None:
     kinds |= {"seed": text if named else pyarrow.int64(), "higher_is_better": pyarrow.bool_()}
     said = {**columns, "seed": seeds}
     parquet.write_table(
-        pyarrow.table({name: pyarrow.array(said[name], kinds[name]) for name in COLUMNS}), path
+        pyarrow.table({name: pyarrow.array(said[name], kinds[name]) for name in COLUMNS}), to
     )
 
 

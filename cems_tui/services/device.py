@@ -8,7 +8,7 @@ from pathlib import Path
 from cems_tui.generation import device_status
 from cems_tui.generation.device import likely_kind
 from cems_tui.generation.device_status import Hold, Presence
-from cems_tui.locks import DeviceLock
+from cems_tui.locks import FileLock, Holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +26,21 @@ class DeviceAccess:
             keep_alive_minutes: how long a model that nobody uses stays; 0 is no limit.
         """
         return Hold(
-            DeviceLock(self.lock_file),
+            FileLock(self.lock_file, "the device"),
             self.resident_file,
             keep_alive_minutes * 60 if keep_alive_minutes > 0 else None,
             likely_kind,
         )
 
-    def holder(self) -> str | None:
+    def holder(self) -> Holder | None:
         """Who holds the device now; None when nobody does."""
-        return DeviceLock(self.lock_file).holder()
+        return FileLock(self.lock_file, "the device").holder()
 
     def presence(self) -> Presence | None:
         """What is on the device now, in whichever process; None when nothing is."""
-        return device_status.read_presence(self.resident_file, DeviceLock(self.lock_file))
+        return device_status.read_presence(
+            self.resident_file, FileLock(self.lock_file, "the device")
+        )
 
     def ask_to_free(self, model: str) -> None:
         """Ask the process that holds the device to free a model, between two pictures.

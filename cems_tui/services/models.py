@@ -10,7 +10,7 @@ from cems_tui.catalog.catalog import known_models, read_catalog
 from cems_tui.domain.function import Catalog
 from cems_tui.errors import ModelMissing, UnknownName, UsageError
 from cems_tui.generation.families.single_file import convert_checkpoint
-from cems_tui.locks import held
+from cems_tui.locks import FileLock
 from cems_tui.models import remove, verify
 from cems_tui.models.convert import PickleConverter
 from cems_tui.models.events import Emit, Progressed
@@ -117,7 +117,7 @@ class Models:
         """
         entry = _removable(name, self.ledger())
         lock = folder_name(entry.repo) if entry.repo else f"import-{entry.name}"
-        with held(self.locks / f"{lock}.lock", stop):
+        with FileLock(self.locks / f"{lock}.lock", entry.name).acquire(None, stop):
             ledger = self.ledger()
             return remove.remove(_removable(name, ledger), ledger)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from cems_tui.cancel import shielded
 from cems_tui.domain.function import Catalog
 from cems_tui.errors import StorageError, UnknownName, UsageError
-from cems_tui.files import write_whole
+from cems_tui.files import write_text
 from cems_tui.paths import ensure
 from cems_tui.routing.checkpoints.card import Card, choose_router
 from cems_tui.routing.checkpoints.checkpoint import load_card, plain_name
@@ -186,8 +186,9 @@ class Routers:
         return [name for name in found if name is None or isinstance(name, str)]
 
     def _remember(self, names: list[str | None]) -> None:
+        ensure(self.before_file.parent)
         text = json.dumps(names[-REMEMBERED:])
-        write_whole(self.before_file, text.encode("utf-8"))
+        write_text(self.before_file, text)
 
 
 def remove(files: list[Path]) -> None:

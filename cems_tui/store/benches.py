@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import repeat
@@ -19,9 +20,7 @@ from cems_tui.store.generations import insert
 from cems_tui.store.rows import finite
 
 if TYPE_CHECKING:
-    import sqlite3
-
-    from sqlite_utils import Database
+    from cems_tui.score_tables.table import ScoreTable
 
 
 EXPORT_PAGE = 10_000
@@ -70,7 +69,7 @@ class Benches:
             whole = continued(self.plan(plan.name), plan, resume=resume) if found else plan
             row = {"spec": json.dumps(whole.spec()), "status": "running"}
             if found:
-                db.conn.execute(
+                db.execute(
                     "UPDATE benches SET spec = ?, status = ? WHERE name = ?",
                     [*row.values(), plan.name],
                 )
@@ -114,7 +113,7 @@ class Benches:
         ]
         with self._connection.transaction() as db:
             self._refuse_other_scorers(name, read)
-            db.conn.execute(
+            db.execute(
                 "DELETE FROM bench_cells "
                 "WHERE bench = ? AND prompt_id = ? AND function = ? AND seed = ?",
                 [name, key.prompt_id, key.function, key.seed],
@@ -124,7 +123,7 @@ class Benches:
     def end(self, name: str, status: Status) -> None:
         """Note how the run ended."""
         with self._connection.transaction() as db:
-            db.conn.execute("UPDATE benches SET status = ? WHERE name = ?", [status, name])
+            db.execute("UPDATE benches SET status = ? WHERE name = ?", [status, name])
 
     def remove(self, name: str) -> None:
         """Forget a benchmark with all its cells.
@@ -134,7 +133,7 @@ class Benches:
         """
         self._row(name)
         with self._connection.transaction() as db:
-            db.conn.execute("DELETE FROM benches WHERE name = ?", [name])
+            db.execute("DELETE FROM benches WHERE name = ?", [name])
 
     def import_rows(self, name: str, rows: Iterable[Mapping[str, Any]], source: str = "") -> int:
         """Keep a long-form table whole as a benchmark; the number of its rows.
@@ -291,13 +290,12 @@ class Benches:
                 )
 
 
-def _insert_cell(db: Database, row: Mapping[str, Any], scores: Iterable[dict[str, Any]]) -> None:
+def _insert_cell(
+    db: sqlite3.Connection, row: Mapping[str, Any], scores: Iterable[dict[str, Any]]
+) -> None:
     cell = insert(db, "bench_cells", row)
     for score in scores:
         insert(db, "bench_scores", {"cell": cell, **score})
-
-
-# Cells, and the contract's long form, as rows of the database and back.
 
 
 def cell_row(
@@ -326,7 +324,7 @@ def score_row(score: Score) -> dict[str, Any]:
 
 
 def insert_imported(
-    db: Database, name: str, columns: Mapping[str, Sequence[Any]], moment: str
+    db: sqlite3.Connection, name: str, columns: Mapping[str, Sequence[Any]], moment: str
 ) -> int:
     """Write long-form rows, each as a cell of its own: repeats stay repeats; how many they were.
 
@@ -335,13 +333,13 @@ def insert_imported(
     Args:
         columns: the values of `COLUMNS`, figures finite.
     """
-    before = db.conn.execute("SELECT MAX(id) FROM bench_cells").fetchone()[0] or 0
+    before = db.execute("SELECT MAX(id) FROM bench_cells").fetchone()[0] or 0
     count = len(columns["score"])
     ids = range(before + 1, before + 1 + count)
     memory = [None if one is None else round(one * GIGABYTE) for one in columns["memory_gb"]]
     higher = [1 if one is None else int(one) for one in columns["higher_is_better"]]
     texts = ("prompt_id", "prompt", "group", "function", "seed", "rater")
-    db.conn.executemany(
+    db.executemany(
         "INSERT INTO bench_cells (id, bench, prompt_id, prompt, group_name, function, seed, rater,"
         " seconds, memory_bytes, cost_usd, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         zip(
@@ -354,7 +352,7 @@ def insert_imported(
             repeat(moment),
         ),
     )
-    db.conn.executemany(
+    db.executemany(
         "INSERT INTO bench_scores (cell, metric, value, higher_is_better) VALUES (?, ?, ?, ?)",
         zip(ids, columns["metric"], columns["score"], higher, strict=True),
     )
@@ -378,9 +376,6 @@ def long_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "group": row["group_name"],
         "higher_is_better": bool(row["higher_is_better"]),
     }
-
-
-# The benchmarks in the database as a list, a line each.
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from pathlib import Path
 from cems_tui.domain.encoder import EncoderFacts
 from cems_tui.domain.function import Catalog
 from cems_tui.errors import ModelMissing, UnknownName, WeightsError
-from cems_tui.files import write_whole
+from cems_tui.files import write_text
+from cems_tui.paths import ensure
 from cems_tui.routing.features.clip_text import TextTower, read_tower, tower_digest
 
 CEMS_TOWER = "openai/clip-vit-base-patch16"
@@ -129,7 +130,8 @@ def remember(tower: TextTower, folder: Path, file: Path) -> None:
     known = {place.name: str(place.folder) for place in _read_places(file)}
     known[tower.facts.id] = str(folder)
     text = json.dumps(known, indent=1, sort_keys=True) + "\n"
-    write_whole(file, text.encode("utf-8"))
+    ensure(file.parent)
+    write_text(file, text)
 
 
 def _read_places(file: Path) -> list[Place]:
