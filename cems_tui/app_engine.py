@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cems_tui import paths, profile
+from cems_tui.cancel import Stop
 from cems_tui.catalog import catalog
 from cems_tui.catalog.catalog import stamp
 from cems_tui.domain.decision import RoutingDecision
@@ -88,9 +89,7 @@ class AppSession:
         self._engine: profile.Engine | None = None
         self._stock = stamp()
 
-    def run(
-        self, request: Request, emit: Callable[[Event], None], stop: Callable[[], bool]
-    ) -> None:
+    def run(self, request: Request, emit: Callable[[Event], None], stop: Stop) -> None:
         """One picture, as `Session.run`; a failure is recorded before it is raised."""
         if self._engine is None:
             self._stock = stamp()

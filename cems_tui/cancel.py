@@ -1,4 +1,4 @@
-"""Runs blocking calls so that the one who waits can stop waiting at any moment."""
+"""Stopping politely: whoever works asks a `Stop`, between steps and while it waits."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from typing import TypeVar
 from cems_tui.errors import Interrupted
 
 Stop = Callable[[], bool]
-"""Asked all the time whether the user wants to stop."""
+"""Asked between steps and while waiting whether the user wants to stop."""
 
 POLL_SECONDS = 0.05
+_GOES_ON = "What was fetched is kept; the same command goes on there."
 
 T = TypeVar("T")
 
@@ -66,26 +67,25 @@ def pause(seconds: float, stop: Stop) -> None:
         nap.wait(min(POLL_SECONDS, left))
 
 
-def refuse_stopped(stop: Stop) -> None:
+def refuse_stopped(stop: Stop, message: str = "stopped", hint: str = _GOES_ON) -> None:
     """Raise when the user wants to stop.
 
     Raises:
         Interrupted: `stop` said so.
     """
     if stop():
-        raise Interrupted("stopped", "What was fetched is kept; the same command goes on there.")
-
-
-# Ctrl+C: stops at once, except while a picture and its row are being committed.
+        raise Interrupted(message, hint)
 
 
 @dataclass
-class _State:
+class _CtrlC:
+    """Stops at once, except while a picture and its row are being committed."""
+
     interrupted: bool = False
     shields: int = 0
 
 
-_state = _State()
+_ctrl_c = _CtrlC()
 
 
 def catch_interrupts() -> None:
@@ -96,22 +96,22 @@ def catch_interrupts() -> None:
 
 def was_interrupted() -> bool:
     """Whether ctrl+c was pressed in this process."""
-    return _state.interrupted
+    return _ctrl_c.interrupted
 
 
 @contextmanager
 def shielded() -> Iterator[None]:
     """A block that ctrl+c cannot tear: the interrupt is raised when the block has ended."""
-    _state.shields += 1
+    _ctrl_c.shields += 1
     try:
         yield
     finally:
-        _state.shields -= 1
-    if _state.interrupted and not _state.shields:
+        _ctrl_c.shields -= 1
+    if _ctrl_c.interrupted and not _ctrl_c.shields:
         raise KeyboardInterrupt
 
 
 def _on_interrupt(number: int, frame: FrameType | None) -> None:
-    _state.interrupted = True
-    if not _state.shields:
+    _ctrl_c.interrupted = True
+    if not _ctrl_c.shields:
         raise KeyboardInterrupt

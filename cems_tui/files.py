@@ -1,18 +1,227 @@
-"""The digest of one file."""
+"""Files: written whole or not at all, kept within their folder, known by their digest."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+import re
+import secrets
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath, PurePosixPath
+from typing import Any, BinaryIO, TextIO
 
 from cems_tui.cancel import Stop, never, refuse_stopped
 from cems_tui.errors import StorageError, WeightsError
+
+OWNER_ONLY = 0o600
+SHARED = 0o666
+"""As far as the user's umask allows: for what is handed on, pictures, exports and weights."""
+
+CHUNK_BYTES = 1 << 20
+GRACE_SECONDS = 60.0
+"""In a folder that others write to, a younger temporary file is never taken for a leftover:
+their writer may not be visible from here."""
+
+LONGEST_WRITE_SECONDS = 3600.0
+"""Older than this it is a leftover even if a process has its writer's number again."""
+
+_TEMPORARY = re.compile(r"\..+\.(?P<pid>\d+)\.cems-tmp")
+_MAKE_ROOM = "Free some space, or choose a folder you may write to."
+_FETCHED_IS_KEPT = (
+    "Free some space, or choose a folder you may write to (CEMS_HOME); what was fetched is kept."
+)
+
+
+@contextmanager
+def whole_file(
+    path: Path, *, mode: int = OWNER_ONLY, durable: bool = True, hint: str = _MAKE_ROOM
+) -> Iterator[BinaryIO]:
+    """A stream to a file that is there under its name when the block has ended, or not at all.
+
+    It is written beside the file, under a name (the stream's `name`, for those who write by path)
+    that nothing had before; a link at either name is replaced or refused, never followed.
+
+    Args:
+        mode: its permissions, less the umask.
+        durable: whether it has to survive a power cut.
+        hint: what to do when the disk refuses.
+
+    Raises:
+        StorageError: the folder is not there, or the disk refuses; an older file is as it was.
+    """
+    if path.is_dir():
+        raise StorageError(f"cannot write {path}: it is a folder", "Name a file.")
+    temporary = path.with_name(f".{secrets.token_hex(8)}.{os.getpid()}.cems-tmp")
+
+    def created(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+
+    with storage(str(path), hint):
+        stream = open(temporary, "xb", opener=created)  # noqa: SIM115 - closed before the rename
+        try:
+            with stream:
+                yield stream
+                stream.flush()
+                if durable:
+                    os.fsync(stream.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        if durable:
+            flush_folder(path.parent)
+
+
+@contextmanager
+def whole_text(path: Path, *, mode: int = OWNER_ONLY) -> Iterator[TextIO]:
+    """`whole_file` for UTF-8 text, line ends as they are written."""
+    with whole_file(path, mode=mode) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        yield text
+        text.flush()
+        text.detach()
+
+
+def write_bytes(path: Path, data: bytes, *, mode: int = OWNER_ONLY, durable: bool = True) -> None:
+    """Write a file whole; raises as `whole_file`."""
+    with whole_file(path, mode=mode, durable=durable) as file:
+        file.write(data)
+
+
+def write_text(path: Path, text: str, *, mode: int = OWNER_ONLY, durable: bool = True) -> None:
+    """Write UTF-8 text whole; raises as `whole_file`."""
+    write_bytes(path, text.encode("utf-8"), mode=mode, durable=durable)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value whole, as ASCII: a name that is no UTF-8 too; raises as `whole_file`."""
+    write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def copy_file(
+    source: Path, target: Path, digests: Digests, stop: Stop, read: Callable[[int], None]
+) -> None:
+    """Copy a file whole, hashed on the way.
+
+    Raises:
+        StorageError: the disk refuses.
+        Interrupted: `stop` said so.
+    """
+    with whole_file(target, mode=SHARED) as out, source.open("rb") as file:
+        while data := file.read(CHUNK_BYTES):
+            refuse_stopped(stop)
+            out.write(data)
+            digests.update(data)
+            read(len(data))
+
+
+def clear_leftovers(folder: Path, grace_seconds: float = GRACE_SECONDS) -> list[Path]:
+    """Remove half-written files whose writer is gone; the ones removed.
+
+    Args:
+        grace_seconds: younger files are left alone, whoever wrote them.
+
+    Raises:
+        StorageError: the folder cannot be read or a file cannot be removed.
+    """
+    removed = []
+    try:
+        for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+            found = _TEMPORARY.fullmatch(entry.name)
+            if found is None or not _is_leftover(entry, int(found["pid"]), grace_seconds):
+                continue
+            entry.unlink(missing_ok=True)
+            removed.append(entry)
+    except OSError as error:
+        raise StorageError(
+            f"cannot clean the folder {folder}: {error.strerror or error}"
+        ) from error
+    return removed
+
+
+def _is_leftover(entry: Path, pid: int, grace_seconds: float) -> bool:
+    try:
+        age = time.time() - entry.lstat().st_mtime
+    except FileNotFoundError:  # its writer has just renamed it
+        return False
+    if age < grace_seconds:
+        return False
+    return age > LONGEST_WRITE_SECONDS or not _alive(pid)
+
+
+def _alive(pid: int) -> bool:
+    import psutil
+
+    return pid != os.getpid() and psutil.pid_exists(pid)
+
+
+@contextmanager
+def storage(what: str, hint: str = _FETCHED_IS_KEPT) -> Iterator[None]:
+    """Turns what the disk refuses into an error that says so.
+
+    Raises:
+        StorageError: for any OSError of the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"cannot write {what}: {error.strerror or error}", hint) from error
+
+
+def flush_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut, where the file system can."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network folders cannot
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes free where the folder is, or will be."""
+    there = folder
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    return shutil.disk_usage(there).free
+
+
+def confined(root: Path, name: str | PurePath) -> Path:
+    """Where a name that came from outside lies under a folder, with no link on the way there.
+
+    What it names may itself be a link: it is replaced, renamed or removed as one.
+
+    Raises:
+        StorageError: it is no name, or leaves the folder.
+    """
+    text = str(name)
+    parts = PurePosixPath(text).parts
+    place = root.joinpath(*parts)
+    if (
+        not parts
+        or parts[0].startswith("/")
+        or ".." in parts
+        or not _is_writable_name(text)
+        or any(step.is_symlink() for step in place.parents if len(step.parts) > len(root.parts))
+    ):
+        raise StorageError(
+            f"{text!r} is outside {root}",
+            "Nothing was changed. What names it is damaged, or not to be trusted.",
+        )
+    return place
+
+
+def _is_writable_name(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
 
 
 def file_digest(path: Path) -> str:
@@ -26,11 +235,6 @@ def file_digest(path: Path) -> str:
             return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-# Files that are whole or not there: hashed, flushed to the disk, renamed last.
-
-CHUNK_BYTES = 1 << 20
 
 
 @dataclass
@@ -86,107 +290,3 @@ def read_into(
             refuse_stopped(stop)
             digests.update(data)
             on_bytes(len(data))
-
-
-def copy_file(
-    source: Path, target: Path, digests: Digests, stop: Stop, read: Callable[[int], None]
-) -> None:
-    """Copy a file, hashed on the way and flushed to the disk.
-
-    Raises:
-        StorageError: the disk refuses.
-        Interrupted: `stop` said so.
-    """
-    with storage(str(target)):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with source.open("rb") as file, target.open("wb") as out:
-            while data := file.read(CHUNK_BYTES):
-                refuse_stopped(stop)
-                out.write(data)
-                digests.update(data)
-                read(len(data))
-            out.flush()
-            os.fsync(out.fileno())
-
-
-@contextmanager
-def storage(what: str) -> Iterator[None]:
-    """Turns what the disk refuses into an error that says so.
-
-    Raises:
-        StorageError: for any OSError of the block.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            f"cannot write {what}: {error.strerror or error}",
-            "Free some space, or choose a folder you may write to (CEMS_HOME); what was fetched "
-            "is kept.",
-        ) from error
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a small file whole: under another name, flushed, then renamed.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with storage(str(path)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("w", encoding="utf-8") as file:
-                json.dump(value, file, indent=1)  # ASCII: a name that is no UTF-8 too
-                file.write("\n")
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            with suppress(FileNotFoundError):
-                temporary.unlink()
-        flush_folder(path.parent)
-
-
-def flush_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut, where the file system can."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network folders cannot
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def free_bytes(folder: Path) -> int:
-    """Bytes free where the folder is, or will be."""
-    import shutil
-
-    there = folder
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    return shutil.disk_usage(there).free
-
-
-# Files that are there whole or not at all.
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes beside the file first, then takes its place.
-
-    Raises:
-        StorageError: the folder or the disk does not allow it.
-    """
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error

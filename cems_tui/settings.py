@@ -16,7 +16,8 @@ from typing import Any
 
 from cems_tui import paths
 from cems_tui.domain.pricing import CEMS_USD_PER_GB_SECOND
-from cems_tui.errors import CemsError, ConfigError, StorageError
+from cems_tui.errors import CemsError, ConfigError
+from cems_tui.files import write_text
 from cems_tui.paths import ensure
 from cems_tui.scoring.instruments import METRICS, instruments_of, metrics_of, ranges_of
 
@@ -278,17 +279,5 @@ def write_setting(path: Path, name: str, value: Any) -> None:
         body.pop(key, None)
     else:
         document.setdefault(section, tomlkit.table())[key] = value
-    _replace(path, tomlkit.dumps(document))
-
-
-def _replace(path: Path, text: str) -> None:
-    """The file whole, or as it was."""
     ensure(path.parent)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_text(path, tomlkit.dumps(document))

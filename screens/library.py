@@ -11,7 +11,7 @@ from textual.signal import Signal
 
 from cems_tui.domain.request import Event
 from cems_tui.errors import CemsError
-from cems_tui.models.events import Planned
+from cems_tui.models.plan import PullPlan
 from cems_tui.models.queue import Pulls, Told
 from cems_tui.models.remove import Removal
 from cems_tui.services.library import Library, Resident
@@ -58,7 +58,7 @@ class ModelKeeper(Protocol):
         """What is on the device now, whichever process holds it."""
         ...
 
-    def plans(self, model: str) -> Sequence[Planned]:
+    def plans(self, model: str) -> Sequence[PullPlan]:
         """What pulling it would fetch, one plan a repository.
 
         Raises:

@@ -13,13 +13,13 @@ from time import monotonic
 import pytest
 
 from cems_tui.errors import DeviceBusy, Interrupted, StorageError
-from cems_tui.locks import DeviceLock
+from cems_tui.locks import FileLock
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from cems_tui.locks import DeviceLock
-lock = DeviceLock(Path(sys.argv[1]))
+from cems_tui.locks import FileLock
+lock = FileLock(Path(sys.argv[1]), "the device")
 lock.acquire()
 print("held", flush=True)
 time.sleep(float(sys.argv[2]))
@@ -52,7 +52,7 @@ def test_a_second_engine_is_told_who_holds_the_device(
     path: Path, holder: subprocess.Popen[str]
 ) -> None:
     with pytest.raises(DeviceBusy, match=rf"process {holder.pid} \(-c /.*\)") as caught:
-        DeviceLock(path).acquire()
+        FileLock(path, "the device").acquire()
     assert caught.value.exit_code == 7
     assert "\n" not in str(caught.value)
 
@@ -60,7 +60,7 @@ def test_a_second_engine_is_told_who_holds_the_device(
 def test_a_killed_holder_leaves_no_lock(path: Path, holder: subprocess.Popen[str]) -> None:
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()
-    lock = DeviceLock(path)
+    lock = FileLock(path, "the device")
     lock.acquire()
     assert lock.held
     lock.release()
@@ -68,7 +68,7 @@ def test_a_killed_holder_leaves_no_lock(path: Path, holder: subprocess.Popen[str
 
 def test_waiting_ends_when_the_holder_does(path: Path) -> None:
     process = hold(path, 0.4)
-    lock = DeviceLock(path)
+    lock = FileLock(path, "the device")
     lock.acquire(wait_seconds=None)
     assert lock.held
     lock.release()
@@ -78,32 +78,32 @@ def test_waiting_ends_when_the_holder_does(path: Path) -> None:
 def test_waiting_ends_after_the_time_given(path: Path, holder: subprocess.Popen[str]) -> None:
     started = monotonic()
     with pytest.raises(DeviceBusy):
-        DeviceLock(path).acquire(wait_seconds=0.3)
+        FileLock(path, "the device").acquire(wait_seconds=0.3)
     assert 0.3 <= monotonic() - started < 5
 
 
 def test_waiting_can_be_stopped(path: Path, holder: subprocess.Popen[str]) -> None:
     asked = iter([False, True])
     with pytest.raises(Interrupted):
-        DeviceLock(path).acquire(wait_seconds=None, stop=lambda: next(asked))
+        FileLock(path, "the device").acquire(wait_seconds=None, stop=lambda: next(asked))
 
 
 def test_two_engines_of_one_process_exclude_each_other_too(path: Path) -> None:
-    with DeviceLock(path) as lock:
+    with FileLock(path, "the device") as lock:
         assert lock.held
         lock.acquire()
         with pytest.raises(DeviceBusy, match=str(os.getpid())):
-            DeviceLock(path).acquire()
+            FileLock(path, "the device").acquire()
     assert not lock.held
-    with DeviceLock(path):
+    with FileLock(path, "the device"):
         pass
 
 
 def test_a_child_process_does_not_inherit_the_lock(path: Path) -> None:
-    with DeviceLock(path):
+    with FileLock(path, "the device"):
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(30)"])
     try:
-        with DeviceLock(path):
+        with FileLock(path, "the device"):
             pass
     finally:
         child.kill()
@@ -112,20 +112,20 @@ def test_a_child_process_does_not_inherit_the_lock(path: Path) -> None:
 
 def test_a_lock_file_that_cannot_be_opened_is_a_storage_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
-        DeviceLock(tmp_path).acquire()
+        FileLock(tmp_path, "the device").acquire()
 
 
 def test_looking_who_holds_the_device_neither_takes_it_nor_creates_anything(
     path: Path, holder: subprocess.Popen[str]
 ) -> None:
-    said = DeviceLock(path).holder()
+    said = FileLock(path, "the device").holder()
     assert said is not None
-    assert str(holder.pid) in said
+    assert said.pid == holder.pid
 
 
 def test_nobody_holds_a_device_that_was_never_locked(path: Path) -> None:
-    assert DeviceLock(path).holder() is None
+    assert FileLock(path, "the device").holder() is None
     assert not path.parent.exists()
-    with DeviceLock(path):
+    with FileLock(path, "the device"):
         pass
-    assert DeviceLock(path).holder() is None
+    assert FileLock(path, "the device").holder() is None

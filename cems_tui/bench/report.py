@@ -98,7 +98,7 @@ def report_of(
     Args:
         scorers: the instrument of each metric; None where the table does not say.
     """
-    groups = tuple(dict.fromkeys(row.group for row in table.rows if row.group))
+    groups = tuple(group for group in table.group.values if group)
     return BenchReport(
         bench=name,
         prompts=len(table.prompts),
@@ -123,7 +123,7 @@ def _metric_report(
     rows = list(_function_rows(whole, None, table, pricing))
     for group in groups if len(groups) > 1 else ():
         inside = np.array([one == group for one in whole.groups])
-        part = ScoreTable.of(row for row in table.rows if row.group == group)
+        part = table.take(table.group.says(group))
         rows += _function_rows(whole, group, part, pricing, inside)
     sign = -1.0 if whole.negated else 1.0
     return MetricReport(
@@ -138,7 +138,6 @@ def _metric_report(
 
 def _whole(pivot: Pivot, table: ScoreTable) -> Pivot:
     """The pivot with a row for every prompt and a column for every function of the table."""
-    prompts = {row.prompt_id: row for row in reversed(table.rows)}
     places = {name: row for row, name in enumerate(table.prompts)}
     columns = [table.functions.index(name) for name in pivot.functions]
     rows = [places[name] for name in pivot.prompt_ids]
@@ -150,7 +149,7 @@ def _whole(pivot: Pivot, table: ScoreTable) -> Pivot:
         pivot,
         prompt_ids=tuple(places),
         prompts=tuple(table.prompts.values()),
-        groups=tuple(prompts[name].group or "" for name in places),
+        groups=table.groups,
         functions=table.functions,
         scores=scores,
         repeats=repeats,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from cems_tui.bench.plan import CellEstimate
+from cems_tui.cancel import Stop, refuse_stopped
 from cems_tui.domain.bench import BenchPlan, BenchPrompt, Cell, CellKey, Status
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.function import Catalog, GenerationFunction
@@ -32,7 +33,6 @@ from cems_tui.services.session import Drawn, Session, job_of, measured_seconds
 STOPS_AT_ONCE = (BudgetReached, DeviceBusy, StorageError)
 """Failures that the next cell would have too: the run ends, what is done is kept."""
 
-Stop = Callable[[], bool]
 Ended = Literal["done", "stopped", "budget"]
 
 
@@ -193,8 +193,7 @@ def run_bench(
         for key in keys:
             if budget is not None:
                 budget.check(key.function, run.spent_usd)
-            if stop():
-                raise Interrupted("the benchmark was stopped")
+            refuse_stopped(stop, "the benchmark was stopped", hint="")
             emit(run.try_cell(key))
         status = "done"
     except Interrupted as error:
@@ -286,7 +285,7 @@ class SessionMaker:
         self._emit = emit
         self._judges = judges
 
-    def make(self, function: str, prompt: str, seed: int, stop: Callable[[], bool]) -> Cell:
+    def make(self, function: str, prompt: str, seed: int, stop: Stop) -> Cell:
         """The measured cell of one prompt, function and seed.
 
         Raises:
@@ -307,9 +306,7 @@ class SessionMaker:
             scores=tuple(score for score in found.scores if score.metric in self._metrics),
         )
 
-    def _draw(
-        self, request: Request, function: GenerationFunction, stop: Callable[[], bool]
-    ) -> Drawn:
+    def _draw(self, request: Request, function: GenerationFunction, stop: Stop) -> Drawn:
         """The picture; where the device is full, once more without the scorers on it."""
         job = job_of(request, function)
 

@@ -17,8 +17,9 @@ from typing import Any
 from cems_tui import log
 from cems_tui.domain.request import new_id
 from cems_tui.errors import StorageError
+from cems_tui.files import write_text
 from cems_tui.generation.admission import held_bytes
-from cems_tui.locks import DeviceLock
+from cems_tui.locks import FileLock, this_command
 from cems_tui.paths import ensure
 
 
@@ -79,7 +80,7 @@ class Hold:
 
     def __init__(
         self,
-        lock: DeviceLock,
+        lock: FileLock,
         file: Path,
         keep_alive_seconds: float | None,
         device: Callable[[], str],
@@ -123,14 +124,14 @@ class Hold:
         """Tell others what is on the device; one that cannot be told is no reason to fail."""
         told = Presence(
             os.getpid(),
-            self._lock.command(),
+            this_command(),
             self._device() if models else "",
             self._keep_alive_seconds,
             tuple(models),
         )
         try:
             _write(self._file, asdict(told))
-        except OSError as error:
+        except StorageError as error:
             log.error("what is resident could not be told: %s", error)
 
     def _forget(self) -> None:
@@ -162,17 +163,17 @@ class Hold:
         return frozenset(m.model for m in models if not m.in_use and now >= m.last_used + limit)
 
 
-def read_presence(file: Path, lock: DeviceLock) -> Presence | None:
+def read_presence(file: Path, lock: FileLock) -> Presence | None:
     """What the holder of the device has on it; None when nobody holds it, or nothing is on it."""
-    pid = lock.holder_pid()
-    if pid is None:
+    holder = lock.holder()
+    if holder is None:
         return None
     try:
         row: dict[str, Any] = json.loads(file.read_text("utf-8"))
         told = Presence(**{**row, "models": tuple(Present(**model) for model in row["models"])})
     except (OSError, ValueError, KeyError, TypeError):
         return None  # it has not told anything yet
-    return told if told.pid == pid and told.models else None
+    return told if told.pid == holder.pid and told.models else None
 
 
 def ask_to_free(file: Path, model: str) -> None:
@@ -183,10 +184,7 @@ def ask_to_free(file: Path, model: str) -> None:
     """
     folder = _folder(file)
     ensure(folder)
-    try:
-        _write(folder / f"{new_id()}.json", {"model": model})
-    except OSError as error:
-        raise StorageError(f"cannot write into {folder}: {error.strerror or error}") from error
+    _write(folder / f"{new_id()}.json", {"model": model})
 
 
 def _requests(file: Path) -> list[Path]:
@@ -201,7 +199,5 @@ def _folder(file: Path) -> Path:
 
 
 def _write(file: Path, row: dict[str, Any]) -> None:
-    """Whole or not at all for whoever reads it."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
-    temporary.write_text(json.dumps(row), "utf-8")
-    temporary.replace(file)
+    """Whole or not at all for whoever reads it; after a power cut nothing of it is true."""
+    write_text(file, json.dumps(row), durable=False)

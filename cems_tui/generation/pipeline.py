@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from cems_tui.cancel import Stop
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -13,14 +15,6 @@ if TYPE_CHECKING:
 
 OnStep = Callable[[int, int], None]
 """Called after every denoising step with the steps done (from 1) and the steps there are."""
-
-Stop = Callable[[], bool]
-"""Asked between the phases and after every step whether the user wants to stop."""
-
-
-def never() -> bool:
-    """A `Stop` that never stops."""
-    return False
 
 
 @dataclass(frozen=True, slots=True)

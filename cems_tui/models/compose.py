@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from cems_tui.errors import WeightsError
-from cems_tui.files import file_digest, storage
+from cems_tui.files import SHARED, confined, file_digest, storage, write_text
 from cems_tui.generation.families.table import family_of_class
 from cems_tui.generation.weight_files import component_files
 from cems_tui.models import install
-from cems_tui.models.inspect import read_json
+from cems_tui.models.inspect import read_json, tensor_shapes
 from cems_tui.models.ledger import Entry, Ledger, PinnedFile
+from cems_tui.models.plan import Places, is_whole
 from cems_tui.models.repository import INDEX
-from cems_tui.models.single_file import tensor_shapes
 
 _WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -119,12 +118,7 @@ def _weights_alone(part: Entry, folder: Path, component: Path) -> PinnedFile:
 def is_composed(name: str, ledger: Ledger) -> bool:
     """Whether the model is there with all it links to."""
     entry = ledger.entries.get(name)
-    folder = None if entry is None else ledger.present(entry)
-    return (
-        entry is not None
-        and folder is not None
-        and all(install.size_of(folder / file.path) == file.bytes for file in entry.files)
-    )
+    return entry is not None and is_whole(entry, ledger)
 
 
 def _write(
@@ -133,19 +127,16 @@ def _write(
     files: Files,
     ledger: Ledger,
 ) -> Path:
-    target = ledger.models / "imported" / name
-    partial = ledger.models / ".partial" / "imported" / name
+    target = confined(ledger.models, f"imported/{name}")
+    partial = confined(ledger.models, f".partial/imported/{name}")
     with storage(str(target)):
         shutil.rmtree(partial, ignore_errors=True)
         for path, (source, _) in files.items():
-            install.link(source, partial / path)
-        with (partial / INDEX).open("w", encoding="utf-8") as file:
-            json.dump(index, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
+            install.link(source, confined(partial, path))
+        write_text(partial / INDEX, json.dumps(index, indent=1), mode=SHARED)
         if target.exists():
             shutil.rmtree(target)
-    install.settle(install.Places(target, partial))
+    install.settle(Places(target, partial))
     return target
 
 

@@ -1,4 +1,4 @@
-"""Fetches one file: from the last byte it has, until its digest is the one the Hub lists."""
+"""Fetches files: each from the last byte it has, until its digest is the one the Hub lists."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ from typing import Any, Protocol
 
 from cems_tui.cancel import POLL_SECONDS, Stop, never, pause, refuse_stopped
 from cems_tui.errors import DownloadError
-from cems_tui.files import Digests, flush_folder, read_into, storage
+from cems_tui.files import SHARED, Digests, confined, flush_folder, read_into, storage
 from cems_tui.models.hub import Transient, Unreachable
 from cems_tui.models.repository import RemoteFile
-
-# How often, and after what wait, something that failed is tried again. Pure.
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +125,7 @@ class FileDownload:
 
     def _fill(self, part: Path) -> Digests:
         """All its bytes in `part`, flushed to the disk; and their digests."""
-        with storage(str(part)), part.open("ab", buffering=0) as out:
+        with storage(str(part)), open(part, "ab", buffering=0, opener=_unlinked) as out:
             digests = self._taken_up(part, out)
             failures, most = 0, self.have
             while self.have < self.file.size:
@@ -212,6 +210,10 @@ _REFUSED_HINT = (
 )
 
 
+def _unlinked(name: str, flags: int) -> int:
+    return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, SHARED)
+
+
 def _write(out: Any, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
@@ -238,8 +240,6 @@ def _hashing(digests: Digests) -> Iterator[Callable[[bytes], None]]:
         waiting.put(None)
         thread.join()
 
-
-# Fetches the files of a model, a few at a time, watched and stoppable at any moment.
 
 AT_ONCE = 4
 """Files fetched at a time: hides the seconds that each small one needs to be found."""
@@ -304,7 +304,7 @@ class Transfer:
     def _download(self, file: RemoteFile) -> FileDownload:
         return FileDownload(
             file=file,
-            target=self.folder / file.path,
+            target=confined(self.folder, file.path),
             open=self.open,
             stop=self._halt.is_set,
             on_wait=self.on_wait,

@@ -5,49 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-Place = Literal["installed", "fetched", "partial", "cache", "download"]
-"""Where a file is found: installed; whole or begun by an earlier pull; the Hub's cache; nowhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedFile:
-    """One file of a plan."""
-
-    path: str
-    bytes: int
-    place: Place
-    have_bytes: int = 0
-    """Bytes of it that need not be fetched."""
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """What a pull is about to do."""
-
-    model: str
-    repo: str
-    revision: str
-    files: tuple[PlannedFile, ...]
-    free_bytes: int
-    """Bytes free where models go."""
-
-    folder: Path
-    licence: str | None
-    gated: bool
-    noncommercial: bool
-    pipeline: str | None
-    functions: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def total_bytes(self) -> int:
-        return sum(file.bytes for file in self.files)
-
-    @property
-    def download_bytes(self) -> int:
-        return sum(file.bytes - file.have_bytes for file in self.files)
+if TYPE_CHECKING:
+    from cems_tui.models.plan import PullPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +44,7 @@ class Installed:
     """Whether there was nothing to do."""
 
 
-ModelEvent = Planned | Progressed | Waited | Installed
+ModelEvent: TypeAlias = "PullPlan | Progressed | Waited | Installed"
+"""A plan comes once, before anything is fetched."""
 
-
-Emit = Callable[[ModelEvent], None]
+Emit = Callable[["ModelEvent"], None]

@@ -275,8 +275,6 @@ def _host(endpoint: str) -> str:
     return endpoint.split("://")[-1].split("/")[0]
 
 
-# A repository's files as the Hub lists them, and as its cache holds them.
-
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -317,9 +315,6 @@ def licence(info: Any) -> str | None:
         return named
     tags = [tag.removeprefix("license:") for tag in info.tags or () if tag.startswith("license:")]
     return tags[0] if tags else None
-
-
-# What may pass and is worth asking again for, and what a server says about when.
 
 
 class Transient(Exception):

@@ -7,19 +7,41 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cems_tui import paths
 from cems_tui.cancel import Stop, never
 from cems_tui.errors import UnknownName, UsageError, WeightsError
-from cems_tui.files import Digests, copy_file, free_bytes, read_into, storage
-from cems_tui.locks import held
+from cems_tui.files import Digests, confined, copy_file, free_bytes, read_into, storage
+from cems_tui.generation.weight_files import component_files, read_header
+from cems_tui.locks import FileLock
 from cems_tui.models import install
 from cems_tui.models.events import Emit, Installed, Progressed
-from cems_tui.models.inspect import Inspection, inspect_folder, listed, read_json, refuse_pickle
+from cems_tui.models.inspect import (
+    Inspection,
+    inspect_folder,
+    listed,
+    read_json,
+    refuse_pickle,
+    tensor_shapes,
+)
 from cems_tui.models.ledger import DEFAULT_STEPS, Entry, Ledger, PinnedFile, checked_name
-from cems_tui.models.repository import INDEX, RemoteFile
-from cems_tui.models.single_file import SUPPORTED, is_whole_checkpoint, network_of
+from cems_tui.models.plan import Places
+from cems_tui.models.repository import INDEX, RemoteFile, component_names
+
+SUPPORTED = (
+    "Supported, with --base NAME, an installed model of the same architecture: a .safetensors "
+    "file of a whole Stable Diffusion or SDXL checkpoint, or of one network in the diffusers "
+    "layout (such as a fine-tuned unet)."
+)
+_ORIGINAL_LAYOUT = (
+    ("model.diffusion_model.",),
+    ("first_stage_model.",),
+    ("cond_stage_model.", "conditioner."),
+)
+"""How names begin: of the U-Net, the autoencoder, the text encoders (Stable Diffusion, SDXL)."""
+
+_LORA = (".lora_", "lora_unet_", "lora_te_", ".lora.")
 
 Manner = Literal["in place", "copy", "link", "convert"]
 
@@ -113,7 +135,7 @@ class Importer:
         in_place = wish.manner == "in place"
         files = _of_folder(source, inspection) if in_place else inspection.selection.files
         sources = {file.path: source / file.path for file in files}
-        folder = source if in_place else self.models / "imported" / name
+        folder = source if in_place else confined(self.models, f"imported/{name}")
         return self._plan(wish, name, source, folder, inspection, tuple(files), sources)
 
     def _plan_of_file(self, wish: ImportWish, name: str, source: Path) -> ImportPlan:
@@ -125,7 +147,7 @@ class Importer:
             raise UnknownName.of("installed model", wish.base, self.bases)
         base = self.bases[wish.base]
         inspection = inspect_folder(base)
-        folder = self.models / "imported" / name
+        folder = confined(self.models, f"imported/{name}")
         if is_whole_checkpoint(source):
             whole = (RemoteFile(source.name, source.stat().st_size),)
             wish = replace(wish, manner="convert")
@@ -187,7 +209,8 @@ class Importer:
 
         began = perf_counter()
         paths.ensure_writable(self.models)
-        with held(self.locks / f"import-{checked_name(wish.name)}.lock", self.stop):
+        name = checked_name(wish.name)
+        with FileLock(self.locks / f"import-{name}.lock", name).acquire(None, self.stop):
             plan = self.plan(wish)
             install.refuse_short_disk(plan.model, self.models, plan.copied_bytes, plan.free_bytes)
             files = self._place(plan)
@@ -206,7 +229,7 @@ class Importer:
         """The files where they shall be, each read once."""
         if plan.manner == "in place":
             return self._read_all(plan, plan.folder)
-        partial = self.models / ".partial" / "imported" / plan.model
+        partial = confined(self.models, f".partial/imported/{plan.model}")
         with storage(str(partial)):
             shutil.rmtree(partial, ignore_errors=True)  # left by an import that was killed
             if plan.folder.exists():
@@ -215,7 +238,7 @@ class Importer:
             if plan.manner == "convert":
                 plan = self._converted(plan, partial)
             files = self._read_all(plan, partial)
-            install.settle(install.Places(plan.folder, partial))
+            install.settle(Places(plan.folder, partial))
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             install.remove_empty(partial.parent)
@@ -247,9 +270,12 @@ class Importer:
 
         pinned = []
         for file in plan.files:
-            source, target = plan.sources[file.path], folder / file.path
+            source = plan.sources[file.path]
+            target = source if plan.manner == "in place" else confined(folder, file.path)
             digests = Digests(file.size)
             if plan.manner == "copy":
+                with storage(str(target.parent)):
+                    target.parent.mkdir(parents=True, exist_ok=True)
                 copy_file(source, target, digests, self.stop, read)
             else:
                 if plan.manner == "link":
@@ -286,4 +312,53 @@ def _entry(
         width=width,
         height=height,
         origin=str(plan.source),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The network of a base model that a file replaces."""
+
+    component: str
+    file: Path
+    """Where the file goes, relative to the model's folder."""
+
+
+def is_whole_checkpoint(path: Path) -> bool:
+    """Whether a file is a whole model in its original layout, by the names in its header.
+
+    Raises:
+        UsageError: it is a pickle, or no safetensors file.
+        WeightsError: it is damaged.
+    """
+    refuse_pickle(path)
+    if path.suffix != ".safetensors":
+        raise UsageError(f"{path} is no safetensors file", SUPPORTED)
+    read_header(path)
+    names = tensor_shapes(path)
+    return all(any(name.startswith(part) for name in names) for part in _ORIGINAL_LAYOUT)
+
+
+def network_of(path: Path, base: Path, index: Mapping[str, Any]) -> Network:
+    """Which network of the base model the file is, by the names and shapes in its header.
+
+    Raises:
+        UsageError: it is a LoRA, or fits nothing of the base.
+        WeightsError: it is damaged.
+    """
+    shapes = tensor_shapes(path)
+    if any(part in name for name in shapes for part in _LORA):
+        raise UsageError(
+            f"{path} is a LoRA, which changes a model and is none",
+            "Fuse it into a model with diffusers (`fuse_lora`), save that, and import the folder.",
+        )
+    for component in component_names(index):
+        files = component_files(base / component)
+        if len(files) == 1 and tensor_shapes(files[0]) == shapes:
+            # Under the plain name: float32 or float16 is told by the file itself.
+            name = files[0].name.replace(".fp16.", ".")
+            return Network(component, Path(component, name))
+    raise UsageError(
+        f"{path} is none of the networks of {base}: its tensors have other names or shapes",
+        SUPPORTED,
     )

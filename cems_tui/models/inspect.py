@@ -136,6 +136,22 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every tensor of a safetensors file, from its header.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        return {
+            name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{path} cannot be read: {error}") from error
+
+
 def native_side(folder: Path) -> int:
     """Pixels of a side of the pictures a pipeline was made for, from its configs."""
     sample = next(

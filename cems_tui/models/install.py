@@ -1,77 +1,33 @@
-"""Puts fetched files in their place: partial folder, links into the Hub's cache, one rename."""
+"""Puts fetched files in their place, in one rename, and says what is recorded of them."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from cems_tui.cancel import Stop
 from cems_tui.errors import StorageError
-from cems_tui.files import Digests, flush_folder, read_into, storage
-from cems_tui.models.download import PART
-from cems_tui.models.events import Place, PlannedFile
-from cems_tui.models.ledger import Entry, Ledger, folder_name, inside
+from cems_tui.files import (
+    Digests,
+    clear_leftovers,
+    confined,
+    file_digest,
+    flush_folder,
+    read_into,
+    storage,
+)
+from cems_tui.generation.families.table import family_of_class
+from cems_tui.models.inspect import default_guidance, native_side
+from cems_tui.models.ledger import Entry, PinnedFile
+from cems_tui.models.plan import Places, PlannedFile, PullPlan
 from cems_tui.models.repository import RemoteFile
 from cems_tui.text import byte_count
 
 _SPARE_BYTES = 64_000_000
 """Left free on the disk, for the database and everybody else."""
-
-Cached = Callable[[str], Path | None]
-"""Where the Hub's cache has a file, by its path in the repository."""
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """The folders of one repository at one commit."""
-
-    final: Path
-    partial: Path
-    """Hidden; becomes `final` when all is there."""
-
-    @classmethod
-    def of(cls, models: Path, repo: str, commit: str, apart: str | None = None) -> Places:
-        """Args: apart: the name of a model that takes some files of the repository only."""
-        name = folder_name(repo)
-        folder = commit if apart is None else f"{commit}-{apart}"
-        return cls(models / name / folder, models / ".partial" / name / folder)
-
-
-def survey(
-    files: Iterable[RemoteFile], places: Places, damaged: Iterable[str], cached: Cached
-) -> list[PlannedFile]:
-    """Where each file is found. Sizes are compared here, contents where they are used."""
-    bad = set(damaged)
-    return [_placed(file, places, file.path in bad, cached) for file in files]
-
-
-def _placed(file: RemoteFile, places: Places, damaged: bool, cached: Cached) -> PlannedFile:
-    def planned(place: Place, have: int) -> PlannedFile:
-        return PlannedFile(file.path, file.size, place, have)
-
-    if not damaged and size_of(inside(places.final, file.path)) == file.size:
-        return planned("installed", file.size)
-    target = inside(places.partial, file.path)
-    if not damaged and size_of(target) == file.size:
-        return planned("fetched", file.size)
-    part = size_of(target.with_name(target.name + PART)) or 0
-    if 0 < part <= file.size:
-        return planned("partial", part)
-    there = cached(file.path)
-    if there is not None and size_of(there) == file.size:
-        return planned("cache", file.size)
-    return planned("download", 0)
-
-
-def size_of(path: Path) -> int | None:
-    """Bytes of a file; None when it is not there."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return None
 
 
 def refuse_short_disk(model: str, folder: Path, needed_bytes: int, free_bytes: int) -> None:
@@ -99,9 +55,9 @@ def take_back(files: Iterable[PlannedFile], places: Places) -> None:
     with storage(str(places.final)):
         for file in files:
             if file.place == "installed":
-                target = inside(places.partial, file.path)
+                target = confined(places.partial, file.path)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                inside(places.final, file.path).replace(target)
+                confined(places.final, file.path).replace(target)
         shutil.rmtree(places.final)
 
 
@@ -161,6 +117,7 @@ def settle(places: Places) -> None:
     """
     with storage(str(places.final)):
         for folder, _, _ in os.walk(places.partial):
+            clear_leftovers(Path(folder), grace_seconds=0)
             flush_folder(Path(folder))
         places.final.parent.mkdir(parents=True, exist_ok=True)
         places.partial.rename(places.final)
@@ -177,25 +134,52 @@ def remove_empty(folder: Path) -> None:
             return
 
 
-# How much of a model an unfinished pull left on the disk.
+def pinned(plan: PullPlan, accepted: str | None) -> Entry:
+    """What is recorded before the first byte is fetched."""
+    known = {} if plan.target.entry is None else {f.path: f for f in plan.target.entry.published}
+    old = plan.target.entry or Entry(plan.target.name)
+    return replace(
+        changed(old, plan),
+        repo=plan.target.repo,
+        commit=plan.repository.commit,
+        files=tuple(_pin(file.file, known.get(file.path)) for file in plan.files),
+        fetched=(),
+        folder=None,
+        owned=True,
+        pipeline=plan.pipeline,
+        family=family_of_class(plan.pipeline),
+        licence=plan.licence,
+        accepted=accepted,
+        damaged=(),
+    )
 
 
-def fetched_bytes(entry: Entry, ledger: Ledger, apart: str | None = None) -> int | None:
-    """Bytes of the entry's files that are here, whole or begun; None when there are none.
+def _pin(file: RemoteFile, before: PinnedFile | None) -> PinnedFile:
+    sha256 = file.sha256
+    if sha256 is None and before is not None and before.git_sha1 == file.git_sha1:
+        sha256 = before.sha256
+    return PinnedFile(file.path, file.size, sha256, file.git_sha1)
 
-    Args:
-        apart: the model's own part of its repository's folder, where several share one.
-    """
-    if ledger.present(entry) is not None:
-        return entry.total_bytes
-    if entry.repo is None or entry.commit is None:
-        return None
-    partial = Places.of(ledger.models, entry.repo, entry.commit, apart).partial
-    if not partial.is_dir():
-        return None
-    found = 0
-    for file in entry.files:
-        target = inside(partial, file.path)
-        part = target.with_name(target.name + PART)
-        found += min(file.bytes, size_of(target) or size_of(part) or 0)
-    return found or None
+
+def changed(old: Entry, plan: PullPlan) -> Entry:
+    """The entry with the settings that were asked for."""
+    width, height = plan.wish.size or (old.width, old.height)
+    guidance = old.guidance if plan.wish.guidance is None else plan.wish.guidance
+    return replace(
+        old, steps=plan.steps, guidance=guidance, width=width, height=height, removed=False
+    )
+
+
+def with_facts(entry: Entry, plan: PullPlan, folder: Path) -> Entry:
+    """The entry with what the configs tell, where neither user nor catalog said otherwise."""
+    if entry.pipeline is None or plan.target.known is not None:
+        return entry
+    side = native_side(folder)
+    guidance = default_guidance(entry.family) if entry.guidance is None else entry.guidance
+    return replace(entry, guidance=guidance, width=entry.width or side, height=entry.height or side)
+
+
+def hashed(file: PinnedFile, folder: Path, sha256: Mapping[str, str]) -> PinnedFile:
+    """The file with its sha256; the small ones that an earlier pull fetched are read."""
+    digest = sha256.get(file.path) or file.sha256
+    return replace(file, sha256=digest or file_digest(folder / file.path).removeprefix("sha256:"))

@@ -11,12 +11,13 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from cems_tui import log
-from cems_tui.errors import StorageError, UsageError, WeightsError
-from cems_tui.files import storage, write_json
+from cems_tui.errors import StorageError, UsageError
+from cems_tui.files import confined, storage, write_json
+from cems_tui.paths import ensure
 
 FORMAT = 1
 RESERVED = "starter-"
@@ -128,13 +129,14 @@ class Ledger:
         entries: dict[str, Entry] = {}
         folder = models / "ledger"
         for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
-            try:
-                entry = _parsed(json.loads(path.read_text("utf-8")), path)
-            except (OSError, ValueError, TypeError, KeyError) as error:
-                log.error("%s cannot be read and is left out: %s", path, error)
-                continue
-            entries[entry.name] = entry
+            entry = _read(path)
+            if entry is not None:
+                entries[entry.name] = entry
         return cls(models, entries)
+
+    def is_current(self, name: str) -> bool:
+        """Whether the model of that name is still recorded as it was when this was read."""
+        return _read(self._path(name)) == self.entries.get(name)
 
     def of_repo(self, repo: str) -> Entry | None:
         """The first entry of a Hub repository."""
@@ -143,6 +145,14 @@ class Ledger:
     def folder_of(self, entry: Entry) -> Path | None:
         """Where its files lie; None while it is not installed."""
         return None if entry.folder is None else self.models / entry.folder
+
+    def own_folder(self, entry: Entry) -> Path:
+        """Where the files lie that are removed with it.
+
+        Raises:
+            StorageError: the entry names a folder that is not among the models.
+        """
+        return confined(self.models, entry.folder or "")
 
     def present(self, entry: Entry) -> Path | None:
         """Its folder, when it is recorded as whole and every file is still there."""
@@ -157,7 +167,9 @@ class Ledger:
         Raises:
             StorageError: it cannot be written.
         """
-        write_json(self._path(entry.name), {"format": FORMAT, **asdict(entry)})
+        path = self._path(entry.name)
+        ensure(path.parent)
+        write_json(path, {"format": FORMAT, **asdict(entry)})
         self.entries[entry.name] = entry
         return entry
 
@@ -187,7 +199,17 @@ class Ledger:
             return str(folder)
 
     def _path(self, name: str) -> Path:
-        return self.models / "ledger" / f"{name}.json"
+        return confined(self.models / "ledger", f"{name}.json")
+
+
+def _read(path: Path) -> Entry | None:
+    try:
+        return _parsed(json.loads(path.read_text("utf-8")), path)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        log.error("%s cannot be read and is left out: %s", path, error)
+        return None
 
 
 def _parsed(value: dict[str, Any], path: Path) -> Entry:
@@ -251,14 +273,3 @@ def is_repo(name: str) -> bool:
 def folder_name(repo: str) -> str:
     """`org--name`: the folder of a repository."""
     return repo.replace("/", "--")
-
-
-def inside(folder: Path, path: str) -> Path:
-    """A file of a model.
-
-    Raises:
-        WeightsError: the path leaves the folder.
-    """
-    if ".." in PurePosixPath(path).parts or path.startswith("/"):
-        raise WeightsError(f"the ledger names {path!r}, which is outside the model's folder")
-    return folder / path

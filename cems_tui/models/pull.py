@@ -1,9 +1,9 @@
-"""Pulls one model: resolved, planned, agreed to, fetched, verified, and only then installed."""
+"""Pulls a model by its plan: agreed to, fetched, verified, and only then installed."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,29 +12,27 @@ from typing import Any, Protocol, TypeVar
 
 from cems_tui import paths
 from cems_tui.cancel import Stop, never, pause, stoppable
-from cems_tui.errors import DownloadError, UsageError, WeightsError
-from cems_tui.files import file_digest, storage
-from cems_tui.locks import held
+from cems_tui.errors import DownloadError, UsageError
+from cems_tui.files import confined
+from cems_tui.locks import FileLock, Holder
 from cems_tui.models import install
 from cems_tui.models.compose import compose, is_composed
+from cems_tui.models.convert import Converter, kept_as_safetensors, refuse_without
 from cems_tui.models.download import Body, Patience, Transfer, gave_up
-from cems_tui.models.events import Emit, Installed, Planned, Progressed, Waited
+from cems_tui.models.events import Emit, Installed, Progressed, Waited
 from cems_tui.models.hub import Transient, Unreachable
 from cems_tui.models.ledger import Entry, Ledger, PinnedFile, folder_name
 from cems_tui.models.plan import (
-    Found,
-    changed,
-    hashed,
+    Cached,
+    PlannedFile,
+    PullPlan,
     is_whole,
-    pinned,
-    places_of,
     plan_of,
+    plan_of_recorded,
     selected,
-    steps_of,
-    with_facts,
 )
-from cems_tui.models.repository import PICKLES, RemoteFile, Repository, Selection, missing_parts
-from cems_tui.models.target import Known, Target, Wish, functions_of, hold_to, resolve
+from cems_tui.models.repository import RemoteFile, Repository, missing_parts
+from cems_tui.models.target import Known, Target, Wish, functions_of, resolve
 
 Ask = Callable[[str], bool]
 """Puts a question to the user; True is yes."""
@@ -80,14 +78,14 @@ class Puller:
     converter: Converter | None = None
     """Makes safetensors of weights that are published as pickles only."""
 
-    def plan(self, wish: Wish) -> Planned:
+    def plan(self, wish: Wish) -> PullPlan:
         """What pulling would do; nothing is written.
 
         Raises:
             UsageError: the name means nothing, or cannot be pulled.
             DownloadError: the Hub cannot be asked, has no such model, or it changed.
         """
-        return self._find(wish, resolve(wish, self.known, Ledger.read(self.models))).planned
+        return self._plan(wish, Ledger.read(self.models))
 
     def pull(self, wish: Wish) -> Installed:
         """The model, whole and in the catalog.
@@ -100,12 +98,20 @@ class Puller:
         """
         began = perf_counter()
         paths.ensure_writable(self.models)
-        target = resolve(wish, self.known, Ledger.read(self.models))
-        lock = self.locks / f"{folder_name(target.repo)}.lock"
-        with held(lock, self.stop, lambda holder: self._queued(target.name, holder)):
-            ledger = Ledger.read(self.models)  # the one we waited for may have pulled it
-            target = resolve(wish, self.known, ledger)
-            entry, fetched, already = self._pulled(wish, target, ledger)
+        ledger = Ledger.read(self.models)
+        plan = self._plan(wish, ledger)
+        lock = FileLock(self.locks / f"{folder_name(plan.repo)}.lock", plan.model)
+        waited: list[Holder] = []
+
+        def wait(holder: Holder) -> None:
+            waited.append(holder)
+            self.emit(Waited(plan.model, f"{holder} is pulling it", None))
+
+        with lock.acquire(None, self.stop, wait):
+            if waited or not ledger.is_current(plan.model):
+                ledger = Ledger.read(self.models)  # the one we waited for may have pulled it
+                plan = self._plan(wish, ledger)
+            entry, fetched = self._follow(plan, ledger)
         folder = ledger.folder_of(entry)
         assert folder is not None, "an installed entry has a folder"
         return Installed(
@@ -114,44 +120,46 @@ class Puller:
             bytes=entry.total_bytes,
             downloaded_bytes=fetched,
             seconds=perf_counter() - began,
-            functions=functions_of(target, entry.steps),
-            already=already,
+            functions=functions_of(plan.target, entry.steps),
+            already=plan.whole,
         )
 
-    def _pulled(self, wish: Wish, target: Target, ledger: Ledger) -> tuple[Entry, int, bool]:
-        """The entry of the whole model, bytes fetched, whether it was there already."""
-        old = target.entry
-        try:
-            found = self._find(wish, target)
-        except Unreachable:
-            # Nothing speaks against what is recorded and whole.
-            if old is not None and wish.revision is None and is_whole(old, old.files, ledger):
-                return old, 0, True
-            cached = self._found_in_cache(wish, target)
-            if cached is None:
-                raise
-            found = cached
-        self.emit(found.planned)
-        same = old is not None and old.commit == found.repository.commit
-        if old is not None and same and _is_there(old, found, ledger):
-            return ledger.write(changed(old, wish, found)), 0, True
-        if target.known is not None and target.known.convert:
-            refuse_without(self.converter, target.name)
-        accepted = self._agreed(found.planned, None if old is None else old.accepted)
-        needed, free = found.planned.download_bytes, found.planned.free_bytes
-        install.refuse_short_disk(target.name, self.models, needed, free)
-        entry = pinned(wish, found, accepted)
-        if old is not None and not same and ledger.present(old) is not None:
+    def _follow(self, plan: PullPlan, ledger: Ledger) -> tuple[Entry, int]:
+        """The entry of the whole model, and the bytes that were fetched."""
+        self.emit(plan)
+        old = plan.target.entry
+        if old is not None and plan.whole:
+            return ledger.write(install.changed(old, plan)), 0
+        if plan.converts:
+            refuse_without(self.converter, plan.model)
+        accepted = self._agreed(plan, None if old is None else old.accepted)
+        install.refuse_short_disk(plan.model, self.models, plan.download_bytes, plan.free_bytes)
+        entry = install.pinned(plan, accepted)
+        if old is not None and not plan.same_commit and ledger.present(old) is not None:
             ledger.write(replace(old, accepted=accepted))  # it stays until the new one is whole
         else:
             ledger.write(entry)
-        entry, fetched = self._install(entry, found, ledger)
-        if old is not None and not same:
+        entry, fetched = self._install(entry, plan, ledger)
+        if old is not None and not plan.same_commit:
             _drop_old(old, ledger)
-        return entry, fetched, False
+        return entry, fetched
 
-    def _found_in_cache(self, wish: Wish, target: Target) -> Found | None:
-        """The model in the user's own Hub cache, if all of it is there."""
+    def _plan(self, wish: Wish, ledger: Ledger) -> PullPlan:
+        """From the Hub; where it cannot be asked, from what is recorded and whole, or its cache."""
+        target = resolve(wish, self.known, ledger)
+        try:
+            return self._plan_of(wish, target, self._describe(target), ledger)
+        except Unreachable:
+            old = target.entry
+            if old is not None and wish.revision is None and is_whole(old, ledger):
+                return plan_of_recorded(wish, target, old, ledger, lambda path: None)
+            plan = self._plan_of_cache(wish, target, ledger)
+            if plan is None:
+                raise
+            return plan
+
+    def _plan_of_cache(self, wish: Wish, target: Target, ledger: Ledger) -> PullPlan | None:
+        """For the model in the user's own Hub cache, if all of it is there."""
         repository = self.hub.cached_repository(target.repo, target.revision)
         index = None if repository is None else self.hub.index(repository)
         if repository is None or index is None:
@@ -159,31 +167,21 @@ class Puller:
         if missing_parts(selected(target, repository, index), index):
             return None
         try:
-            return self._find(wish, target, repository)
+            return self._plan_of(wish, target, repository, ledger)
         except DownloadError:
             return None  # it is not what was recorded, or not all of it
 
-    def _find(self, wish: Wish, target: Target, repository: Repository | None = None) -> Found:
-        repository = repository or self._describe(target)
-        entry, index = target.entry, None
-        if target.pinned and entry is not None and entry.files:
-            selection, pipeline = Selection(hold_to(entry, repository)), entry.pipeline
-        else:
-            index = self._persist(target.name, lambda: self.hub.index(repository))
-            selection = selected(target, repository, index)
-            pipeline = None if index is None else str(index.get("_class_name"))
-        steps = wish.steps or steps_of(target, pipeline)
-        planned = plan_of(
-            Ledger.read(self.models),
+    def _plan_of(
+        self, wish: Wish, target: Target, repository: Repository, ledger: Ledger
+    ) -> PullPlan:
+        return plan_of(
+            wish,
             target,
             repository,
-            selection,
-            pipeline,
-            steps,
+            lambda: self._persist(target.name, lambda: self.hub.index(repository)),
+            ledger,
             lambda path: self.hub.cached(target.repo, repository.commit, path),
         )
-        places = places_of(self.models, target, repository)
-        return Found(target, repository, selection.files, places, planned, steps)
 
     def _describe(self, target: Target) -> Repository:
         try:
@@ -217,40 +215,37 @@ class Puller:
                 self.emit(Waited(model, str(failure), seconds))
                 pause(seconds, self.stop)
 
-    def _agreed(self, planned: Planned, accepted: str | None) -> str | None:
+    def _agreed(self, plan: PullPlan, accepted: str | None) -> str | None:
         """The licence agreed to, asked for once where it asks something of the user."""
-        licence = planned.licence or "not stated"
-        if not (planned.gated or planned.noncommercial) or accepted == licence:
+        licence = plan.licence or "not stated"
+        if not (plan.gated or plan.noncommercial) or accepted == licence:
             return accepted
-        why = "its authors ask you to accept conditions" if planned.gated else "noncommercial use"
-        page = self.hub.page(planned.repo)
-        if not self.ask(f"{planned.model}: licence {licence} ({why}; {page}). Do you agree?"):
-            raise UsageError(f"{planned.model} is not pulled: its licence was not agreed to")
+        why = "its authors ask you to accept conditions" if plan.gated else "noncommercial use"
+        page = self.hub.page(plan.repo)
+        if not self.ask(f"{plan.model}: licence {licence} ({why}; {page}). Do you agree?"):
+            raise UsageError(f"{plan.model} is not pulled: its licence was not agreed to")
         return licence
 
-    def _install(self, wanted: Entry, found: Found, ledger: Ledger) -> tuple[Entry, int]:
-        repo, commit = found.target.repo, found.repository.commit
-        install.take_back(found.planned.files, found.places)
+    def _install(self, wanted: Entry, plan: PullPlan, ledger: Ledger) -> tuple[Entry, int]:
+        install.take_back(plan.files, plan.places)
         filled = Fetching(
-            planned=found.planned,
-            files=found.files,
-            places=found.places,
-            open=lambda path, offset: self.hub.open(repo, commit, path, offset),
-            cached=lambda path: self.hub.cached(repo, commit, path),
+            plan=plan,
+            open=lambda path, offset: self.hub.open(plan.repo, plan.revision, path, offset),
+            cached=lambda path: self.hub.cached(plan.repo, plan.revision, path),
             emit=self.emit,
             stop=self.stop,
             patience=self.patience,
         ).run()
-        folder = filled.snapshot or found.places.partial
-        files = tuple(hashed(file, folder, filled.sha256) for file in wanted.files)
+        folder = filled.snapshot or plan.places.partial
+        files = tuple(install.hashed(file, folder, filled.sha256) for file in wanted.files)
         fetched: tuple[PinnedFile, ...] = ()
-        if found.target.known is not None and found.target.known.convert:
-            fetched, files = files, self._converted(found, files, filled.snapshot)
+        if plan.converts:
+            fetched, files = files, self._converted(plan, files, filled.snapshot)
         if filled.snapshot is None or fetched:
-            install.settle(found.places)
-            folder = found.places.final
+            install.settle(plan.places)
+            folder = plan.places.final
         entry = replace(
-            with_facts(wanted, found, folder),
+            install.with_facts(wanted, plan, folder),
             files=files,
             fetched=fetched,
             folder=ledger.relative(folder),
@@ -259,34 +254,23 @@ class Puller:
         return ledger.write(entry), filled.downloaded_bytes
 
     def _converted(
-        self, found: Found, files: tuple[PinnedFile, ...], snapshot: Path | None
+        self, plan: PullPlan, files: tuple[PinnedFile, ...], snapshot: Path | None
     ) -> tuple[PinnedFile, ...]:
-        partial = found.places.partial
+        partial = plan.places.partial
         if snapshot is not None:
             for file in files:
-                install.link(snapshot / file.path, partial / file.path)
-        converter = refuse_without(self.converter, found.target.name)
-        return kept_as_safetensors(partial, files, converter)
-
-    def _queued(self, model: str, holder: str) -> None:
-        self.emit(Waited(model, f"{holder} is pulling it", None))
-
-
-def _is_there(old: Entry, found: Found, ledger: Ledger) -> bool:
-    """Whether the recorded model is whole, and what is looked for."""
-    return is_whole(old, old.files if old.fetched else found.files, ledger)
+                install.link(snapshot / file.path, confined(partial, file.path))
+        return kept_as_safetensors(partial, files, refuse_without(self.converter, plan.model))
 
 
 def _drop_old(old: Entry, ledger: Ledger) -> None:
     """Remove the files of the revision that another one replaced, where nobody else has them."""
-    folder = ledger.folder_of(old)
     shared = any(e.folder == old.folder for e in ledger.entries.values())
-    if folder is not None and old.owned and not shared:
+    if old.folder is not None and old.owned and not shared:
+        folder = ledger.own_folder(old)
         shutil.rmtree(folder, ignore_errors=True)
         install.remove_empty(folder.parent)
 
-
-# Pulls models, also those that are put together from several repositories.
 
 BASE = "base"
 
@@ -302,7 +286,7 @@ class Assembler:
         """Where events go."""
         return self.puller.emit
 
-    def plans(self, wish: Wish) -> list[Planned]:
+    def plans(self, wish: Wish) -> list[PullPlan]:
         """What pulling would do, one plan a repository; raises as `Puller.plan`."""
         known = self._made_of_parts(wish)
         if known is None:
@@ -317,7 +301,8 @@ class Assembler:
         began = perf_counter()
         pulled = {component: self.puller.pull(Wish(part)) for component, part in known.parts}
         models = self.puller.models
-        with held(self.puller.locks / f"import-{known.name}.lock", self.puller.stop):
+        lock = FileLock(self.puller.locks / f"import-{known.name}.lock", known.name)
+        with lock.acquire(None, self.puller.stop):
             ledger = Ledger.read(models)
             there = is_composed(known.name, ledger) and all(p.already for p in pulled.values())
             if not there:
@@ -347,57 +332,6 @@ class Assembler:
         return known
 
 
-# Weights that are published as pickles only, kept as safetensors; the pickles are removed.
-
-Converter = Callable[[Path, Path], None]
-"""Reads the tensors of a verified pickle, in a process of its own, and writes a safetensors file.
-
-Called with the pickle and the file to write. It raises WeightsError where it cannot.
-"""
-
-
-def refuse_without(converter: Converter | None, model: str) -> Converter:
-    """The converter, where there is one.
-
-    Raises:
-        WeightsError: there is none, so fetching would be for nothing.
-    """
-    if converter is None:
-        raise WeightsError(
-            f"the weights of {model} come as pickles only, and nothing here converts them",
-            "Convert a copy you trust to safetensors, and use that.",
-        )
-    return converter
-
-
-def kept_as_safetensors(
-    folder: Path, files: Iterable[PinnedFile], converter: Converter
-) -> tuple[PinnedFile, ...]:
-    """The model's files once its pickles were converted; those are gone then.
-
-    Raises:
-        WeightsError: a pickle holds something else than tensors.
-        StorageError: the disk refuses.
-    """
-    kept = []
-    for file in files:
-        source = folder / file.path
-        if not file.path.lower().endswith(PICKLES):
-            kept.append(file)
-            continue
-        target = source.with_suffix(".safetensors")
-        with storage(str(target)):
-            converter(source, target)
-            size = target.stat().st_size
-            digest = file_digest(target).removeprefix("sha256:")
-            source.unlink()
-        kept.append(PinnedFile(target.relative_to(folder).as_posix(), size, digest))
-    return tuple(kept)
-
-
-# Brings every file of a plan into the partial folder: from the Hub's cache, else from the Hub.
-
-
 @dataclass(frozen=True, slots=True)
 class Filled:
     """What filling a partial folder came to."""
@@ -412,15 +346,13 @@ class Filled:
 
 @dataclass
 class Fetching:
-    """One model's files on their way."""
+    """One plan's files on their way into the partial folder: from the Hub's cache, else the Hub."""
 
-    planned: Planned
-    files: tuple[RemoteFile, ...]
-    places: install.Places
+    plan: PullPlan
     open: Callable[[str, int], AbstractContextManager[Any]]
     """The body of one file of the repository, by path, from a byte on."""
 
-    cached: install.Cached
+    cached: Cached
     emit: Emit
     stop: Stop
     patience: Patience = field(default_factory=Patience)
@@ -432,24 +364,22 @@ class Fetching:
             DownloadError, StorageError, Interrupted: what was fetched is kept.
         """
         sha256, linked = self._check_cache()
-        snapshot = install.snapshot(linked, self.files)
+        snapshot = install.snapshot(linked, [file.file for file in self.plan.files])
         if snapshot is not None:
             return Filled(sha256, 0, snapshot)
         for name, path in linked.items():
-            install.link(path, self.places.partial / name)
-        place = {file.path: file.place for file in self.planned.files}
+            install.link(path, confined(self.plan.places.partial, name))
         missing = [
             file
-            for file in self.files
-            if place[file.path] not in ("installed", "fetched") and file.path not in linked
+            for file in self.plan.files
+            if file.place not in ("installed", "fetched") and file.path not in linked
         ]
         fetched, downloaded = self._download(missing)
         return Filled({**sha256, **fetched}, downloaded, None)
 
     def _check_cache(self) -> tuple[dict[str, str], dict[str, Path]]:
         """The sha256 and path of every file that the cache holds and that is right."""
-        places = {file.path for file in self.planned.files if file.place == "cache"}
-        candidates = [file for file in self.files if file.path in places]
+        candidates = [file.file for file in self.plan.files if file.place == "cache"]
         total, done = sum(file.size for file in candidates), 0
         sha256: dict[str, str] = {}
         linked: dict[str, Path] = {}
@@ -457,7 +387,7 @@ class Fetching:
         def read(count: int) -> None:
             nonlocal done
             done += count
-            self.emit(Progressed(self.planned.model, "checking", done, total))
+            self.emit(Progressed(self.plan.model, "checking", done, total))
 
         for file in candidates:
             path = self.cached(file.path)
@@ -468,24 +398,24 @@ class Fetching:
             sha256[file.path], linked[file.path] = digest, path
         return sha256, linked
 
-    def _download(self, missing: list[RemoteFile]) -> tuple[dict[str, str], int]:
-        total = self.planned.total_bytes
-        elsewhere = total - sum(file.size for file in missing)
-        had = sum(f.have_bytes for f in self.planned.files if f.path in {m.path for m in missing})
-        transfer = Transfer(missing, self.places.partial, self._open, self._wait, self.patience)
+    def _download(self, missing: list[PlannedFile]) -> tuple[dict[str, str], int]:
+        total, to_fill = self.plan.total_bytes, sum(file.bytes for file in missing)
+        elsewhere, had = total - to_fill, sum(file.have_bytes for file in missing)
+        files, folder = [file.file for file in missing], self.plan.places.partial
+        transfer = Transfer(files, folder, self._open, self._wait, self.patience)
 
         def told(there: int) -> None:
             done = elsewhere + there
-            self.emit(Progressed(self.planned.model, "downloading", done, total))
+            self.emit(Progressed(self.plan.model, "downloading", done, total))
 
         sha256 = transfer.run(self.stop, told)
-        return sha256, max(0, sum(file.size for file in missing) - had)
+        return sha256, max(0, to_fill - had)
 
     def _open(self, file: RemoteFile, offset: int) -> AbstractContextManager[Body]:
         return self.open(file.path, offset)
 
     def _wait(self, reason: str, seconds: float) -> None:
-        self.emit(Waited(self.planned.model, reason, seconds))
+        self.emit(Waited(self.plan.model, reason, seconds))
 
     def _say(self, reason: str) -> None:
-        self.emit(Waited(self.planned.model, reason, 0.0))
+        self.emit(Waited(self.plan.model, reason, 0.0))

@@ -15,7 +15,9 @@ from cems_tui import log
 from cems_tui.cancel import Stop
 from cems_tui.errors import CemsError, Interrupted, StorageError
 from cems_tui.files import write_json
-from cems_tui.models.events import Emit, Installed, ModelEvent, Planned, Progressed, Waited
+from cems_tui.models.events import Emit, Installed, ModelEvent, Progressed, Waited
+from cems_tui.models.plan import PullPlan
+from cems_tui.paths import ensure
 
 CLOSE_SECONDS = 0.5
 """How long closing waits for the running pull to stop; what it fetched is safe at any moment."""
@@ -178,6 +180,7 @@ class PullQueue:
         if not kept and not self._file.exists():
             return
         try:
+            ensure(self._file.parent)
             write_json(self._file, kept)
         except StorageError as error:
             log.error("the queue of pulls is not remembered: %s", error)
@@ -194,8 +197,6 @@ def _read(file: Path) -> list[tuple[str, bool]]:
         log.error("%s cannot be read, the pulls it names are forgotten: %s", file, error)
         return []
 
-
-# Pulls that run, wait, are paused or failed, as everybody sees them. Pure.
 
 State = Literal["waiting", "asking", "downloading", "checking", "copying", "paused", "failed"]
 """`asking` is before the Hub has told what there is to fetch."""
@@ -318,7 +319,7 @@ class Pulls:
         if running is None:
             return self
         match event:
-            case Planned():
+            case PullPlan():
                 have = event.total_bytes - event.download_bytes
                 return self._changing(
                     running.model, done_bytes=have, total_bytes=event.total_bytes, note=""

@@ -50,7 +50,7 @@ def plan_removal(entry: Entry, ledger: Ledger) -> Removal:
         if not entry.owned:
             kept.append((folder, _whose(entry)))
         elif not (sharing or linked_by):
-            paths.append(folder)
+            paths.append(ledger.own_folder(entry))
             kept += [(link.resolve(), "only linked to") for link in _links_out(folder)]
     if partial is not None:
         paths.append(partial)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from cems_tui.cancel import Stop, never
 from cems_tui.errors import ModelMissing
+from cems_tui.files import confined
 from cems_tui.models import install
 from cems_tui.models.events import Emit, Progressed
-from cems_tui.models.ledger import Entry, Ledger, PinnedFile, inside
+from cems_tui.models.ledger import Entry, Ledger, PinnedFile
+from cems_tui.models.plan import size_of
 from cems_tui.models.repository import RemoteFile
 
 
@@ -70,10 +72,8 @@ def _damaged(entry: Entry, folder: Path, emit: Emit, stop: Stop) -> tuple[str, .
 
     bad: list[str] = []
     for file in entry.files:
-        path = inside(folder, file.path)
-        if install.size_of(path) != file.bytes or not install.is_right(
-            path, _listed(file), stop, read
-        ):
+        path = confined(folder, file.path)
+        if size_of(path) != file.bytes or not install.is_right(path, _listed(file), stop, read):
             bad.append(file.path)
     return tuple(bad)
 

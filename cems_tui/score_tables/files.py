@@ -5,22 +5,36 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
-from difflib import get_close_matches
-from math import isnan
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from cems_tui.errors import StorageError, UsageError
-from cems_tui.score_tables.table import Pivot, Row, ScoreTable
-from cems_tui.text import MAX_PROMPT_CHARACTERS
+from cems_tui.files import SHARED, whole_file
+from cems_tui.score_tables.cells import Cells, Found, checked, column_of, found_columns, found_rows
+from cems_tui.score_tables.table import COLUMNS, NUMBERS, REQUIRED, Pivot, Row, ScoreTable
 
-__all__ = ["Pivot", "Row", "ScoreTable", "parse_table", "read_table", "table_text", "write_table"]
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow
+    from numpy.typing import NDArray
 
-SHOWN_ERRORS = 5
+__all__ = [
+    "COLUMNS",
+    "Pivot",
+    "Row",
+    "ScoreTable",
+    "parse_columns",
+    "parse_table",
+    "read_table",
+    "table_text",
+    "write_table",
+]
+
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet"}
+DELIMITERS = {"csv": ",", "tsv": "\t"}
+
+CACHED_BYTES = 1 << 18
 
 Line = tuple[int, Mapping[Any, Any]]
 
@@ -35,7 +49,7 @@ def read_table(path: Path, tell: Callable[[str], None] | None = None) -> ScoreTa
         UsageError: the file is missing, of another format, or has a bad row; the first bad rows
             are listed with their line numbers and reasons, and nothing is taken.
     """
-    return parse_table(_lines(path), path.name, tell)
+    return checked(found_in(path), path.name, tell)
 
 
 def parse_table(
@@ -46,81 +60,70 @@ def parse_table(
     Raises:
         UsageError: a row is bad; nothing is taken.
     """
-    rows: list[Row] = []
-    errors: list[str] = []
-    reader = RowReader()
-    for number, values in lines:
-        try:
-            rows.append(reader.read(values, number))
-        except BadRow as error:
-            errors.append(f"line {number}: {error}")
-    if errors:
-        raise _refused(name, errors)
-    if not rows:
-        raise UsageError(f"{name} holds no rows", f"It needs the columns {', '.join(REQUIRED)}.")
-    if reader.ignored and tell is not None:
-        tell(f"columns of {name} that are not read: {', '.join(map(_named, reader.ignored))}")
-    return ScoreTable.of(rows)
+    return checked(found_rows(lines), name, tell)
+
+
+def parse_columns(columns: Mapping[str, Sequence[Any]], name: str) -> ScoreTable:
+    """The table of columns of any source (`name` is for messages).
+
+    Raises:
+        UsageError: a row is bad, counted from 1; nothing is taken.
+    """
+    return checked(found_columns(columns), name)
 
 
 def write_table(table: ScoreTable, path: Path) -> None:
-    """Writes the table whole (temporary file, then renamed), in the format of the ending.
+    """Writes the table whole or not at all, in the format of the ending.
 
     Raises:
-        UsageError: the ending names no known format, or Parquet without pyarrow.
+        UsageError: the ending names no known format.
         StorageError: the file cannot be written.
     """
     form = _format(path)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
+    with whole_file(path, mode=SHARED) as file:
         if form == "parquet":
-            _write_parquet(table, temporary)
+            _write_parquet(table.listed(), file)
         else:
-            temporary.write_text(table_text(table, form), encoding="utf-8", newline="")
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StorageError(f"cannot write {path}: {error}") from error
+            file.write(table_text(table, form).encode("utf-8"))
 
 
 def table_text(table: ScoreTable, form: str) -> str:
     """The table as `csv`, `tsv` or `jsonl` text; optional columns nobody fills are left out."""
+    columns = table.listed()
     used = [
         name
-        for name in COLUMNS
-        if name in REQUIRED or any(getattr(row, name) is not None for row in table.rows)
+        for name, values in columns.items()
+        if name in REQUIRED or any(value is not None for value in values)
     ]
-    if all(row.higher_is_better for row in table.rows):
+    if table.higher_is_better.all():
         used.remove("higher_is_better")
-    records = (
-        {name: value for name, value in asdict(row).items() if name in used} for row in table.rows
-    )
+    records = zip(*(columns[name] for name in used), strict=True)
     if form == "jsonl":
-        return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        return "".join(
+            json.dumps(dict(zip(used, record, strict=True)), ensure_ascii=False) + "\n"
+            for record in records
+        )
     out = io.StringIO()
-    writer = csv.DictWriter(
-        out, used, delimiter="\t" if form == "tsv" else ",", lineterminator="\n"
-    )
-    writer.writeheader()
-    for record in records:
-        writer.writerow({key: "" if value is None else value for key, value in record.items()})
+    writer = csv.writer(out, delimiter=DELIMITERS[form], lineterminator="\n")
+    writer.writerow(used)
+    writer.writerows(records)  # None is written as nothing
     return out.getvalue()
 
 
-def _named(column: str) -> str:
-    """The column, and what it may have been meant to be."""
-    near = get_close_matches(column, COLUMNS, n=1, cutoff=0.5)
-    return f"{column} (did you mean {near[0]}?)" if near else column
+def _write_parquet(columns: Mapping[str, Sequence[Any]], to: Path | BinaryIO) -> None:
+    import pyarrow
+    from pyarrow import parquet
 
-
-def _refused(name: str, errors: Sequence[str]) -> UsageError:
-    shown = "; ".join(errors[:SHOWN_ERRORS])
-    more = f"; and {len(errors) - SHOWN_ERRORS} more" if len(errors) > SHOWN_ERRORS else ""
-    many = "1 bad row" if len(errors) == 1 else f"{len(errors)} bad rows"
-    return UsageError(
-        f"{name} has {many}: {shown}{more}", "Nothing was imported; correct the rows and try again."
+    text, number = pyarrow.string(), pyarrow.float64()
+    seeds = columns["seed"]
+    named = any(isinstance(seed, str) for seed in seeds)  # of an imported table
+    if named:
+        seeds = [None if seed is None else str(seed) for seed in seeds]
+    kinds = dict.fromkeys(COLUMNS, text) | dict.fromkeys(NUMBERS, number)
+    kinds |= {"seed": text if named else pyarrow.int64(), "higher_is_better": pyarrow.bool_()}
+    said = {**columns, "seed": seeds}
+    parquet.write_table(
+        pyarrow.table({name: pyarrow.array(said[name], kinds[name]) for name in COLUMNS}), to
     )
 
 
@@ -134,41 +137,195 @@ def _format(path: Path) -> str:
         ) from None
 
 
-def _lines(path: Path) -> Iterator[Line]:
+def found_in(path: Path) -> Found:
+    """The cells of a file, not checked yet.
+
+    Raises:
+        UsageError: the file is missing, of another format, or damaged.
+    """
     form = _format(path)
     if form == "parquet":
-        return _parquet_lines(path)
+        return _found_in_parquet(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")  # line ends within prompts stay as they are
+        data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     except OSError as error:
         raise UsageError(
             f"cannot read {path}: {error.strerror or error}", "Check the path."
         ) from error
+    if form == "jsonl":
+        return found_rows(_json_lines(_decoded(data, path.name), path.name))
+    return _found_in_csv(data, path.name, DELIMITERS[form])
+
+
+def _decoded(data: bytes, name: str) -> str:
+    try:
+        return data.decode()  # line ends within prompts stay as they are
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path.name} is not valid UTF-8", "Save it as UTF-8.") from error
-    return _json_lines(text, path.name) if form == "jsonl" else _csv_lines(text, path.name, form)
+        raise UsageError(f"{name} is not valid UTF-8", "Save it as UTF-8.") from error
 
 
-def _csv_lines(text: str, name: str, form: str) -> Iterator[Line]:
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter="\t" if form == "tsv" else ",", strict=True
+def _found_in_csv(data: bytes, name: str, delimiter: str) -> Found:
+    """The cells of a CSV: as pyarrow reads them where Python's reader would say the same.
+
+    Python's is slower, but knows lines, and refuses cells that are not quoted well.
+    """
+    table = _regular_csv(data, delimiter)
+    if table is not None:
+        return Found(
+            table.num_rows,
+            {
+                column: _column(column, table.column(column))
+                for column in table.column_names
+                if column in COLUMNS
+            },
+            lambda: [line for line, _ in _csv_rows(_decoded(data, name), name, delimiter)[1]],
+            [column for column in dict.fromkeys(table.column_names) if column not in COLUMNS],
+        )
+    header, rows = _csv_rows(_decoded(data, name), name, delimiter)
+    found = {}
+    for at, column in enumerate(header):
+        if column in COLUMNS:
+            values = [cells[at] if at < len(cells) else None for _, cells in rows]
+            found[column] = column_of(column, values)
+    return Found(
+        len(rows),
+        found,
+        lambda: [line for line, _ in rows],
+        [column for column in dict.fromkeys(header) if column not in COLUMNS],
+        [row for row, (_, cells) in enumerate(rows) if len(cells) > len(header)],
     )
+
+
+def _csv_rows(
+    text: str, name: str, delimiter: str
+) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header, and the rows below it, each with the line it begins on."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows = []
     try:
         header = next((cells for cells in reader if cells), [])
         _check_header(header, name)
         number = reader.line_num + 1
         for cells in reader:
             if cells:
-                values: dict[Any, Any] = dict(zip(header, cells, strict=False))
-                if len(cells) > len(header):
-                    values[None] = cells[len(header) :]
-                elif len(cells) < len(header):
-                    values |= dict.fromkeys(header[len(cells) :])
-                yield number, values
+                rows.append((number, cells))
             number = reader.line_num + 1
     except csv.Error as error:
         where = f"{name} line {reader.line_num}"
         raise UsageError(f"{where}: {error}", "Nothing was imported.") from error
+    return header, rows
+
+
+def _regular_csv(data: bytes, delimiter: str) -> pyarrow.Table | None:
+    """The table as pyarrow reads it; None where Python's reader might say something else."""
+    import pyarrow
+    from pyarrow import compute
+    from pyarrow import csv as arrow_csv
+
+    quoted = _quoted_lines(data, delimiter)
+    if quoted is None:
+        return None
+    texts = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+    for figure in (pyarrow.float64(), texts):
+        kinds = {column: figure if column in NUMBERS else texts for column in COLUMNS}
+        try:
+            table = arrow_csv.read_csv(
+                pyarrow.py_buffer(data),
+                parse_options=arrow_csv.ParseOptions(
+                    delimiter=delimiter, newlines_in_values=quoted
+                ),
+                convert_options=arrow_csv.ConvertOptions(
+                    column_types=kinds, null_values=[""], strings_can_be_null=True
+                ),
+            )
+            header = table.column_names
+        except ValueError:  # more or fewer cells than columns, not UTF-8, or not a number
+            continue
+        counts = {column: header.count(column) for column in COLUMNS}
+        if max(counts.values()) > 1 or not all(counts[column] for column in REQUIRED):
+            return None
+        figures = [table.column(column) for column in NUMBERS if counts[column]]
+        if figure == texts or all(
+            compute.all(compute.is_finite(column)).as_py() is not False for column in figures
+        ):
+            return None if _oversized(table) else table
+    return None
+
+
+def _quoted_lines(data: bytes, delimiter: str) -> bool | None:
+    """Whether lines end within quotes; None where quotes are not round whole cells."""
+    import numpy as np
+
+    if b'"' not in data:
+        return False
+    letters = np.frombuffer(data, np.uint8)
+    quotes = _positions(letters, '"')
+    if len(quotes) % 2:
+        return None
+    opening, closing = quotes[::2], quotes[1::2]
+    edge = np.zeros(256, dtype=np.bool_)
+    edge[[ord(one) for one in f'{delimiter}\r\n"']] = True  # a quote within is written twice
+    before = edge[letters[opening - 1]] | (opening == 0)
+    after = edge[letters[np.minimum(closing + 1, len(letters) - 1)]]
+    if not (before.all() and after.all()):
+        return None
+    return any(
+        bool((np.searchsorted(quotes, _positions(letters, end)) % 2).any())
+        for end in "\n\r"
+        if end.encode() in data
+    )
+
+
+def _positions(letters: NDArray[np.uint8], letter: str) -> NDArray[np.int64]:
+    """Where the letter stands; looked for in parts that the processor's cache holds."""
+    import numpy as np
+
+    return np.concatenate(
+        [
+            start + np.flatnonzero(letters[start : start + CACHED_BYTES] == ord(letter))
+            for start in range(0, len(letters), CACHED_BYTES)
+        ]
+    )
+
+
+def _oversized(table: pyarrow.Table) -> bool:
+    """Whether a cell may be longer than Python's reader takes, or is not text."""
+    import pyarrow
+    from pyarrow import compute
+
+    most = csv.field_size_limit()
+    for column in table.columns:
+        for chunk in column.chunks:
+            texts = chunk.dictionary if pyarrow.types.is_dictionary(chunk.type) else chunk
+            if pyarrow.types.is_binary(texts.type):
+                return True
+            if pyarrow.types.is_string(texts.type):
+                longest = compute.max(compute.binary_length(texts)).as_py()
+                if longest is not None and longest > most:
+                    return True
+    return False
+
+
+def _column(name: str, column: pyarrow.ChunkedArray) -> Any:
+    """A column of pyarrow's as it is checked: figures as numbers, else each value once."""
+    import numpy as np
+    import pyarrow
+    from pyarrow import types
+
+    kind = column.type
+    if name in NUMBERS and (types.is_floating(kind) or types.is_integer(kind)):
+        figures = column.cast(pyarrow.float64(), safe=False)
+        return np.asarray(figures.to_numpy(), dtype=np.float64)
+    if types.is_null(kind):
+        return Cells(np.zeros(len(column), dtype=np.int64), [None])
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_boolean(kind):
+        column = column.dictionary_encode()
+    if not types.is_dictionary(column.type):
+        return column_of(name, column.to_pylist())
+    whole = column.combine_chunks()
+    values = whole.dictionary.to_pylist()
+    places = whole.indices.fill_null(pyarrow.scalar(len(values), whole.indices.type))
+    return Cells(np.asarray(places, dtype=np.int64), [*values, None])
 
 
 def _check_header(header: Sequence[str], name: str) -> None:
@@ -198,129 +355,39 @@ def _json_lines(text: str, name: str) -> Iterator[Line]:
         yield number, values
 
 
-def _parquet(name: str) -> Any:
-    try:
-        import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise UsageError(
-            f"{name}: reading and writing Parquet needs pyarrow",
-            "Install pyarrow, or use CSV or JSON Lines.",
-        ) from error
-    return parquet
+def _found_in_parquet(path: Path) -> Found:
+    import pyarrow
+    from pyarrow import parquet
 
-
-def _parquet_lines(path: Path) -> Iterator[Line]:
-    parquet = _parquet(path.name)
     if not path.is_file():
         raise UsageError(f"cannot read {path}: no such file", "Check the path.")
     try:
-        records = parquet.read_table(path).to_pylist()
+        kinds = parquet.read_schema(path)
+        texts = [kind.name for kind in kinds if pyarrow.types.is_string(kind.type)]
+        table = parquet.read_table(path, read_dictionary=texts)
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{path.name} is not a Parquet table: {error}", "Check the file."
         ) from error
-    return enumerate(records, start=1)
-
-
-def _write_parquet(table: ScoreTable, path: Path) -> None:
-    parquet = _parquet(path.name)
-    import pyarrow
-
-    parquet.write_table(pyarrow.Table.from_pylist([asdict(row) for row in table.rows]), path)
-
-
-# The cells of a score table's row, checked one by one.
-
-
-class BadRow(Exception):
-    """Why one row cannot be taken; gathered with others, never shown alone."""
-
-
-def needed_of(values: Mapping[Any, Any], name: str) -> str:
-    text = text_of(values, name)
-    if text is None or not text.strip():
-        raise BadRow(f"{name} is empty")
-    if any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise BadRow(f"{name} is not valid UTF-8")
-    return text
-
-
-def text_of(values: Mapping[Any, Any], name: str) -> str | None:
-    """As given; a number that stands for a name loses the `.0` that Parquet may add."""
-    value = values.get(name)
-    if value is None or value == "":
-        return None
-    if isinstance(value, float):
-        if isnan(value):
-            return None
-        return str(int(value)) if value.is_integer() else str(value)
-    return str(value)
-
-
-def number_of(values: Mapping[Any, Any], name: str) -> float | None:
-    """A finite number; None when the cell is empty or says NaN."""
-    value = values.get(name)
-    if value is None or value == "":
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        if isinstance(value, str) and not value.strip():
-            return None
-        raise BadRow(f"{name} is not a number: {value!r}") from None
-    if number - number == 0.0 and not isinstance(value, bool):
-        if isinstance(value, str) and "_" in value:  # 1_000 is Python, not data
-            raise BadRow(f"{name} is not a number: {value!r}")
-        return number
-    if isnan(number):
-        return None
-    raise BadRow(f"{name} is not a finite number: {value!r}")
-
-
-def amount_of(values: Mapping[Any, Any], name: str) -> float | None:
-    number = number_of(values, name)
-    if number is not None and number < 0:
-        raise BadRow(f"{name} is negative: {number:g}")
-    return number
-
-
-def truth_of(value: Any) -> bool:
-    if value is None or value == "":
-        return True
-    text = str(value).strip().lower()
-    if text in ("true", "1", "yes", "1.0"):
-        return True
-    if text in ("false", "0", "no", "0.0"):
-        return False
-    raise BadRow(f"higher_is_better is neither true nor false: {value!r}")
+    rows = table.num_rows
+    return Found(
+        rows,
+        {name: _column(name, table.column(name)) for name in table.column_names if name in COLUMNS},
+        lambda: range(1, rows + 1),
+        [name for name in table.column_names if name not in COLUMNS],
+    )
 
 
 # A benchmark's long form written as CSV, JSON Lines or Parquet.
-
-EXPORTED_COLUMNS = (
-    "prompt_id",
-    "prompt",
-    "function",
-    "metric",
-    "score",
-    "cost_usd",
-    "seconds",
-    "memory_gb",
-    "seed",
-    "rater",
-    "group",
-    "higher_is_better",
-)
-"""The contract's columns, the required ones first."""
 
 
 def write_csv(rows: Iterable[Mapping[str, Any]], stream: TextIO) -> int:
     """Write a header and the rows as CSV, unknown values as nothing; the number of rows."""
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(EXPORTED_COLUMNS)
+    writer.writerow(COLUMNS)
     count = 0
     for row in rows:
-        writer.writerow([_csv_value(row.get(column)) for column in EXPORTED_COLUMNS])
+        writer.writerow([_csv_value(row.get(column)) for column in COLUMNS])
         count += 1
     return count
 
@@ -329,7 +396,7 @@ def write_jsonl(rows: Iterable[Mapping[str, Any]], stream: TextIO) -> int:
     """Write one JSON object a line, unknown values as null; the number of rows."""
     count = 0
     for row in rows:
-        said = {column: row.get(column) for column in EXPORTED_COLUMNS}
+        said = {column: row.get(column) for column in COLUMNS}
         stream.write(json.dumps(said, ensure_ascii=False, allow_nan=False) + "\n")
         count += 1
     return count
@@ -339,34 +406,14 @@ def write_parquet(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
     """Write a Parquet file; the number of rows.
 
     Raises:
-        UsageError: pyarrow is not installed.
         StorageError: the file cannot be written.
     """
+    taken = list(rows)
     try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise UsageError(
-            "Parquet needs pyarrow, which is not installed",
-            "Install pyarrow, or use --format csv or jsonl.",
-        ) from error
-    text, number = pyarrow.string(), pyarrow.float64()
-    taken = [{column: row.get(column) for column in EXPORTED_COLUMNS} for row in rows]
-    named = any(isinstance(row["seed"], str) for row in taken)  # of an imported table
-    for row in taken:
-        row["seed"] = str(row["seed"]) if named and row["seed"] is not None else row["seed"]
-    kinds = {"seed": text if named else pyarrow.int64(), "higher_is_better": pyarrow.bool_()}
-    numbers = ("score", "cost_usd", "seconds", "memory_gb")
-    schema = pyarrow.schema(
-        [(c, kinds.get(c, number if c in numbers else text)) for c in EXPORTED_COLUMNS]
-    )
-    table = pyarrow.Table.from_pylist(taken, schema=schema)
-    try:
-        parquet.write_table(table, path)
+        _write_parquet({name: [row.get(name) for row in taken] for name in COLUMNS}, path)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error}") from error
-    count: int = table.num_rows
-    return count
+    return len(taken)
 
 
 def _csv_value(value: Any) -> Any:
@@ -374,79 +421,3 @@ def _csv_value(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     return value
-
-
-# Rows of a score table checked one after the other, each against those before it.
-
-COLUMNS = tuple(field.name for field in fields(Row))
-_COLUMNS = frozenset(COLUMNS)
-REQUIRED = ("prompt_id", "prompt", "function", "metric", "score")
-
-
-class RowReader:
-    """Turns the values of one row after the other into rows; remembers what must not be twice.
-
-    A table repeats its texts thousands of times, so a text is checked when it is first seen.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[str, dict[str, str]] = {name: {} for name in REQUIRED[:4]}
-        self._seen: dict[tuple[str, ...], int] = {}
-        self._prompts: dict[str, str] = {}
-        self._directions: dict[str, bool] = {}
-        self.ignored: dict[str, None] = {}
-        """Columns that mean nothing here, in order of appearance."""
-
-    def read(self, values: Mapping[Any, Any], number: int) -> Row:
-        """The row of these values, which stand on line `number`.
-
-        Raises:
-            BadRow: it cannot be taken.
-        """
-        if None in values:
-            raise BadRow("more cells than columns")
-        if not values.keys() <= _COLUMNS:
-            self.ignored |= dict.fromkeys(str(name) for name in values if name not in _COLUMNS)
-        higher = values.get("higher_is_better")
-        row = Row(
-            self._needed(values, "prompt_id"),
-            self._needed(values, "prompt"),
-            self._needed(values, "function"),
-            self._needed(values, "metric"),
-            number_of(values, "score"),
-            amount_of(values, "cost_usd"),
-            amount_of(values, "seconds"),
-            amount_of(values, "memory_gb"),
-            text_of(values, "seed"),
-            text_of(values, "rater"),
-            text_of(values, "group"),
-            True if higher is None or higher is True else truth_of(higher),
-        )
-        self._check(row, number)
-        return row
-
-    def _needed(self, values: Mapping[Any, Any], name: str) -> str:
-        value = values.get(name)
-        if not isinstance(value, str):
-            if name not in values:
-                raise BadRow(f"no {', '.join(one for one in REQUIRED if one not in values)}")
-            return needed_of(values, name)
-        known = self._known[name].get(value)
-        if known is None:
-            if name == "prompt" and len(value) > MAX_PROMPT_CHARACTERS:
-                raise BadRow(f"prompt has {len(value):,} characters")
-            known = self._known[name][value] = needed_of(values, name)
-        return known
-
-    def _check(self, row: Row, number: int) -> None:
-        if self._prompts.setdefault(row.prompt_id, row.prompt) != row.prompt:
-            raise BadRow(f"prompt_id {row.prompt_id} has another prompt further up")
-        if self._directions.setdefault(row.metric, row.higher_is_better) != row.higher_is_better:
-            raise BadRow(f"higher_is_better of {row.metric} is the opposite further up")
-        if row.seed is None and row.rater is None:
-            return  # rows without either are repeats
-        key = (row.prompt_id, row.function, row.metric, row.seed or "", row.rater or "")
-        if self._seen.setdefault(key, number) != number:
-            raise BadRow(
-                f"the same prompt_id, function, metric, seed and rater as line {self._seen[key]}"
-            )

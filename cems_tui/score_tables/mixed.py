@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from cems_tui.domain.pricing import GIGABYTE, Pricing
 from cems_tui.domain.score import METRIC, MixedConstants, mixed
 from cems_tui.errors import UsageError
-from cems_tui.score_tables.table import Row, ScoreTable
+from cems_tui.score_tables.table import ScoreTable, Texts, together
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 PARTS = ("nima", "clip")
 
@@ -31,18 +36,15 @@ def constants_of(table: ScoreTable) -> dict[str, tuple[float, float]]:
         UsageError: one of them is missing, or has a single value.
     """
     constants = {}
+    scores = _upward(table)
     for metric in PARTS:
-        scores = [
-            _upward(row, row.score)
-            for row in table.rows
-            if row.metric == metric and row.score is not None
-        ]
-        if not scores or min(scores) == max(scores):
+        known = [score for score in scores[table.metric.says(metric)].tolist() if score == score]
+        if not known or min(known) == max(known):
             raise UsageError(
                 f"the mixed score needs varied {' and '.join(PARTS)} scores; {metric} has none",
                 f"The table has {', '.join(table.metrics)}; name one with --metric.",
             )
-        constants[metric] = (min(scores), max(scores))
+        constants[metric] = (min(known), max(known))
     return constants
 
 
@@ -57,35 +59,61 @@ def with_mixed(table: ScoreTable, constants: Constants) -> ScoreTable:
     Repeats without seed or rater are paired in the order they stand in the table. Prices and
     measurements stay on the rows of the parts alone, so that a table's means count them once.
     """
-    pictures: dict[tuple[str | int | None, ...], dict[str, Row]] = {}
-    times: dict[tuple[str | None, ...], int] = {}
-    for row in table.rows:
-        if row.metric not in constants or row.score is None:
-            continue
-        cell = (row.prompt_id, row.function, row.seed, row.rater)
-        count = times[(*cell, row.metric)] = times.get((*cell, row.metric), 0) + 1
-        pictures.setdefault((*cell, count), {})[row.metric] = row
-    added = [
+    import numpy as np
+
+    scores = _upward(table)
+    ours = [table.metric.says(metric) & ~np.isnan(scores) for metric in constants]
+    rows = np.flatnonzero(np.any(ours, axis=0)) if ours else np.zeros(0, dtype=np.intp)
+    cell = together(
+        [
+            column.places[rows]
+            for column in (table.prompt_id, table.function, table.seed, table.rater)
+        ]
+    )
+    times = _times_before(together([cell, table.metric.places[rows]]))
+    pictures, picture = np.unique(together([cell, times]), return_inverse=True)
+    parts = {}
+    for metric, own in zip(constants, ours, strict=True):
+        parts[metric] = np.full(len(pictures), -1, dtype=np.intp)
+        parts[metric][picture[own[rows]]] = rows[own[rows]]
+    first = np.min([*parts.values()], axis=0) if parts else rows
+    whole = np.flatnonzero(first >= 0)
+    whole = whole[np.argsort(first[whole])]
+    added = table.take(first[whole])
+    nothing = np.full(len(whole), np.nan)
+    said = zip(*(scores[part[whole]].tolist() for part in parts.values()), strict=True)
+    values = [mixed_value(dict(zip(parts, one, strict=True)), constants) for one in said]
+    return table.joined(
         replace(
-            next(iter(parts.values())),
-            metric=METRIC,
-            score=mixed_value(
-                {m: _upward(r, r.score) for m, r in parts.items() if r.score is not None}, constants
-            ),
-            cost_usd=None,
-            seconds=None,
-            memory_gb=None,
-            higher_is_better=True,
+            added,
+            metric=Texts.of([METRIC] * len(whole)),
+            score=np.array(values, dtype=np.float64),
+            cost_usd=nothing,
+            seconds=nothing,
+            memory_gb=nothing,
+            higher_is_better=np.ones(len(whole), dtype=np.bool_),
         )
-        for parts in pictures.values()
-        if len(parts) == len(constants)
-    ]
-    return ScoreTable.of((*table.rows, *added))
+    )
 
 
-def _upward(row: Row, score: float) -> float:
-    """The score so that higher is better."""
-    return score if row.higher_is_better else -score
+def _times_before(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many equal keys stand before each."""
+    import numpy as np
+
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    number = np.arange(len(keys))
+    begins = np.concatenate(([True], ordered[1:] != ordered[:-1]))[: len(keys)]
+    before = np.empty(len(keys), dtype=np.int64)
+    before[order] = number - np.maximum.accumulate(np.where(begins, number, 0))
+    return before
+
+
+def _upward(table: ScoreTable) -> NDArray[np.float64]:
+    """The scores so that higher is better."""
+    import numpy as np
+
+    return np.where(table.higher_is_better, table.score, -table.score)
 
 
 # Prices of a score table's functions, where its rows say seconds and memory but no money.
@@ -96,14 +124,13 @@ def computed_prices(table: ScoreTable, pricing: Pricing) -> dict[str, float | No
 
     None where a function's rows say neither.
     """
-    priced = table.costs()
-    rents: dict[str, list[float]] = {name: [] for name in priced}
-    for row in table.rows:
-        if row.seconds is not None and row.memory_gb is not None:
-            rent = pricing.usd(row.seconds, round(row.memory_gb * GIGABYTE))
-            rents[row.function].append(rent)
-    return {name: said if said is not None else _mean(rents[name]) for name, said in priced.items()}
+    import numpy as np
 
-
-def _mean(values: list[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+    prices = table.costs()
+    told = ~np.isnan(table.seconds) & ~np.isnan(table.memory_gb)
+    for name in (name for name, said in prices.items() if said is None):
+        rows = told & table.function.says(name)
+        pairs = zip(table.seconds[rows].tolist(), table.memory_gb[rows].tolist(), strict=True)
+        rents = [pricing.usd(seconds, round(memory * GIGABYTE)) for seconds, memory in pairs]
+        prices[name] = sum(rents) / len(rents) if rents else None
+    return prices

@@ -14,7 +14,7 @@ from cems_tui.domain.bench import BenchPrompt
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.score import METRIC as MIXED
 from cems_tui.errors import UsageError
-from cems_tui.score_tables.files import parse_table
+from cems_tui.score_tables.files import parse_columns
 from cems_tui.score_tables.mixed import PARTS, computed_prices
 from cems_tui.score_tables.table import Row, ScoreTable
 from cems_tui.store.database import Store
@@ -163,9 +163,9 @@ def scored_bench(name: str) -> Scored:
         UsageError: it holds no rows.
     """
     with profile.open_history() as store:
-        rows = list(store.benches.long_rows(name))
+        columns = store.benches.columns(name)
         scorers = store.benches.scorers(name)
-    table = parse_table(enumerate(rows, 1), name)
+    table = parse_columns(columns, name)
     return Scored(table, scorers, computed_prices(table, pricing()))
 
 

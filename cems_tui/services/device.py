@@ -20,11 +20,11 @@ def device_hold(chosen: Settings, *, keep_alive: bool) -> Hold:
     """
     from cems_tui.generation.device import likely_kind
     from cems_tui.generation.device_status import Hold
-    from cems_tui.locks import DeviceLock
+    from cems_tui.locks import FileLock
 
     here, minutes = paths.current(), float(chosen["device.keep_alive_minutes"])
     return Hold(
-        DeviceLock(here.device_lock),
+        FileLock(here.device_lock, "the device"),
         here.resident_file,
         minutes * 60 if keep_alive and minutes > 0 else None,
         likely_kind,
@@ -34,10 +34,10 @@ def device_hold(chosen: Settings, *, keep_alive: bool) -> Hold:
 def read_resident() -> Presence | None:
     """What is on the device now, in whichever process; None when nothing is."""
     from cems_tui.generation.device_status import read_presence
-    from cems_tui.locks import DeviceLock
+    from cems_tui.locks import FileLock
 
     here = paths.current()
-    return read_presence(here.resident_file, DeviceLock(here.device_lock))
+    return read_presence(here.resident_file, FileLock(here.device_lock, "the device"))
 
 
 def ask_to_free(model: str) -> None:

@@ -66,7 +66,7 @@ def examine() -> list[Finding]:
 
 def _device() -> Iterator[Finding]:
     from cems_tui.generation.device import probe
-    from cems_tui.locks import DeviceLock
+    from cems_tui.locks import FileLock
     from cems_tui.profile import open_planner_settings, weight_budget
 
     device = probe()
@@ -77,7 +77,7 @@ def _device() -> Iterator[Finding]:
         f"{device.total_bytes / 1e9:.1f} GB free, weights may hold "
         f"{weight_budget(open_planner_settings()) / 1e9:.1f} GB",
     )
-    holder = DeviceLock(paths.current().device_lock).holder()
+    holder = FileLock(paths.current().device_lock, "the device").holder()
     if holder is not None:
         yield Finding("device", "note", f"held by {holder}", "Wait with --wait, or stop it.")
 

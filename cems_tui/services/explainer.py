@@ -142,7 +142,7 @@ def training_table(card: Card) -> Pivot | None:
     Raises:
         StorageError: the database cannot be read.
     """
-    from cems_tui.score_tables.files import parse_table
+    from cems_tui.score_tables.files import parse_columns
     from cems_tui.score_tables.mixed import with_mixed
 
     with profile.open_history() as store:
@@ -150,7 +150,7 @@ def training_table(card: Card) -> Pivot | None:
             if summary.prompts < card.training.prompts:
                 continue
             try:
-                table = parse_table(enumerate(store.benches.long_rows(summary.name), 1), "")
+                table = parse_columns(store.benches.columns(summary.name), "")
             except UsageError:
                 continue  # `bench report` says what is wrong with it
             if table.digest == card.training.table:

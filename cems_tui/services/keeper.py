@@ -14,9 +14,9 @@ from cems_tui.catalog.survey import Holding, Survey
 from cems_tui.domain.function import Footprint, GenerationFunction, Model
 from cems_tui.errors import UsageError
 from cems_tui.files import free_bytes
-from cems_tui.models.events import Emit, Installed, ModelEvent, Planned
-from cems_tui.models.install import fetched_bytes
+from cems_tui.models.events import Emit, Installed, ModelEvent
 from cems_tui.models.ledger import Entry, Ledger
+from cems_tui.models.plan import PullPlan, fetched_bytes
 from cems_tui.models.queue import PullQueue
 from cems_tui.models.remove import Removal
 from cems_tui.models.target import Known, Wish
@@ -76,7 +76,7 @@ class AppKeeper:
         parts = sorted(components.values(), key=lambda part: -part.bytes)
         return Resident(frozenset(model.model for model in there.models), tuple(parts))
 
-    def plans(self, model: str) -> Sequence[Planned]:
+    def plans(self, model: str) -> Sequence[PullPlan]:
         """What pulling it would fetch; raises as `Assembler.plans`."""
         return model_wiring.puller(_unheard, lambda question: False).plans(Wish(model))
 

@@ -95,13 +95,13 @@ def remove_model(name: str, stop: Stop = never) -> Removal:
     Raises:
         as `plan_removal`, and StorageError: a folder cannot be removed.
     """
-    from cems_tui.locks import held
+    from cems_tui.locks import FileLock
     from cems_tui.models.remove import remove
 
     ledger = Ledger.read(paths.current().models)
     entry = _removable(name, ledger)
     lock = folder_name(entry.repo) if entry.repo else f"import-{entry.name}"
-    with held(_locks() / f"{lock}.lock", stop):
+    with FileLock(_locks() / f"{lock}.lock", entry.name).acquire(None, stop):
         ledger = Ledger.read(paths.current().models)
         return remove(_removable(name, ledger), ledger)
 

@@ -22,6 +22,7 @@ from cems_tui.domain.encoder import FunctionFacts
 from cems_tui.domain.function import Catalog
 from cems_tui.domain.score import METRIC as MIXED
 from cems_tui.errors import StorageError, UnknownName, UsageError
+from cems_tui.files import write_text
 from cems_tui.generation.device import torch_device
 from cems_tui.paths import ensure
 from cems_tui.routing.checkpoints.card import Card, choose_router
@@ -266,12 +267,7 @@ def _before() -> list[str | None]:
 def _remember(names: list[str | None]) -> None:
     file = _file()
     ensure(file.parent)
-    temporary = file.with_name(f".{file.name}.part")
-    try:
-        temporary.write_text(json.dumps(names[-REMEMBERED:]), encoding="utf-8")
-        temporary.replace(file)
-    except OSError as error:
-        raise StorageError(f"cannot write {file}: {error.strerror or error}") from error
+    write_text(file, json.dumps(names[-REMEMBERED:]))
 
 
 # The files of routers: one's own and the shipped ones, taken in, and removed.
@@ -388,9 +384,7 @@ def retrain_router(name: str | None, metric: str | None, tell: Callable[[str], N
     metric = metric or (card.metric if card else None)
     wanted = card.functions if card else [one.name for one in catalog.current().installed()]
     scored = own_table(own_readings(), metric, card.scorers if card else None, tuple(wanted))
-    tell(
-        f"learning from {len(scored.table.rows):,} scores of {len(scored.table.prompts):,} prompts"
-    )
+    tell(f"learning from {len(scored.table):,} scores of {len(scored.table.prompts):,} prompts")
     return learn_router(
         scored,
         fresh_name(base, taken, datetime.now(UTC).date().isoformat()),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cems_tui.cancel import Stop, refuse_stopped
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.function import GenerationFunction
 from cems_tui.domain.generation import Generation, Seconds, now
@@ -26,13 +27,12 @@ from cems_tui.domain.request import (
     Scoring,
     Step,
 )
-from cems_tui.errors import CemsError, GenerationTimeout, Interrupted, ModelMissing, OutOfMemory
+from cems_tui.errors import CemsError, GenerationTimeout, ModelMissing, OutOfMemory
 from cems_tui.generation.pipeline import Job, Picture
 from cems_tui.scoring.panel import Judged, judged
 from cems_tui.services.parts import Commit, Judges, Planner, Residency
 
 Emit = Callable[[Event], None]
-Stop = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +167,7 @@ class Session:
         started: float,
     ) -> Drawn:
         """The engine's generate step: a leased pipeline to a picture in memory."""
-        if stop():
-            raise Interrupted("stopped before loading")
+        refuse_stopped(stop, "stopped before loading", hint="")
         if function.model.name not in self.resident():
             expected = self._planner.expected(function, job.width, job.height)
             emit(Loading(request_id, function.name, expected.load_seconds))
@@ -189,8 +188,7 @@ class Session:
     ) -> Generation:
         found = Judged()
         if request.score and self._judges is not None:
-            if stop():
-                raise Interrupted("stopped before scoring; the picture was not kept")
+            refuse_stopped(stop, "stopped before scoring; the picture was not kept", hint="")
             emit(Scoring(request.id, drawn.function.name))
             model = drawn.function.model.name
             for text in self._judges.notes(model):

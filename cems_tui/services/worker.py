@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Protocol
 
+from cems_tui.cancel import Stop
 from cems_tui.domain.request import Event, Failed, Generated, Request
 from cems_tui.errors import GenerationError
 
@@ -24,9 +25,7 @@ CLOSE_SECONDS = 1.0
 class Session(Protocol):
     """What the child runs: one request after the other."""
 
-    def run(
-        self, request: Request, emit: Callable[[Event], None], stop: Callable[[], bool]
-    ) -> object:
+    def run(self, request: Request, emit: Callable[[Event], None], stop: Stop) -> object:
         """Works on the request until it ends, reporting to `emit`, asking `stop` at each step."""
         ...
 

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cems_tui.errors import WeightsError
+from cems_tui.files import SHARED, write_text
 
 FORMAT = 1
 NAME = "manifest.json"
@@ -79,9 +80,7 @@ def write_manifest(
     date = created or datetime.now(UTC).date().isoformat()
     manifest = Manifest(name, version, licence, date, files, pipelines, scorers)
     text = json.dumps(_as_json(manifest), indent=2, ensure_ascii=False) + "\n"
-    draft = root / f".{NAME}.draft"
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(root / NAME)
+    write_text(root / NAME, text, mode=SHARED)
     return manifest
 
 

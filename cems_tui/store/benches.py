@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from operator import attrgetter
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from cems_tui.domain.bench import BenchPlan, BenchPrompt, Cell, CellKey, Status, continued
@@ -13,13 +14,12 @@ from cems_tui.domain.generation import now
 from cems_tui.domain.pricing import GIGABYTE
 from cems_tui.domain.score import Score
 from cems_tui.errors import UnknownName, UsageError
+from cems_tui.score_tables.table import COLUMNS, ScoreTable
 from cems_tui.store.connection import Connection
 from cems_tui.store.generations import insert
 from cems_tui.store.rows import finite
 
 if TYPE_CHECKING:
-    from sqlite_utils import Database
-
     from cems_tui.score_tables.table import ScoreTable
 
 
@@ -69,7 +69,7 @@ class Benches:
             whole = continued(self.plan(plan.name), plan, resume=resume) if found else plan
             row = {"spec": json.dumps(whole.spec()), "status": "running"}
             if found:
-                db.conn.execute(
+                db.execute(
                     "UPDATE benches SET spec = ?, status = ? WHERE name = ?",
                     [*row.values(), plan.name],
                 )
@@ -113,7 +113,7 @@ class Benches:
         ]
         with self._connection.transaction() as db:
             self._refuse_other_scorers(name, read)
-            db.conn.execute(
+            db.execute(
                 "DELETE FROM bench_cells "
                 "WHERE bench = ? AND prompt_id = ? AND function = ? AND seed = ?",
                 [name, key.prompt_id, key.function, key.seed],
@@ -123,7 +123,7 @@ class Benches:
     def end(self, name: str, status: Status) -> None:
         """Note how the run ended."""
         with self._connection.transaction() as db:
-            db.conn.execute("UPDATE benches SET status = ? WHERE name = ?", [status, name])
+            db.execute("UPDATE benches SET status = ? WHERE name = ?", [status, name])
 
     def remove(self, name: str) -> None:
         """Forget a benchmark with all its cells.
@@ -133,7 +133,7 @@ class Benches:
         """
         self._row(name)
         with self._connection.transaction() as db:
-            db.conn.execute("DELETE FROM benches WHERE name = ?", [name])
+            db.execute("DELETE FROM benches WHERE name = ?", [name])
 
     def import_rows(self, name: str, rows: Iterable[Mapping[str, Any]], source: str = "") -> int:
         """Keep a long-form table whole as a benchmark; the number of its rows.
@@ -148,7 +148,9 @@ class Benches:
             GenerationError: a figure is not finite.
             StorageError: it cannot be written; then nothing is kept.
         """
-        return self._import(name, (long_columns(name, row) for row in rows), source)
+        told = [finite(dict(row), f"a row of {name}") for row in rows]
+        columns = {column: [row.get(column) for row in told] for column in COLUMNS}
+        return self._import(name, columns, source)
 
     def import_table(self, name: str, table: ScoreTable, source: str = "") -> int:
         """Keep a checked score table whole as a benchmark; the number of its rows.
@@ -157,9 +159,9 @@ class Benches:
             UsageError: the name is blank or taken.
             StorageError: it cannot be written; then nothing is kept.
         """
-        return self._import(name, map(attrgetter(*LONG_COLUMNS), table.rows), source)
+        return self._import(name, table.listed(), source)
 
-    def _import(self, name: str, rows: Iterable[tuple[Any, ...]], source: str) -> int:
+    def _import(self, name: str, columns: Mapping[str, Sequence[Any]], source: str) -> int:
         if not name.strip():
             raise UsageError("the benchmark has no name", "Give it one with --name.")
         with self._connection.transaction() as db:
@@ -175,7 +177,7 @@ class Benches:
                 "benches",
                 {"name": name, "created": moment, "spec": spec, "status": "imported"},
             )
-            return insert_imported(db, name, rows, moment)
+            return insert_imported(db, name, columns, moment)
 
     def long_rows(self, name: str) -> Iterator[dict[str, Any]]:
         """The benchmark in the contract's long form: a row a score, in the order they were made.
@@ -190,6 +192,28 @@ class Benches:
 
     def _long_rows(self, name: str) -> Iterator[dict[str, Any]]:
         directions = self._directions(name)
+        for page in self._pages(name):
+            for row in page:
+                said = long_row(dict(row))
+                yield said | {"higher_is_better": directions.get(row["metric"], True)}
+
+    def columns(self, name: str) -> dict[str, list[Any]]:
+        """The benchmark in the long form, as columns.
+
+        Raises:
+            UnknownName: there is no such benchmark.
+        """
+        self._row(name)
+        rows = [tuple(row)[1:] for page in self._pages(name) for row in page]
+        values = zip(*rows, strict=True) if rows else [()] * len(COLUMNS)
+        columns = dict(zip(COLUMNS, map(list, values), strict=True))
+        memory = columns["memory_gb"]
+        columns["memory_gb"] = [None if one is None else one / GIGABYTE for one in memory]
+        directions = self._directions(name)
+        columns["higher_is_better"] = [directions.get(one, True) for one in columns["metric"]]
+        return columns
+
+    def _pages(self, name: str) -> Iterator[list[sqlite3.Row]]:
         after = (0, "")
         while page := self._connection.rows(
             """
@@ -201,9 +225,7 @@ class Benches:
             """,  # the + keeps the index of names out: pages are read in the order of ids
             [name, after[0], *after, EXPORT_PAGE],
         ):
-            for row in page:
-                said = long_row(dict(row))
-                yield said | {"higher_is_better": directions.get(row["metric"], True)}
+            yield page
             after = (page[-1]["id"], page[-1]["metric"])
 
     def failures(self, name: str) -> list[tuple[CellKey, str]]:
@@ -268,13 +290,12 @@ class Benches:
                 )
 
 
-def _insert_cell(db: Database, row: Mapping[str, Any], scores: Iterable[dict[str, Any]]) -> None:
+def _insert_cell(
+    db: sqlite3.Connection, row: Mapping[str, Any], scores: Iterable[dict[str, Any]]
+) -> None:
     cell = insert(db, "bench_cells", row)
     for score in scores:
         insert(db, "bench_scores", {"cell": cell, **score})
-
-
-# Cells, and the contract's long form, as rows of the database and back.
 
 
 def cell_row(
@@ -302,60 +323,40 @@ def score_row(score: Score) -> dict[str, Any]:
     return finite(asdict(score), f"the score {score.metric}")
 
 
-LONG_COLUMNS = (
-    "prompt_id",
-    "prompt",
-    "group",
-    "function",
-    "seed",
-    "rater",
-    "seconds",
-    "memory_gb",
-    "cost_usd",
-    "metric",
-    "score",
-    "higher_is_better",
-)
-"""What `insert_imported` wants of a row, in this order."""
-
-
-def insert_imported(db: Database, name: str, rows: Iterable[tuple[Any, ...]], moment: str) -> int:
+def insert_imported(
+    db: sqlite3.Connection, name: str, columns: Mapping[str, Sequence[Any]], moment: str
+) -> int:
     """Write long-form rows, each as a cell of its own: repeats stay repeats; how many they were.
 
     Hundreds of thousands of rows are two statements, so ids are given here.
 
     Args:
-        rows: the values of `LONG_COLUMNS`, figures finite.
+        columns: the values of `COLUMNS`, figures finite.
     """
-    before = db.conn.execute("SELECT MAX(id) FROM bench_cells").fetchone()[0] or 0
-    scores: list[tuple[Any, ...]] = []
-
-    def cells() -> Iterator[tuple[Any, ...]]:
-        for number, row in enumerate(rows, before + 1):
-            *said, seconds, memory_gb, cost_usd, metric, score, higher = row
-            scores.append((number, metric, score, 1 if higher is None else int(higher)))
-            memory_bytes = None if memory_gb is None else round(memory_gb * GIGABYTE)
-            yield (number, name, *said, seconds, memory_bytes, cost_usd, moment)
-
-    db.conn.executemany(
+    before = db.execute("SELECT MAX(id) FROM bench_cells").fetchone()[0] or 0
+    count = len(columns["score"])
+    ids = range(before + 1, before + 1 + count)
+    memory = [None if one is None else round(one * GIGABYTE) for one in columns["memory_gb"]]
+    higher = [1 if one is None else int(one) for one in columns["higher_is_better"]]
+    texts = ("prompt_id", "prompt", "group", "function", "seed", "rater")
+    db.executemany(
         "INSERT INTO bench_cells (id, bench, prompt_id, prompt, group_name, function, seed, rater,"
         " seconds, memory_bytes, cost_usd, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        cells(),
+        zip(
+            ids,
+            repeat(name),
+            *(columns[text] for text in texts),
+            columns["seconds"],
+            memory,
+            columns["cost_usd"],
+            repeat(moment),
+        ),
     )
-    db.conn.executemany(
+    db.executemany(
         "INSERT INTO bench_scores (cell, metric, value, higher_is_better) VALUES (?, ?, ?, ?)",
-        scores,
+        zip(ids, columns["metric"], columns["score"], higher, strict=True),
     )
-    return len(scores)
-
-
-def long_columns(name: str, row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The values of `LONG_COLUMNS` in a row of any source.
-
-    Raises:
-        GenerationError: a figure is not finite.
-    """
-    return tuple(finite(dict(row), f"a row of {name}").get(column) for column in LONG_COLUMNS)
+    return count
 
 
 def long_row(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -375,9 +376,6 @@ def long_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "group": row["group_name"],
         "higher_is_better": bool(row["higher_is_better"]),
     }
-
-
-# The benchmarks in the database as a list, a line each.
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,20 +6,16 @@ Every SQLite error becomes a StorageError that says what happened to which file.
 from __future__ import annotations
 
 import sqlite3
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cems_tui.errors import StorageError
 from cems_tui.paths import ensure
-from cems_tui.store.migrations import SET, STEPS, migrations
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
+from cems_tui.store.migrations import SET, STEPS, TABLE, applied, migrator, pending
 
 BUSY_SECONDS = 5.0
 """How long a locked database is waited for."""
@@ -28,7 +24,7 @@ BUSY_SECONDS = 5.0
 class Connection:
     """A connection that several threads may use, one after the other."""
 
-    def __init__(self, path: Path, db: Database) -> None:
+    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
         self.path = path
         self.db = db
         self._lock = threading.RLock()
@@ -40,11 +36,11 @@ class Connection:
             StorageError: the database cannot be read.
         """
         with self._lock, failures_told(self.path):
-            found: list[sqlite3.Row] = self.db.conn.execute(sql, arguments).fetchall()
+            found: list[sqlite3.Row] = self.db.execute(sql, arguments).fetchall()
         return found
 
     @contextmanager
-    def transaction(self) -> Iterator[Database]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
         """All that is written in the block, or none of it.
 
         The write lock is taken at once (BEGIN IMMEDIATE): a deferred transaction that finds
@@ -54,28 +50,28 @@ class Connection:
             StorageError: locked for over 5 s, disk full, read-only, damaged.
         """
         with self._lock, failures_told(self.path):
-            self.db.conn.execute("BEGIN IMMEDIATE")
+            self.db.execute("BEGIN IMMEDIATE")
             try:
                 yield self.db
-                self.db.conn.execute("COMMIT")
+                self.db.execute("COMMIT")
             except BaseException:
                 # SQLite ends the transaction itself on some errors, a full disk among them
-                if self.db.conn.in_transaction:
-                    self.db.conn.execute("ROLLBACK")
+                if self.db.in_transaction:
+                    self.db.execute("ROLLBACK")
                 raise
 
     def copy_to(self, path: Path) -> None:
-        """Copy everything to a new file.
+        """Copy everything to a file that is new, or empty.
 
         Raises:
             StorageError: it cannot be written.
         """
         with self._lock, failures_told(path):
-            self.db.conn.execute("VACUUM INTO ?", [str(path)])
+            self.db.execute("VACUUM INTO ?", [str(path)])
 
     def close(self) -> None:
         with self._lock:
-            self.db.conn.close()
+            self.db.close()
 
 
 def connect(path: Path) -> Connection:
@@ -86,12 +82,12 @@ def connect(path: Path) -> Connection:
         try:
             _refuse_foreign(db, path)
             _use_wal(db)
-            db.conn.execute("PRAGMA synchronous = NORMAL")
-            db.conn.execute("PRAGMA foreign_keys = ON")
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("PRAGMA foreign_keys = ON")
             connection = Connection(path, db)
             _migrate(connection)
         except BaseException:
-            db.conn.close()
+            db.close()
             raise
     return connection
 
@@ -109,17 +105,17 @@ def connect_to_read(path: Path) -> Connection:
             db = _database_to_read(path)
             try:
                 _refuse_foreign(db, path)
-                if not migrations().pending(db):
+                if not pending(db):
                     return Connection(path, db)
                 old, db = db, _database(":memory:")
-                old.conn.backup(db.conn)
-                old.conn.close()
+                old.backup(db)
+                old.close()
             except BaseException:
-                db.conn.close()
+                db.close()
                 raise
         connection = Connection(path, db)
         _migrate(connection)
-        db.conn.execute("PRAGMA query_only = ON")
+        db.execute("PRAGMA query_only = ON")
     return connection
 
 
@@ -162,36 +158,15 @@ def told(error: sqlite3.Error, path: Path) -> StorageError:
     return StorageError(f"{where} refused: {error}")
 
 
-def _database(target: str, *, uri: bool = False) -> Database:
-    database = _sqlite_utils_database()
+def _database(target: str, *, uri: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(
         target, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=uri
     )
     connection.row_factory = sqlite3.Row
-    return database(connection, execute_plugins=False)
+    return connection
 
 
-def _sqlite_utils_database() -> Any:
-    """The Database class, imported without pandas and numpy, which it needs only for frames.
-
-    Measured: 0.45 s with both, 0.08 s without. They are hidden only while this import runs,
-    so that later imports of them work, and only while no other thread could be importing them.
-    """
-    if "sqlite_utils" not in sys.modules and threading.active_count() == 1:
-        hidden = [name for name in ("pandas", "numpy") if name not in sys.modules]
-        sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
-        try:
-            from sqlite_utils import Database
-        finally:
-            for name in hidden:
-                del sys.modules[name]
-        return Database
-    from sqlite_utils import Database
-
-    return Database
-
-
-def _database_to_read(path: Path) -> Database:
+def _database_to_read(path: Path) -> sqlite3.Connection:
     """The file, opened so that nothing can be written to it.
 
     Even a reader of a WAL database makes a file beside it. Where it may not, SQLite wants the
@@ -200,16 +175,16 @@ def _database_to_read(path: Path) -> Database:
     uri = f"{path.absolute().as_uri()}?mode=ro"
     db = _database(uri, uri=True)
     try:
-        db.conn.execute("SELECT 1 FROM sqlite_master").fetchone()
+        db.execute("SELECT 1 FROM sqlite_master").fetchone()
     except sqlite3.OperationalError as error:
-        db.conn.close()
+        db.close()
         log = path.with_name(path.name + "-wal")
         refused = _primary(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
         if not refused or not path.is_file() or (log.exists() and log.stat().st_size):
             raise
         return _database(uri + "&immutable=1", uri=True)
     except BaseException:
-        db.conn.close()
+        db.close()
         raise
     return db
 
@@ -220,17 +195,17 @@ def _primary(error: sqlite3.Error) -> int | None:
     return code & 0xFF if isinstance(code, int) else None
 
 
-def _use_wal(db: Database) -> None:
+def _use_wal(db: sqlite3.Connection) -> None:
     """Write-ahead logging: readers and the writer do not wait for each other.
 
     The switch ignores the busy timeout, so it is tried until that is over.
     """
-    if db.conn.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+    if db.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
         return
     until = time.monotonic() + BUSY_SECONDS
     while True:
         try:
-            db.conn.execute("PRAGMA journal_mode = WAL").fetchone()
+            db.execute("PRAGMA journal_mode = WAL").fetchone()
             return
         except sqlite3.OperationalError:
             if time.monotonic() > until:
@@ -240,32 +215,31 @@ def _use_wal(db: Database) -> None:
 
 def _migrate(connection: Connection) -> None:
     """Apply what is pending, all or nothing; of two processes at once, one does it."""
-    if not migrations().pending(connection.db):
+    if not pending(connection.db):
         return
+    migrate = migrator()  # imports: before the lock that others wait for
     with connection.transaction() as db:
         _refuse_foreign(db, connection.path)
-        migrations().apply(db)
-        db.conn.execute(f"PRAGMA user_version = {len(STEPS)}")
+        migrate(db)
+        db.execute(f"PRAGMA user_version = {len(STEPS)}")
 
 
-def _refuse_foreign(db: Database, path: Path) -> None:
+def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
     """A database of a newer cems, or of another program, is left as it is.
 
     Raises:
         StorageError: it is one of those.
     """
     known = {step.__name__ for step in STEPS}
-    applied = {step.name for step in migrations().applied(db)}
-    version = db.conn.execute("PRAGMA user_version").fetchone()[0]
-    if applied - known or version > len(STEPS):
+    steps = applied(db)
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if steps - known or version > len(STEPS):
         raise StorageError(
             f"the database {path} was written by a newer cems-tui than this one",
             "Upgrade cems-tui, or set CEMS_HOME to another folder. Nothing was changed.",
         )
-    if not applied and db.conn.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-        ours = db.conn.execute(
-            "SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'"
-        ).fetchone()
+    if not steps and db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        ours = db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [TABLE]).fetchone()
         raise StorageError(
             f"the database {path} belongs to another program"
             + (f" (its migrations are not {SET!r})" if ours else ""),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from cems_tui.domain.generation import Generation, now
 from cems_tui.domain.request import new_id
 from cems_tui.errors import UnknownName, UsageError
+from cems_tui.files import whole_file
 from cems_tui.store import generations, statistics
 from cems_tui.store.connection import Connection, connect, connect_to_read
 from cems_tui.store.generations import Marks, Matching, Observation, matching
@@ -63,7 +64,7 @@ class Store:
             raise UsageError("the session has no name", "Give it a name, or leave it out.")
         with self._connection.transaction() as db:
             if name is not None:
-                found = db.conn.execute("SELECT id FROM sessions WHERE name = ?", [name]).fetchone()
+                found = db.execute("SELECT id FROM sessions WHERE name = ?", [name]).fetchone()
                 if found is not None:
                     return str(found["id"])
             fresh = new_id()
@@ -269,11 +270,12 @@ class Store:
         """
         if path.exists():
             raise UsageError(f"{path} exists already", "Choose a new file.")
-        self._connection.copy_to(path)
+        with whole_file(path) as file:
+            self._connection.copy_to(Path(file.name))
 
     def _change(self, generation_id: str, column: str, value: Any) -> None:
         with self._connection.transaction() as db:
-            changed = db.conn.execute(
+            changed = db.execute(
                 f"UPDATE generations SET {column} = ? WHERE id = ?", [value, generation_id]
             )
             if changed.rowcount == 0:

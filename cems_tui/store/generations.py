@@ -1,12 +1,13 @@
-"""Rows read back as what the rest of the program speaks of."""
+"""Pictures, their candidates, scores and failures: written, found again, searched."""
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cems_tui.domain.generation import Generation, now
 from cems_tui.domain.pricing import GIGABYTE
@@ -14,10 +15,7 @@ from cems_tui.errors import StorageError, UnknownName, UsageError
 from cems_tui.store.connection import Connection
 from cems_tui.store.rows import candidate_rows, generation_of, generation_row, score_rows
 
-if TYPE_CHECKING:
-    from sqlite_utils import Database
-
-
+_QUOTED = re.compile(r'\s+|(".*?")')
 AT_ONCE = 500
 """Values in one IN (…): SQLite's oldest limit is 999."""
 
@@ -180,9 +178,6 @@ def _parts(
     return found
 
 
-# Every score of every picture, as score-table rows: what one's own history can teach.
-
-
 def history_readings(connection: Connection) -> Iterator[dict[str, Any]]:
     """Long-form rows with the `scorer` that read them, oldest first; hidden pictures are left out.
 
@@ -213,9 +208,6 @@ def history_readings(connection: Connection) -> Iterator[dict[str, Any]]:
         }
 
 
-# Searching prompts: what the user typed is words, never a query language.
-
-
 @dataclass(frozen=True, slots=True)
 class Matching:
     """A condition on `generations`, and its arguments."""
@@ -231,7 +223,7 @@ def matching(connection: Connection, search: str) -> Matching:
     are written without spaces.
     """
     typed = _bindable(search)
-    query = words_query(connection, typed)
+    query = words_query(typed)
     if query:
         found = Matching(
             "number IN (SELECT rowid FROM generations_fts WHERE generations_fts MATCH ?)", (query,)
@@ -243,14 +235,17 @@ def matching(connection: Connection, search: str) -> Matching:
     )
 
 
-def words_query(connection: Connection, typed: str) -> str:
+def words_query(typed: str) -> str:
     """An FTS5 query for all the words, the last as a prefix; empty when there are none.
 
-    `quote_fts` does the quoting. It does not look across lines and FTS5 ends at a NUL, so all
-    white space and NULs are made single spaces first.
+    Every word, and what stands in quotes, becomes an FTS5 string, so that NOT and * are words
+    too. FTS5 ends at a NUL, so all white space and NULs are made single spaces first.
     """
     words = " ".join(typed.replace("\0", " ").split())
-    query: str = connection.db.quote_fts(words)
+    if words.count('"') % 2:
+        words += '"'
+    parts = [part for part in _QUOTED.split(words) if part and part != '""']
+    query = " ".join(part if part.startswith('"') else f'"{part}"' for part in parts)
     if not query:
         return ""
     return query + "*" if typed[-1:].isalnum() else query
@@ -259,9 +254,6 @@ def words_query(connection: Connection, typed: str) -> str:
 def _bindable(search: str) -> str:
     """Bytes of the command line that are no text cannot match; they are made visible marks."""
     return search.encode("utf-8", "replace").decode()
-
-
-# Rows written: one picture with all that belongs to it is one transaction.
 
 
 def add(connection: Connection, generation: Generation, *, session_if_missing: bool) -> None:
@@ -319,21 +311,22 @@ def add_failure(
         insert(db, "failures", row)
 
 
-def insert(db: Database, table: str, row: Mapping[str, Any]) -> int:
+def insert(db: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> int:
     """Insert one row; the rowid it got."""
     columns = ", ".join(row)
     marks = ", ".join("?" * len(row))
-    done = db.conn.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(row.values()))
-    return int(done.lastrowid)
+    done = db.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(row.values()))
+    assert done.lastrowid is not None, "an INSERT gives its row a number"
+    return done.lastrowid
 
 
-def require_session(db: Database, session: str) -> None:
+def require_session(db: sqlite3.Connection, session: str) -> None:
     """Refuse a session that was not opened.
 
     Raises:
         UnknownName: it is not in the database.
     """
-    if db.conn.execute("SELECT 1 FROM sessions WHERE id = ?", [session]).fetchone() is None:
+    if db.execute("SELECT 1 FROM sessions WHERE id = ?", [session]).fetchone() is None:
         raise UnknownName(
             f"there is no session {session!r} in the database", "Open it first: `Store.session`."
         )
@@ -351,8 +344,8 @@ def _already_there(connection: Connection, generation: Generation) -> bool:
     )
 
 
-def _recover_session(db: Database, generation: Generation) -> None:
-    db.conn.execute(
+def _recover_session(db: sqlite3.Connection, generation: Generation) -> None:
+    db.execute(
         "INSERT OR IGNORE INTO sessions (id, kind, started) VALUES (?, 'recovered', ?)",
         [generation.session, generation.created],
     )

@@ -6,14 +6,18 @@ was released is never changed; a new one is added below it.
 
 from __future__ import annotations
 
-from functools import cache
+import sqlite3
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sqlite_utils import Database, Migrations
+    from sqlite_utils import Database
 
 SET = "cems"
-"""The name our steps have in the `_sqlite_migrations` table."""
+"""The name our steps have in that table."""
+
+TABLE = "_sqlite_migrations"
+"""Where sqlite-utils writes down what was applied."""
 
 GENERATIONS = """
 CREATE TABLE generations (
@@ -77,15 +81,27 @@ CREATE TABLE bench_cells (
 """
 
 
-@cache
-def migrations() -> Migrations:
-    """Every step, in order."""
-    from sqlite_utils import Migrations
+def applied(db: sqlite3.Connection) -> set[str]:
+    """The names of our steps that a database has gone through; nothing is written."""
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [TABLE]).fetchone():
+        return set()
+    rows = db.execute(f"SELECT name FROM {TABLE} WHERE migration_set = ?", [SET])
+    return {str(row[0]) for row in rows}
+
+
+def pending(db: sqlite3.Connection) -> bool:
+    """Whether a database has steps before it."""
+    return not {step.__name__ for step in STEPS} <= applied(db)
+
+
+def migrator() -> Callable[[sqlite3.Connection], None]:
+    """Applies what is pending. Only this needs sqlite-utils, which takes pandas and numpy along."""
+    from sqlite_utils import Database, Migrations
 
     steps: Any = Migrations(SET)
     for step in STEPS:
         steps(name=step.__name__)(step)
-    return steps
+    return lambda db: steps.apply(Database(db, execute_plugins=False))
 
 
 def m001_sessions(db: Database) -> None:

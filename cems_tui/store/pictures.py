@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from cems_tui.domain.generation import Generation
 from cems_tui.errors import CemsError, StorageError
-from cems_tui.store.receipts import GRACE_SECONDS, clean_temporary, read_receipt, write_png
+from cems_tui.files import GRACE_SECONDS, clear_leftovers
+from cems_tui.store.receipts import read_receipt, write_png
 from cems_tui.store.rows import check
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def reconcile(store: Book, folder: Path, *, ours_only: bool = False) -> Reconcil
         store.adopt(generation)
         adopted.append(generation)
     grace_seconds = GRACE_SECONDS if ours_only else 0.0
-    return Reconciled(tuple(adopted), tuple(clean_temporary(folder, grace_seconds)))
+    return Reconciled(tuple(adopted), tuple(clear_leftovers(folder, grace_seconds)))
 
 
 def _take_away(store: Book, generation: Generation) -> None:

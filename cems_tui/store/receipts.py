@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import stat
 import struct
-import time
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cems_tui.domain.generation import Generation
-from cems_tui.errors import StorageError, UsageError
+from cems_tui.errors import UsageError
+from cems_tui.files import SHARED, whole_file
 from cems_tui.paths import ensure
 
 if TYPE_CHECKING:
@@ -27,13 +26,6 @@ if TYPE_CHECKING:
 
 
 KEYWORD = "cems"
-TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)\.cems-tmp")
-GRACE_SECONDS = 60.0
-"""In a folder that others write to, a younger temporary file is never taken for a leftover:
-their writer may not be visible from here."""
-
-LONGEST_WRITE_SECONDS = 3600.0
-"""Older than this it is a leftover even if a process has its writer's number again."""
 
 
 def write_png(image: Image, path: Path, generation_json: Mapping[str, Any]) -> None:
@@ -44,23 +36,9 @@ def write_png(image: Image, path: Path, generation_json: Mapping[str, Any]) -> N
     """
     ensure(path.parent)
     texts = _texts(generation_json)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.cems-tmp")
-    try:
-        try:
-            with open(temporary, "wb") as file:
-                image.save(file, "PNG", pnginfo=texts)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise StorageError(
-            f"cannot write the picture {path}: {error.strerror or error}",
-            "Free some disk space, or choose another folder with --out.",
-        ) from error
+    hint = "Free some disk space, or choose another folder with --out."
+    with whole_file(path, mode=SHARED, hint=hint) as file:
+        image.save(file, "PNG", pnginfo=texts)
 
 
 def read_receipt(path: Path) -> dict[str, Any]:
@@ -104,31 +82,6 @@ def parameters_text(receipt: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def clean_temporary(folder: Path, grace_seconds: float = GRACE_SECONDS) -> list[Path]:
-    """Remove half-written pictures whose writer is gone; the ones removed.
-
-    Args:
-        folder: where the pictures are.
-        grace_seconds: younger files are left alone, whoever wrote them.
-
-    Raises:
-        StorageError: the folder cannot be read or a file cannot be removed.
-    """
-    removed = []
-    try:
-        for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
-            found = TEMPORARY.fullmatch(entry.name)
-            if found is None or not _is_leftover(entry, int(found["pid"]), grace_seconds):
-                continue
-            entry.unlink(missing_ok=True)
-            removed.append(entry)
-    except OSError as error:
-        raise StorageError(
-            f"cannot clean the folder {folder}: {error.strerror or error}"
-        ) from error
-    return removed
-
-
 def _texts(receipt: Mapping[str, Any]) -> PngInfo:
     """The PNG's texts. The JSON is pure ASCII: control characters survive every reader."""
     from PIL.PngImagePlugin import PngInfo
@@ -139,35 +92,6 @@ def _texts(receipt: Mapping[str, Any]) -> PngInfo:
     return texts
 
 
-def _is_leftover(entry: Path, pid: int, grace_seconds: float) -> bool:
-    try:
-        age = time.time() - entry.stat().st_mtime
-    except FileNotFoundError:  # its writer has just renamed it
-        return False
-    if age < grace_seconds:
-        return False
-    return age > LONGEST_WRITE_SECONDS or not _alive(pid)
-
-
-def _alive(pid: int) -> bool:
-    import psutil
-
-    return pid != os.getpid() and psutil.pid_exists(pid)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut; Windows has no such call."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-# The text in a PNG, read chunk by chunk: no pixel is decoded, nothing large is taken in.
-#
 # PNG specification, third edition: signature, then chunks of length, type, data and CRC.
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"

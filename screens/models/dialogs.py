@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 
 from cems_tui.errors import CemsError
-from cems_tui.models.events import Planned
+from cems_tui.models.plan import PullPlan
 from cems_tui.services.library import Library, ModelFacts
 from cems_tui.text import visible
 from screens.models import facts
@@ -67,7 +67,7 @@ class PullQuestion(Question):
         self._model = model
         self._about = about
 
-    def planned(self, plans: Sequence[Planned]) -> None:
+    def planned(self, plans: Sequence[PullPlan]) -> None:
         """The Hub has answered."""
         sheet = facts.planned(self._about, plans)
         room = min(plan.free_bytes for plan in plans) >= sum(plan.download_bytes for plan in plans)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cems_tui.errors import CemsError
-from cems_tui.models.events import Planned
+from cems_tui.models.plan import PullPlan
 from cems_tui.models.queue import Pull
 from cems_tui.models.remove import Removal
 from cems_tui.services.library import FunctionFacts, Library, ModelFacts, Recommended
@@ -96,7 +96,7 @@ def of_bytes(done: int, total: int) -> str:
     return f"{done} of {counted(total, 'byte')}"
 
 
-def planned(facts: ModelFacts | None, plans: Sequence[Planned]) -> list[Fact]:
+def planned(facts: ModelFacts | None, plans: Sequence[PullPlan]) -> list[Fact]:
     """A pull before it starts: how much, how much room, which licence, which files."""
     found: list[Fact] = []
     fetch, free = sum(p.download_bytes for p in plans), min(p.free_bytes for p in plans)
@@ -128,12 +128,12 @@ def planned(facts: ModelFacts | None, plans: Sequence[Planned]) -> list[Fact]:
     return found
 
 
-def asks(plan: Planned) -> bool:
+def asks(plan: PullPlan) -> bool:
     """Whether its licence asks something of the user."""
     return plan.gated or plan.noncommercial
 
 
-def plan_licence(plan: Planned) -> str:
+def plan_licence(plan: PullPlan) -> str:
     """The licence, and what it asks."""
     why = [text for text, holds in ((GATED, plan.gated), (NONCOMMERCIAL, plan.noncommercial))
            if holds]  # fmt: skip

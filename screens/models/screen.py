@@ -17,7 +17,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from cems_tui.errors import CemsError, GenerationError
-from cems_tui.models.events import Planned
+from cems_tui.models.plan import PullPlan
 from cems_tui.models.queue import Pull, Pulls
 from cems_tui.models.remove import Removal
 from cems_tui.services.library import Library, ModelFacts, Resident
@@ -73,7 +73,7 @@ class ModelsScreen(Screen[None]):
         """The Hub answered what pulling would fetch, or did not."""
 
         dialog: PullQuestion
-        plans: Sequence[Planned] = ()
+        plans: Sequence[PullPlan] = ()
         error: CemsError | None = None
 
     @dataclass

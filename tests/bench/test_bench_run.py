@@ -28,7 +28,7 @@ from cems_tui.errors import (
     UsageError,
 )
 from cems_tui.score_tables.files import (
-    EXPORTED_COLUMNS,
+    COLUMNS,
     parse_table,
     write_csv,
     write_jsonl,
@@ -230,7 +230,7 @@ def test_the_long_form_is_the_contracts(book: Benches, tmp_path: Path) -> None:
     as_csv, as_lines = io.StringIO(), io.StringIO()
     assert write_csv(rows, as_csv) == write_jsonl(rows, as_lines) == 2
     read = list(csv.DictReader(io.StringIO(as_csv.getvalue(), newline="")))
-    assert list(read[0]) == list(EXPORTED_COLUMNS)
+    assert list(read[0]) == list(COLUMNS)
     assert (read[1]["prompt"], read[1]["score"], read[1]["rater"]) == (DOG.prompt, "6.0", "")
     assert [json.loads(line) for line in as_lines.getvalue().splitlines()] == rows
     parquet = pytest.importorskip("pyarrow.parquet")
@@ -244,7 +244,7 @@ def test_an_imported_table_comes_out_as_it_went_in(
     book: Benches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cems_tui.store.benches.EXPORT_PAGE", 2)
-    base = dict.fromkeys(EXPORTED_COLUMNS) | {"prompt_id": "1", "prompt": "a", "function": "f"}
+    base = dict.fromkeys(COLUMNS) | {"prompt_id": "1", "prompt": "a", "function": "f"}
     rows = [
         base | {"metric": "nima", "score": 5.0, "higher_is_better": True},
         base | {"metric": "nima", "score": 5.5, "higher_is_better": True, "rater": "ann"},

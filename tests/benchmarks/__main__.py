@@ -47,6 +47,12 @@ def _pull() -> Rows:
     return [pull.run()]
 
 
+def _table() -> Rows:
+    from tests.benchmarks import score_table
+
+    return score_table.run()
+
+
 BENCHMARKS: dict[str, Callable[[], Rows]] = {
     "route": _route_latency,
     "help": _help_startup,
@@ -54,6 +60,7 @@ BENCHMARKS: dict[str, Callable[[], Rows]] = {
     "generate": _generate_step,
     "pack": _pack,
     "pull": _pull,
+    "table": _table,
 }
 
 

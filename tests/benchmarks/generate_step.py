@@ -13,9 +13,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from cems_tui.cancel import never
 from cems_tui.domain.function import GenerationFunction, Model
 from cems_tui.generation.families.table import EngineSettings, expected_weights, load
-from cems_tui.generation.pipeline import Job, never
+from cems_tui.generation.pipeline import Job
 from cems_tui.generation.residency import Residency
 from cems_tui.paths import checkpoints
 from tests.benchmarks.row import median_ratio, row

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from cems_tui.cancel import never
 from cems_tui.catalog import catalog
 from cems_tui.catalog.catalog import rows
 from cems_tui.errors import DownloadError, UsageError, WeightsError
 from cems_tui.generation.families.table import EngineSettings, load
-from cems_tui.generation.pipeline import Job, never
-from cems_tui.models.events import Planned
+from cems_tui.generation.pipeline import Job
+from cems_tui.models.plan import PullPlan
 from cems_tui.models.pull import Assembler
 from cems_tui.models.target import Wish
 from cems_tui.services import models
@@ -353,7 +354,7 @@ def test_the_hub_s_own_licence_is_told_where_the_catalog_s_is_another(shop: Desk
     with pytest.raises(UsageError, match="not agreed"):
         shop.pull("sd-turbo")
     plan = shop.plans()[-1]
-    assert isinstance(plan, Planned)
+    assert isinstance(plan, PullPlan)
     assert plan.noncommercial
     assert any("cc-by-nc-4.0" in note for note in plan.notes)
 

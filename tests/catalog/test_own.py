@@ -11,7 +11,7 @@ import pytest
 
 from cems_tui import paths
 from cems_tui.catalog import catalog
-from cems_tui.locks import DeviceLock
+from cems_tui.locks import FileLock
 from cems_tui.models.importer import ImportWish
 from cems_tui.services import models
 from tests.cli.cems import cems
@@ -99,7 +99,7 @@ def test_a_taken_device_is_no_reason_to_fail_unless_the_probe_was_asked_for(
     tiny: Path, inside: Inside
 ) -> None:
     paths.ensure(paths.current().device_lock.parent)
-    with DeviceLock(paths.current().device_lock):
+    with FileLock(paths.current().device_lock, "the device"):
         ran = inside("import", tiny, "--name", "mine")
         assert ran.code == 0, ran.err
         assert "not timed: the device is held" in ran.err

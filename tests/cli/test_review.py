@@ -186,27 +186,6 @@ def test_validate_reports_a_broken_file_as_json_too(
     assert "not valid TOML" in problem
 
 
-def fill_the_disk(file: Path) -> None:
-    file.write_text("half")
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def test_a_table_is_not_exported_over_a_folder(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from cems_tui.cli.commands.bench import appearing
-    from cems_tui.errors import StorageError
-
-    with pytest.raises(StorageError, match="it is a folder"), appearing(Path(".")):
-        pass
-    kept = tmp_path / "kept.csv"
-    kept.write_text("mine")
-    with pytest.raises(StorageError), appearing(kept) as temporary:
-        fill_the_disk(temporary)
-    assert kept.read_text() == "mine"
-    assert list(tmp_path.glob(".*")) == []
-
-
 @pytest.mark.skipif(os.name == "nt", reason="shell redirections of POSIX")
 def test_closed_full_and_narrow_streams_change_no_exit_code(tmp_path: Path) -> None:
     home = tmp_path / "home"

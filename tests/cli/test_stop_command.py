@@ -20,10 +20,11 @@ __all__ = ["inside"]
 HOLDER = """
 import sys, time
 from pathlib import Path
-from cems_tui.locks import DeviceLock
+from cems_tui.locks import FileLock
 from cems_tui.generation.device_status import Hold, Present
 state, in_use, obeys = Path(sys.argv[1]), sys.argv[2] == "busy", sys.argv[2] == "idle"
-hold = Hold(DeviceLock(state / "device.lock"), state / "resident.json", None, lambda: "cuda")
+lock = FileLock(state / "device.lock", "the device")
+hold = Hold(lock, state / "resident.json", None, lambda: "cuda")
 shared = {"vae-0": 2_000_000}
 there = [
     Present("sd-turbo", {"unet-0": 5_000_000, **shared}, {"unet-0": "unet", "vae-0": "vae"},

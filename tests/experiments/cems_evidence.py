@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.errors import UsageError
-from cems_tui.files import write_whole
+from cems_tui.files import SHARED, write_text
 from cems_tui.score_tables.files import read_table
 from cems_tui.score_tables.mixed import constants_of, with_mixed
 from cems_tui.score_tables.table import ScoreTable
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     source, out = (Path(one) for one in arguments)
     evidence = build(read_table(source))
-    write_whole(out, f"{json.dumps(evidence, indent=1)}\n".encode())
+    write_text(out, f"{json.dumps(evidence, indent=1)}\n", mode=SHARED)
     print(f"{out}: {evidence['prompts']} prompts, {', '.join(evidence['metrics'])}")
     return 0
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cems_tui.generation.device_status import Hold, Presence, Present, ask_to_free, read_presence
-from cems_tui.locks import DeviceLock
+from cems_tui.locks import FileLock
 
 UNET, VAE = "unet-0:float16", "vae-0:float16"
 BASE = Present("base", {UNET: 5, VAE: 2}, {UNET: "unet", VAE: "vae"}, False, False, 100.0, 160.0)
@@ -22,10 +22,11 @@ TURBO = Present("turbo", {"unet-1": 5, VAE: 2}, {"unet-1": "unet", VAE: "vae"}, 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from cems_tui.locks import DeviceLock
+from cems_tui.locks import FileLock
 from cems_tui.generation.device_status import Hold, Present
 folder = Path(sys.argv[1])
-hold = Hold(DeviceLock(folder / "device.lock"), folder / "resident.json", None, lambda: "cpu")
+lock = FileLock(folder / "device.lock", "the device")
+hold = Hold(lock, folder / "resident.json", None, lambda: "cpu")
 hold.acquire()
 hold.publish([Present("base", {"unet": 5}, {"unet": "unet"}, False, False, 1.0, 2.0)])
 print("holding", flush=True)
@@ -45,11 +46,13 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def hold(folder: Path, keep_alive_seconds: float | None = None) -> Hold:
     file = folder / "resident.json"
-    return Hold(DeviceLock(folder / "device.lock"), file, keep_alive_seconds, lambda: "cuda")
+    return Hold(
+        FileLock(folder / "device.lock", "the device"), file, keep_alive_seconds, lambda: "cuda"
+    )
 
 
 def read(folder: Path) -> Presence | None:
-    return read_presence(folder / "resident.json", DeviceLock(folder / "device.lock"))
+    return read_presence(folder / "resident.json", FileLock(folder / "device.lock", "the device"))
 
 
 def test_what_a_killed_process_told_is_not_believed(
@@ -124,4 +127,4 @@ def test_a_disk_that_cannot_be_written_does_not_stop_the_engine(tmp_path: Path) 
     one.publish([BASE])
     assert read(tmp_path) is None
     one.release()
-    assert DeviceLock(tmp_path / "device.lock").holder() is None
+    assert FileLock(tmp_path / "device.lock", "the device").holder() is None

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from cems_tui.cancel import Stop, never
 from cems_tui.catalog.catalog import builtin
 from cems_tui.domain.function import GenerationFunction
 from cems_tui.errors import Interrupted, UsageError, WeightsError
@@ -22,7 +23,7 @@ from cems_tui.generation.families.table import (
     load,
     warm_up,
 )
-from cems_tui.generation.pipeline import Job, OnStep, Pipeline, Stop, never
+from cems_tui.generation.pipeline import Job, OnStep, Pipeline
 from tests.generation.tiny_families import tiny_function
 from tests.generation.tiny_pipelines import function, ignore, tokenizer
 

@@ -16,11 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cems_tui.cancel import never
 from cems_tui.domain.function import GenerationFunction
 from cems_tui.errors import WeightsError
 from cems_tui.generation.families.table import EngineSettings, expected_weights, load
 from cems_tui.generation.networks import Shelf
-from cems_tui.generation.pipeline import Job, Pipeline, never
+from cems_tui.generation.pipeline import Job, Pipeline
 from cems_tui.generation.residency import Residency
 from cems_tui.generation.weight_files import component_files
 from tests.generation.tiny_families import tiny_function

@@ -33,10 +33,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from cems_tui.cancel import never
 from cems_tui.domain.function import GenerationFunction, Model
 from cems_tui.errors import CemsError
 from cems_tui.generation.families.table import EngineSettings, expected_bytes, load
-from cems_tui.generation.pipeline import Job, never
+from cems_tui.generation.pipeline import Job
 from cems_tui.log import hush
 from tests.gpu.architectures import ARCHITECTURES, COUNTED, Architecture
 from tests.gpu.networks import architecture_of, build, parameter_count

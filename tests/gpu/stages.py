@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cems_tui.generation.pipeline import Job, never
+from cems_tui.cancel import never
+from cems_tui.generation.pipeline import Job
 
 
 def stage_peaks(pipeline: Any, job: Job, device: str) -> dict[str, int] | None:

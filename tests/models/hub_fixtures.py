@@ -14,9 +14,10 @@ import pytest
 from cems_tui import paths
 from cems_tui.cancel import Stop, never
 from cems_tui.models.download import Patience
-from cems_tui.models.events import Installed, ModelEvent, Planned
+from cems_tui.models.events import Installed, ModelEvent
 from cems_tui.models.hub import Hub
 from cems_tui.models.ledger import Entry, Ledger
+from cems_tui.models.plan import PullPlan
 from cems_tui.models.pull import Puller
 from cems_tui.models.target import Known, Wish
 from tests.models.fake_hub import FakeHub
@@ -100,8 +101,8 @@ class Desk:
     def entry(self, name: str = "tiny") -> Entry:
         return Ledger.read(self.models).entries[name]
 
-    def plans(self) -> list[Planned]:
-        return [event for event in self.events if isinstance(event, Planned)]
+    def plans(self) -> list[PullPlan]:
+        return [event for event in self.events if isinstance(event, PullPlan)]
 
     def assert_whole(self, installed: Installed, repo: str = "org/Tiny") -> None:
         """Every wanted file is there with its content, and nothing else."""

@@ -21,8 +21,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from cems_tui.errors import Interrupted, StorageError, WeightsError
-from cems_tui.models.convert import PickleConverter
-from cems_tui.models.convert_child import UnexpectedLayout, convert, table_of
+from cems_tui.models.convert import PickleConverter, UnexpectedLayout, convert, table_of
 from cems_tui.models.ledger import Ledger
 from cems_tui.models.target import Known
 from tests.models.fake_hub import FakeHub
@@ -210,7 +209,7 @@ def hanging_child(connection: Connection, source: Path, target: Path) -> None:
 
 
 def lying_child(connection: Connection, source: Path, target: Path) -> None:
-    from cems_tui.models.convert_child import Report
+    from cems_tui.models.convert import Report
 
     target.write_bytes(b"half")
     connection.send(Report("done"))

@@ -12,7 +12,13 @@ import pytest
 
 from cems_tui import paths
 from cems_tui.catalog import catalog
-from cems_tui.errors import CemsError, Interrupted, UnknownName, UsageError, WeightsError
+from cems_tui.errors import (
+    CemsError,
+    Interrupted,
+    StorageError,
+    UnknownName,
+    UsageError,
+)
 from cems_tui.models.events import ModelEvent
 from cems_tui.models.importer import ImportWish
 from cems_tui.models.ledger import Entry, Ledger
@@ -418,7 +424,7 @@ def test_an_entry_cannot_name_files_outside_its_folder(shelf: Shelf) -> None:
     ledger.write(
         Entry("evil", folder=ledger.relative(folder), files=(PinnedFile("../../x", 1),), steps=(1,))
     )
-    with pytest.raises(WeightsError, match="outside"):
+    with pytest.raises(StorageError, match="outside"):
         models.verify_model("evil", shelf.events.append)
 
 

@@ -14,11 +14,13 @@ import pytest
 
 from cems_tui.catalog import catalog
 from cems_tui.errors import DownloadError, Interrupted, StorageError, UsageError, WeightsError
-from cems_tui.locks import held
+from cems_tui.locks import FileLock
 from cems_tui.models import install
-from cems_tui.models.events import ModelEvent, Progressed, Waited
+from cems_tui.models.events import Installed, ModelEvent, Progressed, Waited
 from cems_tui.models.hub import Unreachable
 from cems_tui.models.ledger import Ledger
+from cems_tui.models.plan import Places
+from cems_tui.models.target import Wish
 from tests.models.fake_hub import Fault, git_sha1, in_seconds
 from tests.models.hub_fixtures import UNET, WANTED, Desk, desk, noise, online, pipeline_files
 
@@ -59,8 +61,6 @@ def test_steps_name_guidance_and_size_are_the_user_s(desk: Desk) -> None:
 
 
 def test_a_plan_writes_nothing(desk: Desk) -> None:
-    from cems_tui.models.target import Wish
-
     plan = desk.puller().plan(Wish("org/Tiny"))
     assert {file.path for file in plan.files} == WANTED
     assert plan.download_bytes == plan.total_bytes > SIZE
@@ -342,14 +342,48 @@ def test_cancel_takes_effect_within_half_a_second(desk: Desk, stall: Fault) -> N
 def test_a_second_pull_of_the_same_model_waits_for_the_first(desk: Desk) -> None:
     results: list[bool] = []
     first = threading.Thread(target=lambda: results.append(desk.pull().already))
-    with held(desk.models.parent / "locks" / "org--Tiny.lock"):
+    with FileLock(desk.models.parent / "locks" / "org--Tiny.lock", "tiny"):
         first.start()
-        time.sleep(0.4)
+        while not any(isinstance(e, Waited) and e.seconds is None for e in desk.events):
+            assert first.is_alive()
+            time.sleep(0.01)
         assert results == []
-        assert any(isinstance(e, Waited) and e.seconds is None for e in desk.events)
     first.join(30)
     assert results == [False]
     assert desk.pull().already
+
+
+def test_what_another_pull_did_meanwhile_is_planned_anew(desk: Desk, tmp_path: Path) -> None:
+    results: list[Installed] = []
+    waiting = threading.Thread(target=lambda: results.append(desk.pull()))
+    with FileLock(desk.models.parent / "locks" / "org--Tiny.lock", "tiny"):
+        waiting.start()
+        while not any(isinstance(e, Waited) and e.seconds is None for e in desk.events):
+            assert waiting.is_alive()
+            time.sleep(0.01)
+        replace(desk.puller(), locks=tmp_path / "elsewhere").pull(Wish("org/Tiny"))
+    waiting.join(30)
+    [installed] = results
+    assert (installed.already, installed.downloaded_bytes) == (True, 0)
+
+
+def test_the_plan_that_is_shown_is_the_one_that_is_followed(desk: Desk) -> None:
+    shown = desk.puller().plan(Wish("org/Tiny"))
+    desk.pull()
+    assert [replace(plan, free_bytes=0) for plan in desk.plans()] == [replace(shown, free_bytes=0)]
+
+
+def test_without_a_network_nothing_is_planned_for_a_model_that_is_whole(desk: Desk) -> None:
+    desk.pull()
+    desk.hub.die()
+    plan = desk.puller().plan(Wish("tiny"))
+    assert (plan.whole, plan.download_bytes) == (True, 0)
+    assert {file.path for file in plan.files} == WANTED
+
+
+def test_a_commit_that_is_a_path_is_refused(desk: Desk) -> None:
+    with pytest.raises(StorageError, match="outside"):
+        Places.of(desk.models, "org/Tiny", "../../elsewhere")
 
 
 def _cache(

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from cems_tui.cancel import Stop
 from cems_tui.errors import UsageError
 from cems_tui.models.events import Emit, Installed, ModelEvent, Progressed, Waited
-from cems_tui.models.install import fetched_bytes
 from cems_tui.models.ledger import Ledger
+from cems_tui.models.plan import fetched_bytes
 from cems_tui.models.queue import Pull, PullQueue, Pulls, Told
 from cems_tui.models.target import Wish
 from tests.models.fake_hub import Fault

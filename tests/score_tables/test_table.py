@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import csv as python_csv
+import hashlib
 import json
+import random
 import subprocess
 import sys
+import tempfile
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cems_tui.errors import UnknownName, UsageError
@@ -21,7 +26,7 @@ from cems_tui.score_tables.files import (
     table_text,
     write_table,
 )
-from tests.routing.fakes import SHARED_DATA, table_with_signal
+from tests.routing.fakes import SHARED_DATA, table_of_noise, table_with_signal
 
 HEAD = "prompt_id,prompt,function,metric,score"
 
@@ -60,6 +65,87 @@ def test_every_format_gives_back_what_was_written(tmp_path: Path, ending: str) -
     write_table(table, path)
     assert read_table(path) == table
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8).filter(str.strip)
+FIGURE = st.floats(allow_nan=False, allow_infinity=False)
+AMOUNT = st.none() | st.floats(0, allow_infinity=False)
+ROWS = st.lists(
+    st.builds(
+        Row,
+        prompt_id=st.sampled_from(["p1", "p 2", "ü3"]),
+        prompt=st.just(""),
+        function=TEXT,
+        metric=st.sampled_from(["clip", "nima", "fid"]),
+        score=st.none() | FIGURE,
+        cost_usd=AMOUNT,
+        seconds=AMOUNT,
+        memory_gb=AMOUNT,
+        seed=st.none() | TEXT,
+        rater=st.none() | TEXT,
+        group=st.none() | TEXT,
+    ),
+    min_size=1,
+    max_size=12,
+    unique_by=lambda row: (row.prompt_id, row.function, row.metric, row.seed, row.rater),
+)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> ScoreTable:
+    texts = {name: draw(TEXT) for name in ("p1", "p 2", "ü3")}
+    return ScoreTable.of(
+        replace(row, prompt=texts[row.prompt_id], higher_is_better=row.metric != "fid")
+        for row in draw(ROWS)
+    )
+
+
+@settings(deadline=None)
+@given(table=tables(), ending=st.sampled_from(["csv", "tsv", "jsonl", "parquet"]))
+def test_any_table_reads_back_as_it_was_written(table: ScoreTable, ending: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"table.{ending}"
+        write_table(table, path)
+        assert read_table(path) == table
+        assert read_table(path).rows == table.rows
+
+
+@settings(deadline=None)
+@given(
+    data=st.lists(
+        st.sampled_from(
+            [
+                *"ab1-. \t\r\n,",
+                *('"', '""', '",', ',"', '"\n', "p1,a,f,m,1\n", 'p2,"a, b",f,m,\n'),
+                *('"p3","a ""b""\n",f,m,1e3\n', "p4,a,f,m,nan\n", "p5,é,f,m,2,x\r\n"),
+            ]
+        ),
+        max_size=8,
+    ).map("".join)
+)
+def test_a_csv_is_what_pythons_own_reader_says_it_is(data: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table.csv"
+        path.write_bytes(f"{HEAD}\n{data}".encode())
+        try:
+            taken: object = read_table(path).rows
+        except UsageError as error:
+            taken = str(error)
+    reader = python_csv.reader(data.splitlines(keepends=True), strict=True)
+    lines, number = [], 2
+    try:
+        for cells in reader:
+            if cells:
+                padded = [*cells, *([None] * (5 - len(cells)))]
+                values: dict[str | None, object] = dict(zip(HEAD.split(","), padded, strict=False))
+                lines.append((number, values | ({None: cells[5:]} if len(cells) > 5 else {})))
+            number = reader.line_num + 2
+        said: object = parse_table(lines, "table.csv").rows
+    except python_csv.Error as error:
+        said = f"table.csv line {reader.line_num + 1}: {error}"
+    except UsageError as error:
+        said = str(error)
+    assert taken == said
 
 
 @given(
@@ -183,6 +269,86 @@ def test_reading_needs_no_numpy_until_a_matrix_is_wanted() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.split() == ["False", "False"]
+
+
+TRICKY = ScoreTable.of(
+    [
+        Row(
+            "ü1",
+            'line\nbreak, "quotes"\tand \x1b[31m 日本',
+            "a@1",
+            "clip",
+            None,
+            cost_usd=1.25e-6,
+            seed="7",
+            group="G",
+        ),
+        Row(
+            "p'2",
+            'it\'s \\ "both"',
+            "b@2",
+            "fid",
+            -0.0,
+            0.0,
+            1e300,
+            5e-324,
+            None,
+            "ann \ud800",
+            None,
+            False,
+        ),
+        Row("p3", "a cat", "b@2", "clip", 0.1 + 0.2, None, 1e16, 1e-5, "x", "bob", "g", True),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("table", "digest"),
+    [
+        (TRICKY, "30a959af3041e8bf0dc6c0b49919581f6f0c323a27159d8bbd4aea2959c836cc"),
+        (table_with_signal(5), "d7d8b2944f70c4e0e170a1c302f203e4678e4dcb24418cba08613a66cbc773e9"),
+        (table_of_noise(20, 3), "7efcfb76dbab59c0167d477c433af2b13448bdb3f19d1639c2662fa5a2f6abbb"),
+    ],
+)
+def test_cards_find_their_tables_by_digests_that_never_change(
+    table: ScoreTable, digest: str
+) -> None:
+    assert table.digest == f"sha256:{digest}"
+
+
+@settings(deadline=None)
+@given(table=tables())
+def test_the_digest_is_of_every_row_as_python_writes_its_tuple(table: ScoreTable) -> None:
+    said = hashlib.sha256()
+    for row in table.rows:
+        said.update(repr(astuple(row)).encode("utf-8", "surrogatepass"))
+    assert table.digest == f"sha256:{said.hexdigest()}"
+
+
+def test_a_long_table_is_digested_whole() -> None:
+    table = table_with_signal(900, repeats=3)
+    said = hashlib.sha256("".join(repr(astuple(row)) for row in table.rows).encode())
+    assert table.digest == f"sha256:{said.hexdigest()}"
+
+
+@settings(deadline=None)
+@given(table=tables(), chance=st.randoms(use_true_random=False))
+def test_shuffled_rows_make_the_same_matrix(table: ScoreTable, chance: random.Random) -> None:
+    rows = list(table.rows)
+    chance.shuffle(rows)
+    for metric in table.metrics:
+        one, two = table.pivot(metric), ScoreTable.of(rows).pivot(metric)
+        row = [two.prompt_ids.index(name) for name in one.prompt_ids]
+        column = [two.functions.index(name) for name in one.functions]
+        assert dict(zip(one.prompt_ids, one.prompts, strict=True)) == dict(
+            zip(two.prompt_ids, two.prompts, strict=True)
+        )
+        assert (one.negated, set(one.functions)) == (two.negated, set(two.functions))
+        assert one.repeats.tolist() == two.repeats[np.ix_(row, column)].tolist()
+        placed = [(row.index(r), column.index(c), score) for r, c, score in two.readings]
+        assert sorted(one.readings) == sorted(placed)
+        for cell in zip(*np.nonzero(one.repeats == 1), strict=True):  # a mean has an order
+            assert one.scores[cell] == two.scores[np.ix_(row, column)][cell]
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,11 @@ from typing import Any
 
 from cems_tui.domain.function import Footprint, GenerationFunction, Model
 from cems_tui.errors import CemsError
-from cems_tui.models.events import Planned, PlannedFile
+from cems_tui.models.plan import Places, PlannedFile, PullPlan
 from cems_tui.models.queue import Pull, Pulls, Told
 from cems_tui.models.remove import Removal
+from cems_tui.models.repository import RemoteFile, Repository
+from cems_tui.models.target import Known, Target, Wish
 from cems_tui.services.library import (
     FunctionFacts,
     Group,
@@ -163,28 +165,36 @@ LIBRARY = Library(
 )
 
 
-def plan(model: str, **changes: Any) -> Planned:
+def plan(
+    model: str,
+    *,
+    licence: str = "Apache-2.0",
+    noncommercial: bool = False,
+    free_bytes: int = 38_400_000_000,
+) -> PullPlan:
     """What the Hub lists of a model."""
-    made = Planned(
-        model=model,
-        repo=f"org/{model}",
-        revision=COMMIT,
-        files=(
-            PlannedFile("model_index.json", 430, "download"),
-            PlannedFile("unet/config.json", 1_700, "download"),
-            PlannedFile("unet/model.fp16.safetensors", 1_730_000_000, "download"),
-            PlannedFile("text_encoder/model.fp16.safetensors", 681_000_000, "download"),
-            PlannedFile("vae/model.fp16.safetensors", 167_000_000, "cache", 167_000_000),
-        ),
-        free_bytes=38_400_000_000,
-        folder=Path(f"/models/org--{model}/{COMMIT}"),
-        licence="Apache-2.0",
-        gated=False,
-        noncommercial=False,
-        pipeline="StableDiffusionPipeline",
-        functions=(f"{model}@1",),
+    repo, folder = f"org/{model}", Path(f"/models/org--{model}/{COMMIT}")
+    known = Known(model, repo, licence, functions=(f"{model}@1",), noncommercial=noncommercial)
+    vae = RemoteFile("vae/model.fp16.safetensors", 167_000_000)
+    missing = (
+        RemoteFile("model_index.json", 430),
+        RemoteFile("unet/config.json", 1_700),
+        RemoteFile("unet/model.fp16.safetensors", 1_730_000_000),
+        RemoteFile("text_encoder/model.fp16.safetensors", 681_000_000),
     )
-    return replace(made, **changes)
+    return PullPlan(
+        wish=Wish(model),
+        target=Target(model, repo, None, None, known, pinned=False),
+        repository=Repository(repo, COMMIT, (*missing, vae)),
+        files=(
+            *(PlannedFile(file, "download") for file in missing),
+            PlannedFile(vae, "cache", vae.size),
+        ),
+        places=Places(folder, folder.with_suffix(".partial")),
+        free_bytes=free_bytes,
+        pipeline="StableDiffusionPipeline",
+        steps=(),
+    )
 
 
 class FakePulling:
@@ -228,7 +238,7 @@ class FakeKeeper:
     def __init__(self, library: Library = LIBRARY, pulls: Pulls | None = None) -> None:
         self.library = library
         self.error: CemsError | None = None
-        self.planned: dict[str, Planned | CemsError] = {}
+        self.planned: dict[str, PullPlan | CemsError] = {}
         self.removals: dict[str, Removal | CemsError] = {}
         self.removed: list[str] = []
         self.queue = FakePulling(pulls)
@@ -242,7 +252,7 @@ class FakeKeeper:
     def resident(self) -> Resident:
         return self.held
 
-    def plans(self, model: str) -> Sequence[Planned]:
+    def plans(self, model: str) -> Sequence[PullPlan]:
         answer = self.planned.get(model, plan(model))
         if isinstance(answer, CemsError):
             raise answer

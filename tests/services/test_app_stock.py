@@ -17,8 +17,8 @@ from cems_tui.catalog.recommend import Gain, verdict
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.request import Request
 from cems_tui.errors import UnknownName
-from cems_tui.models.install import fetched_bytes
 from cems_tui.models.ledger import Entry, Ledger, PinnedFile
+from cems_tui.models.plan import fetched_bytes
 from cems_tui.services.keeper import AppKeeper
 
 PINNED = Request(id="01J", prompt="a cat", policy=Policy.pinned("tiny@20"))

@@ -14,7 +14,7 @@ from cems_tui.app_engine import OpenSession
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.request import Event, Failed, Generated, Request, Step, new_id
 from cems_tui.generation.device_status import Presence
-from cems_tui.locks import DeviceLock
+from cems_tui.locks import FileLock
 from cems_tui.services import device
 from cems_tui.services.worker import EngineProcess, EngineReady
 from tests.cli.inside import Inside, inside
@@ -93,7 +93,7 @@ def test_an_engine_s_models_are_told_freed_on_request_and_gone_with_it(
     }
     assert isinstance(next(events), EngineReady)
     assert inside("ps", "--json").document == []
-    assert DeviceLock(paths.current().device_lock).holder() is None
+    assert FileLock(paths.current().device_lock, "the device").holder() is None
 
     draw(engine, "starter-small@4")
     there = device.read_resident()

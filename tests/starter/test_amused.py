@@ -102,8 +102,9 @@ def test_training_sees_what_the_pipeline_feeds(folder: Path, book: dict[str, Any
 
 
 def test_the_products_own_adapter_draws_with_it(folder: Path) -> None:
+    from cems_tui.cancel import never
     from cems_tui.generation.families.table import EngineSettings, load
-    from cems_tui.generation.pipeline import Job, never
+    from cems_tui.generation.pipeline import Job
     from tests.generation.tiny_pipelines import function, ignore
 
     model = function(folder, family="amused", width=64, height=64)

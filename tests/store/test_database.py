@@ -112,7 +112,7 @@ def test_opening_again_changes_nothing(tmp_path: Path) -> None:
 
 def test_the_files_settings_are_those_meant(tmp_path: Path) -> None:
     with open_store(tmp_path / "cems.db") as store:
-        ask = store._connection.db.conn.execute
+        ask = store._connection.db.execute
         told = {
             name: ask(f"PRAGMA {name}").fetchone()[0]
             for name in (
@@ -289,13 +289,13 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
         session = store.session()
         first = generation(session, FOLDER)
         store.add_generation(first)
-        pages = store._connection.db.conn.execute("PRAGMA page_count").fetchone()[0]
-        store._connection.db.conn.execute(f"PRAGMA max_page_count = {pages}")
+        pages = store._connection.db.execute("PRAGMA page_count").fetchone()[0]
+        store._connection.db.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(StorageError, match="disk is full") as raised:
             store.add_generation(generation(session, FOLDER, prompt="x" * 10_000))
         assert raised.value.exit_code == 8
         assert store.generations() == [first]
-        store._connection.db.conn.execute("PRAGMA max_page_count = 100000")
+        store._connection.db.execute("PRAGMA max_page_count = 100000")
         store.add_generation(generation(session, FOLDER))
 
 
@@ -393,13 +393,14 @@ def test_search_survives_a_vacuum(tmp_path: Path) -> None:
 
 
 def test_opening_costs_no_pandas_numpy_or_torch_and_hides_none_of_them(tmp_path: Path) -> None:
+    open_store(tmp_path / "cems.db").close()
     code = f"""
 import sys
 from pathlib import Path
 from cems_tui.store.database import open_store
-assert "sqlite_utils" not in sys.modules
 open_store(Path({str(tmp_path / "cems.db")!r})).close()
-print(*(name for name in ("pandas", "numpy", "torch", "PIL", "textual") if name in sys.modules))
+heavy = ("sqlite_utils", "pandas", "numpy", "torch", "PIL", "textual")
+print(*(name for name in heavy if name in sys.modules))
 import numpy
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

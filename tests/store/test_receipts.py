@@ -8,7 +8,6 @@ import resource
 import struct
 import subprocess
 import sys
-import time
 import zlib
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from cems_tui.domain.generation import Generation
 from cems_tui.errors import StorageError, UsageError
 from cems_tui.store.receipts import (
     SIGNATURE,
-    clean_temporary,
     parameters_text,
     read_receipt,
     write_png,
@@ -168,23 +166,3 @@ def test_an_error_while_saving_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         write_png(PICTURE, made.image, made.to_json())
     assert list(tmp_path.iterdir()) == []
-
-
-def test_only_old_files_of_dead_writers_are_cleaned(tmp_path: Path) -> None:
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    files = {
-        "dead and old": (f".a.png.{dead.pid}.cems-tmp", 120),
-        "dead and fresh": (f".b.png.{dead.pid}.cems-tmp", 1),
-        "alive and old": (f".c.png.{os.getppid()}.cems-tmp", 120),
-        "alive and ancient": (f".d.png.{os.getppid()}.cems-tmp", 7200),
-        "ours to keep": ("picture.png", 7200),
-        "a stranger": (".hidden.tmp", 7200),
-    }
-    for name, age in files.values():
-        (tmp_path / name).write_bytes(b"")
-        os.utime(tmp_path / name, (time.time() - age,) * 2)
-    removed = {path.name for path in clean_temporary(tmp_path)}
-    assert removed == {files["dead and old"][0], files["alive and ancient"][0]}
-    assert len(list(tmp_path.iterdir())) == 4
-    assert clean_temporary(tmp_path / "missing") == []

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -16,7 +15,8 @@ from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.failures import Failure, print_failure
 from cems_tui.cli.options import Yes, agreed, not_negative
-from cems_tui.errors import StorageError, UsageError
+from cems_tui.errors import UsageError
+from cems_tui.files import SHARED, whole_file, whole_text, write_text
 from cems_tui.text import counted, visible
 
 if TYPE_CHECKING:
@@ -176,37 +176,15 @@ def export_bench(name: str, format: Literal["csv", "jsonl", "parquet"], out: Pat
         if format == "parquet":
             if out is None:
                 raise UsageError("Parquet does not go to stdout", "Name a file with --out.")
-            with appearing(out) as temporary:
-                tables.write_parquet(rows, temporary)
+            with whole_file(out, mode=SHARED) as file:
+                tables.write_parquet(rows, Path(file.name))
             return
         write = tables.write_csv if format == "csv" else tables.write_jsonl
         if out is None:
             write(rows, sys.stdout)
             return
-        with (
-            appearing(out) as temporary,
-            temporary.open("w", encoding="utf-8", newline="") as stream,
-        ):
+        with whole_text(out, mode=SHARED) as stream:
             write(rows, stream)
-
-
-@contextmanager
-def appearing(path: Path) -> Iterator[Path]:
-    """A name to write to; the file then appears whole under its own name, or not at all.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
-    if path.is_dir():
-        raise StorageError(f"cannot write {path}: it is a folder", "Name a file.")
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 # `cems bench`: prompts × functions × seeds, scored, resumable; and score tables in and out.
@@ -478,10 +456,10 @@ def report_bench(name: str, html: Path | None, *, json: bool) -> None:
     from cems_tui.bench.report import report_of
     from cems_tui.domain.pricing import Pricing
     from cems_tui.profile import open_history, open_planner_settings
-    from cems_tui.score_tables.files import parse_table
+    from cems_tui.score_tables.files import parse_columns
 
     with open_history() as store:
-        table = parse_table(enumerate(store.benches.long_rows(name), 1), name)
+        table = parse_columns(store.benches.columns(name), name)
         scorers = store.benches.scorers(name)
     settings = open_planner_settings()
     pricing = Pricing(float(settings["pricing.usd_per_gb_second"]))
@@ -489,8 +467,7 @@ def report_bench(name: str, html: Path | None, *, json: bool) -> None:
     if html is not None:
         from cems_tui.bench.report_html import report_page
 
-        with appearing(html) as temporary:
-            temporary.write_text(report_page(found), encoding="utf-8")
+        write_text(html, report_page(found), mode=SHARED)
         output.note(f"wrote {html}")
     if json:
         output.json_document(found.to_json())

@@ -12,7 +12,8 @@ import typer
 from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.errors import BudgetReached, CemsError, Interrupted, StorageError, UsageError
-from cems_tui.models.events import Installed, ModelEvent, Planned, Progressed, Waited
+from cems_tui.models.events import Installed, ModelEvent, Progressed, Waited
+from cems_tui.models.plan import PullPlan
 from cems_tui.text import byte_count, counted, visible
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ class PullNarrator:
 
     def __call__(self, event: ModelEvent) -> None:
         match event:
-            case Planned():
+            case PullPlan():
                 if self._json:
                     output.json_line(plan_row(event))
                 elif not self._quiet:
@@ -301,7 +302,7 @@ class PullNarrator:
             output.line(visible(f"{event.model}: {size}, {came}; {functions}; {event.path}"))
 
 
-def plan_row(plan: Planned) -> dict[str, Any]:
+def plan_row(plan: PullPlan) -> dict[str, Any]:
     """A plan as `pull --json` prints it."""
     return {
         "event": "plan",
@@ -330,7 +331,7 @@ def plan_row(plan: Planned) -> dict[str, Any]:
     }
 
 
-def plan_lines(plan: Planned, *, files: bool = False) -> list[str]:
+def plan_lines(plan: PullPlan, *, files: bool = False) -> list[str]:
     """A plan for people: what, how much, how much room, under which licence.
 
     Args:

@@ -15,6 +15,7 @@ from inspect import signature
 from math import ceil
 from typing import Any
 
+from cems_tui.cancel import Stop
 from cems_tui.errors import CemsError, GenerationError, Interrupted, OutOfMemory, UsageError
 from cems_tui.generation.device import use_threads
 from cems_tui.generation.families.anatomy import Anatomy
@@ -28,7 +29,7 @@ from cems_tui.generation.families.requests import (
 )
 from cems_tui.generation.meter import MemoryMeter, Stopwatch
 from cems_tui.generation.networks import Shelf
-from cems_tui.generation.pipeline import Job, OnStep, Picture, Stop
+from cems_tui.generation.pipeline import Job, OnStep, Picture
 
 
 class DiffusersPipeline:

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from cems_tui.domain.encoder import FunctionFacts
 from cems_tui.domain.estimate import PromptEstimate, QualityEstimator
 from cems_tui.errors import UsageError, WeightsError
-from cems_tui.files import write_whole
+from cems_tui.files import SHARED, write_bytes, write_text
+from cems_tui.paths import ensure
 from cems_tui.routing.checkpoints.card import (
     DAMAGED,
     Card,
@@ -109,8 +110,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     row = checkpoint.card.to_json(f"sha256:{hashlib.sha256(data).hexdigest()}")
     text = json.dumps(row, ensure_ascii=False, indent=1) + "\n"
     card = folder / f"{name}.json"
-    write_whole(folder / f"{name}.safetensors", data)
-    write_whole(card, text.encode("utf-8"))
+    ensure(folder)
+    write_bytes(folder / f"{name}.safetensors", data, mode=SHARED)
+    write_text(card, text, mode=SHARED)
     return card
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cems_tui.errors import StorageError, UsageError, WeightsError
+from cems_tui.errors import UsageError, WeightsError
+from cems_tui.files import SHARED, confined, flush_folder, storage, whole_file, write_bytes
 from cems_tui.routing.checkpoints.card import parse_card
 from cems_tui.routing.checkpoints.checkpoint import load_checkpoint, plain_name
 from cems_tui.routing.features.clip_text import Towers
@@ -46,22 +46,15 @@ def export_router(folder: Path, name: str, path: Path) -> None:
         StorageError: the file cannot be written.
     """
     files = {CARD: f"{plain_name(name)}.json", WEIGHTS: f"{name}.safetensors"}
-    temporary = path.with_name(f".{path.name}.part")
     try:
         members = {member: (folder / file).read_bytes() for member, file in files.items()}
     except OSError as error:
         raise WeightsError(f"router {name} cannot be read: {error.strerror or error}") from error
     _check_digest(members[CARD], members[WEIGHTS], f"router {name}")
-    try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as package:
-            for member, data in members.items():
-                # a fixed date: the same router is the same file
-                package.writestr(zipfile.ZipInfo(member), data, zipfile.ZIP_DEFLATED)
-        temporary.replace(path)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path, mode=SHARED) as file, zipfile.ZipFile(file, "w") as package:
+        for member, data in members.items():
+            # a fixed date: the same router is the same file
+            package.writestr(zipfile.ZipInfo(member), data, zipfile.ZIP_DEFLATED)
 
 
 def read_package(path: Path) -> Package:
@@ -97,19 +90,13 @@ def keep(package: Package, folder: Path, check: Path, towers: Towers | None = No
         StorageError: it cannot be written.
     """
     names = (f"{package.name}.safetensors", f"{package.name}.json")
-    try:
-        for name, data in zip(names, (package.weights, package.card), strict=True):
-            with (check / name).open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        load_checkpoint(check, package.name, towers)
+    for name, data in zip(names, (package.weights, package.card), strict=True):
+        write_bytes(confined(check, name), data, mode=SHARED)
+    load_checkpoint(check, package.name, towers)
+    with storage(f"router {package.name} to {folder}"):
         for name in names:  # the card last: without one it is no router
-            (check / name).replace(folder / name)
-    except OSError as error:
-        raise StorageError(
-            f"cannot write router {package.name} to {folder}: {error.strerror or error}"
-        ) from error
+            (check / name).replace(confined(folder, name))
+        flush_folder(folder)
 
 
 def _members(package: zipfile.ZipFile, where: str) -> dict[str, bytes]:

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.files import write_whole
+from cems_tui.files import write_bytes
+from cems_tui.paths import ensure
 from cems_tui.routing.features.clip_text import TextTower
 
 Floats = NDArray[np.float32]
@@ -61,4 +62,5 @@ def _write(path: Path, states: Sequence[NDArray[np.float16]]) -> None:
     from safetensors.numpy import save
 
     ends = np.cumsum([len(state) for state in states]).astype(np.int64)
-    write_whole(path, save({"states": np.concatenate(states), "ends": ends}))
+    ensure(path.parent)
+    write_bytes(path, save({"states": np.concatenate(states), "ends": ends}))

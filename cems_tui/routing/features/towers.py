@@ -15,7 +15,7 @@ from cems_tui import paths
 from cems_tui.domain.encoder import EncoderFacts
 from cems_tui.domain.function import Catalog
 from cems_tui.errors import ModelMissing, UnknownName, WeightsError
-from cems_tui.files import write_whole
+from cems_tui.files import write_text
 from cems_tui.routing.features.clip_text import TextTower, read_tower, tower_digest
 
 CEMS_TOWER = "openai/clip-vit-base-patch16"
@@ -124,7 +124,9 @@ def remember(tower: TextTower, folder: Path) -> None:
     known = {place.name: str(place.folder) for place in _remembered()}
     known[tower.facts.id] = str(folder)
     text = json.dumps(known, indent=1, sort_keys=True) + "\n"
-    write_whole(paths.current().encoders_file, text.encode("utf-8"))
+    file = paths.current().encoders_file
+    paths.ensure(file.parent)
+    write_text(file, text)
 
 
 def _remembered() -> list[Place]:

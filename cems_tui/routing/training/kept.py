@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.files import write_whole
+from cems_tui.files import write_bytes
+from cems_tui.paths import ensure
 
 _NOTES = "notes"
 
@@ -37,7 +38,8 @@ class Kept:
             return
         text = np.frombuffer(json.dumps(dict(notes or {})).encode(), np.uint8)
         whole = {key: np.ascontiguousarray(value) for key, value in tensors.items()}
-        write_whole(self.folder / f"{name}.safetensors", save({**whole, _NOTES: text}))
+        ensure(self.folder)
+        write_bytes(self.folder / f"{name}.safetensors", save({**whole, _NOTES: text}))
 
     def read(self, name: str) -> dict[str, NDArray[Any]] | None:
         """The tensors of that name; None where there are none, or they are damaged."""

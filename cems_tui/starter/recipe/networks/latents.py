@@ -15,6 +15,8 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cems_tui.files import SHARED, whole_file
+
 CHANNELS = 24
 PATCH = 8
 WHITENING = 0.6
@@ -72,11 +74,10 @@ def write_latents(
     """Encode all pictures to `path`, (N, C, 8, 8) float16, unless it is there."""
     if path.exists():
         return
-    draft = path.with_suffix(".draft.npy")
     shape = (len(pictures), CHANNELS, 8, 8)
-    out = open_memmap(str(draft), "w+", np.float16, shape)
-    for start in range(0, len(pictures), 2000):
-        out[start : start + 2000] = encode(pictures[start : start + 2000], basis).numpy()
-    out.flush()
-    draft.rename(path)
+    with whole_file(path, mode=SHARED) as file:
+        out = open_memmap(file.name, "w+", np.float16, shape)
+        for start in range(0, len(pictures), 2000):
+            out[start : start + 2000] = encode(pictures[start : start + 2000], basis).numpy()
+        out.flush()
     log(f"{path.name}: {shape}")

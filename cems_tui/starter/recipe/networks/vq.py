@@ -18,6 +18,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cems_tui.files import SHARED, whole_file
 from cems_tui.starter.recipe.networks.decoder import edges
 from cems_tui.starter.recipe.training.dataset import Split
 from cems_tui.starter.recipe.training.trainer import Log, Losses, Plan, Trainer
@@ -104,13 +105,12 @@ def write_tokens(
     """Code all pictures to `path`, (N, 16, 16) int16, unless it is there."""
     if path.exists():
         return
-    draft = path.with_suffix(".draft.npy")
     shape = (len(pictures), SIDE, SIDE)
-    out = open_memmap(str(draft), "w+", np.int16, shape)
-    for start in range(0, len(pictures), 1000):
-        out[start : start + 1000] = tokens_of(pictures[start : start + 1000], book).numpy()
-    out.flush()
-    draft.rename(path)
+    with whole_file(path, mode=SHARED) as file:
+        out = open_memmap(file.name, "w+", np.int16, shape)
+        for start in range(0, len(pictures), 1000):
+            out[start : start + 1000] = tokens_of(pictures[start : start + 1000], book).numpy()
+        out.flush()
     log(f"{path.name}: {shape}")
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cems_tui.files import SHARED, whole_file
+
 PER_CLASS = 30
 DUE = {1: 0.75, 2: 0.6, 4: 0.48, 8: 0.4}
 """Denoising steps → the severity such a picture is trained to have."""
@@ -35,6 +37,5 @@ def _draw(early: Any, vae: Any, path: Path) -> None:
             made, _ = generate(pipeline, prompts, steps, guidance=2.5)
             pictures.append(made)
             severities.append(np.full(len(made), severity, np.float32))
-    draft = path.with_suffix(".draft.npz")
-    np.savez(draft, pictures=np.concatenate(pictures), severity=np.concatenate(severities))
-    draft.replace(path)
+    with whole_file(path, mode=SHARED) as file:
+        np.savez(file, pictures=np.concatenate(pictures), severity=np.concatenate(severities))

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from cems_tui.files import SHARED, whole_file
 from cems_tui.starter.recipe.training.muon import optimizers
 
 Log = Callable[[str], None]
@@ -189,9 +190,8 @@ class Trainer:
             "earlier_samples": self.progress.earlier_samples,
             "earlier_seconds": self.progress.earlier_seconds,
         }
-        draft = self.path.with_suffix(".draft")
-        torch.save(state, draft)
-        draft.replace(self.path)
+        with whole_file(self.path, mode=SHARED) as file:
+            torch.save(state, file)
 
     def _load(self) -> None:
         state = torch.load(self.path, map_location="cpu", weights_only=True)

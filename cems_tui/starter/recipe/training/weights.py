@@ -7,19 +7,19 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from cems_tui.errors import WeightsError
+from cems_tui.files import SHARED, write_bytes
 from cems_tui.starter.recipe.training.trainer import Trainer
 
 
 def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Write beside, then rename into place."""
+    """Write a safetensors file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, str(draft))
-    draft.replace(path)
+    data = save({name: tensor.contiguous() for name, tensor in tensors.items()})
+    write_bytes(path, data, mode=SHARED)
 
 
 def export_weights(trainer: Trainer, path: Path) -> None:
