@@ -29,8 +29,9 @@ from cems_tui.routing.evaluation.evaluate import evaluate
 from cems_tui.routing.evaluation.judge import judge
 from cems_tui.routing.features.prompt import FeatureConfig, Floats
 from cems_tui.routing.training import blend as blending
-from cems_tui.routing.training.data import FOLDS, pivot_of
+from cems_tui.routing.training.data import pivot_of
 from cems_tui.routing.training.prompts import PreparedPrompts
+from cems_tui.routing.training.splits import FOLDS
 from cems_tui.routing.training.text import prepared_for
 from cems_tui.score_tables.files import read_table
 from cems_tui.score_tables.mixed import constants_of, with_mixed

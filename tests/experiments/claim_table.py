@@ -22,7 +22,7 @@ from cems_tui.routing.evaluation.claim import Worth, mixing, singles, worth
 from cems_tui.routing.evaluation.curves import Matrix
 from cems_tui.routing.evaluation.evaluate import Interval, percentile_interval, resampled
 from cems_tui.routing.evaluation.judge import asked, comparable
-from cems_tui.routing.training.data import costs_of
+from cems_tui.routing.evaluation.truth import costs_of
 from cems_tui.score_tables.mixed import with_mixed
 from cems_tui.score_tables.table import Pivot, ScoreTable
 

@@ -148,17 +148,17 @@ class Dial:
         """`quality`, `weight`: estimates that stand for the training prompts, (K, M) and (K,)."""
         self._functions = tuple(functions)
         self._quality, self._weight = quality.astype(np.float64), weight
-        self._lambda = lru_cache(maxsize=256)(self._calibrate)
+        self._lambda = lru_cache(maxsize=256)(self._lambda_for)
 
     def lambda_at(self, dial: float, prices: Mapping[str, float | None]) -> float:
         """λ in quality units per US dollar for those who may be chosen.
 
         Args:
             prices: US dollars of the functions that may be chosen; the absent and the unknown are
-                left out of the calibration.
+                left out.
         """
         return self._lambda(dial, tuple(prices.get(name) for name in self._functions))
 
-    def _calibrate(self, dial: float, prices: tuple[float | None, ...]) -> float:
+    def _lambda_for(self, dial: float, prices: tuple[float | None, ...]) -> float:
         cost = np.array([np.nan if price is None else price for price in prices])
         return lambda_for_dial(dial, self._quality, cost, self._weight)

@@ -49,7 +49,7 @@ def route(
 
     Args:
         estimates: what a router expects; None when none knows these functions.
-        lambda_: quality units per US dollar for a trade-off (see `calibrate.lambda_for_dial`).
+        lambda_: quality units per US dollar for a trade-off (see `dial.lambda_for_dial`).
         load_cost: whether known load prices are added to the prices compared.
         policy_is_explicit: given for this prompt; a classifier follows a λ only then.
         notes: what else the user should know.
@@ -138,7 +138,7 @@ def _lambda(
     if not options:
         return given
     if policy.value == 0:
-        # the cheapest is promised, also for a prompt unlike those λ was calibrated on
+        # the cheapest is promised, also for a prompt unlike those the dial was set by
         return max(given or 0.0, cheapest_wins_from(options))
     assert given is not None, "a trade-off needs the λ its dial stands for"
     return given

@@ -13,7 +13,7 @@ from cems_tui.errors import UsageError
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint
 from cems_tui.routing.decide.dial import choices
 from cems_tui.routing.evaluation.judge import asked
-from cems_tui.routing.training.data import costs_of
+from cems_tui.routing.evaluation.truth import costs_of
 from cems_tui.score_tables.mixed import constants_of, with_mixed
 from cems_tui.score_tables.table import Pivot, ScoreTable
 

@@ -15,8 +15,8 @@ from cems_tui.errors import UsageError
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint
 from cems_tui.routing.evaluation.evaluate import evaluate, figures_by_group
 from cems_tui.routing.evaluation.oracle import corrected_oracle
+from cems_tui.routing.evaluation.truth import costs_of, other_metrics, subset
 from cems_tui.routing.evaluation.verdict import verdict_in_words
-from cems_tui.routing.training.data import costs_of, other_metrics, subset
 from cems_tui.score_tables.mixed import constants_of, with_mixed
 from cems_tui.score_tables.table import Pivot, ScoreTable
 

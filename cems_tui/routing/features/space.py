@@ -228,8 +228,7 @@ def _all_counts(one: Grams, unknown: float) -> Floats:
 #
 # Landmarks are k-means centres, not prompts: k(x, landmarks) · K^(−1/2) is the Nyström map
 # (Williams & Seeger, 2001), whose inner products approximate the kernel. In so many dimensions
-# random waves
-# would need tens of thousands.
+# random waves would need tens of thousands.
 
 
 _PROMPTS_A_LANDMARK = 8

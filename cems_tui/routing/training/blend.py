@@ -195,7 +195,7 @@ def _not_negative(gram: NDArray[np.float64], moments: NDArray[np.float64]) -> tu
 # Non-negative least squares on the members' differences from the functions' means, or nothing at
 # all where the whole is not surely worth something: little data and no signal give the means.
 
-SURE_OF_A_STACK = 3.3
+STACK_T_THRESHOLD = 3.3
 """Standard errors that a stack's worth must lie above 0. More than one member alone needs, since
 the best of several settings of each is what is asked about."""
 
@@ -274,7 +274,9 @@ def worth(members: Floats, target: Floats) -> list[float]:
     slope = float((predicted * target).sum()) / energy
     by_prompt = (predicted * (target - slope * predicted)).sum(axis=1)
     error = float(np.sqrt(np.square(by_prompt).sum())) / energy
-    return [float(w) for w in weights] if slope > SURE_OF_A_STACK * error else [0.0] * len(members)
+    return (
+        [float(w) for w in weights] if slope > STACK_T_THRESHOLD * error else [0.0] * len(members)
+    )
 
 
 def not_negative(gram: NDArray[np.float64], moments: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,15 +15,12 @@ from cems_tui.errors import UsageError
 from cems_tui.routing.checkpoints.classifier_codec import settings_of
 from cems_tui.routing.estimators.classifier import ClassifierRouter
 from cems_tui.routing.evaluation.classification import Classification, classification
+from cems_tui.routing.evaluation.truth import subset
 from cems_tui.routing.features.cache import EmbeddingCache
 from cems_tui.routing.features.clip_text import TextTower
 from cems_tui.routing.features.prompt import Floats
 from cems_tui.routing.features.reader import Familiarity, PromptReader, View
-from cems_tui.routing.training.data import (
-    check_learnable,
-    known,
-    subset,
-)
+from cems_tui.routing.training.data import check_learnable, known
 from cems_tui.routing.training.kept import Kept
 from cems_tui.routing.training.order import Fitted, Material, TrainingOrder
 from cems_tui.routing.training.recipe import Examples, Recipe, Taught

@@ -1,9 +1,6 @@
-"""A score table made ready to learn from: what is known, sampled, filled, and beside it."""
+"""A score table made ready to learn from: what is known, sampled and filled."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +8,11 @@ from numpy.typing import NDArray
 from cems_tui.domain.score import METRIC as MIXED
 from cems_tui.errors import UsageError
 from cems_tui.routing.estimators.intervals import Readings
+from cems_tui.routing.evaluation.truth import subset
 from cems_tui.routing.training.order import Material, TrainingOrder
-from cems_tui.routing.training.splits import group_count
+from cems_tui.routing.training.splits import FOLDS, group_count
 from cems_tui.score_tables.mixed import constants_of, with_mixed
 from cems_tui.score_tables.table import Pivot, ScoreTable
-
-FOLDS = 5
 
 MOST_PROMPTS = 12_000
 """The kernel of more prompts would need over half a gigabyte; a sample of them is learned."""
@@ -93,55 +89,3 @@ def sampled(pivot: Pivot, most: int, seed: int) -> Pivot:
         return pivot
     rows = np.random.default_rng(seed).choice(len(pivot.prompts), most, replace=False)
     return subset(pivot, np.sort(rows), np.arange(len(pivot.functions)))
-
-
-def subset(pivot: Pivot, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Pivot:
-    """Some prompts and functions of it, by their places."""
-    new_row = {int(old): new for new, old in enumerate(rows)}
-    new_column = {int(old): new for new, old in enumerate(columns)}
-    return replace(
-        pivot,
-        prompt_ids=tuple(pivot.prompt_ids[row] for row in rows),
-        prompts=tuple(pivot.prompts[row] for row in rows),
-        groups=tuple(pivot.groups[row] for row in rows),
-        functions=tuple(pivot.functions[column] for column in columns),
-        scores=pivot.scores[np.ix_(rows, columns)],
-        repeats=pivot.repeats[np.ix_(rows, columns)],
-        readings=tuple(
-            (new_row[row], new_column[column], score)
-            for row, column, score in pivot.readings
-            if row in new_row and column in new_column
-        ),
-    )
-
-
-def costs_of(
-    table: ScoreTable, prices: Mapping[str, float | None], functions: Sequence[str]
-) -> dict[str, float | None]:
-    """US dollars a picture of each function; the table's own prices win."""
-    own = table.costs()
-    return {
-        name: own[name] if own.get(name) is not None else prices.get(name) for name in functions
-    }
-
-
-def other_metrics(
-    table: ScoreTable, pivot: Pivot, rows: NDArray[np.intp]
-) -> dict[str, NDArray[np.float64]]:
-    """Every metric that has all scores of these prompts, in its own direction, (n, M) each."""
-    out = {}
-    for metric in table.metrics:
-        other = table.pivot(metric)
-        if not set(pivot.functions) <= set(other.functions):
-            continue
-        places = {name: row for row, name in enumerate(other.prompt_ids)}
-        wanted = [places.get(pivot.prompt_ids[row]) for row in rows]
-        if None in wanted:
-            continue
-        columns = [other.functions.index(name) for name in pivot.functions]
-        scores = other.scores[
-            np.ix_(np.array(wanted, dtype=np.intp), np.array(columns, dtype=np.intp))
-        ]
-        if not np.isnan(scores).any():
-            out[metric] = -scores if other.negated else scores
-    return out

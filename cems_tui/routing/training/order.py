@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cems_tui.domain.decision import FeatureSet
 from cems_tui.domain.encoder import EncoderFacts, FunctionFacts
 from cems_tui.domain.estimate import QualityEstimator
+from cems_tui.routing.features.clip_text import TextTower
 from cems_tui.routing.features.prompt import FeatureConfig, Floats
+from cems_tui.routing.training.prompts import PreparedPrompts
 from cems_tui.score_tables.table import Pivot, ScoreTable
-
-if TYPE_CHECKING:
-    from cems_tui.routing.features.clip_text import TextTower
-    from cems_tui.routing.training.prompts import PreparedPrompts
 
 
 def _silent(text: str) -> None:

@@ -13,8 +13,7 @@ from cems_tui.routing.estimators.ridge import Matrix, kernel
 from cems_tui.routing.estimators.text import Familiarity, Held, caution_for
 from cems_tui.routing.features.prompt import FeatureConfig, grams
 from cems_tui.routing.features.space import FeatureSpace, Reading
-from cems_tui.routing.training.data import FOLDS
-from cems_tui.routing.training.splits import grouped_folds
+from cems_tui.routing.training.splits import FOLDS, grouped_folds
 from cems_tui.score_tables.table import Pivot
 
 

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from cems_tui.errors import UsageError
 from cems_tui.routing.features.prompt import near_duplicate_group
 
+FOLDS = 5
+"""Over so many folds of prompts the held-out figures are made where no test part is kept back."""
+
 TRAINING_SHARE = 0.8
 LEAST_PROMPTS = 30
 

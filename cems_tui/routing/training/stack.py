@@ -22,12 +22,7 @@ from cems_tui.routing.features.clip_text import TextTower
 from cems_tui.routing.features.prompt import Floats
 from cems_tui.routing.features.reader import Familiarity, PromptReader, View
 from cems_tui.routing.training.blend import Taken, Tried, choose, combined
-from cems_tui.routing.training.data import (
-    FOLDS,
-    all_readings,
-    filled,
-    material_of,
-)
+from cems_tui.routing.training.data import all_readings, filled, material_of
 from cems_tui.routing.training.members import (
     ClustersLearner,
     Lesson,
@@ -37,7 +32,7 @@ from cems_tui.routing.training.members import (
     RidgeLearner,
 )
 from cems_tui.routing.training.order import Fitted, Material, TrainingOrder
-from cems_tui.routing.training.splits import grouped_folds
+from cems_tui.routing.training.splits import FOLDS, grouped_folds
 from cems_tui.routing.training.torch import token_learner
 from cems_tui.score_tables.table import Pivot
 

@@ -26,10 +26,11 @@ from cems_tui.routing.training.blend import (
     apply_blend,
     choose_blend,
 )
-from cems_tui.routing.training.data import FOLDS, all_readings, filled, material_of
+from cems_tui.routing.training.data import all_readings, filled, material_of
 from cems_tui.routing.training.order import Fitted, Material, TrainingOrder
 from cems_tui.routing.training.prompts import PreparedPrompts
 from cems_tui.routing.training.prompts import prepare as prepare_prompts
+from cems_tui.routing.training.splits import FOLDS
 from cems_tui.score_tables.table import Pivot
 
 KINDS = ("ensemble", "ridge", "knn")

@@ -19,8 +19,8 @@ from cems_tui.routing.checkpoints.checkpoint import Checkpoint
 from cems_tui.routing.checkpoints.codecs import features_for
 from cems_tui.routing.evaluation.evaluate import evaluate, figures_by_group
 from cems_tui.routing.evaluation.oracle import corrected_oracle
+from cems_tui.routing.evaluation.truth import costs_of, other_metrics
 from cems_tui.routing.training import cems, stack, text
-from cems_tui.routing.training.data import costs_of, other_metrics
 from cems_tui.routing.training.order import Fitted, Material, TrainingOrder
 
 
