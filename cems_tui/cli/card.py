@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cems_tui.cli import output
 from cems_tui.cli.output import unit_per_thousand, usd_per_thousand
+from cems_tui.domain.decision import Candidate, RoutingDecision
+from cems_tui.domain.generation import Generation
+from cems_tui.routing.explain.explanation import Explanation
+from cems_tui.routing.explain.words import rows
+from cems_tui.settings import Settings
 from cems_tui.text import one_line, visible
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-    from cems_tui.domain.decision import Candidate, RoutingDecision
-    from cems_tui.domain.generation import Generation
-    from cems_tui.routing.explain.explanation import Explanation
-    from cems_tui.settings import Settings
 
 
 LEAST_NEEDED = ("load s", "memory MB", "seconds")
@@ -68,8 +69,6 @@ def explanation_table(told: Explanation, settings: Settings) -> Table:
     """Why the pick is the pick, a name and a text a row."""
     from rich.table import Table
     from rich.text import Text
-
-    from cems_tui.routing.explain.words import rows
 
     sign = "$" if settings.pricing.currency == "USD" else f"{settings.pricing.currency} "
 
@@ -175,16 +174,12 @@ def print_decision(
     told: Explanation | None = None,
 ) -> None:
     """One decision on stdout: JSON, a name, or the card, with its explanation where asked for."""
-    from cems_tui.cli import output
-
     if json:
         said = {} if told is None else {"explanation": told.to_json()}
         output.json_line({**decision.to_json(), **said})
     elif quiet:
         output.line(decision.choice or "")
     else:
-        from cems_tui.cli.card import explanation_table, price_card
-
         console = output.console()
         console.print(price_card(decision, settings, console.width))
         if told is not None:

@@ -6,10 +6,13 @@ import io
 import json
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cems_tui.errors import UsageError
+from cems_tui.errors import StorageError, UsageError
+from cems_tui.text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,8 +62,6 @@ def line(text: str = "") -> None:
 
 def note(text: str) -> None:
     """One line of narration on stderr, controls made visible."""
-    from cems_tui.text import visible
-
     narrate(visible(text))
 
 
@@ -120,3 +121,22 @@ def usd_per_thousand(usd: float | None, *, estimated: bool, per_usd: float, curr
         return "—"
     sign = "$" if currency == "USD" else f"{currency} "
     return f"{'~' if estimated else ''}{sign}{usd * 1000 * per_usd:.4f}"
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """A name to write to; the file then appears whole under its own name, or not at all.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    if path.is_dir():
+        raise StorageError(f"cannot write {path}: it is a folder", "Name a file.")
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)

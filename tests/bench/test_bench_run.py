@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cems_tui.domain.bench import BenchPlan, BenchPrompt, Cell, CellKey
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cems_tui.bench.plan import CellEstimate, bill, plan_of
 from cems_tui.bench.prompts import parse_prompts
 from cems_tui.bench.run import BenchOutcome, Budget, CellDone, Stop, run_bench
+from cems_tui.domain.bench import BenchPlan, BenchPrompt, Cell, CellKey
 from cems_tui.domain.score import Score
 from cems_tui.errors import (
     CemsError,

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cems_tui.domain.encoder import EncoderFacts
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cems_tui.domain.encoder import EncoderFacts
 from cems_tui.errors import ModelMissing, UsageError, WeightsError
 from cems_tui.paths import checkpoints
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cems_tui.domain.encoder import EncoderFacts
 
+from cems_tui.domain.encoder import EncoderFacts
 from cems_tui.errors import UnknownName, UsageError, WeightsError
 from cems_tui.paths import checkpoints
 from cems_tui.routing.checkpoints.checkpoint import (

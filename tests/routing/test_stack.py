@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cems_tui.domain.encoder import EncoderFacts
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from cems_tui.domain.decision import FeatureSet
+from cems_tui.domain.encoder import EncoderFacts
 from cems_tui.errors import ModelMissing, UnknownName, UsageError, WeightsError
 from cems_tui.paths import checkpoints
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
