@@ -268,9 +268,10 @@ class Profile:
         """The starter pack's own instrument; imports torch."""
         from cems_tui.scoring.clip import ClipScorer
         from cems_tui.scoring.nima import NimaScorer
+        from cems_tui.scoring.nima_head import load_nima
 
         folder = self._verified(f"scorers/{metric}")
-        return NimaScorer(folder) if metric == "nima" else ClipScorer(folder)
+        return NimaScorer(folder, load_nima) if metric == "nima" else ClipScorer(folder)
 
     def _verified(self, component: str) -> Path:
         """The folder of a component of the pack, every file checked against the manifest."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from cems_tui.errors import ConfigError
-from cems_tui.settings import SETTINGS, environment_problems, load, problems
+from cems_tui import paths
+from cems_tui.domain.pricing import CEMS_USD_PER_GB_SECOND
+from cems_tui.errors import ConfigError, UsageError
+from cems_tui.profile import Profile
+from cems_tui.scoring.instruments import METRICS, instruments_of, ranges_of
+from cems_tui.settings import SETTINGS, Settings, environment_problems, load, problems
 
 
 def _file(folder: Path, text: str | bytes) -> Path:
@@ -18,8 +23,8 @@ def _file(folder: Path, text: str | bytes) -> Path:
 
 def test_without_a_file_every_setting_has_its_default(tmp_path: Path) -> None:
     settings = load(tmp_path / "config.toml")
-    assert all(settings[setting.name] == setting.default for setting in SETTINGS)
-    assert {settings.source(setting.name) for setting in SETTINGS} == {"default"}
+    assert all(setting.value(settings) == setting.default for setting in SETTINGS)
+    assert {setting.source(settings) for setting in SETTINGS} == {"default"}
 
 
 def test_every_default_passes_its_own_check() -> None:
@@ -29,7 +34,9 @@ def test_every_default_passes_its_own_check() -> None:
 def test_a_setting_of_the_file_wins_and_says_so(tmp_path: Path) -> None:
     settings = load(_file(tmp_path, "[routing]\ntradeoff = 0.9\n"))
     assert settings.routing.tradeoff == 0.9
-    assert settings.source("routing.tradeoff") == "file"
+    told = {setting.name: setting.source(settings) for setting in SETTINGS}
+    assert told.pop("routing.tradeoff") == "file"
+    assert set(told.values()) == {"default"}
 
 
 @pytest.mark.parametrize(
@@ -77,26 +84,50 @@ def test_a_device_budget_that_is_no_amount_is_a_problem(
 
 def test_load_time_counts_by_itself_where_several_pictures_are_made(tmp_path: Path) -> None:
     settings = load(tmp_path / "config.toml")
-    assert settings.load_cost(several=True)
-    assert not settings.load_cost(several=False)
+    assert settings.routing.counts_load(several=True)
+    assert not settings.routing.counts_load(several=False)
     always = load(_file(tmp_path, "[routing]\nload_cost = 'on'"))
-    assert always.load_cost(several=False)
+    assert always.routing.counts_load(several=False)
 
 
 def test_no_setting_is_ignored() -> None:
-    """Every setting is read somewhere: by name, or by a helper of the settings themselves."""
+    """Every setting is read somewhere: of its section, or by a helper of the section itself."""
     root = Path(__file__).parent.parent
     product = [*root.glob("cems_tui/**/*.py"), *root.glob("screens/**/*.py")]
     text = "\n".join(file.read_text("utf-8") for file in product)
-    assert [s.name for s in SETTINGS if f'["{s.name}"]' not in text] == []
+    sections = "settings|chosen|quality|self"
+    assert [
+        setting.name
+        for setting in SETTINGS
+        if not re.search(rf"\b({sections}|{setting.section})\.{setting.key}\b", text)
+    ] == []
 
 
 def test_the_configured_memory_holds_unless_the_environment_says_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cems_tui.profile import weight_budget
-
-    chosen = load(_file(tmp_path, "[device]\nbudget_mb = 12"))
-    assert weight_budget(chosen) == 12_000_000
+    profile = Profile(paths.current(), load(_file(tmp_path, "[device]\nbudget_mb = 12")))
+    assert profile.weight_budget() == 12_000_000
     monkeypatch.setenv("CEMS_DEVICE_BUDGET_MB", "7")
-    assert weight_budget(chosen) == 7_000_000
+    assert profile.weight_budget() == 7_000_000
+
+
+def test_the_choices_are_those_of_the_instruments() -> None:
+    for metric in ("nima", "clip"):
+        assert problems({"quality": {metric: "x"}})[0].endswith(", ".join(instruments_of(metric)))
+    told = problems({"quality": {"metrics": "x"}})[0]
+    assert told.endswith(f'some of "{",".join(METRICS)}"')
+
+
+def test_the_default_price_is_the_paper_s() -> None:
+    assert Settings().pricing.usd_per_gb_second == CEMS_USD_PER_GB_SECOND
+
+
+@pytest.mark.parametrize("text", ["", "3,7,10,30", "7,3,10,30", "1,2,3", "a,b,c,d", "1,1,2,3", " "])
+def test_ranges_are_followed_exactly_where_the_mixed_score_takes_them(text: str) -> None:
+    try:
+        ranges_of(text)
+        taken = True
+    except UsageError:
+        taken = False
+    assert (problems({"quality": {"mixed": text}}) == []) is taken

@@ -6,21 +6,21 @@ module of its own beside this one (`nima_network`) with the same `metric` and it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from cems_tui.errors import CemsError, WeightsError
 from cems_tui.files import file_digest
-from cems_tui.scoring.nima_head import NimaHead, load_nima
 from cems_tui.scoring.runtime import brief, check_finite, module_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from torch import Tensor
+
+    from cems_tui.scoring.nima_head import NimaHead
+
+    LoadHead = Callable[[Path, str], NimaHead]
 
 WEIGHTS_FILE = "model.safetensors"
 
@@ -31,11 +31,19 @@ class NimaScorer:
     metric = "nima"
     higher_is_better = True
 
-    def __init__(self, folder: Path, *, name: str = "starter-nima", device: str = "cpu") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        load_head: LoadHead,
+        *,
+        name: str = "starter-nima",
+        device: str = "cpu",
+    ) -> None:
         """Load the instrument.
 
         Args:
             folder: where config.json and model.safetensors are.
+            load_head: `nima_head.load_nima`, whose module is torch from its first line.
             name: the first part of the scorer's id.
             device: a torch device.
 
@@ -44,7 +52,7 @@ class NimaScorer:
         """
         self.id = f"{name}:{file_digest(folder / WEIGHTS_FILE)}"
         self._device = device
-        self._head = _load_head(folder, device)
+        self._head = _loaded(load_head, folder, device)
 
     @property
     def weight_bytes(self) -> int:
@@ -59,15 +67,17 @@ class NimaScorer:
         return [check_finite(self._read(image), self.id) for image in images]
 
     def _read(self, image: Image) -> float:
+        import torch
+
         with torch.inference_mode():
             marks = self._head(_pixels(image).to(self._device))[0]
             scale = torch.arange(1, len(marks) + 1, dtype=marks.dtype, device=marks.device)
             return float((marks * scale).sum())
 
 
-def _load_head(folder: Path, device: str) -> NimaHead:
+def _loaded(load_head: LoadHead, folder: Path, device: str) -> NimaHead:
     try:
-        return load_nima(folder, device)
+        return load_head(folder, device)
     except CemsError:
         raise
     except Exception as error:  # a cut safetensors file raises an error of no common kind
@@ -78,5 +88,8 @@ def _load_head(folder: Path, device: str) -> NimaHead:
 
 def _pixels(image: Image) -> Tensor:
     """(1, 3, H, W) float32 in 0..1."""
+    import numpy as np
+    import torch
+
     array = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
     return torch.from_numpy(array).permute(2, 0, 1).unsqueeze(0)

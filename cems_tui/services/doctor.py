@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cems_tui.catalog.survey import Survey
 from cems_tui.errors import CemsError
-from cems_tui.generation.device import probe
+from cems_tui.generation import device as devices
 from cems_tui.paths import Paths
 from cems_tui.services.device import DeviceAccess
 from cems_tui.settings import environment_problems, problems, read_document
@@ -91,7 +91,7 @@ class Doctor:
         return findings
 
     def _device(self) -> Iterator[Finding]:
-        device = probe()
+        device = devices.probe()
         yield Finding(
             "device",
             "ok",

@@ -11,7 +11,8 @@ from cems_tui.catalog.survey import Survey
 from cems_tui.catalog.survey import survey as survey_of
 from cems_tui.domain.function import Expected, Footprint, Model
 from cems_tui.files import free_bytes
-from cems_tui.generation.device import probe, weight_budget_bytes
+from cems_tui.generation import device as devices
+from cems_tui.generation.device import weight_budget_bytes
 from cems_tui.generation.device_status import Presence
 from cems_tui.generation.families.table import FAMILIES
 from cems_tui.services.planner import Planner
@@ -47,7 +48,7 @@ def survey(
 
 def room_here(chosen: Device, present: Presence | None) -> Room:
     """What this machine's device offers a model, as the user configured it."""
-    device = probe()
+    device = devices.probe()
     ours = present.total_bytes if present is not None and present.device == device.kind else 0
     device = replace(device, free_bytes=min(device.total_bytes, device.free_bytes + ours))
     return Room(

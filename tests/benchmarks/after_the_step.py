@@ -20,10 +20,10 @@ def run() -> list[dict[str, Any]]:
     os.environ["CEMS_HOME"] = tempfile.mkdtemp(prefix="cems-benchmark-")
     from cems_tui.domain.decision import Policy
     from cems_tui.domain.request import Request
-    from cems_tui.profile import open_engine
+    from cems_tui.profile import Profile
 
     scoring, recording = [], []
-    with open_engine() as engine:
+    with Profile.current().engine() as engine:
         for seed in range(PICTURES + 1):
             request = Request(engine.planner.new_id(), PROMPT, Policy.pinned(FUNCTION), seed=seed)
             began = perf_counter()

@@ -27,13 +27,13 @@ def seconds() -> list[dict[str, Any]]:
     from cems_tui.catalog.catalog import builtin
     from cems_tui.domain.decision import Policy
     from cems_tui.domain.request import Request
-    from cems_tui.profile import load_pipeline
+    from cems_tui.profile import Profile
     from cems_tui.services.session import job_of
 
-    rows = []
+    rows, profile = [], Profile.current()
     for model in (m for m in builtin().models().values() if m.installed):
         functions = builtin().of_model(model.name)
-        pipeline = load_pipeline(functions[0])
+        pipeline = profile.pipeline(functions[0])
         for function in functions:
             request = Request("benchmark", PROMPT, Policy.pinned(function.name), seed=1)
             job = job_of(request, function)

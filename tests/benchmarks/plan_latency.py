@@ -21,10 +21,10 @@ def run() -> dict[str, Any]:
     """Milliseconds a prompt on the starter router: median, its 95 % interval, 95th percentile."""
     os.environ["CEMS_HOME"] = tempfile.mkdtemp(prefix="cems-benchmark-")
     from cems_tui.cli.options import RoutingOptions, request_of
-    from cems_tui.profile import open_planner
+    from cems_tui.profile import Profile
     from cems_tui.starter.prompts import benchmark_prompts
 
-    with open_planner() as planner:
+    with Profile.current().planner() as planner:
         lines = [_line(prompt) for prompt, _ in benchmark_prompts(PROMPTS, "latency")]
         taken = []
         for line in lines[:WARM_UP] + lines:

@@ -18,7 +18,7 @@ from cems_tui.generation.pipeline import Job, never
 from cems_tui.models.events import Planned
 from cems_tui.models.pull import Assembler
 from cems_tui.models.target import PullRequest
-from cems_tui.services import models
+from cems_tui.profile import Profile
 from tests.cli.cems import Ran, cems
 from tests.generation.tiny_families import TINY
 from tests.generation.tiny_pipelines import ignore
@@ -105,7 +105,7 @@ def drawn(ran: Ran) -> bytes:
 
 def picture(name: str) -> bytes:
     """The pixels an installed function draws, small."""
-    function = catalog.current()[name]
+    function = Profile.current().catalog()[name]
     pipeline = load(function, EngineSettings(device="cpu"))
     made = pipeline.generate(Job.of(function, "a cat", 1, width=16, height=16), ignore, never)
     pipeline.close()
@@ -177,9 +177,9 @@ def test_a_model_with_another_denoiser_draws_with_it_and_keeps_the_base(
     )
     assert drawn(ran)
     with pytest.raises(UsageError, match="sdxl-lightning-4step"):
-        models.remove_model("sdxl")
-    models.remove_model("sdxl-lightning-4step")
-    assert models.verify_model("sdxl-lightning-2step", shop.events.append).damaged == ()
+        Profile.current().models.remove("sdxl")
+    Profile.current().models.remove("sdxl-lightning-4step")
+    assert Profile.current().models.verify("sdxl-lightning-2step", shop.events.append).damaged == ()
 
 
 @pytest.mark.slow
@@ -191,7 +191,7 @@ def test_every_model_is_pulled_under_its_name_and_draws_as_its_row_says(
     shop.hub.repos[row["source"]] = folder_of_files(tiny_folder(row["family"]))
     assert shop.pull(row["name"]).model == row["name"]
     assert len(shop.asked) == row.get("noncommercial", False)
-    for function in catalog.current().of_model(row["name"])[:1]:
+    for function in Profile.current().catalog().of_model(row["name"])[:1]:
         pipeline = load(function, EngineSettings(device="cpu"))
         job = Job.of(function, "a red cat", 1, width=tiny.side, height=tiny.side)
         picture = pipeline.generate(job, ignore, never)
@@ -209,9 +209,9 @@ def test_single_files_of_one_repository_lie_apart_and_are_removed_apart(shop: De
         ["sdxl_lightning_4step_unet.safetensors"],
     ]
     assert shop.pull("sdxl-lightning-2step-unet").already
-    assert models.remove_model("sdxl-lightning-2step-unet").freed_bytes == 900
-    assert catalog.current().models()["sdxl-lightning-4step-unet"].installed
-    assert not catalog.current().models()["sdxl-lightning-2step-unet"].installed
+    assert Profile.current().models.remove("sdxl-lightning-2step-unet").freed_bytes == 900
+    assert Profile.current().catalog().models()["sdxl-lightning-4step-unet"].installed
+    assert not Profile.current().catalog().models()["sdxl-lightning-2step-unet"].installed
 
 
 def test_a_repository_of_several_models_asks_which_is_meant(shop: Desk) -> None:
@@ -233,7 +233,7 @@ def test_a_denoiser_of_another_shape_is_refused(shop: Desk, tiny_folder: Any) ->
     }
     with pytest.raises(WeightsError, match="other names or shapes"):
         Assembler(shop.puller()).pull(PullRequest("sdxl-lightning-4step"))
-    assert not catalog.current()["sdxl-lightning-4step@4"].installed
+    assert not Profile.current().catalog()["sdxl-lightning-4step@4"].installed
 
 
 def test_a_clip_model_is_taken_in_open_clip_s_files_only(shop: Desk) -> None:
@@ -262,10 +262,10 @@ def test_a_text_tower_is_pulled_verified_and_removed_like_every_model(shop: Desk
         "vocab.json": b"{}",
     }
     assert shop.pull(repo).model == "clip-vit-b-16"
-    assert catalog.current().models()["clip-vit-b-16"].installed
-    assert models.verify_model(repo, shop.events.append).damaged == ()
-    assert models.remove_model("clip-vit-b-16").freed_bytes > 1000
-    assert not catalog.current().models()["clip-vit-b-16"].installed
+    assert Profile.current().catalog().models()["clip-vit-b-16"].installed
+    assert Profile.current().models.verify(repo, shop.events.append).damaged == ()
+    assert Profile.current().models.remove("clip-vit-b-16").freed_bytes > 1000
+    assert not Profile.current().catalog().models()["clip-vit-b-16"].installed
 
 
 def convert(pickle: Path, target: Path) -> None:
@@ -288,7 +288,7 @@ def test_pickled_weights_are_kept_as_safetensors_and_held_to_what_was_fetched(sh
     entry = shop.entry("nima")
     assert [file.path for file in entry.files] == [safe]
     assert [file.path for file in entry.fetched] == [NIMA_FILE]
-    assert models.verify_model("nima", shop.events.append).damaged == ()
+    assert Profile.current().models.verify("nima", shop.events.append).damaged == ()
     again = nima(shop).pull(PullRequest("nima"))
     assert again.already
     assert shop.plans()[-1].download_bytes == 0
@@ -299,7 +299,7 @@ def test_a_converted_file_that_is_damaged_is_fetched_and_made_again(shop: Desk) 
     installed = nima(shop).pull(PullRequest("nima"))
     (file,) = installed.path.iterdir()
     file.write_bytes(b"x" * file.stat().st_size)
-    assert models.verify_model("nima", shop.events.append).damaged
+    assert Profile.current().models.verify("nima", shop.events.append).damaged
     repaired = nima(shop).pull(PullRequest("nima"))
     assert not repaired.already
     assert folder_of_files(repaired.path) == {file.name: noise(5000)[::-1]}
@@ -314,7 +314,7 @@ def test_a_conversion_that_fails_installs_nothing_and_fetches_nothing_twice(shop
     puller.converter = refuse
     with pytest.raises(WeightsError, match="more than tensors"):
         puller.pull(PullRequest("nima"))
-    assert not catalog.current().models()["nima"].installed
+    assert not Profile.current().catalog().models()["nima"].installed
     fetched = shop.hub.bytes_sent(NIMA_FILE)
     assert nima(shop).pull(PullRequest("nima")).downloaded_bytes == 0
     assert shop.hub.bytes_sent(NIMA_FILE) == fetched
@@ -331,7 +331,7 @@ def test_without_a_converter_a_pickle_is_not_even_fetched(shop: Desk) -> None:
 def test_a_changed_pickle_under_the_pinned_commit_is_refused(shop: Desk) -> None:
     shop.hub.shas[NIMA] = "a" * 40
     nima(shop).pull(PullRequest("nima"))
-    models.remove_model("nima")
+    Profile.current().models.remove("nima")
     puller = nima(shop)
     shop.hub.repos[NIMA][NIMA_FILE] = noise(5000, 9)
     shop.hub.repos[NIMA][NIMA_FILE] += b"more"
@@ -341,7 +341,7 @@ def test_a_changed_pickle_under_the_pinned_commit_is_refused(shop: Desk) -> None
 
 def test_a_licence_is_asked_for_once_whatever_is_removed_in_between(shop: Desk) -> None:
     nima(shop).pull(PullRequest("nima"))
-    models.remove_model("nima")
+    Profile.current().models.remove("nima")
     nima(shop).pull(PullRequest("nima"))
     assert len(shop.asked) == 1
 

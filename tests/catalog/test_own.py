@@ -13,7 +13,7 @@ from cems_tui import paths
 from cems_tui.catalog import catalog
 from cems_tui.locks import DeviceLock
 from cems_tui.models.importer import ImportWish
-from cems_tui.services import models
+from cems_tui.profile import Profile
 from tests.cli.cems import cems
 from tests.cli.inside import Inside, inside
 from tests.models.fake_hub import folder_of_files
@@ -36,7 +36,7 @@ def test_a_hub_id_a_folder_and_a_single_file_join_the_catalog_as_they_were_asked
 ) -> None:
     desk.hub.repos["org/Fine"] = folder_of_files(tiny)
     desk.pull("org/Fine", steps=(3, 6), guidance=2.5, size=(32, 16))
-    importer = models.importer(desk.events.append)
+    importer = Profile.current().models.importer(desk.events.append)
     asked: dict[str, Any] = {
         "steps": (3, 6),
         "guidance": 2.5,
@@ -45,8 +45,8 @@ def test_a_hub_id_a_folder_and_a_single_file_join_the_catalog_as_they_were_asked
     }
     importer.run(ImportWish(tiny, "folder", **asked))
     file = ImportWish(tiny / UNET, "file", base="folder", **asked)
-    models.importer(desk.events.append).run(file)
-    functions = catalog.current()
+    Profile.current().models.importer(desk.events.append).run(file)
+    functions = Profile.current().catalog()
     for name in ("fine", "folder", "file"):
         for steps in (3, 6):
             function = functions[f"{name}@{steps}"]
@@ -65,10 +65,10 @@ def test_a_hub_id_a_folder_and_a_single_file_join_the_catalog_as_they_were_asked
 def test_a_catalog_model_that_was_pulled_and_removed_is_as_large_as_it_was(desk: Desk) -> None:
     desk.known = catalog.known_models()
     desk.hub.repos["stabilityai/sd-turbo"] = desk.hub.repos["org/Tiny"]
-    estimated = catalog.current().models()["sd-turbo"].footprint
+    estimated = Profile.current().catalog().models()["sd-turbo"].footprint
     installed = desk.pull("sd-turbo")
-    models.remove_model("sd-turbo")
-    model = catalog.current().models()["sd-turbo"]
+    Profile.current().models.remove("sd-turbo")
+    model = Profile.current().catalog().models()["sd-turbo"]
     assert not model.installed
     assert model.footprint.download_bytes == installed.bytes != estimated.download_bytes
     assert model.footprint.weights_bytes == estimated.weights_bytes
@@ -105,7 +105,7 @@ def test_a_taken_device_is_no_reason_to_fail_unless_the_probe_was_asked_for(
         assert "not timed: the device is held" in ran.err
         assert inside("import", tiny, "--name", "other", "--probe").code == 7
         assert inside("import", tiny, "--name", "third", "--no-probe").code == 0
-    assert {"mine", "other", "third"} <= set(catalog.current().models())
+    assert {"mine", "other", "third"} <= set(Profile.current().catalog().models())
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from cems_tui.generation import device
 from cems_tui.generation.device import Device
 from cems_tui.models.events import Installed
 from cems_tui.models.target import PullRequest
-from cems_tui.services import models
+from cems_tui.services.models import Models
 from tests.cli.inside import Inside, inside
 
 __all__ = ["inside"]
@@ -43,7 +43,7 @@ class RecordingPuller:
 @pytest.fixture
 def puller(monkeypatch: pytest.MonkeyPatch) -> RecordingPuller:
     made = RecordingPuller()
-    monkeypatch.setattr(models, "puller", lambda *parts: made)
+    monkeypatch.setattr(Models, "puller", lambda *parts: made)
     return made
 
 

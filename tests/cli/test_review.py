@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from cems_tui import paths, profile, settings
+from cems_tui import paths, settings
 from cems_tui.bench.prompts import parse_prompts
 from cems_tui.cli import main
 from cems_tui.cli.commands import generate
@@ -30,8 +30,8 @@ from cems_tui.cli.options import RoutingOptions
 from cems_tui.cli.output import money
 from cems_tui.domain.score import MixedConstants, MixedScale
 from cems_tui.errors import ConfigError, DeviceBusy, UsageError
+from cems_tui.profile import Profile
 from cems_tui.score_tables.mixed import mixed_value
-from cems_tui.services import doctor
 from tests.cli.cems import ROOT, cems, environment
 
 
@@ -86,7 +86,7 @@ def test_without_wait_a_busy_device_is_not_waited_for(monkeypatch: pytest.Monkey
         raise DeviceBusy("the device is held by process 1")
         yield
 
-    monkeypatch.setattr(profile, "open_engine", busy)
+    monkeypatch.setattr(Profile, "engine", busy)
     with pytest.raises(DeviceBusy):
         generate.run([], RoutingOptions(), DRAWING, json=False, quiet=False)
     assert waited == [0.0]
@@ -125,7 +125,7 @@ def test_a_home_that_is_a_file_is_told_by_the_doctor(
     file.write_text("")
     monkeypatch.setenv("CEMS_HOME", str(file))
     assert settings.read_document(paths.current().config_file) == {}
-    [disk] = doctor._disk()
+    [disk] = [one for one in Profile.current().doctor.examine() if one.subject == "disk"]
     assert (disk.status, disk.exit_code) == ("problem", 8)
 
 
@@ -335,7 +335,7 @@ def test_every_command_that_a_message_names_exists() -> None:
 
 
 def test_totals_are_shown_in_the_currency_of_the_settings() -> None:
-    euros = settings.Settings({"pricing.currency": "EUR", "pricing.per_usd": 0.5})
+    euros = settings.Settings.of({"pricing": {"currency": "EUR", "per_usd": 0.5}})
     assert money(2.0, euros) == "EUR 1"
     assert money(None, euros) == "—"
     assert money(2.0, settings.Settings()) == "$2"

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cems_tui import profile
 from cems_tui.domain.score import METRIC as MIXED
 from cems_tui.errors import UsageError
+from cems_tui.profile import Profile
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint
 from cems_tui.routing.evaluation.claim import Worth, mixing, singles, worth
 from cems_tui.routing.evaluation.curves import Matrix
@@ -24,7 +24,6 @@ from cems_tui.routing.evaluation.evaluate import Interval, percentile_interval, 
 from cems_tui.routing.evaluation.judge import asked, comparable
 from cems_tui.routing.training.data import costs_of
 from cems_tui.score_tables.mixed import with_mixed
-from cems_tui.score_tables.own import scored_bench
 from cems_tui.score_tables.table import Pivot, ScoreTable
 
 HEAD = "| way to choose | {metric} | {others}$ per 1,000 |"
@@ -41,9 +40,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="everything as JSON")
     chosen = parser.parse_args(arguments)
     named = dict(pair.split("=", 1) for pair in chosen.router)
-    shelf = profile.router_shelf()
+    profile = Profile.current()
+    shelf = profile.shelf()
     routers = {label: shelf.named(name) for label, name in named.items()}
-    table = scored_bench(chosen.bench).table
+    table = profile.scores.bench(chosen.bench).table
     first = next(iter(routers.values()))
     judged = _with_mixed(table, first)
     pivot = comparable(first, judged.pivot(first.card.metric))

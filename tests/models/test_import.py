@@ -16,7 +16,7 @@ from cems_tui.errors import CemsError, Interrupted, UnknownName, UsageError, Wei
 from cems_tui.models.events import ModelEvent
 from cems_tui.models.importer import ImportWish
 from cems_tui.models.ledger import Entry, Ledger
-from cems_tui.services import models
+from cems_tui.profile import Profile
 from tests.models.fake_hub import folder_of_files
 from tests.models.hub_fixtures import Desk, desk, online
 
@@ -53,7 +53,7 @@ class Shelf:
         return target
 
     def bring(self, name: str = "mine", path: Path | None = None, **wish: object) -> Path:
-        importer = models.importer(self.events.append)
+        importer = Profile.current().models.importer(self.events.append)
         chosen = ImportWish(path or self.folder, name, **wish)  # type: ignore[arg-type]
         return importer.run(chosen).path
 
@@ -79,16 +79,16 @@ def shelf(tmp_path: Path) -> Shelf:
 def test_a_folder_in_place_becomes_a_model_and_stays_where_it_is(shelf: Shelf) -> None:
     before = folder_of_files(shelf.folder)
     assert shelf.bring(steps=(4, 20)) == shelf.folder
-    functions = catalog.current()
+    functions = Profile.current().catalog()
     assert [f.name for f in functions.of_model("mine")] == ["mine@4", "mine@20"]
     function = functions["mine@4"]
     assert (function.width, function.height, function.guidance) == (768, 768, 7.5)
     assert function.model.family == "stable-diffusion"
     assert function.model.path == shelf.folder
-    removal = models.remove_model("mine")
+    removal = Profile.current().models.remove("mine")
     assert removal.freed_bytes == 0
     assert folder_of_files(shelf.folder) == before
-    assert "mine" not in catalog.current().models()
+    assert "mine" not in Profile.current().catalog().models()
 
 
 @pytest.mark.parametrize("manner", ["copy", "link"])
@@ -98,8 +98,8 @@ def test_a_folder_is_copied_or_linked_into_the_profile(shelf: Shelf, manner: str
     assert folder_of_files(folder) == folder_of_files(shelf.folder)
     links = [path.is_symlink() for path in folder.rglob("*") if path.is_file()]
     assert all(links) if manner == "link" else not any(links)
-    assert models.verify_model("mine", shelf.events.append).damaged == ()
-    freed = models.remove_model("mine").freed_bytes
+    assert Profile.current().models.verify("mine", shelf.events.append).damaged == ()
+    freed = Profile.current().models.remove("mine").freed_bytes
     copied = sum(map(len, folder_of_files(shelf.folder).values()))
     assert freed == (copied if manner == "copy" else 0)
     assert not folder.exists()
@@ -144,11 +144,11 @@ def test_the_digest_of_an_import_is_that_of_its_files(shelf: Shelf) -> None:
     from cems_tui.generation.networks import weights_digest
 
     folder = shelf.bring()
-    assert catalog.current()["mine@20"].model.digest == weights_digest(folder)
+    assert Profile.current().catalog()["mine@20"].model.digest == weights_digest(folder)
 
 
 def test_a_plan_reads_headers_and_writes_nothing(shelf: Shelf) -> None:
-    importer = models.importer(shelf.events.append)
+    importer = Profile.current().models.importer(shelf.events.append)
     plan = importer.plan(ImportWish(shelf.folder, "mine"))
     assert plan.inspection.parameter_count == 64 + 4 + 3
     assert not paths.current().models.exists()
@@ -184,13 +184,13 @@ def test_a_folder_whose_name_is_no_utf_8_is_imported(shelf: Shelf, tmp_path: Pat
     elsewhere = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
     shelf.folder.rename(elsewhere)
     assert shelf.bring(path=elsewhere) == elsewhere
-    assert catalog.current()["mine@20"].model.path == elsewhere
+    assert Profile.current().catalog()["mine@20"].model.path == elsewhere
 
 
 def test_a_model_whose_files_went_away_is_not_installed(shelf: Shelf) -> None:
     shelf.bring(manner="link")
     (shelf.folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
-    assert not catalog.current()["mine@20"].installed
+    assert not Profile.current().catalog()["mine@20"].installed
 
 
 def test_a_link_within_the_folder_is_fine(shelf: Shelf) -> None:
@@ -217,7 +217,7 @@ def test_a_folder_that_is_not_whole_is_refused(shelf: Shelf, damage: object) -> 
     with pytest.raises(CemsError) as refused:
         shelf.bring()
     assert refused.value.exit_code in (2, 3)
-    assert catalog.current().models().get("mine") is None
+    assert Profile.current().catalog().models().get("mine") is None
 
 
 @pytest.mark.parametrize("name", ["sd-turbo", "starter-base", "starter-x", "a/b", "x@4"])
@@ -233,7 +233,9 @@ def test_a_name_is_given_once(shelf: Shelf) -> None:
 
 
 def test_a_copy_that_is_stopped_leaves_nothing(shelf: Shelf) -> None:
-    importer = models.importer(shelf.events.append, stop=lambda: bool(shelf.events))
+    importer = Profile.current().models.importer(
+        shelf.events.append, stop=lambda: bool(shelf.events)
+    )
     with pytest.raises(Interrupted):
         importer.run(ImportWish(shelf.folder, "mine", manner="copy"))
     assert not list(paths.current().models.rglob("*.safetensors"))
@@ -250,7 +252,7 @@ def test_one_network_is_imported_with_the_rest_of_its_base(shelf: Shelf, tmp_pat
     assert {k: v for k, v in found.items() if "unet/diff" not in k} == {
         k: v for k, v in before.items() if "unet/diff" not in k
     }
-    assert catalog.current()["tuned@20"].installed
+    assert Profile.current().catalog()["tuned@20"].installed
 
 
 @pytest.mark.parametrize(
@@ -289,31 +291,31 @@ def test_damage_is_found_by_reading_and_told_by_file(shelf: Shelf) -> None:
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    found = models.verify_model("mine", shelf.events.append)
+    found = Profile.current().models.verify("mine", shelf.events.append)
     assert found.damaged == ("vae/diffusion_pytorch_model.safetensors",)
-    assert not catalog.current()["mine@20"].installed
+    assert not Profile.current().catalog()["mine@20"].installed
     data[-1] ^= 1
     path.write_bytes(data)
-    assert models.verify_model("mine", shelf.events.append).damaged == ()
-    assert catalog.current()["mine@20"].installed
+    assert Profile.current().models.verify("mine", shelf.events.append).damaged == ()
+    assert Profile.current().catalog()["mine@20"].installed
 
 
 def test_verifying_can_be_stopped(shelf: Shelf) -> None:
     shelf.bring()
     with pytest.raises(Interrupted):
-        models.verify_model("mine", shelf.events.append, stop=lambda: True)
+        Profile.current().models.verify("mine", shelf.events.append, stop=lambda: True)
 
 
 def test_a_file_that_two_models_use_stays_until_both_are_gone(desk: Desk, tmp_path: Path) -> None:
     desk.pull()
     desk.pull(rename="again")
-    plan = models.plan_removal("tiny")
+    plan = Profile.current().models.plan_removal("tiny")
     assert plan.shared_with == ("again",)
     assert plan.freed_bytes == 0
     folder = desk.entry("again").folder
-    models.remove_model("tiny")
-    assert catalog.current()["again@20"].installed
-    models.remove_model("again")
+    Profile.current().models.remove("tiny")
+    assert Profile.current().catalog()["again@20"].installed
+    Profile.current().models.remove("again")
     assert folder is not None
     assert not (desk.models / folder).exists()
 
@@ -356,16 +358,16 @@ def test_a_model_made_of_parts_is_put_together_without_copying(desk: Desk) -> No
     weights = "vae/diffusion_pytorch_model.safetensors"
     assert found[weights] == small["diffusion_pytorch_model.safetensors"]
     assert "vae/diffusion_pytorch_model.fp16.safetensors" not in found
-    function = catalog.current()["sd-taesd@25"]
+    function = Profile.current().catalog()["sd-taesd@25"]
     assert function.installed
     assert (function.guidance, function.width) == (7.5, 512)
-    assert models.verify_model("sd-taesd", desk.events.append).damaged == ()
+    assert Profile.current().models.verify("sd-taesd", desk.events.append).damaged == ()
     assert assembler.pull(PullRequest("sd-taesd@25")).already
     with pytest.raises(UsageError, match="sd-taesd"):
-        models.remove_model(base)
-    models.remove_model("sd-taesd")
-    assert not catalog.current()["sd-taesd@25"].installed
-    assert models.remove_model(base).freed_bytes > 700_000
+        Profile.current().models.remove(base)
+    Profile.current().models.remove("sd-taesd")
+    assert not Profile.current().catalog()["sd-taesd@25"].installed
+    assert Profile.current().models.remove(base).freed_bytes > 700_000
 
 
 def test_the_hub_s_cache_is_never_emptied(desk: Desk, tmp_path: Path) -> None:
@@ -374,7 +376,7 @@ def test_the_hub_s_cache_is_never_emptied(desk: Desk, tmp_path: Path) -> None:
 
     snapshot = _cache(desk, tmp_path, {UNET})
     desk.pull()
-    models.remove_model("tiny")
+    Profile.current().models.remove("tiny")
     assert (snapshot / UNET).is_file()
 
 
@@ -384,7 +386,7 @@ def test_a_removed_model_pulled_again_is_held_to_what_it_was(desk: Desk) -> None
 
     desk.hub.shas["org/Tiny"] = "a" * 40
     desk.pull()
-    models.remove_model("org/Tiny")
+    Profile.current().models.remove("org/Tiny")
     desk.hub.repos["org/Tiny"][UNET] = noise(700_000, 5)
     with pytest.raises(DownloadError, match="changed"):
         desk.pull()
@@ -399,15 +401,15 @@ def test_what_an_interrupted_pull_left_can_be_removed(desk: Desk) -> None:
     desk.hub.fail(UNET, Fault(status=404, code="EntryNotFound"))
     with pytest.raises(DownloadError):
         desk.pull()
-    assert models.plan_removal("tiny").freed_bytes >= 300_000
-    models.remove_model("tiny")
+    assert Profile.current().models.plan_removal("tiny").freed_bytes >= 300_000
+    Profile.current().models.remove("tiny")
     assert not list((desk.models / ".partial").rglob("*"))
 
 
 def test_the_pack_stays_and_verifies(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="part of the program"):
-        models.remove_model("starter-small")
-    assert models.verify_model("starter-small", lambda event: None).damaged == ()
+        Profile.current().models.remove("starter-small")
+    assert Profile.current().models.verify("starter-small", lambda event: None).damaged == ()
 
 
 def test_an_entry_cannot_name_files_outside_its_folder(shelf: Shelf) -> None:
@@ -419,7 +421,7 @@ def test_an_entry_cannot_name_files_outside_its_folder(shelf: Shelf) -> None:
         Entry("evil", folder=ledger.relative(folder), files=(PinnedFile("../../x", 1),), steps=(1,))
     )
     with pytest.raises(WeightsError, match="outside"):
-        models.verify_model("evil", shelf.events.append)
+        Profile.current().models.verify("evil", shelf.events.append)
 
 
 @pytest.mark.slow
@@ -432,18 +434,22 @@ def test_a_whole_checkpoint_in_one_file_becomes_the_model_it_holds(
     base.save_pretrained(tmp_path / "base")
     shelf.bring("base", path=tmp_path / "base")
     file = write_checkpoint(tuned, tmp_path / "tuned.safetensors")
-    plan = models.importer(shelf.events.append).plan(ImportWish(file, "tuned", base="base"))
+    plan = (
+        Profile.current()
+        .models.importer(shelf.events.append)
+        .plan(ImportWish(file, "tuned", base="base"))
+    )
     assert (plan.manner, plan.inspection.family) == ("convert", "stable-diffusion")
     folder = shelf.bring("tuned", path=file, base="base", steps=(2,))
     tuned.save_pretrained(tmp_path / "expected")
     for part in ("unet", "vae", "text_encoder"):
         _same_weights(folder / part, tmp_path / "expected" / part)
     assert (folder / "tokenizer" / "tokenizer.json").is_file()
-    function = catalog.current()["tuned@2"]
+    function = Profile.current().catalog()["tuned@2"]
     assert function.model.digest is not None
     assert (function.width, function.model.family) == (16, "stable-diffusion")
     file.unlink()
-    assert models.verify_model("tuned", shelf.events.append).damaged == ()
+    assert Profile.current().models.verify("tuned", shelf.events.append).damaged == ()
 
 
 def _same_weights(folder: Path, expected: Path) -> None:

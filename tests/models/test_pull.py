@@ -19,6 +19,7 @@ from cems_tui.models import install
 from cems_tui.models.events import ModelEvent, Progressed, Waited
 from cems_tui.models.hub import Unreachable
 from cems_tui.models.ledger import Ledger
+from cems_tui.profile import Profile
 from tests.models.fake_hub import Fault, git_sha1, in_seconds
 from tests.models.hub_fixtures import UNET, WANTED, Desk, desk, noise, online, pipeline_files
 
@@ -37,7 +38,7 @@ def test_a_pull_installs_what_is_wanted_records_it_and_joins_the_catalog(desk: D
     assert entry.commit == commit
     assert {file.path for file in entry.files} == WANTED
     assert all(file.sha256 for file in entry.files)
-    function = catalog.current()["tiny@20"]
+    function = Profile.current().catalog()["tiny@20"]
     assert function.installed
     assert (function.width, function.guidance) == (64, 7.5)
     assert function.model.licence == "mit"
@@ -52,7 +53,7 @@ def test_the_recorded_digest_is_that_of_the_files(desk: Desk) -> None:
 
 def test_steps_name_guidance_and_size_are_the_user_s(desk: Desk) -> None:
     desk.pull(steps=(4, 20), rename="mine", guidance=0.0, size=(128, 64))
-    functions = catalog.current()
+    functions = Profile.current().catalog()
     assert [f.name for f in functions.of_model("mine")] == ["mine@4", "mine@20"]
     assert functions["mine@4"].guidance == 0
     assert (functions["mine@4"].width, functions["mine@4"].height) == (128, 64)
@@ -255,7 +256,7 @@ def test_a_repository_that_changed_under_its_commit_is_refused(desk: Desk) -> No
         desk.pull()
     assert "--revision main" in failed.value.hint
     assert (installed.path / UNET).read_bytes() == before
-    assert catalog.current()["tiny@20"].installed
+    assert Profile.current().catalog()["tiny@20"].installed
 
 
 def test_a_pinned_commit_that_is_gone_is_said_and_main_can_be_taken(desk: Desk) -> None:
@@ -276,7 +277,7 @@ def test_a_new_revision_that_fails_leaves_the_old_one_installed(desk: Desk) -> N
     desk.hub.fail(UNET, Fault(status=404, code="EntryNotFound"))
     with pytest.raises(DownloadError):
         desk.pull(revision="main")
-    assert catalog.current()["tiny@20"].model.path == old.path
+    assert Profile.current().catalog()["tiny@20"].model.path == old.path
 
 
 def test_a_revision_that_is_not_there_is_said(desk: Desk) -> None:
@@ -378,7 +379,7 @@ def test_a_model_that_is_whole_in_the_hub_s_cache_is_used_in_place(
     installed = desk.pull()
     assert installed.path == snapshot
     assert desk.hub.bytes_sent(UNET) == 0
-    assert catalog.current()["tiny@20"].model.path == snapshot
+    assert Profile.current().catalog()["tiny@20"].model.path == snapshot
     assert not desk.entry().owned
 
 
@@ -441,7 +442,7 @@ def test_a_pull_that_died_between_rename_and_record_is_taken_as_it_is(desk: Desk
     asked = len([a for a in desk.hub.asked if a.path == UNET])
     desk.assert_whole(desk.pull())
     assert len([a for a in desk.hub.asked if a.path == UNET]) == asked
-    assert catalog.current()["tiny@20"].model.path == installed.path
+    assert Profile.current().catalog()["tiny@20"].model.path == installed.path
 
 
 def test_paths_of_any_script_are_fetched(desk: Desk) -> None:
@@ -461,7 +462,7 @@ def test_a_listed_path_that_leaves_the_folder_is_refused(desk: Desk) -> None:
 def test_a_support_model_has_no_functions_and_is_listed(desk: Desk) -> None:
     desk.hub.repos["org/Clip"] = {"config.json": b"{}", "model.safetensors": noise(1000)}
     assert desk.pull("org/Clip").functions == ()
-    functions = catalog.current()
+    functions = Profile.current().catalog()
     assert functions.models()["clip"].installed
     assert functions.of_model("clip") == []
 
@@ -472,7 +473,7 @@ def test_a_catalog_model_is_installed_under_its_own_name(desk: Desk) -> None:
     installed = desk.pull("stabilityai/sd-turbo", steps=(1, 2))
     assert installed.model == "sd-turbo"
     assert installed.functions == ("sd-turbo@1", "sd-turbo@2")
-    functions = catalog.current()
+    functions = Profile.current().catalog()
     assert functions["sd-turbo@1"].installed
     assert functions["sd-turbo@1"].expected.seconds == pytest.approx(0.176)
     assert functions["sd-turbo@2"].guidance == functions["sd-turbo@1"].guidance

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from cems_tui import profile
 from cems_tui.paths import checkpoints
+from cems_tui.profile import Profile
 from cems_tui.routing.checkpoints.card import choose_router
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from tests.experiments.cems_routers import ABOUT, METRICS, main
@@ -78,7 +78,7 @@ def test_different_prompts_go_to_different_models() -> None:
 
 
 def test_they_are_on_the_shelf_and_leave_the_starters_functions_alone() -> None:
-    cards = profile.router_shelf().cards()
+    cards = Profile.current().shelf().cards()
     assert set(NAMES) <= {card.name for card in cards}
     asked = choose_router(cards, None, ("starter-base@20", "starter-small@8"))
     assert asked is not None

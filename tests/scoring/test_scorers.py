@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -148,35 +148,28 @@ def test_a_clip_scorer_whose_weights_are_not_numbers_gives_no_score(clip_folder:
         scorer.score([picture()], ["a cat"])
 
 
-def head_giving(probabilities: Any) -> ModuleType:
-    """A stand-in for the pack's head module: the same function, a fixed distribution."""
-    module = ModuleType("cems_tui.scoring.nima_head")
-    module.load_nima = lambda folder, device: lambda pixels: probabilities  # type: ignore[attr-defined]
-    return module
-
-
 @pytest.fixture
 def nima_folder(tmp_path: Path) -> Path:
     (tmp_path / "model.safetensors").write_bytes(b"weights")
     return tmp_path
 
 
-def use_head(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> None:
-    monkeypatch.setitem(sys.modules, "cems_tui.scoring.nima_head", module)
+def nima_of(folder: Path, head: Callable[[Any], Any]) -> NimaScorer:
+    """The scorer with a stand-in for the pack's head: the same call, without its weights."""
+    return NimaScorer(folder, lambda folder, device: head)  # type: ignore[arg-type,return-value]
 
 
-def test_nima_is_the_mean_of_the_marks(nima_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nima_is_the_mean_of_the_marks(nima_folder: Path) -> None:
     import torch
 
     marks = torch.tensor([[0, 0, 0, 0, 0.5, 0, 0, 0, 0, 0.5]])
-    use_head(monkeypatch, head_giving(marks))
-    scorer = NimaScorer(nima_folder)
+    scorer = nima_of(nima_folder, lambda pixels: marks)
     assert scorer.score([picture()], ["whatever"]) == [7.5]
     assert scorer.id == f"starter-nima:{file_digest(nima_folder / 'model.safetensors')}"
 
 
 def test_nima_hands_its_head_pixels_between_0_and_1(
-    nima_folder: Path, monkeypatch: pytest.MonkeyPatch
+    nima_folder: Path,
 ) -> None:
     import torch
 
@@ -186,38 +179,35 @@ def test_nima_hands_its_head_pixels_between_0_and_1(
         seen.append(pixels)
         return torch.full((1, 10), 0.1)
 
-    module = head_giving(None)
-    module.load_nima = lambda folder, device: head  # type: ignore[attr-defined]
-    use_head(monkeypatch, module)
-    assert NimaScorer(nima_folder).score([picture("red", 8)], [""]) == [pytest.approx(5.5)]
+    assert nima_of(nima_folder, head).score([picture("red", 8)], [""]) == [pytest.approx(5.5)]
     assert seen[0].shape == (1, 3, 8, 8)
     assert seen[0][0, :, 0, 0].tolist() == [1.0, 0.0, 0.0]
 
 
 def test_a_nima_score_that_is_not_a_number_is_no_score(
-    nima_folder: Path, monkeypatch: pytest.MonkeyPatch
+    nima_folder: Path,
 ) -> None:
     import torch
 
-    use_head(monkeypatch, head_giving(torch.full((1, 10), float("nan"))))
+    scorer = nima_of(nima_folder, lambda pixels: torch.full((1, 10), float("nan")))
     with pytest.raises(GenerationError, match="starter-nima"):
-        NimaScorer(nima_folder).score([picture()], [""])
+        scorer.score([picture()], [""])
 
 
 def test_a_damaged_nima_scorer_is_refused_in_one_line(
-    nima_folder: Path, monkeypatch: pytest.MonkeyPatch
+    nima_folder: Path,
 ) -> None:
     from safetensors.torch import load_file
 
-    module = head_giving(None)
-    module.load_nima = lambda folder, device: load_file(folder / "model.safetensors")  # type: ignore[attr-defined]
-    use_head(monkeypatch, module)
+    def load(folder: Path, device: str) -> Any:
+        return load_file(folder / "model.safetensors")
+
     with pytest.raises(WeightsError) as caught:
-        NimaScorer(nima_folder)
+        NimaScorer(nima_folder, load)
     assert "\n" not in str(caught.value)
     (nima_folder / "model.safetensors").unlink()
     with pytest.raises(WeightsError, match=r"model\.safetensors"):
-        NimaScorer(nima_folder)
+        NimaScorer(nima_folder, load)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])

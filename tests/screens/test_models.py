@@ -12,11 +12,10 @@ from textual.pilot import Pilot
 
 from cems_tui import paths
 from cems_tui.app_engine import AppPlanner
-from cems_tui.catalog import catalog
 from cems_tui.errors import DownloadError, UsageError
 from cems_tui.models.queue import Pull, Pulls
 from cems_tui.models.remove import Removal
-from cems_tui.services.keeper import AppKeeper
+from cems_tui.profile import Profile
 from cems_tui.services.library import GROUPS, Library, ModelFacts, Part, Resident, grouped
 from cems_tui.services.worker import EngineReady
 from screens.app import CemsApp
@@ -549,24 +548,24 @@ async def pull_sd_turbo(pilot: Pilot[None]) -> None:
 
 
 async def test_a_pulled_model_can_be_chosen_and_a_removed_one_no_more(hub: FakeHub) -> None:
-    app = make_app(keeper=AppKeeper(), planner=AppPlanner())  # type: ignore[arg-type]
+    app = make_app(keeper=Profile.current().keeper(), planner=AppPlanner(Profile.current()))  # type: ignore[arg-type]
     async with app.run_test(size=(80, 24)) as pilot:
         app.screen.query_one(PromptBox).insert("a cat")
         await until(pilot, lambda: studio(app).decision)
         await pull_sd_turbo(pilot)
         await until(pilot, lambda: "sd-turbo@1" in candidates(app))
-        assert catalog.current()["sd-turbo@1"].installed
+        assert Profile.current().catalog()["sd-turbo@1"].installed
         await until(pilot, lambda: facts_of(app, "sd-turbo").group == "installed")
         await pilot.press("d")
         await dialog(pilot, "y removes it")
         await pilot.press("y")
         await until(pilot, lambda: "sd-turbo@1" not in candidates(app))
-        assert not catalog.current()["sd-turbo@1"].installed
+        assert not Profile.current().catalog()["sd-turbo@1"].installed
 
 
 async def test_a_pull_paused_resumed_quit_and_resumed_fetches_no_byte_twice(hub: FakeHub) -> None:
     hub.fail(UNET, Fault(hang_after=200_000), times=2)
-    app = make_app(keeper=AppKeeper())
+    app = make_app(keeper=Profile.current().keeper())
     async with app.run_test(size=(80, 24)) as pilot:
         await pull_sd_turbo(pilot)
         await until(pilot, lambda: hub.bytes_sent(UNET) == 200_000)
@@ -576,7 +575,7 @@ async def test_a_pull_paused_resumed_quit_and_resumed_fetches_no_byte_twice(hub:
         await until(pilot, lambda: hub.bytes_sent(UNET) == 400_000)
         await pilot.press("ctrl+q")
     assert any("sd-turbo: paused at" in line for line in app.parting_words())
-    again = make_app(keeper=AppKeeper())
+    again = make_app(keeper=Profile.current().keeper())
     async with again.run_test(size=(80, 24)) as pilot:
         await open_models(pilot, "sd-turbo")
         await until(pilot, lambda: "paused at 57 %, p resumes" in screen_text(pilot))
@@ -589,7 +588,7 @@ async def test_a_cancelled_pull_keeps_its_bytes_until_d_removes_them(
     hub: FakeHub, home: Path
 ) -> None:
     hub.fail(UNET, Fault(hang_after=200_000))
-    app = make_app(keeper=AppKeeper())
+    app = make_app(keeper=Profile.current().keeper())
     async with app.run_test(size=(80, 24)) as pilot:
         await pull_sd_turbo(pilot)
         await until(pilot, lambda: hub.bytes_sent(UNET) == 200_000)
@@ -606,7 +605,7 @@ async def test_a_cancelled_pull_keeps_its_bytes_until_d_removes_them(
 
 async def test_without_a_hub_a_pull_says_so_and_the_app_goes_on(hub: FakeHub) -> None:
     await asyncio.to_thread(hub.die)
-    app = make_app(keeper=AppKeeper())
+    app = make_app(keeper=Profile.current().keeper())
     async with app.run_test(size=(80, 24)) as pilot:
         await open_models(pilot, "sd-turbo")
         await pilot.press("enter")

@@ -10,16 +10,15 @@ from typing import Any
 
 import pytest
 
-from cems_tui import paths, profile
+from cems_tui import paths
 from cems_tui.app_engine import AppPlanner, AppSession
-from cems_tui.catalog.catalog import stamp
 from cems_tui.catalog.recommend import Gain, verdict
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.request import Request
 from cems_tui.errors import UnknownName
 from cems_tui.models.install import fetched_bytes
 from cems_tui.models.ledger import Entry, Ledger, PinnedFile
-from cems_tui.services.keeper import AppKeeper
+from cems_tui.profile import Profile
 
 PINNED = Request(id="01J", prompt="a cat", policy=Policy.pinned("tiny@20"))
 COMMIT = "0" * 40
@@ -46,16 +45,17 @@ def install(steps: tuple[int, ...] = (20,)) -> Entry:
 
 
 def test_the_stamp_changes_with_every_pull_and_every_removal() -> None:
-    before = stamp()
+    profile = Profile.current()
+    before = profile.catalog_stamp()
     entry = install()
-    pulled = stamp()
+    pulled = profile.catalog_stamp()
     Ledger.read(paths.current().models).removed(entry)
-    assert len({before, pulled, stamp()}) == 3
-    assert stamp() == stamp()
+    assert len({before, pulled, profile.catalog_stamp()}) == 3
+    assert profile.catalog_stamp() == profile.catalog_stamp()
 
 
 def test_the_card_has_what_was_pulled_since_and_not_what_was_removed() -> None:
-    planner = AppPlanner()
+    planner = AppPlanner(Profile.current())
     with pytest.raises(UnknownName):
         planner.decide(PINNED, frozenset())
     entry = install()
@@ -71,8 +71,8 @@ def test_an_engine_that_is_open_draws_with_what_was_pulled_meanwhile(
     drawn: list[str] = []
 
     @contextmanager
-    def engine(**options: Any) -> Iterator[Any]:
-        with profile.open_planner() as planner:
+    def engine(profile: Profile, **options: Any) -> Iterator[Any]:
+        with profile.planner() as planner:
 
             def run(request: Request, emit: Any, stop: Any) -> None:
                 drawn.append(",".join(f.name for f in planner.catalog.installed()))
@@ -81,8 +81,8 @@ def test_an_engine_that_is_open_draws_with_what_was_pulled_meanwhile(
             hold = SimpleNamespace(acquire=lambda: None)
             yield SimpleNamespace(planner=planner, session=session, hold=hold)
 
-    monkeypatch.setattr(profile, "open_engine", engine)
-    session = AppSession(None)
+    monkeypatch.setattr(Profile, "engine", engine)
+    session = AppSession(Profile.current(), None)
     for _ in range(2):
         session.run(PINNED, lambda event: None, lambda: False)
         install()
@@ -93,7 +93,7 @@ def test_an_engine_that_is_open_draws_with_what_was_pulled_meanwhile(
 
 def test_the_keeper_knows_the_pack_the_catalog_and_what_is_the_user_s() -> None:
     install((4, 20))
-    library = AppKeeper().read()
+    library = Profile.current().keeper().read()
     mine, base, turbo = (library.of(n) for n in ("tiny", "starter-base", "sd-turbo"))
     assert mine is not None
     assert base is not None

@@ -12,6 +12,7 @@ from cems_tui import paths
 from cems_tui.cli.card import price_card
 from cems_tui.domain.decision import Policy, RoutingDecision
 from cems_tui.domain.estimate import Cluster, Neighbour, PromptEstimate
+from cems_tui.profile import Profile
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from cems_tui.routing.checkpoints.kinds import learner_of
 from cems_tui.routing.checkpoints.scale import Scale
@@ -22,8 +23,8 @@ from cems_tui.routing.explain.words import rows
 from cems_tui.routing.training.data import TrainingOrder
 from cems_tui.routing.training.text import train
 from cems_tui.score_tables.files import parse_table
-from cems_tui.services.explainer import NO_LICENCE, Explainer, nearest_texts, training_table
-from cems_tui.settings import load
+from cems_tui.services.explainer import NO_LICENCE, Explainer, nearest_texts, open_explainer
+from cems_tui.settings import Settings
 from cems_tui.store.database import open_store
 from tests.routing.fakes import expecting, offer, table_with_signal
 from tests.routing.test_explanation import KNOWN, OFFERS, PROMPT, WILD
@@ -49,7 +50,9 @@ def shelf_with(checkpoint: Checkpoint) -> RouterShelf:
 
 
 def explainer(shelf: RouterShelf, *, shipped: bool = False) -> Explainer:
-    return Explainer(shelf, training_table, lambda name: shipped)
+    here = paths.current()
+    brought = here.routers if shipped else paths.checkpoints()
+    return open_explainer(shelf, Profile(here).history, brought)
 
 
 def decision_of(checkpoint: Checkpoint, shelf: RouterShelf, prompt: str = FISH) -> RoutingDecision:
@@ -284,6 +287,6 @@ def test_in_a_narrow_terminal_the_card_keeps_its_names_whole(trained: Checkpoint
     made = route("a cat", named, None, Policy.tradeoff(0.5))
     console = Console(width=80, color_system=None)
     with console.capture() as shown:
-        console.print(price_card(made, load(paths.current().config_file), console.width))
+        console.print(price_card(made, Settings(), console.width))
     for one in named:
         assert one.function in shown.get()

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.score import Score
 from cems_tui.errors import UsageError
-from cems_tui.score_tables import own
-from cems_tui.score_tables.own import Instrument, OwnReading, own_readings, own_table
+from cems_tui.profile import Profile
+from cems_tui.score_tables.own import Instrument, OwnReading, Scored, own_table
 from cems_tui.score_tables.table import Row
 from cems_tui.store.database import open_store
 from tests.store.records import generation
@@ -34,7 +35,7 @@ def test_history_gives_a_row_a_score_and_leaves_out_what_teaches_nothing(home: P
         hidden = generation(session, home, seed=3, scores=score(2.0))
         store.add_generation(hidden)
         store.hide(hidden.id)
-    rows = [reading.row for reading in own_readings()]
+    rows = [reading.row for reading in Profile.current().scores.readings()]
     assert [(row.score, row.seed, row.function) for row in rows] == [
         (30.0, "1", "starter-base@20"),
         (31.0, "2", "starter-base@20"),
@@ -54,19 +55,24 @@ def test_two_instruments_never_share_a_table(home: Path) -> None:
         *(reading(float(n), new) for n in range(5)),
         *(reading(float(n), foreign) for n in range(4)),
     ]
-    most = own_table(readings, "clip")
+
+    def table(readings: list[OwnReading], prefer: str | None = None, *functions: str) -> Scored:
+        return own_table(readings, "clip", Pricing(), {"clip": prefer}, functions)
+
+    most = table(readings)
     assert (len(most.table.rows), most.scorers) == (5, {"clip": "clip:new"})
-    asked = own_table(readings, "clip", {"clip": "clip:old"})
+    asked = table(readings, "clip:old")
     assert (len(asked.table.rows), asked.scorers) == (3, {"clip": "clip:old"})
     known = [*readings, OwnReading(old, Row("q", "a prompt", "mine@1", "clip", 1.0))]
-    able = own_table(known, "clip", functions=("mine@1",))
+    able = table(known, None, "mine@1")
     assert able.scorers == {"clip": "clip:old"}
-    gone = own_table(readings, "clip", {"clip": "clip:lost"})
+    gone = table(readings, "clip:lost")
     assert gone.scorers == {"clip": "clip:new"}
 
 
 def test_no_score_of_one_s_own_is_an_error_that_says_what_to_do(home: Path) -> None:
+    scores = Profile.current().scores
     with pytest.raises(UsageError) as caught:
-        own_table(own_readings(), None)
+        scores.table(None)
     assert "cems bench run" in caught.value.hint
-    assert own.own_readings() == []
+    assert scores.readings() == []

@@ -15,7 +15,7 @@ from cems_tui.domain.decision import Policy
 from cems_tui.domain.request import Event, Failed, Generated, Request, Step, new_id
 from cems_tui.generation.device_status import Presence
 from cems_tui.locks import DeviceLock
-from cems_tui.services import device
+from cems_tui.profile import Profile
 from cems_tui.services.worker import EngineProcess, EngineReady
 from tests.cli.inside import Inside, inside
 
@@ -96,12 +96,12 @@ def test_an_engine_s_models_are_told_freed_on_request_and_gone_with_it(
     assert DeviceLock(paths.current().device_lock).holder() is None
 
     draw(engine, "starter-small@4")
-    there = device.read_resident()
+    there = Profile.current().device.presence()
     assert there is not None
     assert [model.model for model in there.models] == ["starter-small"]
     assert engine.pid is not None
     os.kill(engine.pid, signal.SIGKILL)
-    assert within(PATIENCE, lambda: device.read_resident() is None)
+    assert within(PATIENCE, lambda: Profile.current().device.presence() is None)
     assert paths.current().resident_file.exists()  # what is left of it is not believed
     assert inside("ps", "--json").document == []
 
@@ -112,10 +112,10 @@ def test_a_model_in_use_is_freed_after_its_picture(engine: EngineProcess, inside
         engine.submit(drawing("starter-base@20"))
     events = engine.events()
     wait_for(events, lambda event: isinstance(event, Step))
-    there = device.read_resident()
+    there = Profile.current().device.presence()
     assert there is not None
     assert there.models[0].in_use
-    device.ask_to_free("starter-base")
+    Profile.current().device.ask_to_free("starter-base")
     assert isinstance(wait_for(events, lambda event: isinstance(event, Generated)), Generated)
     ready = wait_for(events, lambda event: isinstance(event, EngineReady))
     assert ready == EngineReady(ready.request, frozenset())
@@ -129,12 +129,12 @@ def test_unused_models_leave_when_the_setting_says_so(inside: Inside) -> None:
     engine.start()
     try:
         draw(engine, "starter-small@4")
-        there = device.read_resident()
+        there = Profile.current().device.presence()
         assert isinstance(there, Presence)
         until = there.until(there.models[0])
         assert until is not None
         assert 0 < until - time.time() <= 3
-        assert within(PATIENCE, lambda: device.read_resident() is None)
+        assert within(PATIENCE, lambda: Profile.current().device.presence() is None)
         draw(engine, "starter-small@4")  # and comes back when wanted
     finally:
         engine.close()

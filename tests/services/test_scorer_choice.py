@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from cems_tui import profile
+from cems_tui import paths
 from cems_tui.domain.score import MixedConstants, MixedScale, Score
 from cems_tui.errors import ModelMissing, OutOfMemory, UnknownName, UsageError
 from cems_tui.models.ledger import Entry, Ledger, PinnedFile
+from cems_tui.profile import Profile
 from cems_tui.scoring.instruments import (
     INSTRUMENTS,
     METRICS,
@@ -29,12 +30,13 @@ from cems_tui.scoring.instruments import (
     needed,
     ranges_of,
 )
-from cems_tui.scoring.panel import MixedReading, Panel, Seat, Seating
-from cems_tui.services import scorers
+from cems_tui.scoring.panel import LazyScorer, MixedReading, Panel, ScorerChoice
 from cems_tui.services.planner import Planner
+from cems_tui.services.scorers import Scorers
 from cems_tui.settings import Settings, problems
 
 MODELS = sorted({name for one in INSTRUMENTS for name in one.weights})
+STARTER = ("starter-base@20",)
 ALL = tuple(metric for metric in METRICS if metric != "mixed")
 
 
@@ -185,14 +187,14 @@ class Room:
     loaded: list[str] = field(default_factory=list)
     alive: dict[str, Any] = field(default_factory=dict)
 
-    def seat(self, name: str) -> Seat:
+    def lazy(self, name: str) -> LazyScorer:
         def load() -> Any:
             self.loaded.append(name)
             reader = replace(self.readers[name])
             self.alive[name] = weakref.ref(reader)
             return reader
 
-        return Seat(name, load)
+        return LazyScorer(name, load)
 
 
 NIMA = Reader("nima", "nima:1", 5.0)
@@ -202,7 +204,7 @@ PICTURE = Image.new("RGB", (4, 4))
 
 def test_a_panel_loads_each_instrument_once_and_lets_go_of_it() -> None:
     room = Room({"nima": NIMA, "clip": CLIP})
-    panel = Panel(lambda model: Seating((room.seat("nima"), room.seat("clip"))))
+    panel = Panel(lambda model: ScorerChoice((room.lazy("nima"), room.lazy("clip"))))
     assert panel.weight_bytes == 0
     panel.read([PICTURE], ["a"], "m")
     panel.read([PICTURE], ["b"], "m")
@@ -218,7 +220,9 @@ def test_a_panel_loads_each_instrument_once_and_lets_go_of_it() -> None:
 
 def test_a_panel_reads_a_model_s_pictures_with_the_instruments_of_that_model() -> None:
     room = Room({"small": replace(NIMA, id="small:1", value=3.0), "large": NIMA})
-    panel = Panel(lambda model: Seating((room.seat("small" if model == "starter" else "large"),)))
+    panel = Panel(
+        lambda model: ScorerChoice((room.lazy("small" if model == "starter" else "large"),))
+    )
     [own] = panel.read([PICTURE], ["a"], "starter")
     [other] = panel.read([PICTURE], ["a"], "sdxl")
     assert own == (Score("nima", 3.0, "small:1"),)
@@ -227,12 +231,12 @@ def test_a_panel_reads_a_model_s_pictures_with_the_instruments_of_that_model() -
 
 def test_mixed_is_told_with_its_parts_kept_back_and_never_of_other_instruments() -> None:
     room = Room({"nima": NIMA, "clip": CLIP})
-    seating = Seating((room.seat("nima"), room.seat("clip")))
+    choice = ScorerChoice((room.lazy("nima"), room.lazy("clip")))
     constants = MixedConstants(3, 7, 10, 30)
     scale = MixedScale("nima:1", "clip:1", constants)
     other = MixedScale("starter-nima:1", "clip:1", constants)
     panel = Panel(
-        lambda model: seating,
+        lambda model: choice,
         lambda scores: (MixedReading(scale), MixedReading(other)),
         ("mixed",),
     )
@@ -241,7 +245,7 @@ def test_mixed_is_told_with_its_parts_kept_back_and_never_of_other_instruments()
 
 
 def test_what_is_missing_is_said_once() -> None:
-    panel = Panel(lambda model: Seating((), (f"{model} is not read",)))
+    panel = Panel(lambda model: ScorerChoice((), (f"{model} is not read",)))
     assert panel.notes("sdxl") == ("sdxl is not read",)
     assert panel.notes("sdxl") == ()
     assert panel.notes("flux") == ("flux is not read",)
@@ -250,7 +254,7 @@ def test_what_is_missing_is_said_once() -> None:
 def test_a_picture_nothing_reads_has_no_scores_and_no_seconds() -> None:
     from cems_tui.scoring.panel import judged
 
-    found = judged(Panel(lambda model: Seating(())), PICTURE, "a", "m")
+    found = judged(Panel(lambda model: ScorerChoice(())), PICTURE, "a", "m")
     assert (found.scores, found.seconds, found.error) == ((), None, None)
 
 
@@ -260,7 +264,7 @@ def test_a_scorer_that_fails_is_told_not_raised() -> None:
     def load() -> Any:
         raise OutOfMemory("no room for it")
 
-    found = judged(Panel(lambda model: Seating((Seat("x", load),))), PICTURE, "a", "m")
+    found = judged(Panel(lambda model: ScorerChoice((LazyScorer("x", load),))), PICTURE, "a", "m")
     assert found.error == "no room for it"
 
 
@@ -272,8 +276,6 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def install(name: str, content: bytes = b"weights", repo: str | None = None) -> Path:
     """A support model with one file, as a pull leaves it."""
-    from cems_tui import paths
-
     models = paths.current().models
     folder = models / name
     folder.mkdir(parents=True)
@@ -283,18 +285,23 @@ def install(name: str, content: bytes = b"weights", repo: str | None = None) -> 
     return folder
 
 
-def planner_of(**values: object) -> Planner:
-    with profile.open_history() as store:
-        chosen = {f"quality.{key}": value for key, value in values.items()}
-        return profile.build_planner(Settings(chosen), store)
+def scoring(**quality: str) -> tuple[Scorers, Planner]:
+    """The scorers and the planner of these settings."""
+    profile = Profile(paths.current(), Settings.of({"quality": quality}))
+    with profile.history() as store:
+        return profile.scorers, profile.planner_over(store)
 
 
-STARTER = ("starter-base@20",)
+def required(
+    metrics: Sequence[str], functions: Sequence[str] = STARTER, **quality: str
+) -> list[str]:
+    scorers, planner = scoring(**quality)
+    return names(scorers.require(planner, metrics, functions))
 
 
 def test_a_benchmark_of_a_metric_without_weights_is_refused_with_exit_code_3(home: Path) -> None:
     with pytest.raises(ModelMissing) as caught:
-        scorers.require(planner_of(), ("nima", "aesthetic"), STARTER)
+        required(("nima", "aesthetic"))
     assert caught.value.exit_code == 3
     assert "aesthetic cannot be read" in str(caught.value)
     assert "Run `cems pull laion-aesthetic` and `cems pull clip-vit-l-14`" in caught.value.hint
@@ -303,13 +310,12 @@ def test_a_benchmark_of_a_metric_without_weights_is_refused_with_exit_code_3(hom
 def test_a_benchmark_of_the_pack_and_another_model_has_one_instrument_for_both(
     home: Path,
 ) -> None:
-    planner = planner_of()
     both = (*STARTER, "sd-turbo@1")
-    assert names(scorers.require(planner, ("nima",), STARTER)) == ["starter-nima"]
+    assert required(("nima",)) == ["starter-nima"]
     with pytest.raises(ModelMissing, match="nima cannot be read"):
-        scorers.require(planner, ("nima",), both)
+        required(("nima",), both)
     install("nima")
-    assert names(scorers.require(planner, ("nima",), both)) == ["nima"]
+    assert required(("nima",), both) == ["nima"]
 
 
 def test_mixed_of_instruments_no_router_knows_needs_ranges_of_the_user_s_own(home: Path) -> None:
@@ -317,8 +323,8 @@ def test_mixed_of_instruments_no_router_knows_needs_ranges_of_the_user_s_own(hom
     install("clip-vit-b-32")
     named = {"nima": "nima", "clip": "clip-vit-b-32"}
     with pytest.raises(UsageError, match="mixed cannot be read"):
-        scorers.require(planner_of(**named), ("mixed",), STARTER)
-    planner = planner_of(**named, mixed="3,7,10,30")
+        required(("mixed",), **named)
+    scorers, planner = scoring(**named, mixed="3,7,10,30")
     found = scorers.require(planner, ("mixed",), STARTER)
     assert scorers.mixed_ranges(planner, found) == MixedConstants(3, 7, 10, 30)
     scores = (Score("nima", 5.0, "nima:x"), Score("clip", 20.0, "clip:y"))
@@ -329,25 +335,27 @@ def test_mixed_of_instruments_no_router_knows_needs_ranges_of_the_user_s_own(hom
 
 
 def test_the_pack_s_router_knows_the_ranges_of_the_pack_s_scorers(home: Path) -> None:
-    planner = planner_of()
+    scorers, planner = scoring()
     found = scorers.require(planner, ("nima", "clip", "mixed"), STARTER)
     assert scorers.mixed_ranges(planner, found) is not None
 
 
 def test_generating_with_a_model_says_which_scorers_it_lacks(home: Path) -> None:
-    panel = scorers.scorer_panel(planner_of())
+    scorers, planner = scoring()
+    panel = scorers.panel(planner)
     assert panel.notes("starter-base") == ()
     said = " ".join(panel.notes("sd-turbo"))
     assert "`cems pull nima`" in said
     assert "`cems pull clip-vit-g-14`" in said
-    assert scorers.scorer_panel(planner_of(metrics="sharpness")).notes("sd-turbo") == ()
+    scorers, planner = scoring(metrics="sharpness")
+    assert scorers.panel(planner).notes("sd-turbo") == ()
 
 
 def test_a_model_that_lost_a_file_is_not_installed(home: Path) -> None:
     folder = install("nima")
     (folder / "model.safetensors").unlink()
     with pytest.raises(ModelMissing):
-        scorers.require(planner_of(nima="nima"), ("nima",), STARTER)
+        required(("nima",), nima="nima")
 
 
 @pytest.mark.slow

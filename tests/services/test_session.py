@@ -8,12 +8,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from cems_tui.services.parts import Judges
 
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.request import Event, Generated, Loading, Note, Request, Routed, Scoring, Step
 from cems_tui.errors import GenerationTimeout, Interrupted, ModelMissing, OutOfMemory
+from cems_tui.scoring.panel import Judges
 from cems_tui.services.session import Session
 from tests.services.fakes_session import (
     Committed,

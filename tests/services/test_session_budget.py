@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cems_tui import profile
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.request import Request
 from cems_tui.errors import BudgetReached
+from cems_tui.profile import Profile
 from cems_tui.services.budget import SessionBudget
 from cems_tui.services.planner import Planner
 from tests.cli.inside import Inside, inside
@@ -24,7 +24,7 @@ PROMPTS = grammar_prompts(30, seed=3)
 @pytest.fixture
 def planner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Planner]:
     monkeypatch.setenv("CEMS_HOME", str(tmp_path))
-    with profile.open_planner() as opened:
+    with Profile.current().planner() as opened:
         yield opened
 
 

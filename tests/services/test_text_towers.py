@@ -8,16 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from cems_tui import paths
 from cems_tui.catalog import catalog
 from cems_tui.errors import ModelMissing, UnknownName, WeightsError
-from cems_tui.paths import checkpoints
-from cems_tui.profile import router_shelf
+from cems_tui.profile import Profile
 from cems_tui.routing.features.clip_text import read_tower
 from cems_tui.routing.features.towers import Place, TextTowers, places_of, remember
-from cems_tui.services.routers import train_router
 from tests.cli.cems import Ran, cems
 
-STARTER = checkpoints() / "starter" / "starter-base"
+STARTER = paths.checkpoints() / "starter" / "starter-base"
 TOWER = read_tower(STARTER)
 
 
@@ -36,7 +35,8 @@ def copied(folder: Path) -> Path:
 
 
 def towers() -> TextTowers:
-    return TextTowers(lambda: places_of(catalog.builtin()))
+    here = paths.current()
+    return TextTowers(lambda: places_of(catalog.builtin(), here.models, here.encoders_file))
 
 
 def test_an_installed_pipelines_tower_is_reused() -> None:
@@ -55,7 +55,7 @@ def test_a_folder_is_found_again_by_its_digest_wherever_it_lies(home: Path) -> N
     assert tower.facts.id == "my-tower"
     with pytest.raises(WeightsError, match="not on this machine"):
         towers().find(tower.facts)
-    remember(tower, where)
+    remember(tower, where, paths.current().encoders_file)
     assert towers().find(tower.facts).facts == tower.facts
 
 
@@ -132,11 +132,11 @@ def test_a_benchmark_of_a_new_function_extends_a_router_of_clusters(home: Path) 
     ):
         table = scores(home, functions)
         assert run(home, "bench", "import", str(table), "--name", name).code == 0
-    train_router("old", "themes", "clusters", None, lambda text: None)
+    Profile.current().trainer.train("old", "themes", "clusters", None, lambda text: None)
     options = ("--extend", "themes", "--name", "more", "--json")
     more = run(home, "router", "train", "--bench", "fresh", *options)
     assert more.code == 0, more.err
-    card = router_shelf().named("more").card
+    card = Profile.current().shelf().named("more").card
     assert list(card.functions) == ["starter-base@20", "starter-small@4", "starter-turbo@1"]
     assert card.verdict == "not evaluated"
 

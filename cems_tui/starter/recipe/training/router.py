@@ -17,6 +17,7 @@ from cems_tui.score_tables.files import read_table
 from cems_tui.score_tables.own import Scored
 from cems_tui.scoring.clip import ClipScorer
 from cems_tui.scoring.nima import NimaScorer
+from cems_tui.scoring.nima_head import load_nima
 from cems_tui.starter.manifest import read_manifest, write_manifest
 
 FOLDER = "router"
@@ -57,7 +58,10 @@ def train_on(table: Path, name: str, kind: str) -> Card:
     """
     profile = Profile.current()
     folder = profile.pack / "scorers"
-    scorers = {"nima": NimaScorer(folder / "nima").id, "clip": ClipScorer(folder / "clip").id}
+    scorers = {
+        "nima": NimaScorer(folder / "nima", load_nima).id,
+        "clip": ClipScorer(folder / "clip").id,
+    }
     return profile.trainer.learn(Scored(read_table(table), scorers, {}), name, kind, "mixed", print)
 
 
