@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cems_tui import paths
-from cems_tui.cli.commands.pull import asking
+from cems_tui.cli.model_options import asking
 from cems_tui.generation import device
 from cems_tui.generation.device import Device
 from cems_tui.models.events import Installed
