@@ -12,23 +12,26 @@ from cems_tui.catalog.fit import Verdict
 from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.model_row import keys, model_row
-from cems_tui.domain.function import Model
+from cems_tui.figures import UNKNOWN
 from cems_tui.profile import Profile
+from cems_tui.services.model_list import (
+    ADDS,
+    DISK,
+    FIT,
+    LICENCE,
+    SIGNS,
+    STEPS,
+    gigabytes,
+    marks,
+    steps,
+)
+from cems_tui.services.price_card import INSTALLED, MISSING
 from cems_tui.text import byte_count, counted, one_line, visible
 
-LEGEND = "held: whole, in parts, no   adds: CEMS score, ≤+ by routing   ★ recommended"
-"""What the cells of a table of models mean."""
+LEGEND = "adds: CEMS score, ≤+ by routing   ★ recommended"
+"""What else the cells of the table mean."""
 
-_WORDS: dict[Verdict, str] = {
-    "fits": "whole",
-    "fits with offload": "parts",
-    "does not fit": "no",
-    "unknown": "—",
-}
-
-_UNKNOWN = "—"
-
-_HEADINGS = ("", "model", "size", "held", "adds", "functions", "licence")
+_HEADINGS = ("", "model", "", DISK, "here", ADDS, STEPS, LICENCE)
 
 _LEAST_LICENCE = 8
 """Characters of a licence that are shown in any terminal."""
@@ -45,7 +48,7 @@ def ls(
     profile = Profile.current()
     with profile.planner() as planner:
         found = planner.catalog.models().values()
-        models = sorted(found, key=lambda model: (_helps(model), not model.installed))
+        models = sorted(found, key=lambda model: (model.family == "support", not model.installed))
         here = profile.survey(planner)
         rows = [model_row(m, planner) | keys(here.of(m.name)) for m in models]
     if fits:
@@ -71,48 +74,52 @@ def disk_bytes(folders: Iterable[Path]) -> int:
     return sum(found.values())
 
 
-def _helps(model: Model) -> bool:
+def _helps(row: Mapping[str, Any]) -> bool:
     """Whether it draws nothing itself."""
-    return model.family == "support"
+    helps: bool = row["family"] == "support"
+    return helps
 
 
 def print_models(rows: Sequence[dict[str, Any]], total_bytes: int) -> None:
     """The table of `cems ls`: models that draw, then those that help, then the total."""
     from rich.table import Table
 
-    drawing = [row for row in rows if row["family"] != "support"]
-    helping = [row for row in rows if row["family"] == "support"]
-    lines = [
-        _cells(row, "@" + " ".join(n.split("@")[-1] for n in row["functions"])) for row in drawing
-    ]
+    sizes = gigabytes([_bytes(row) for row in rows], [_estimated(row) for row in rows])
+    drawing = [_cells(row, size) for row, size in zip(rows, sizes, strict=True) if not _helps(row)]
+    helping = [_cells(row, size) for row, size in zip(rows, sizes, strict=True) if _helps(row)]
+    lines = drawing
     if helping:
-        lines += [("",) * len(_HEADINGS), ("", "support models", "", "", "", "role", "")]
-    lines += [_cells(row, row["role"] or "") for row in helping]
+        lines += [("",) * len(_HEADINGS), ("", "support models", *("",) * 4, "role", ""), *helping]
     console = output.console()
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for name in _HEADINGS:
-        table.add_column(name, justify="right" if name in ("size", "adds") else "left")
+        table.add_column(name, justify="right" if name in (DISK, ADDS) else "left")
     for line in _one_line_each(lines, console.width):
         table.add_row(*line)
     console.print(table)
     installed = sum(row["installed"] for row in rows)
-    console.print(
-        f"○ installed   ⇣ not installed, ~ estimated   total {byte_count(total_bytes)} "
-        f"in {counted(installed, 'model')}"
-    )
+    console.print(f"total {byte_count(total_bytes)} in {counted(installed, 'model')}")
+    console.print(SIGNS)
     console.print(LEGEND)
 
 
-def _cells(row: dict[str, Any], what: str) -> tuple[str, ...]:
-    sign = "○" if row["installed"] else "⇣"
-    adds = row["adds"] or _UNKNOWN
-    return sign, visible(row["model"]), _size(row), held(row), adds, what, visible(_licence(row))
+def _cells(row: dict[str, Any], size: str) -> tuple[str, ...]:
+    return (
+        INSTALLED if row["installed"] else MISSING,
+        visible(row["model"]),
+        marks(gated=row["gated"], noncommercial=row["noncommercial"]),
+        size,
+        held(row),
+        row["adds"] or UNKNOWN,
+        row["role"] or steps([name.split("@")[-1] for name in row["functions"]]),
+        visible(str(row["licence"])),
+    )
 
 
 def held(row: Mapping[str, Any]) -> str:
-    """How this machine holds a model of `ls --json`, in a word; a star where it is recommended."""
+    """How this machine holds a model of `ls --json`, in words; a star where it is recommended."""
     verdict: Verdict = row["verdict"]
-    return _WORDS[verdict] + (" ★" if row["recommended"] is not None else "")
+    return FIT[verdict] + (" ★" if row["recommended"] is not None else "")
 
 
 def _one_line_each(lines: Sequence[tuple[str, ...]], width: int) -> list[tuple[str, ...]]:
@@ -123,16 +130,11 @@ def _one_line_each(lines: Sequence[tuple[str, ...]], width: int) -> list[tuple[s
     return [(*line[:-1], one_line(line[-1], room)) for line in lines]
 
 
-def _size(row: dict[str, Any]) -> str:
+def _bytes(row: Mapping[str, Any]) -> int | None:
     """Bytes on the disk; of a model that is not installed those to fetch."""
-    if row["bytes"] is not None:
-        return byte_count(row["bytes"])
-    to_fetch = row["footprint"]["download_bytes"]
-    if to_fetch is None:
-        return _UNKNOWN
-    return ("~" if row["footprint"]["provenance"] == "estimated" else "") + byte_count(to_fetch)
+    found: int | None = row["bytes"]
+    return row["footprint"]["download_bytes"] if found is None else found
 
 
-def _licence(row: dict[str, Any]) -> str:
-    flags = [flag for flag in ("gated", "noncommercial") if row[flag]]
-    return (f"[{', '.join(flags)}] " if flags else "") + str(row["licence"])
+def _estimated(row: Mapping[str, Any]) -> bool:
+    return row["bytes"] is None and row["footprint"]["provenance"] == "estimated"
