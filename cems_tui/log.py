@@ -7,11 +7,17 @@ import os
 import sys
 import warnings
 from logging.handlers import RotatingFileHandler
+from pathlib import Path
 
 from cems_tui import paths
 from cems_tui.errors import CemsError
 
 _MAX_BYTES = 2_000_000
+
+
+def file() -> Path:
+    """Where this process logs to."""
+    return paths.current().log_file
 
 
 def to_file() -> None:
@@ -23,7 +29,7 @@ def to_file() -> None:
     logging.raiseExceptions = False  # a full disk is told once, not again by the log
     handler: logging.Handler
     try:
-        target = paths.current().log_file
+        target = file()
         paths.ensure(target.parent)
         handler = RotatingFileHandler(target, maxBytes=_MAX_BYTES, backupCount=1, delay=True)
         handler.acquire()

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
-from cems_tui import paths
+from cems_tui import log
 from cems_tui.domain.request import Event, Failed, Generated, Request
 from cems_tui.errors import CemsError, Interrupted
 from cems_tui.services.worker import Cancel, EngineReady, Open, OpenFailed, Session, Started
@@ -79,7 +79,7 @@ def _words(error: Exception) -> tuple[str, str]:
     traceback.print_exception(error)
     sys.stderr.flush()
     text = " ".join(f"{type(error).__name__}: {error}".split())
-    return text[:MESSAGE_CHARACTERS], f"The log has the details: {paths.current().log_file}"
+    return text[:MESSAGE_CHARACTERS], f"The log has the details: {log.file()}"
 
 
 class Inbox:
@@ -177,10 +177,10 @@ class Inbox:
 
 def _write_to_the_log() -> None:
     """Points stdout and stderr at the log file: the terminal belongs to the app."""
-    log = paths.current().log_file
+    file = log.file()
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        target = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        target = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     except OSError:
         # a folder that cannot be written is the session's to report; drawing must not fail first
         target = os.open(os.devnull, os.O_WRONLY)

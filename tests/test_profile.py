@@ -1,0 +1,45 @@
+"""A profile composes every part of one's own folders and settings, and of nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cems_tui.errors import ConfigError
+from cems_tui.models.ledger import Entry, Ledger
+from cems_tui.paths import Paths
+from cems_tui.profile import Profile
+from cems_tui.settings import Settings
+
+
+def home(root: Path, config: str | None = None) -> Paths:
+    here = Paths(data=root, cache=root / "cache", config=root, state=root / "state")
+    if config is not None:
+        root.mkdir(parents=True, exist_ok=True)
+        here.config_file.write_text(config)
+    return here
+
+
+def test_what_needs_no_setting_works_beside_a_file_that_cannot_be_followed(tmp_path: Path) -> None:
+    profile = Profile(home(tmp_path, "[routing]\ntradeoff = 7\n"))
+    with profile.history() as store:
+        assert store.generations() == []
+    assert profile.shelf().named("starter").name == "starter"
+    with pytest.raises(ConfigError, match=r"routing\.tradeoff"):
+        _ = profile.settings
+
+
+def test_two_profiles_of_one_process_share_nothing(tmp_path: Path) -> None:
+    mine, other = Profile(home(tmp_path / "mine")), Profile(home(tmp_path / "other"))
+    before = other.catalog_stamp()
+    Ledger.read(mine.paths.models).write(Entry("tiny", "org/Tiny", "0" * 40, ()))
+    assert "tiny" in mine.models.ledger().entries
+    assert "tiny" not in other.models.ledger().entries
+    assert mine.catalog_stamp() != before == other.catalog_stamp()
+
+
+def test_the_settings_that_are_handed_in_count_and_the_file_does_not(tmp_path: Path) -> None:
+    here = home(tmp_path, '[generation]\npictures = "/elsewhere"\n')
+    assert Profile(here).pictures == Path("/elsewhere")
+    assert Profile(here, Settings()).pictures == here.pictures
