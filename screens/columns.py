@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
-RESIDENT, INSTALLED, MISSING = "●", "○", "⇣"
-"""On the device; on the disk; to be pulled."""
-
 
 @dataclass(frozen=True, slots=True)
 class Column:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, floor, log10
 
 from cems_tui.domain.pricing import GIGABYTE
+from cems_tui.figures import UNKNOWN, digits
 from cems_tui.text import byte_count
-
-UNKNOWN = "—"
 
 
 def per_thousand(usd: float | None) -> str:
@@ -16,7 +14,7 @@ def per_thousand(usd: float | None) -> str:
     if usd is None:
         return UNKNOWN
     thousand = usd * 1000
-    return f"${thousand:.{_digits(thousand, 3, least=2, most=6)}f}/k"
+    return f"${thousand:.{digits(thousand, 3, least=2, most=6)}f}/k"
 
 
 def seconds(value: float | None) -> str:
@@ -29,7 +27,7 @@ def gigabytes(count: int | None) -> str:
     if count is None:
         return UNKNOWN
     size = count / GIGABYTE
-    return f"{size:.{_digits(size, 2, least=1, most=3)}f} GB"
+    return f"{size:.{digits(size, 2, least=1, most=3)}f} GB"
 
 
 def speed(bytes_per_second: float) -> str:
@@ -47,26 +45,6 @@ def percent(share: float) -> str:
     if 0 < share < 0.005:
         return "<1 %"
     return f"{100 * share:.0f} %"
-
-
-def column(
-    values: Sequence[float | None], estimated: Sequence[bool], least: int = 1, most: int = 4
-) -> list[str]:
-    """The values with their points under each other, all equally wide.
-
-    As many decimals as the smallest value needs for two digits that count, within `least` and
-    `most`. An estimated value carries `~`, an unknown one is `—` where the units would stand.
-    """
-    sizes = [abs(value) for value in values if value]
-    decimals = _digits(min(sizes), 2, least, most) if sizes else least
-    texts = [
-        UNKNOWN + " " * (decimals + 1)
-        if value is None
-        else f"{'~' if guess else ''}{value:.{decimals}f}"
-        for value, guess in zip(values, estimated, strict=True)
-    ]
-    width = max((len(text) for text in texts), default=0)
-    return [text.rjust(width) for text in texts]
 
 
 def interval_bar(
@@ -99,15 +77,3 @@ def shared_scale(intervals: Sequence[tuple[float, float]]) -> tuple[float, float
 def _cell(value: float, scale: tuple[float, float], width: int) -> int:
     low, high = scale
     return max(0, min(width - 1, round((value - low) / (high - low) * (width - 1))))
-
-
-def _digits(value: float, figures: int, least: int, most: int) -> int:
-    """The decimals that show `figures` digits that count of `value`, within bounds."""
-    if value <= 0:
-        return least
-    return max(least, min(most, figures - 1 - floor(log10(value))))
-
-
-def times(ratio: float) -> str:
-    """`2.5×`, `37×`."""
-    return f"{ratio:.1f}×" if ratio < 9.95 else f"{ceil(ratio - 0.5)}×"

@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from cems_tui.cli import output
+from cems_tui.domain.request import Request
 from cems_tui.errors import BudgetReached, UnknownName
+from cems_tui.profile import Engine, Profile
+from cems_tui.routing.decide.budget import Spending
+from cems_tui.services.budget import SessionBudget
+from cems_tui.services.planner import Planner
 from cems_tui.text import counted
-
-if TYPE_CHECKING:
-    from cems_tui.domain.request import Request
-    from cems_tui.profile import Engine
-    from cems_tui.routing.decide.budget import Spending
-    from cems_tui.services.budget import SessionBudget
-    from cems_tui.services.planner import Planner
 
 
 def loads_count(requests: Sequence[Request]) -> bool:
@@ -26,8 +23,6 @@ def loads_count(requests: Sequence[Request]) -> bool:
 
 def spent_before(session: str | None, *, load_cost: bool) -> float:
     """US dollars the named session (`--session`, `CEMS_SESSION`) has cost; 0 for a new one."""
-    from cems_tui.profile import Profile
-
     name = session or os.environ.get("CEMS_SESSION")
     if not name:
         return 0.0
@@ -51,8 +46,6 @@ def planned(
     Raises:
         BudgetReached: not all of them can be made for what is left.
     """
-    from cems_tui.services.budget import SessionBudget
-
     shared = SessionBudget(planner, requests, budget_usd, installed_only=installed_only)
     followed, spending = shared.plan(spent_usd, frozenset())
     output.note(budget_line(len(requests), budget_usd, spent_usd, spending))
@@ -83,8 +76,6 @@ class SharedBudget:
         cls, requests: Sequence[Request], engine: Engine, budget_usd: float | None
     ) -> SharedBudget | None:
         """None without a budget."""
-        from cems_tui.services.budget import SessionBudget
-
         if budget_usd is None:
             return None
         plan = SessionBudget(engine.planner, requests, budget_usd, installed_only=True)

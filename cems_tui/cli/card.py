@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cems_tui.cli.output import unit_per_thousand, usd_per_thousand
+from cems_tui.cli import output
+from cems_tui.cli.output import usd_per_thousand
+from cems_tui.domain.decision import RoutingDecision
+from cems_tui.domain.generation import Generation
+from cems_tui.routing.explain.explanation import Explanation
+from cems_tui.routing.explain.words import rows
+from cems_tui.services.price_card import LEAST_NEEDED, PriceColumn, price_columns, state_sign
+from cems_tui.settings import Settings
 from cems_tui.text import one_line, visible
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from cems_tui.domain.decision import Candidate, RoutingDecision
-    from cems_tui.domain.generation import Generation
-    from cems_tui.routing.explain.explanation import Explanation
-    from cems_tui.settings import Settings
 
-
-LEAST_NEEDED = ("load s", "memory MB", "seconds")
-"""The columns that go first where a terminal is too narrow for all."""
+SIGN_CELLS = 3
+"""Width of the pick's mark and of the sign that says where the weights are."""
 
 
 def price_card(decision: RoutingDecision, settings: Settings, width: int | None = None) -> Table:
-    """Every candidate with predicted quality, price, seconds and memory; the pick marked.
+    """Every candidate with predicted quality, seconds, memory and price; the pick marked.
 
     Args:
         width: columns of the terminal; names are whole where the least needed figures can go.
@@ -38,38 +39,36 @@ def price_card(decision: RoutingDecision, settings: Settings, width: int | None 
         caption=Text(visible(decision.reason)),
         caption_justify="left",
     )
-    metric = decision.metric or "quality"
-    unit = unit_per_thousand(settings)
-    titles = ("", "function", metric, "±90 %", unit, "seconds", "load s", "memory MB", "")
-    cells = [_cells(c, c.function == decision.choice, settings) for c in decision.candidates]
-    shown = _fitting(titles, cells, width)
-    for place in shown:
-        left = titles[place] in ("", "function")
-        table.add_column(titles[place], justify="left" if left else "right")
-    for candidate, row in zip(decision.candidates, cells, strict=True):
+    columns = _fitting(decision, settings, width)
+    table.add_column("")
+    for column in columns:
+        table.add_column(column.title, justify="left" if column.left else "right")
+    for row, candidate in enumerate(decision.candidates):
         picked = candidate.function == decision.choice
         style = "bold" if picked else ("" if candidate.allowed else "dim")
-        table.add_row(*(Text(row[place]) for place in shown), style=style)
+        signs = f"{'▸' if picked else ' '} {state_sign(candidate)}"
+        table.add_row(signs, *(Text(column.cells[row]) for column in columns), style=style)
     return table
 
 
-def _fitting(titles: Sequence[str], cells: Sequence[Sequence[str]], width: int | None) -> list[int]:
-    """The places of the columns that fit, or of all if no width is given."""
-    widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
-    shown = list(range(len(titles)))
+def _fitting(decision: RoutingDecision, settings: Settings, width: int | None) -> list[PriceColumn]:
+    """The columns that fit, or all if no width is given."""
+    pricing = settings.pricing
+    columns = price_columns(decision, pricing.currency, pricing.per_usd)
+    widths = {
+        name: 2 + max(map(len, (column.title, *column.cells))) for name, column in columns.items()
+    }
     for name in LEAST_NEEDED:
-        if width is None or sum(widths[place] + 2 for place in shown) - 2 <= width:
+        if width is None or SIGN_CELLS + sum(widths[name] for name in columns) <= width:
             break
-        shown.remove(titles.index(name))
-    return shown
+        del columns[name]
+    return list(columns.values())
 
 
 def explanation_table(told: Explanation, settings: Settings) -> Table:
     """Why the pick is the pick, a name and a text a row."""
     from rich.table import Table
     from rich.text import Text
-
-    from cems_tui.routing.explain.words import rows
 
     sign = "$" if settings.pricing.currency == "USD" else f"{settings.pricing.currency} "
 
@@ -82,52 +81,6 @@ def explanation_table(told: Explanation, settings: Settings) -> Table:
     for name, text in rows(told, money):
         table.add_row(Text(name, style="dim"), Text(text))
     return table
-
-
-def _cells(candidate: Candidate, picked: bool, settings: Settings) -> list[str]:
-    estimated = candidate.cost_source != "measured"
-    price = usd_per_thousand(
-        candidate.cost_usd,
-        estimated=estimated,
-        per_usd=settings.pricing.per_usd,
-        currency=settings.pricing.currency,
-    )
-    return [
-        "▸" if picked else " ",
-        candidate.function,
-        _number(candidate.quality, 3),
-        _interval(candidate),
-        price,
-        _number(candidate.seconds, 3, estimated),
-        "0 ●" if candidate.resident else _number(candidate.load_seconds, 1, True),
-        _number(candidate.memory_bytes, 0, estimated, scale=1e-6),
-        _remark(candidate),
-    ]
-
-
-def _number(value: float | None, decimals: int, estimated: bool = False, scale: float = 1.0) -> str:
-    if value is None:
-        return "—"
-    return f"{'~' if estimated else ''}{value * scale:,.{decimals}f}"
-
-
-def _interval(candidate: Candidate) -> str:
-    if candidate.interval is None:
-        return "—"
-    low, high = candidate.interval
-    return f"{low:.2f}…{high:.2f}"
-
-
-def _remark(candidate: Candidate) -> str:
-    if candidate.quality_source == "unknown":
-        return "quality unknown"
-    if not candidate.allowed:
-        return "not in the pool"
-    if candidate.fits is False:
-        return "too big"
-    if not candidate.installed:
-        return "not installed"
-    return candidate.cost_source or "unpriced"
 
 
 def receipt_lines(generation: Generation, settings: Settings) -> list[str]:
@@ -175,16 +128,12 @@ def print_decision(
     told: Explanation | None = None,
 ) -> None:
     """One decision on stdout: JSON, a name, or the card, with its explanation where asked for."""
-    from cems_tui.cli import output
-
     if json:
         said = {} if told is None else {"explanation": told.to_json()}
         output.json_line({**decision.to_json(), **said})
     elif quiet:
         output.line(decision.choice or "")
     else:
-        from cems_tui.cli.card import explanation_table, price_card
-
         console = output.console()
         console.print(price_card(decision, settings, console.width))
         if told is not None:

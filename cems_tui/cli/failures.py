@@ -6,6 +6,7 @@ import errno
 import logging
 from dataclasses import dataclass
 
+from cems_tui import log
 from cems_tui.cli.output import narrate
 from cems_tui.errors import CemsError, Interrupted, StorageError
 from cems_tui.text import visible
@@ -46,8 +47,6 @@ def report(failure: Failure, debug: bool, error: BaseException | None = None) ->
     """Print a failure on stderr, keep its traceback in the log, and return its exit code."""
     print_failure(failure)
     if error is not None and not isinstance(error, KeyboardInterrupt):
-        from cems_tui import log
-
         log.to_file()
         logging.getLogger("cems").error("%s", failure.message, exc_info=error)
         if debug:

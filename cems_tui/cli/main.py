@@ -12,21 +12,7 @@ import typer.main
 
 from cems_tui import __version__
 from cems_tui.cancel import catch_interrupts, was_interrupted
-from cems_tui.cli import router
-from cems_tui.cli.commands import (
-    bench,
-    config,
-    doctor,
-    generate,
-    history,
-    import_,
-    ls,
-    ps,
-    pull,
-    route,
-    starter,
-    why,
-)
+from cems_tui.cli.command_table import Cems, open_app
 from cems_tui.cli.failures import Failure, failure_of, report
 from cems_tui.cli.output import prepare_streams
 from cems_tui.errors import UsageError
@@ -34,6 +20,7 @@ from cems_tui.text import visible
 
 app = typer.Typer(
     name="cems",
+    cls=Cems,
     help="Make images locally with the model that is worth its price.",
     add_completion=False,
     no_args_is_help=False,
@@ -55,29 +42,11 @@ def root(
         typer.echo(f"cems {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        from cems_tui.cli.commands.app import open_app
-
         raise typer.Exit(open_app())
-
-
-generate.register(app)
-route.register(app)
-why.register(app)
-ls.register(app)
-pull.register(app)
-import_.register(app)
-ps.register(app)
-history.register(app)
-bench.register(app)
-router.register(app)
-starter.register(app)
-config.register(app)
-doctor.register(app)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; never a traceback unless asked."""
-
     arguments = normalised(list(sys.argv[1:] if argv is None else argv))
     debug = "--debug" in arguments
     prepare_streams()

@@ -6,7 +6,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from cems_tui.cli import output
+from cems_tui.cli.card import price_card, receipt_lines
+from cems_tui.domain.generation import Generation
 from cems_tui.domain.request import Event, Generated, Loading, Note, Routed, Scoring, Step
+from cems_tui.settings import Settings
 from cems_tui.text import visible
 
 if TYPE_CHECKING:
@@ -14,8 +17,6 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress, TaskID
 
-    from cems_tui.domain.generation import Generation
-    from cems_tui.settings import Settings
 
 PICTURE_COLUMNS = 48
 """Width of a picture in the terminal, in cells."""
@@ -37,8 +38,6 @@ class Narrator:
         match event:
             case Routed(decision=decision):
                 if not (self._json or self._quiet):
-                    from cems_tui.cli.card import price_card
-
                     console = output.console()
                     console.print(price_card(decision, self._settings, console.width))
                 for text in decision.notes:
@@ -95,8 +94,6 @@ class Narrator:
         elif self._quiet:
             output.line(str(generation.image))
         else:
-            from cems_tui.cli.card import receipt_lines
-
             show_picture(generation.image)
             for line in receipt_lines(generation, self._settings):
                 output.line(visible(line))

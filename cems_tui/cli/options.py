@@ -6,20 +6,18 @@ import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from cems_tui.bench.prompts import PromptLine, read_prompts
 from cems_tui.cli import options as o
 from cems_tui.cli.output import only_one
 from cems_tui.domain.decision import Policy
+from cems_tui.domain.request import Request, new_id
 from cems_tui.errors import UsageError
-
-if TYPE_CHECKING:
-    from cems_tui.bench.prompts import PromptLine
-    from cems_tui.domain.request import Request
-    from cems_tui.settings import Settings
-
+from cems_tui.settings import Settings
+from cems_tui.text import checked_prompt
 
 OnOff = Literal["on", "off"]
 
@@ -70,6 +68,12 @@ SessionBudget = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+SessionName = Annotated[
+    str | None, typer.Option("--session", metavar="NAME", help="Only this session.")
+]
+Metric = Annotated[
+    str | None, typer.Option("--metric", metavar="M", help="The scale to judge by; the router's.")
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print names or paths only.")]
 
 
@@ -183,9 +187,6 @@ def prompt_lines(prompts: list[str] | None, file: Path | None) -> list[PromptLin
     Raises:
         UsageError: no prompt, two sources, an unreadable file, or a line that cannot be a prompt.
     """
-    from cems_tui.bench.prompts import PromptLine, read_prompts
-    from cems_tui.text import checked_prompt
-
     if prompts and file is not None:
         raise UsageError("prompts were given and a file too", "Give prompts, or -f FILE, not both.")
     if file is not None:
@@ -223,8 +224,6 @@ def request_of(
     line: PromptLine, choice: o.RoutingOptions, settings: Settings, prompts: int
 ) -> Request:
     """The request that a prompt and the command's options make together."""
-    from cems_tui.domain.request import Request, new_id
-
     policy, explicit = choice.policy(settings, line)
     return Request(
         id=new_id(),

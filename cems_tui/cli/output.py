@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cems_tui.errors import UsageError
+from cems_tui.text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,8 +60,6 @@ def line(text: str = "") -> None:
 
 def note(text: str) -> None:
     """One line of narration on stderr, controls made visible."""
-    from cems_tui.text import visible
-
     narrate(visible(text))
 
 

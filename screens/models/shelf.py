@@ -14,33 +14,35 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from cems_tui.domain.pricing import GIGABYTE
 from cems_tui.models.queue import Pull, Pulls
 from cems_tui.services.library import Group, Library, ModelFacts, grouped
+from cems_tui.services.model_list import (
+    ADDS,
+    DISK,
+    LICENCE,
+    MEMORY,
+    SIGNS,
+    STEPS,
+    TITLES,
+    gigabytes,
+    marks,
+    steps,
+)
+from cems_tui.services.price_card import INSTALLED, MISSING, RESIDENT
 from cems_tui.text import byte_count, one_line, visible
 from screens import figures
-from screens.columns import INSTALLED, MISSING, RESIDENT, Column
+from screens.columns import Column
 
 LEGENDS = (
-    "● on the device  ○ installed  ⇣ to be pulled  ~ estimated  ◇G gated  NC noncommercial",
+    f"● on the device  {SIGNS}",
     "● on device  ○ here  ⇣ to pull  ~ estimate  ◇G gated  NC noncommercial",
 )
 """What the signs mean; the first that fits is shown."""
 
-TITLES: dict[Group, str] = {
-    "installed": "installed",
-    "fits": "fits this machine",
-    "offload": "fits part by part",
-    "unknown": "size not known before it is pulled",
-    "too big": "too big for this machine",
-    "support": "support: scorers and text towers",
-}
 NAME_CELLS = 24
 """A longer name is shortened."""
 
-STEPS_CELLS = 13
 LICENCE_CELLS = 30
-GATED, NONCOMMERCIAL = "◇G", "NC"
 LEFT_OUT = ((), ("licence",), ("licence", "family"), ("licence", "family", "adds"))
 """Columns that leave where there is no room, the least needed first."""
 
@@ -88,23 +90,6 @@ def state_sign(facts: ModelFacts, resident: frozenset[str]) -> str:
     return INSTALLED if facts.model.installed else MISSING
 
 
-def marks(facts: ModelFacts) -> str:
-    """What its licence asks, in letters."""
-    told = [(GATED, facts.model.gated), (NONCOMMERCIAL, facts.model.noncommercial)]
-    return " ".join(mark for mark, holds in told if holds)
-
-
-def steps(facts: ModelFacts, cells: int = STEPS_CELLS) -> str:
-    """The steps of its functions: `@1 2 4`; those without room are counted: `@10 25 +2`."""
-    numbers = [str(one.function.steps) for one in facts.functions]
-    for left_out in range(len(numbers) + 1):
-        kept = numbers[: len(numbers) - left_out]
-        text = "@" + " ".join([*kept, *([f"+{left_out}"] if left_out else [])])
-        if len(text) <= cells:
-            return text if numbers else ""
-    return ""
-
-
 def pull_state(facts: ModelFacts, pull: Pull | None) -> str:
     """In a word, how its pull goes; what an unfinished one left, where none is queued."""
     if pull is None:
@@ -139,7 +124,7 @@ def room(library: Library) -> str:
 def _searched(facts: ModelFacts) -> str:
     model = facts.model
     words = (facts.name, model.family, model.licence, facts.group, TITLES[facts.group])
-    return " ".join((*words, model.summary, marks(facts))).lower()
+    return " ".join((*words, model.summary, _marks(facts))).lower()
 
 
 def _title(group: Group, rows: Sequence[ModelFacts]) -> Content:
@@ -168,26 +153,30 @@ def _columns(models: Sequence[ModelFacts], pulls: Pulls) -> dict[str, Column]:
     states = tuple(pull_state(facts, pulls.of(facts.name)) for facts in models)
     columns = {
         "model": Column("model", tuple(one_line(f.name, NAME_CELLS) for f in models), "bold", True),
-        "marks": Column("", tuple(map(marks, models)), "$cost", True),
-        "size": Column("disk GB", _gigabytes(sizes, [f.disk_estimated for f in models])),
-        "memory": Column("mem GB", _gigabytes(memories, [f.memory_estimated for f in models])),
-        "steps": Column("steps", tuple(map(steps, models)), "", True),
-        "adds": Column("adds", tuple(facts.adds for facts in models), "$quality"),
+        "marks": Column("", tuple(map(_marks, models)), "$cost", True),
+        "size": Column(DISK, gigabytes(sizes, [f.disk_estimated for f in models])),
+        "memory": Column(MEMORY, gigabytes(memories, [f.memory_estimated for f in models])),
+        "steps": Column(
+            STEPS,
+            tuple(map(_steps, models)),
+            "",
+            True,
+        ),
+        "adds": Column(ADDS, tuple(facts.adds for facts in models), "$quality"),
         "family": Column("family", tuple(visible(f.model.family) for f in models), "$muted", True),
-        "licence": Column("licence", tuple(map(_licence, models)), "$muted", True),
+        "licence": Column(LICENCE, tuple(map(_licence, models)), "$muted", True),
         "state": Column("", states, "bold $quality"),
     }
     needless = [name for name in ("marks", "adds", "state") if not any(columns[name].cells)]
     return {name: column for name, column in columns.items() if name not in needless}
 
 
-def _gigabytes(values: Sequence[int | None], guessed: Sequence[bool]) -> tuple[str, ...]:
-    """Two decimals at most; what would be nothing in them is said to be less than the last."""
-    shown = [None if value is None else value / GIGABYTE for value in values]
-    cells = figures.column(shown, guessed, least=1, most=2)
-    told = [f"{cell[:-4]}<0.01" if cell[-5:] in (" 0.00", "~0.00") else cell for cell in cells]
-    width = max(map(len, told), default=0)
-    return tuple(cell.rjust(width) for cell in told)
+def _steps(facts: ModelFacts) -> str:
+    return steps([one.function.steps for one in facts.functions])
+
+
+def _marks(facts: ModelFacts) -> str:
+    return marks(gated=facts.model.gated, noncommercial=facts.model.noncommercial)
 
 
 def _licence(facts: ModelFacts) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from textual import events
@@ -15,20 +15,16 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from cems_tui.domain.decision import Candidate, RoutingDecision
-from cems_tui.domain.pricing import GIGABYTE
+from cems_tui.services.price_card import LEAST_NEEDED, LEGEND, price_columns, state_sign
 from cems_tui.text import one_line, visible
 from screens import figures
-from screens.columns import INSTALLED, MISSING, RESIDENT, Column
+from screens.columns import Column
 
-LEGEND = "● resident  ○ installed  ⇣ not installed  ~ estimated"
 NAME_CELLS = 24
 """A longer function name is shortened."""
 
 BAR_CELLS = (8, 21)
 """The narrowest and the widest drawing of an interval."""
-
-WORTH_SAYING = 1.3
-"""How many times dearer than the choice a candidate is before the card says so."""
 
 
 def card(decision: RoutingDecision, width: int) -> tuple[Content, list[Content]]:
@@ -49,23 +45,6 @@ def nothing_installed(decision: RoutingDecision) -> bool:
     return not any(candidate.installed for candidate in decision.candidates)
 
 
-def why(candidate: Candidate, decision: RoutingDecision) -> str:
-    """In two words, what sets this candidate apart from the choice."""
-    if candidate.function == decision.choice:
-        return {"pinned": "pinned", "tradeoff": "best", "lambda": "best"}.get(
-            decision.policy.kind, "chosen"
-        )
-    if candidate.fits is False:
-        return "too big"
-    if not candidate.installed and not candidate.allowed:
-        return "not here"
-    if not candidate.allowed:
-        return "left out"
-    if candidate.quality is None:
-        return "unrated"
-    return _against(candidate, decision.chosen)
-
-
 def short_name(function: str, cells: int = NAME_CELLS) -> str:
     """The function's name, cut before its `@steps` if it is too long."""
     name = visible(function)
@@ -76,80 +55,37 @@ def short_name(function: str, cells: int = NAME_CELLS) -> str:
     return one_line(model, kept) + at + steps if kept >= 4 else one_line(name, cells)
 
 
-def state_sign(candidate: Candidate) -> str:
-    """Where the weights are."""
-    if candidate.resident:
-        return RESIDENT
-    return INSTALLED if candidate.installed else MISSING
-
-
-def _against(candidate: Candidate, chosen: Candidate | None) -> str:
-    if chosen is None:
-        return ""
-    if chosen.cost_usd and candidate.cost_usd is not None:
-        ratio = candidate.cost_usd / chosen.cost_usd
-        if ratio >= WORTH_SAYING:
-            return f"{figures.times(ratio)} dear"
-    if chosen.quality is not None and candidate.quality is not None:
-        return f"{candidate.quality - chosen.quality:+.2f} q".replace("-", "−")
-    return ""
+STYLES = {"quality": "$quality", "interval": "$quality", "price": "$cost", "why": "$muted"}
 
 
 def _fitting(decision: RoutingDecision, width: int) -> list[Column]:
     """All columns if they fit; else without the least needed ones, one after the other."""
     least, most = BAR_CELLS
-    named = _columns(decision.candidates, decision)
-    for left_out in (
-        (),
-        ("why",),
-        ("why", "load"),
-        ("why", "load", "GB"),
-        ("why", "load", "GB", "s"),
-    ):
-        kept = {name: column for name, column in named.items() if name not in left_out}
-        spare = width - _width(list(kept.values()))
+    columns = {
+        name: Column(column.title, column.cells, STYLES.get(name, ""), column.left)
+        for name, column in price_columns(decision).items()
+    }
+    names = tuple(short_name(candidate.function) for candidate in decision.candidates)
+    columns["function"] = replace(columns["function"], cells=names)
+    columns["interval"] = _interval(decision.candidates, columns["interval"], least)
+    spare = width - _width(list(columns.values()))
+    for name in LEAST_NEEDED:
         if spare >= 0:
             break
-    kept["interval"] = _interval(decision.candidates, max(least, min(most, least + spare)))
-    return list(kept.values())
+        spare += columns.pop(name).width + 2
+    cells = max(least, min(most, least + spare))
+    columns["interval"] = _interval(decision.candidates, columns["interval"], cells)
+    return list(columns.values())
 
 
 def _width(columns: Sequence[Column]) -> int:
     return 5 + sum(column.width for column in columns) + 2 * (len(columns) - 1)
 
 
-def _columns(candidates: Sequence[Candidate], decision: RoutingDecision) -> dict[str, Column]:
-    guessed = [c.cost_source is not None and c.cost_source != "measured" for c in candidates]
-    known = [False] * len(candidates)
-    names = tuple(short_name(c.function) for c in candidates)
-    quality = figures.column([c.quality for c in candidates], known, 2, 3)
-    run = figures.column([c.seconds for c in candidates], guessed, 2, 3)
-    load = figures.column([c.load_seconds for c in candidates], known, 1, 1)
-    size = figures.column(
-        [None if c.memory_bytes is None else c.memory_bytes / GIGABYTE for c in candidates],
-        guessed,
-        1,
-        3,
-    )
-    price = figures.column(
-        [None if c.cost_usd is None else c.cost_usd * 1000 for c in candidates], guessed, 2, 4
-    )
-    return {
-        "function": Column("function", names, left=True),
-        "quality": Column(decision.metric or "quality", tuple(quality), "$quality"),
-        "interval": _interval(candidates, BAR_CELLS[0]),
-        "s": Column("s", tuple(run)),
-        "load": Column("load", tuple(load)),
-        "GB": Column("GB", tuple(size)),
-        "$/k": Column("$/k", tuple(price), "$cost"),
-        "why": Column("why", tuple(why(c, decision) for c in candidates), "$muted", left=True),
-    }
-
-
-def _interval(candidates: Sequence[Candidate], cells: int) -> Column:
+def _interval(candidates: Sequence[Candidate], column: Column, cells: int) -> Column:
     scale = figures.shared_scale([c.interval for c in candidates if c.interval is not None])
     bars = [figures.interval_bar(c.quality, c.interval, scale, cells) for c in candidates]
-    return Column("±90 %", tuple(bars), "$quality", left=True)
+    return replace(column, cells=tuple(bars))
 
 
 def _row(decision: RoutingDecision, columns: Sequence[Column], index: int) -> Content:

@@ -6,6 +6,7 @@ from shlex import quote
 
 from cems_tui.domain.decision import Candidate, Policy, RoutingDecision
 from cems_tui.domain.generation import Generation
+from cems_tui.figures import UNKNOWN
 from cems_tui.text import visible
 from screens import figures
 from screens.widgets.facts import Fact
@@ -68,7 +69,7 @@ def decision_receipt(decision: RoutingDecision) -> list[Fact]:
     """The decision with its exact figures, two lines a candidate."""
     facts = [
         Fact("prompt", visible(decision.prompt)),
-        Fact("choice", decision.choice or figures.UNKNOWN, "bold"),
+        Fact("choice", decision.choice or UNKNOWN, "bold"),
         Fact("why", visible(decision.reason)),
         Fact("router", router(decision)),
         *refused(decision),
@@ -153,7 +154,7 @@ def _seconds_line(generation: Generation) -> str:
         ("total", spent.total),
     ]
     return " · ".join(
-        f"{name} {figures.UNKNOWN if value is None else f'{value:.2f}'}" for name, value in parts
+        f"{name} {UNKNOWN if value is None else f'{value:.2f}'}" for name, value in parts
     )
 
 
@@ -192,7 +193,7 @@ def _candidate(candidate: Candidate, metric: str | None) -> list[Fact]:
 
 def _estimate(candidate: Candidate) -> str:
     if candidate.quality is None:
-        return figures.UNKNOWN
+        return UNKNOWN
     if candidate.interval is None:
         return f"{candidate.quality:.2f}"
     low, high = candidate.interval

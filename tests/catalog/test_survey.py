@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cems_tui import paths
-from cems_tui.cli.commands.pull import asking
+from cems_tui.cli.model_options import asking
 from cems_tui.generation import device
 from cems_tui.generation.device import Device
 from cems_tui.models.events import Installed
@@ -123,7 +123,7 @@ def test_every_line_of_ls_fits_80_columns_and_no_name_is_cut(
     names = inside("ls", "-q").out.split()
     assert set(names) <= {line.split()[1] for line in lines if len(line.split()) > 1}
     [row] = [line for line in lines if line.split()[1:2] == ["sd-turbo"]]
-    assert "whole ★" in row
+    assert "fits ★" in row
     assert "1.24" in row
 
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -21,12 +22,10 @@ import typer.main
 from cems_tui import paths, settings
 from cems_tui.bench.prompts import parse_prompts
 from cems_tui.cli import main
-from cems_tui.cli.commands import generate
-from cems_tui.cli.commands.bench import RunOptions
-from cems_tui.cli.commands.generate import DrawingOptions, bill_line
+from cems_tui.cli.commands.bench.run import run
+from cems_tui.cli.commands.generate import bill_line, generate
 from cems_tui.cli.failures import failure_of
 from cems_tui.cli.main import app
-from cems_tui.cli.options import RoutingOptions
 from cems_tui.cli.output import money
 from cems_tui.domain.score import MixedConstants, MixedScale
 from cems_tui.errors import ConfigError, DeviceBusy, UsageError
@@ -61,22 +60,6 @@ def test_a_bill_without_a_known_price_says_so_instead_of_zero() -> None:
     assert "1 unpriced beside" in bill_line(3, "$0.5", 1)
 
 
-DRAWING = DrawingOptions(
-    seed=None,
-    count=1,
-    size=None,
-    negative="",
-    out=None,
-    score=False,
-    session=None,
-    session_budget=None,
-    dry_run=False,
-    order="fifo",
-    wait=None,
-    timeout=None,
-)
-
-
 def test_without_wait_a_busy_device_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float | None] = []
 
@@ -88,16 +71,16 @@ def test_without_wait_a_busy_device_is_not_waited_for(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(Profile, "engine", busy)
     with pytest.raises(DeviceBusy):
-        generate.run([], RoutingOptions(), DRAWING, json=False, quiet=False)
+        generate(["a red car"])
     assert waited == [0.0]
 
 
 @pytest.mark.parametrize("value", [float("nan"), -1.0])
 def test_a_benchmark_is_not_run_with_a_budget_or_wait_that_means_nothing(value: float) -> None:
     with pytest.raises(UsageError, match="--budget"):
-        RunOptions(False, False, False, value, None).checked()
+        run("starter", budget=value)
     with pytest.raises(UsageError, match="--wait"):
-        RunOptions(False, False, False, None, value).checked()
+        run("starter", wait=value)
 
 
 def test_a_full_disk_under_stdout_is_a_storage_failure() -> None:
@@ -299,7 +282,7 @@ def spoken(file: Path) -> Iterator[str]:
 
 
 def test_every_command_that_a_message_names_exists() -> None:
-    root = typer.main.get_command(app)
+    root: Any = typer.main.get_command(app)
     found = 0
     for file in (ROOT / "cems_tui").rglob("*.py"):
         for text in spoken(file):
@@ -309,8 +292,38 @@ def test_every_command_that_a_message_names_exists() -> None:
                     if word.startswith("-") or not hasattr(command, "commands"):
                         break
                     assert word in command.commands, f"{file.name} names `cems{words}`"
-                    command = command.commands[word]
+                    command = command.get_command(None, word)
     assert found > 10
+
+
+def all_commands(group: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any, str]]:
+    """Every command's path, the command itself, and what its group says of it."""
+    for name, listed in group.commands.items():
+        command = group.get_command(None, name)
+        yield (*path, name), command, listed.help
+        if hasattr(command, "commands"):
+            yield from all_commands(command, *path, name)
+
+
+def test_a_group_lists_each_command_with_the_help_that_the_command_gives_itself() -> None:
+    told = list(all_commands(typer.main.get_command(app)))
+    assert len(told) > 40
+    for path, command, listed in told:
+        assert command.name in ("", path[-1])
+        assert " ".join(command.help.split("\n\n")[0].split()) == listed, path
+
+
+def test_the_help_of_all_commands_imports_none_of_them(tmp_path: Path) -> None:
+    script = """
+import sys
+from cems_tui.cli import main
+main(["--help"])
+print([name for name in sys.modules if "cems_tui.cli.commands" in name or name == "numpy"])
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, env=environment(tmp_path), check=True
+    )
+    assert told.stdout.splitlines()[-1] == b"[]"
 
 
 def test_totals_are_shown_in_the_currency_of_the_settings() -> None:

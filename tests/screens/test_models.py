@@ -17,18 +17,19 @@ from cems_tui.models.queue import Pull, Pulls
 from cems_tui.models.remove import Removal
 from cems_tui.profile import Profile
 from cems_tui.services.library import GROUPS, Library, ModelFacts, Part, Resident, grouped
+from cems_tui.services.model_list import steps
 from cems_tui.services.worker import EngineReady
 from screens.app import CemsApp
 from screens.dialogs import JumpDialog, TextDialog
 from screens.library import LibraryState
 from screens.models.dialogs import Question
 from screens.models.screen import ModelsScreen
-from screens.models.shelf import LEGENDS, ModelShelf, matching, steps, window
+from screens.models.shelf import LEGENDS, ModelShelf, matching, window
 from screens.studio.prompt import PromptBox
 from tests.models.fake_hub import FakeHub, Fault
 from tests.models.hub_fixtures import UNET, online, pipeline_files
 from tests.screens.fakes_screens import FakeEngine, make_app, studio, until
-from tests.services.fakes_models import LIBRARY, FakeKeeper, model_facts, plan, under_way
+from tests.services.fakes_models import LIBRARY, FakeKeeper, plan, under_way
 
 __all__ = ["online"]
 
@@ -652,7 +653,7 @@ def test_groups_come_in_their_order_whatever_the_catalog_s() -> None:
     [((), ""), ((1,), "@1"), ((1, 2, 4), "@1 2 4"), ((10, 25, 50, 100, 250), "@10 25 50 +2")],
 )
 def test_steps_without_room_are_counted_not_cut(numbers: tuple[int, ...], text: str) -> None:
-    assert steps(model_facts("a", "fits", 1.0, 1.0, numbers)) == text
+    assert steps(numbers) == text
 
 
 @pytest.mark.parametrize(

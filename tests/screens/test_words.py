@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.request import Failed, Generated, Loading, Note, Routed, Scoring, Step
+from cems_tui.figures import column
+from cems_tui.services.price_card import why
 from cems_tui.services.worker import EngineLost, EngineReady, Started
 from screens import figures
 from screens.commands import PALETTE, Command
 from screens.places import APP, PLACES
 from screens.studio import receipt
-from screens.studio.card import BAR_CELLS, card, short_name, why
+from screens.studio.card import BAR_CELLS, card, short_name
 from screens.totals import SessionTotals
 from screens.widgets.keys import ALWAYS, fitting
 from screens.work import Work
@@ -45,7 +47,7 @@ def test_a_column_has_its_points_under_each_other(
     values: list[float | None], data: st.DataObject
 ) -> None:
     guesses = data.draw(st.lists(st.booleans(), min_size=len(values), max_size=len(values)))
-    cells = figures.column(values, guesses)
+    cells = column(values, guesses)
     assert len({len(cell) for cell in cells}) == 1
     points = {cell.index(".") for cell in cells if "." in cell}
     assert len(points) <= 1

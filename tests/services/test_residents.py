@@ -31,7 +31,7 @@ CAT = "a cat to the left of a red car at night"
 
 @pytest.fixture
 def engine(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> Iterator[EngineProcess]:
-    monkeypatch.setattr("cems_tui.cli.commands.ps.ANSWER_SECONDS", PATIENCE)
+    monkeypatch.setattr("cems_tui.cli.commands.stop.ANSWER_SECONDS", PATIENCE)
     made = EngineProcess(OpenSession())
     made.start()
     yield made

@@ -1,1 +1,1 @@
-"""."""
+"""The commands, one file each, under the command's name."""

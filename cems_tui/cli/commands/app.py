@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import sys
 
+from cems_tui.app_engine import AppPlanner, OpenSession
 from cems_tui.errors import UsageError
+from cems_tui.profile import Profile
+from screens.main import run
+from screens.services import Defaults
 
 
 def open_app() -> int:
@@ -18,10 +22,6 @@ def open_app() -> int:
         raise UsageError(
             "the app needs a terminal, and this is a pipe", "In a script use `cems generate`."
         )
-    from cems_tui.app_engine import AppPlanner, OpenSession
-    from cems_tui.profile import Profile
-    from screens.main import run
-    from screens.services import Defaults
 
     profile = Profile.current()
     settings = profile.settings

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import typer
-
 from cems_tui.cli import options as o
-
-if TYPE_CHECKING:
-    from cems_tui.services.doctor import Finding
+from cems_tui.cli import output
+from cems_tui.profile import Profile
+from cems_tui.services.doctor import Finding
+from cems_tui.text import visible
 
 SIGNS = {"ok": "✓", "note": "·", "problem": "✗"}
 
 
-def register(app: typer.Typer) -> None:
-    app.command("doctor")(doctor)
-
-
 def doctor(json: o.Json = False) -> int:
     """Look at device, memory, disk, pack, database, settings and versions; say what to do."""
-    from cems_tui.cli import output
-    from cems_tui.profile import Profile
-
     findings = Profile.current().doctor.examine()
     if json:
         output.json_document([finding.to_json() for finding in findings])
@@ -33,9 +23,6 @@ def doctor(json: o.Json = False) -> int:
 
 
 def _print(finding: Finding) -> None:
-    from cems_tui.cli import output
-    from cems_tui.text import visible
-
     output.line(f"{SIGNS[finding.status]} {finding.subject:<10} {visible(finding.detail)}")
     if finding.hint:
         output.line(f"  {'':<10} → {visible(finding.hint)}")

@@ -1,22 +1,25 @@
-"""The work of `cems generate`: requests in order, each tried, the highest exit code returned."""
+"""`cems generate`: route, generate, score and record every prompt."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from cems_tui.bench.prompts import PromptLine, parsed_size
 from cems_tui.cancel import was_interrupted
 from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.budget import SharedBudget, loads_count, planned, spent_before
 from cems_tui.cli.card import print_decision
 from cems_tui.cli.failures import Failure, failure_of, print_failure
+from cems_tui.cli.narrator import Narrator
 from cems_tui.cli.options import RoutingOptions, not_negative, request_of
-from cems_tui.domain.request import MAX_SEED
+from cems_tui.domain.generation import Generation
+from cems_tui.domain.request import MAX_SEED, Request
 from cems_tui.errors import (
     BudgetReached,
     CemsError,
@@ -25,15 +28,9 @@ from cems_tui.errors import (
     StorageError,
     UsageError,
 )
+from cems_tui.profile import Engine, Profile
+from cems_tui.services.planner import Planner
 from cems_tui.text import counted
-
-if TYPE_CHECKING:
-    from cems_tui.bench.prompts import PromptLine
-    from cems_tui.domain.generation import Generation
-    from cems_tui.domain.request import Request
-    from cems_tui.profile import Engine
-    from cems_tui.services.planner import Planner
-
 
 STOPS_AT_ONCE = (BudgetReached, StorageError, Interrupted)
 """Errors after which no further picture is tried (exit codes 6, 8 and 130)."""
@@ -51,9 +48,6 @@ class DrawingOptions:
     score: bool
     session: str | None
     session_budget: float | None
-    dry_run: bool
-    order: Literal["fifo", "family"]
-    wait: float | None
     timeout: float | None
 
     def checked(self) -> DrawingOptions:
@@ -70,7 +64,6 @@ class DrawingOptions:
         for name, value in (
             ("--session-budget", self.session_budget),
             ("--timeout", self.timeout),
-            ("--wait", self.wait),
         ):
             not_negative(name, value)
         if self.session is not None and not self.session.strip():
@@ -83,39 +76,78 @@ class DrawingOptions:
         Raises:
             UsageError: it is not a size that can be drawn.
         """
-        from cems_tui.bench.prompts import parsed_size
-
         return parsed_size(self.size)
 
 
-def run(
-    lines: Sequence[PromptLine],
-    choice: RoutingOptions,
-    drawing: DrawingOptions,
-    *,
-    json: bool,
-    quiet: bool,
+def generate(
+    prompts: o.Prompts = None,
+    file: o.PromptFile = None,
+    function: o.Function = "auto",
+    pool: o.Pool = None,
+    tradeoff: o.Tradeoff = None,
+    budget_per_image: o.BudgetPerImage = None,
+    floor: o.Floor = None,
+    tolerance: o.Tolerance = None,
+    lambda_: o.Lambda = None,
+    router: o.Router = None,
+    load_cost: o.LoadCost = None,
+    seed: Annotated[int | None, typer.Option(help="The first picture's seed.")] = None,
+    count: Annotated[int, typer.Option("-n", "--count", help="Pictures of each prompt.")] = 1,
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="Pixels.")] = None,
+    negative: Annotated[str, typer.Option(metavar="TEXT", help="What to avoid.")] = "",
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where pictures go.")] = None,
+    no_score: Annotated[bool, typer.Option("--no-score", help="Do not score.")] = False,
+    session: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Open or continue a named session.")
+    ] = None,
+    session_budget: o.SessionBudget = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the bill, draw nothing.")
+    ] = False,
+    order: Annotated[
+        Literal["fifo", "family"], typer.Option(help="As given, or by model to load less.")
+    ] = "fifo",
+    wait: Annotated[
+        float | None, typer.Option(metavar="[S]", help="Wait for the device, S seconds at most.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="S", help="Seconds one picture may take.")
+    ] = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
 ) -> int:
-    """Make every picture asked for; the exit code is the highest of them all."""
-    from cems_tui.profile import Profile
-
+    """Route, generate, score and record a picture of each prompt."""
+    lines = o.prompt_lines(prompts, file)
+    choice = o.RoutingOptions(
+        function, pool, tradeoff, budget_per_image, floor, tolerance, lambda_, router, load_cost
+    ).checked()
+    drawing = DrawingOptions(
+        seed=seed,
+        count=count,
+        size=size,
+        negative=negative,
+        out=out,
+        score=not no_score,
+        session=session,
+        session_budget=session_budget,
+        timeout=timeout,
+    ).checked()
+    not_negative("--wait", wait)
     profile = Profile.current()
-    if drawing.dry_run:
+    if dry_run:
         with profile.planner() as planner:
             requests = _requests(lines, choice, drawing, planner)
-            if drawing.session_budget is not None:
-                spent = spent_before(drawing.session, load_cost=loads_count(requests))
-                requests = planned(requests, planner, drawing.session_budget, spent)
+            if session_budget is not None:
+                spent = spent_before(session, load_cost=loads_count(requests))
+                requests = planned(requests, planner, session_budget, spent)
             return _bill(requests, planner, json=json, quiet=quiet)
-    with profile.engine(
-        session_name=drawing.session, wait_seconds=drawing.wait or 0.0, pictures=drawing.out
-    ) as engine:
+    with profile.engine(session_name=session, wait_seconds=wait or 0.0, pictures=out) as engine:
         requests = _requests(lines, choice, drawing, engine.planner)
         as_planned = requests
-        if drawing.session_budget is not None:
+        if session_budget is not None:
             spent = engine.spent_usd(load_cost=loads_count(requests))
-            as_planned = planned(requests, engine.planner, drawing.session_budget, spent)
-        if drawing.order == "family":
+            as_planned = planned(requests, engine.planner, session_budget, spent)
+        if order == "family":
             requests = _by_model(requests, as_planned, engine)
         return _make_all(requests, engine, drawing, json=json, quiet=quiet)
 
@@ -197,8 +229,6 @@ def _make_all(
     json: bool,
     quiet: bool,
 ) -> int:
-    from cems_tui.cli.narrator import Narrator
-
     narrator = Narrator(engine.planner.settings, json=json, quiet=quiet, total=len(requests))
     budget = SharedBudget.of(requests, engine, drawing.session_budget)
     highest, made = 0, 0
@@ -242,73 +272,3 @@ def _scoring_code(generation: Generation) -> int:
         )
     )
     return GenerationError.exit_code
-
-
-# `cems generate`: route, generate, score and record every prompt.
-
-
-def register(app: typer.Typer) -> None:
-    app.command("generate")(generate)
-
-
-def generate(
-    prompts: o.Prompts = None,
-    file: o.PromptFile = None,
-    function: o.Function = "auto",
-    pool: o.Pool = None,
-    tradeoff: o.Tradeoff = None,
-    budget_per_image: o.BudgetPerImage = None,
-    floor: o.Floor = None,
-    tolerance: o.Tolerance = None,
-    lambda_: o.Lambda = None,
-    router: o.Router = None,
-    load_cost: o.LoadCost = None,
-    seed: Annotated[int | None, typer.Option(help="The first picture's seed.")] = None,
-    count: Annotated[int, typer.Option("-n", "--count", help="Pictures of each prompt.")] = 1,
-    size: Annotated[str | None, typer.Option(metavar="WxH", help="Pixels.")] = None,
-    negative: Annotated[str, typer.Option(metavar="TEXT", help="What to avoid.")] = "",
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where pictures go.")] = None,
-    no_score: Annotated[bool, typer.Option("--no-score", help="Do not score.")] = False,
-    session: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Open or continue a named session.")
-    ] = None,
-    session_budget: o.SessionBudget = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the bill, draw nothing.")
-    ] = False,
-    order: Annotated[
-        Literal["fifo", "family"], typer.Option(help="As given, or by model to load less.")
-    ] = "fifo",
-    wait: Annotated[
-        float | None, typer.Option(metavar="[S]", help="Wait for the device, S seconds at most.")
-    ] = None,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="S", help="Seconds one picture may take.")
-    ] = None,
-    json: o.Json = False,
-    quiet: o.Quiet = False,
-) -> int:
-    """Route, generate, score and record a picture of each prompt."""
-
-    return run(
-        o.prompt_lines(prompts, file),
-        o.RoutingOptions(
-            function, pool, tradeoff, budget_per_image, floor, tolerance, lambda_, router, load_cost
-        ).checked(),
-        DrawingOptions(
-            seed=seed,
-            count=count,
-            size=size,
-            negative=negative,
-            out=out,
-            score=not no_score,
-            session=session,
-            session_budget=session_budget,
-            dry_run=dry_run,
-            order=order,
-            wait=wait,
-            timeout=timeout,
-        ).checked(),
-        json=json,
-        quiet=quiet,
-    )

@@ -1,115 +1,38 @@
-"""`cems verify`, `cems rm`, `cems import`: the models on this disk."""
+"""`cems import`: a model that is on the disk already."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from cems_tui.cancel import was_interrupted
 from cems_tui.cli import options as o
 from cems_tui.cli import output
-from cems_tui.cli.commands.pull import (
+from cems_tui.cli.failures import failure_of, print_failure
+from cems_tui.cli.model_options import (
     DryRun,
     Guidance,
     Size,
     Steps,
-    Yes,
-    asking,
     checked_guidance,
     checked_size,
     checked_steps,
 )
-from cems_tui.cli.failures import failure_of, print_failure
-from cems_tui.errors import CemsError, Interrupted, UsageError, WeightsError
+from cems_tui.cli.pull_narrator import PullNarrator
+from cems_tui.domain.decision import Policy
+from cems_tui.domain.request import Request
+from cems_tui.errors import CemsError, Interrupted
+from cems_tui.models.importer import ImportPlan, ImportWish
+from cems_tui.profile import Profile
+from cems_tui.text import byte_count, counted, visible
 
-if TYPE_CHECKING:
-    from cems_tui.models.importer import ImportPlan
-    from cems_tui.models.remove import Removal
-    from cems_tui.models.verify import Verified
+PROMPT = "a red apple on a wooden table"
 
-
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A model, or ORG/REPO.")]
-
-
-def register(app: typer.Typer) -> None:
-    app.command("verify")(verify)
-    app.command("rm")(rm)
-    app.command("import")(import_)
-
-
-def verify(
-    name: Name,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    json: o.Json = False,
-    quiet: o.Quiet = False,
-) -> None:
-    """Read a model's files again and compare every digest with what was recorded."""
-    from cems_tui.cli import output
-    from cems_tui.cli.commands.pull import PullNarrator
-    from cems_tui.profile import Profile
-    from cems_tui.text import byte_count, counted
-
-    narrator = PullNarrator(json=False, quiet=quiet or json)
-    try:
-        found = Profile.current().models.verify(name, narrator, dry_run=dry_run)
-    finally:
-        narrator.close()
-    if json:
-        output.json_document(_verified_row(found, dry_run))
-    elif quiet:
-        for path in found.damaged:
-            output.line(str(found.path / path))
-    elif dry_run:
-        output.line(
-            f"{found.model}: {counted(found.files, 'file')}, {byte_count(found.bytes)} to read"
-        )
-    elif not found.damaged:
-        output.line(
-            f"{found.model}: {counted(found.files, 'file')}, {byte_count(found.bytes)}, "
-            f"all as they should be"
-        )
-    if found.damaged:
-        raise WeightsError(
-            f"{found.model} is damaged: {', '.join(found.damaged[:5])}",
-            f"`cems pull {found.model}` fetches it again; what was imported, import again.",
-        )
-
-
-def rm(
-    name: Name,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    json: o.Json = False,
-    quiet: o.Quiet = False,
-) -> None:
-    """Remove a model from this disk; what others use stays."""
-    from cems_tui.cli import output
-    from cems_tui.profile import Profile
-    from cems_tui.text import byte_count
-
-    models = Profile.current().models
-    removal = models.plan_removal(name)
-    if not dry_run:
-        if not (json or quiet):
-            for line in _removal_lines(removal):
-                output.note(line)
-        if not asking(yes)(f"Remove {removal.model} ({byte_count(removal.freed_bytes)})?"):
-            raise UsageError(f"{removal.model} is kept", "Answer y, or give --yes.")
-        removal = models.remove(name)
-    if json:
-        output.json_document(_removal_row(removal, dry_run))
-    elif quiet:
-        for path in removal.paths:
-            output.line(str(path))
-    elif dry_run:
-        for line in _removal_lines(removal):
-            output.line(line)
-    else:
-        output.line(f"{removal.model}: removed, {byte_count(removal.freed_bytes)} freed")
+PATIENCE_SECONDS = 120.0
+"""What a picture may take that nobody asked for."""
 
 
 def import_(
@@ -136,11 +59,6 @@ def import_(
     quiet: o.Quiet = False,
 ) -> int:
     """Take in a diffusers folder, or one network with its base, that is on the disk already."""
-    from cems_tui.cli import output
-    from cems_tui.cli.commands.pull import PullNarrator
-    from cems_tui.models.importer import ImportWish
-    from cems_tui.profile import Profile
-
     output.only_one(copy=copy, link=link)
     wish = ImportWish(
         path=path,
@@ -174,41 +92,6 @@ def import_(
     return draw_one(installed.model, insisted=probe is True, json=json, quiet=quiet)
 
 
-def _verified_row(found: Verified, dry_run: bool) -> dict[str, Any]:
-    return {
-        "model": found.model,
-        "path": str(found.path),
-        "files": found.files,
-        "bytes": found.bytes,
-        "ok": None if dry_run else not found.damaged,
-        "damaged": list(found.damaged),
-        "unknown": list(found.unknown),
-    }
-
-
-def _removal_row(removal: Removal, dry_run: bool) -> dict[str, Any]:
-    return {
-        "model": removal.model,
-        "removed": not dry_run,
-        "freed_bytes": removal.freed_bytes,
-        "paths": [str(path) for path in removal.paths],
-        "shared_with": list(removal.shared_with),
-        "linked_by": list(removal.linked_by),
-        "kept": [{"path": str(path), "why": why} for path, why in removal.kept],
-    }
-
-
-def _removal_lines(removal: Removal) -> list[str]:
-    from cems_tui.text import byte_count, visible
-
-    lines = [f"{removal.model}: {byte_count(removal.freed_bytes)} freed"]
-    lines += [f"  goes   {path}" for path in removal.paths]
-    lines += [f"  stays  {path} ({why})" for path, why in removal.kept]
-    lines += [f"  stays  its files, which {name} uses" for name in removal.shared_with]
-    lines += [f"  {name} links to its files and has to go first" for name in removal.linked_by]
-    return [visible(line) for line in lines]
-
-
 def _import_row(plan: ImportPlan) -> dict[str, Any]:
     found = plan.inspection
     return {
@@ -232,8 +115,6 @@ def _import_row(plan: ImportPlan) -> dict[str, Any]:
 
 
 def _import_lines(plan: ImportPlan) -> list[str]:
-    from cems_tui.text import byte_count, counted, visible
-
     found = plan.inspection
     runs = f"family {found.family}" if found.family else "nothing here draws with it"
     lines = [
@@ -245,13 +126,6 @@ def _import_lines(plan: ImportPlan) -> list[str]:
     return [visible(line) for line in lines + [f"  note: {n}" for n in found.selection.notes]]
 
 
-# One timed picture of a model that was just imported, so that it is priced from the start.
-
-PROMPT = "a red apple on a wooden table"
-PATIENCE_SECONDS = 120.0
-"""What a picture may take that nobody asked for."""
-
-
 @dataclass(frozen=True, slots=True)
 class Probed:
     """What one picture took on this machine."""
@@ -259,7 +133,6 @@ class Probed:
     function: str
     seconds: float | None
     """Encode + denoise + decode; None when a part was not measured."""
-
     memory_bytes: int | None
     load_seconds: float | None
     cost_usd: float | None
@@ -315,10 +188,6 @@ def draw(model: str, deadline_seconds: float | None) -> Probed:
         DeviceBusy: another process holds the device.
         WeightsError, OutOfMemory, GenerationError, GenerationTimeout: it cannot be drawn.
     """
-    from cems_tui.domain.decision import Policy
-    from cems_tui.domain.request import Request
-    from cems_tui.profile import Profile
-
     with Profile.current().engine() as engine:
         functions = engine.planner.catalog.of_model(model)
         function = min(functions, key=lambda function: function.steps)
@@ -343,8 +212,6 @@ def draw(model: str, deadline_seconds: float | None) -> Probed:
 
 
 def _sentence(probed: Probed) -> str:
-    from cems_tui.text import byte_count
-
     loaded = "" if not probed.load_seconds else f", loaded in {probed.load_seconds:.2g} s"
     memory = (
         "" if probed.memory_bytes is None else f", {byte_count(probed.memory_bytes)} at its peak"

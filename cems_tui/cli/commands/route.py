@@ -7,12 +7,10 @@ from typing import Annotated
 import typer
 
 from cems_tui.cli import options as o
+from cems_tui.cli.budget import loads_count, planned, spent_before
 from cems_tui.cli.card import print_decision
 from cems_tui.cli.options import request_of
-
-
-def register(app: typer.Typer) -> None:
-    app.command("route")(route)
+from cems_tui.profile import Profile
 
 
 def route(
@@ -35,9 +33,6 @@ def route(
     ] = False,
 ) -> None:
     """Print the price card and the decision of each prompt; generate nothing."""
-    from cems_tui.cli.budget import loads_count, planned, spent_before
-    from cems_tui.profile import Profile
-
     choice = o.RoutingOptions(
         function, pool, tradeoff, budget_per_image, floor, tolerance, lambda_, router, load_cost
     ).checked()

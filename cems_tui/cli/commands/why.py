@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cems_tui.cli import options as o
-
-if TYPE_CHECKING:
-    from cems_tui.domain.generation import Generation
-    from cems_tui.settings import Settings
-
-
-def register(app: typer.Typer) -> None:
-    app.command("why")(why)
+from cems_tui.cli import output
+from cems_tui.cli.card import explanation_table, price_card, receipt_lines
+from cems_tui.domain.generation import Generation
+from cems_tui.profile import Profile
+from cems_tui.settings import Settings
+from cems_tui.store.receipts import read_receipt
+from cems_tui.text import visible
 
 
 def why(
@@ -23,11 +22,6 @@ def why(
     json: o.Json = False,
 ) -> None:
     """Print why a picture was drawn the way it was: pick, runners-up, prices, scores."""
-    from cems_tui.cli import output
-    from cems_tui.cli.card import explanation_table, price_card, receipt_lines
-    from cems_tui.profile import Profile
-    from cems_tui.text import visible
-
     generation = find_generation(picture)
     profile = Profile.current()
     told = profile.explainer().explain(generation.decision)
@@ -48,10 +42,6 @@ def find_generation(picture: str) -> Generation:
     Raises:
         UsageError: no such file or id, or the file has no receipt.
     """
-    from cems_tui.domain.generation import Generation
-    from cems_tui.profile import Profile
-    from cems_tui.store.receipts import read_receipt
-
     path = Path(picture)
     if picture and (path.suffix.lower() == ".png" or path.exists()):
         return Generation.from_json(read_receipt(path))
@@ -61,8 +51,6 @@ def find_generation(picture: str) -> Generation:
 
 def _predicted(generation: Generation, settings: Settings) -> list[str]:
     """Predicted beside measured, in the metric's unit."""
-    from cems_tui.cli import output
-
     chosen = generation.decision.chosen
     lines = []
     if chosen is not None and chosen.quality is not None:

@@ -1,49 +1,20 @@
-"""`cems starter`: the embedded pack."""
+"""`cems starter verify`: the pack's files and what they draw."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from cems_tui import paths
 from cems_tui.cli import options as o
-
-if TYPE_CHECKING:
-    from cems_tui.starter.manifest import Manifest
-
-starter = typer.Typer(help="The embedded starter pack.", rich_markup_mode=None)
-
-
-def register(app: typer.Typer) -> None:
-    app.add_typer(starter, name="starter")
+from cems_tui.cli import output
+from cems_tui.starter.manifest import Manifest
+from cems_tui.starter.manifest import verify as verify_pack
+from cems_tui.starter.recipe.checks.smoke import TOLERANCE, draws_as_recorded, recorded
 
 
-@starter.command("build")
-def build(
-    work: Annotated[Path, typer.Option(metavar="DIR", help="Data and checkpoints, to go on from.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the pack goes.")],
-    stage: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only this stage; may be repeated.")
-    ] = None,
-    continue_from: Annotated[
-        Path | None, typer.Option(metavar="PACK", help="A pack whose weights to go on from.")
-    ] = None,
-) -> None:
-    """Rebuild the pack from its recipe: hours on a CPU, stopped and resumed at any time."""
-    from cems_tui.cli import output
-    from cems_tui.starter.recipe.training.build import Build
-    from cems_tui.starter.recipe.training.recipe import Recipe
-
-    made = Build(work, out, Recipe(), output.note)
-    if continue_from is not None:
-        from cems_tui.starter.recipe.training.resume import adopt_pack
-
-        adopt_pack(made, continue_from)
-    made.run(stage)
-
-
-@starter.command("verify")
 def verify(
     pack: Annotated[
         Path | None, typer.Option("--pack", metavar="DIR", help="A pack elsewhere.")
@@ -55,10 +26,6 @@ def verify(
     quiet: o.Quiet = False,
 ) -> None:
     """Check every file of the pack against its sha256, then what its pipelines draw."""
-    from cems_tui import paths
-    from cems_tui.cli import output
-    from cems_tui.starter.manifest import verify as verify_pack
-
     root = pack or paths.checkpoints() / "starter"
     manifest = verify_pack(root)
     total = sum(entry.bytes for entry in manifest.files.values())
@@ -82,9 +49,6 @@ def verify(
 
 def _drawn(root: Path, manifest: Manifest, *, quiet: bool) -> dict[str, Any] | None:
     """Pipeline → what it draws right now and when it was packed; None where none is recorded."""
-    from cems_tui.cli import output
-    from cems_tui.starter.recipe.checks.smoke import TOLERANCE, draws_as_recorded, recorded
-
     due = recorded(manifest)
     if not due:
         if not quiet:

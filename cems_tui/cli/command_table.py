@@ -1,0 +1,447 @@
+"""Which commands there are: a name, a line of help, and how the command is imported.
+
+A command is imported when it is called or asked for its own help; `cems --help` imports none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import typer
+import typer.main
+from typer.core import TyperCommand, TyperGroup
+
+Command = Callable[..., Any]
+Load = Callable[[], Command | typer.Typer]
+
+
+class CommandTable(TyperGroup):
+    """A group that knows its commands by name and help, and imports the one that is called."""
+
+    table: ClassVar[Mapping[str, tuple[Load, str]]]
+    """Name → how to import the command, and the first sentence of its help."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = {
+            name: TyperCommand(name, help=told) for name, (_, told) in self.table.items()
+        }
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command itself, imported now; None if nothing is called that."""
+        if cmd_name not in self.table:
+            return None
+        found = self.table[cmd_name][0]()
+        if isinstance(found, typer.Typer):
+            return typer.main.get_group(found)
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        single.command(cmd_name)(found)
+        return typer.main.get_command(single)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The names with their lines of help."""
+        TyperGroup(commands=dict(self.commands)).format_commands(ctx, formatter)
+
+
+def _group(table: type[CommandTable], told: str) -> tuple[Load, str]:
+    def load() -> typer.Typer:
+        return typer.Typer(cls=table, help=told, add_completion=False, rich_markup_mode=None)
+
+    return load, told
+
+
+def _history_ls() -> Command:
+    from cems_tui.cli.commands.history.ls import ls
+
+    return ls
+
+
+def _history_show() -> Command:
+    from cems_tui.cli.commands.history.show import show
+
+    return show
+
+
+def _history_stats() -> Command:
+    from cems_tui.cli.commands.history.stats import stats
+
+    return stats
+
+
+def _history_path() -> Command:
+    from cems_tui.cli.commands.history.path import path
+
+    return path
+
+
+class History(CommandTable):
+    """The commands of `cems history`."""
+
+    table: ClassVar = {
+        "ls": (_history_ls, "List pictures, newest first."),
+        "show": (_history_show, "Print a picture's record; the same as `cems why`."),
+        "stats": (_history_stats, "Print counts, costs and scores, overall and by function."),
+        "path": (_history_path, "Print where the database and the pictures are."),
+    }
+
+
+def _bench_run() -> Command:
+    from cems_tui.cli.commands.bench.run import run
+
+    return run
+
+
+def _bench_export() -> Command:
+    from cems_tui.cli.commands.bench.export import export
+
+    return export
+
+
+def _bench_import() -> Command:
+    from cems_tui.cli.commands.bench.import_ import import_
+
+    return import_
+
+
+def _bench_ls() -> Command:
+    from cems_tui.cli.commands.bench.ls import ls
+
+    return ls
+
+
+def _bench_report() -> Command:
+    from cems_tui.cli.commands.bench.report import report
+
+    return report
+
+
+def _bench_rm() -> Command:
+    from cems_tui.cli.commands.bench.rm import rm
+
+    return rm
+
+
+class Bench(CommandTable):
+    """The commands of `cems bench`."""
+
+    table: ClassVar = {
+        "run": (
+            _bench_run,
+            "Draw and score every prompt with every function and seed; continue where it stopped.",
+        ),
+        "export": (_bench_export, "Print a benchmark as a score table, one score a row."),
+        "import": (
+            _bench_import,
+            "Take a score table in as a benchmark: the whole of it, or nothing.",
+        ),
+        "ls": (_bench_ls, "List the benchmarks, newest first."),
+        "report": (
+            _bench_report,
+            "Print what each function scored and cost, on every metric and in every group.",
+        ),
+        "rm": (_bench_rm, "Forget a benchmark with all its scores."),
+    }
+
+
+def _router_train() -> Command:
+    from cems_tui.cli.commands.router.train import train
+
+    return train
+
+
+def _router_retrain() -> Command:
+    from cems_tui.cli.commands.router.retrain import retrain
+
+    return retrain
+
+
+def _router_eval() -> Command:
+    from cems_tui.cli.commands.router.eval import evaluate
+
+    return evaluate
+
+
+def _router_diff() -> Command:
+    from cems_tui.cli.commands.router.diff import diff
+
+    return diff
+
+
+def _router_ls() -> Command:
+    from cems_tui.cli.commands.router.ls import ls
+
+    return ls
+
+
+def _router_show() -> Command:
+    from cems_tui.cli.commands.router.show import show
+
+    return show
+
+
+def _router_rm() -> Command:
+    from cems_tui.cli.commands.router.rm import rm
+
+    return rm
+
+
+def _router_use() -> Command:
+    from cems_tui.cli.commands.router.use import use
+
+    return use
+
+
+def _router_rollback() -> Command:
+    from cems_tui.cli.commands.router.rollback import rollback
+
+    return rollback
+
+
+def _router_export() -> Command:
+    from cems_tui.cli.commands.router.export import export
+
+    return export
+
+
+def _router_import() -> Command:
+    from cems_tui.cli.commands.router.import_ import import_
+
+    return import_
+
+
+def _router_calibrate() -> Command:
+    from cems_tui.cli.commands.router.calibrate import calibrate
+
+    return calibrate
+
+
+class Router(CommandTable):
+    """The commands of `cems router`."""
+
+    table: ClassVar = {
+        "train": (
+            _router_train,
+            "Train a router on a benchmark of one's own and say whether it is worth using.",
+        ),
+        "retrain": (
+            _router_retrain,
+            "Train on one's own scored pictures and benchmarks, under a fresh name.",
+        ),
+        "eval": (
+            _router_eval,
+            "Judge a router on a benchmark: against each function alone, mixes of them, "
+            "and an oracle.",
+        ),
+        "diff": (
+            _router_diff,
+            "Print which prompts change function from router A to B, and what that is worth.",
+        ),
+        "ls": (
+            _router_ls,
+            "List the routers, with what each is worth; * is the one that is asked.",
+        ),
+        "show": (_router_show, "Print a router's card, its verdict, and why it would be refused."),
+        "rm": (_router_rm, "Remove a router of one's own; the shipped ones stay."),
+        "use": (_router_use, "Ask this router from now on, if it beat the best single function."),
+        "rollback": (_router_rollback, "Ask the router again that was in use before."),
+        "export": (
+            _router_export,
+            "Write a router as one file: its card and its weights, nothing that can run.",
+        ),
+        "import": (_router_import, "Take a router in, checked whole before anything is kept."),
+        "calibrate": (
+            _router_calibrate,
+            "Map what a router predicts to the instrument that reads scores here; no pick changes.",
+        ),
+    }
+
+
+def _starter_build() -> Command:
+    from cems_tui.cli.commands.starter.build import build
+
+    return build
+
+
+def _starter_verify() -> Command:
+    from cems_tui.cli.commands.starter.verify import verify
+
+    return verify
+
+
+class Starter(CommandTable):
+    """The commands of `cems starter`."""
+
+    table: ClassVar = {
+        "build": (
+            _starter_build,
+            "Rebuild the pack from its recipe: hours on a CPU, stopped and resumed at any time.",
+        ),
+        "verify": (
+            _starter_verify,
+            "Check every file of the pack against its sha256, then what its pipelines draw.",
+        ),
+    }
+
+
+def _config_path() -> Command:
+    from cems_tui.cli.commands.config.path import path
+
+    return path
+
+
+def _config_show() -> Command:
+    from cems_tui.cli.commands.config.show import show
+
+    return show
+
+
+def _config_validate() -> Command:
+    from cems_tui.cli.commands.config.validate import validate
+
+    return validate
+
+
+class Config(CommandTable):
+    """The commands of `cems config`."""
+
+    table: ClassVar = {
+        "path": (_config_path, "Print where everything lives."),
+        "show": (_config_show, "Print every setting, its value and where the value comes from."),
+        "validate": (
+            _config_validate,
+            "Check config.toml and the environment; exit 2 when something cannot be followed.",
+        ),
+    }
+
+
+def _generate() -> Command:
+    from cems_tui.cli.commands.generate import generate
+
+    return generate
+
+
+def _route() -> Command:
+    from cems_tui.cli.commands.route import route
+
+    return route
+
+
+def _why() -> Command:
+    from cems_tui.cli.commands.why import why
+
+    return why
+
+
+def _ls() -> Command:
+    from cems_tui.cli.commands.ls import ls
+
+    return ls
+
+
+def _show() -> Command:
+    from cems_tui.cli.commands.show import show
+
+    return show
+
+
+def _pull() -> Command:
+    from cems_tui.cli.commands.pull import pull
+
+    return pull
+
+
+def _verify() -> Command:
+    from cems_tui.cli.commands.verify import verify
+
+    return verify
+
+
+def _rm() -> Command:
+    from cems_tui.cli.commands.rm import rm
+
+    return rm
+
+
+def _import() -> Command:
+    from cems_tui.cli.commands.import_ import import_
+
+    return import_
+
+
+def _ps() -> Command:
+    from cems_tui.cli.commands.ps import ps
+
+    return ps
+
+
+def _stop() -> Command:
+    from cems_tui.cli.commands.stop import stop
+
+    return stop
+
+
+def _doctor() -> Command:
+    from cems_tui.cli.commands.doctor import doctor
+
+    return doctor
+
+
+class Cems(CommandTable):
+    """The commands of `cems`."""
+
+    table: ClassVar = {
+        "generate": (_generate, "Route, generate, score and record a picture of each prompt."),
+        "route": (
+            _route,
+            "Print the price card and the decision of each prompt; generate nothing.",
+        ),
+        "why": (
+            _why,
+            "Print why a picture was drawn the way it was: pick, runners-up, prices, scores.",
+        ),
+        "ls": (
+            _ls,
+            "List the models: those that draw, installed ones first, then those that help.",
+        ),
+        "show": (
+            _show,
+            "Print everything known of a model: licence, files, functions, seconds, memory, price.",
+        ),
+        "pull": (_pull, "Fetch models from the Hub: resumable, verified, never half-installed."),
+        "verify": (
+            _verify,
+            "Read a model's files again and compare every digest with what was recorded.",
+        ),
+        "rm": (_rm, "Remove a model from this disk; what others use stays."),
+        "import": (
+            _import,
+            "Take in a diffusers folder, or one network with its base, "
+            "that is on the disk already.",
+        ),
+        "ps": (
+            _ps,
+            "List the models on the device: bytes, components, until when, in which process.",
+        ),
+        "stop": (
+            _stop,
+            "Free a model's memory in the process that holds it; "
+            "after its picture if it is in use.",
+        ),
+        "doctor": (
+            _doctor,
+            "Look at device, memory, disk, pack, database, settings and versions; say what to do.",
+        ),
+        "history": _group(History, "What was generated, what it cost, how it scored."),
+        "bench": _group(Bench, "Measure functions on prompts; take score tables in."),
+        "router": _group(Router, "Train routers, judge them, choose one."),
+        "starter": _group(Starter, "The embedded starter pack."),
+        "config": _group(Config, "The settings."),
+    }
+
+
+def open_app() -> int:
+    """Open the terminal app, imported now; its exit code."""
+    from cems_tui.cli.commands.app import open_app as run
+
+    return run()

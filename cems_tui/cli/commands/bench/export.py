@@ -1,0 +1,40 @@
+"""`cems bench export`: a benchmark as a score table."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from cems_tui.errors import UsageError
+from cems_tui.files import SHARED, whole_file, whole_text
+from cems_tui.profile import Profile
+from cems_tui.score_tables import files as tables
+
+
+def export(
+    name: Annotated[str, typer.Argument(metavar="B", help="The benchmark.")],
+    format: Annotated[
+        Literal["csv", "jsonl", "parquet"], typer.Option(help="Of the table.")
+    ] = "csv",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write there instead of stdout.")
+    ] = None,
+) -> None:
+    """Print a benchmark as a score table, one score a row."""
+    with Profile.current().history() as store:
+        rows = store.benches.long_rows(name)
+        if format == "parquet":
+            if out is None:
+                raise UsageError("Parquet does not go to stdout", "Name a file with --out.")
+            with whole_file(out, mode=SHARED) as file:
+                tables.write_parquet(rows, Path(file.name))
+            return
+        write = tables.write_csv if format == "csv" else tables.write_jsonl
+        if out is None:
+            write(rows, sys.stdout)
+            return
+        with whole_text(out, mode=SHARED) as stream:
+            write(rows, stream)

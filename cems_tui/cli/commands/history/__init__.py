@@ -1,0 +1,1 @@
+"""The commands of `cems history`, a file each."""

@@ -1,0 +1,74 @@
+"""`cems history stats` in words: what is known, and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cems_tui.cli import options as o
+from cems_tui.cli import output
+from cems_tui.cli.output import money, usd_per_thousand
+from cems_tui.profile import Profile
+from cems_tui.settings import Settings
+from cems_tui.store.statistics import FunctionStats, Stats
+from cems_tui.text import counted
+
+
+def stats(session: o.SessionName = None, json: o.Json = False) -> None:
+    """Print counts, costs and scores, overall and by function."""
+    profile = Profile.current()
+    with profile.history() as store:
+        found = store.stats(session=session)
+    if json:
+        output.json_document(found.to_json())
+        return
+    for line in stats_lines(found, profile.settings):
+        output.line(line)
+
+
+def stats_lines(stats: Stats, settings: Settings) -> Iterator[str]:
+    """Totals first, then savings, then a line a function."""
+    yield (
+        f"{counted(stats.pictures, 'picture')} in {counted(stats.sessions, 'session')}, "
+        f"{stats.failures} failed"
+    )
+    if not stats.pictures:
+        return
+    loading = money(stats.load_cost_usd, settings)
+    yield f"cost      {money(stats.cost_usd, settings)}{_beside(stats.unpriced, 'unpriced')}"
+    yield f"loading   {loading}{_beside(stats.load_unpriced, 'unpriced')}"
+    saved = stats.savings
+    if saved.estimated_usd is not None:
+        yield (
+            f"saved     ~{money(saved.estimated_usd, settings)} against always drawing with the "
+            f"dearest candidate (estimated, {counted(saved.compared, 'picture')} compared)"
+        )
+    known = " · ".join(f"{k} {v:.2f}" for k, v in stats.seconds.items() if v is not None)
+    yield f"seconds   {known or '—'}"
+    yield ""
+    for function in stats.functions:
+        yield _function_line(function, settings)
+
+
+def _function_line(function: FunctionStats, settings: Settings) -> str:
+    mean = usd_per_thousand(
+        function.mean_cost_usd,
+        estimated=False,
+        per_usd=settings.pricing.per_usd,
+        currency=settings.pricing.currency,
+    )
+    scores = "  ".join(
+        f"{score.metric} {score.mean:.3f} ({score.count}, {score.scorer.split(':')[0]})"
+        for score in function.scores
+    )
+    return (
+        f"{function.function:<20} {function.pictures:>5} pictures  {mean:>10} per 1,000  "
+        f"{_seconds(function.mean_seconds)} s  {scores or 'not scored'}"
+    )
+
+
+def _beside(count: int, what: str) -> str:
+    return f" ({count} {what} beside)" if count else ""
+
+
+def _seconds(seconds: float | None) -> str:
+    return "—" if seconds is None else f"{seconds:.3f}"

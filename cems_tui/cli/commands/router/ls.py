@@ -1,0 +1,35 @@
+"""`cems router ls`: the routers at hand."""
+
+from __future__ import annotations
+
+from cems_tui.cli import options as o
+from cems_tui.cli import output
+from cems_tui.profile import Profile
+from cems_tui.routing.checkpoints.card import Card
+
+
+def ls(json: o.Json = False, quiet: o.Quiet = False) -> None:
+    """List the routers, with what each is worth; * is the one that is asked."""
+    profile = Profile.current()
+    cards, asked = profile.shelf().cards(), profile.routers.asked_by_default()
+    if json:
+        output.json_document([{**_line(card), "in_use": card.name == asked} for card in cards])
+        return
+    for card in cards:
+        if quiet:
+            output.line(card.name)
+        else:
+            mark = "*" if card.name == asked else " "
+            output.line(f"{mark} {card.name:<20} {card.summary}")
+
+
+def _line(card: Card) -> dict[str, object]:
+    return {
+        "router": card.name,
+        "kind": card.kind,
+        "metric": card.metric,
+        "functions": list(card.functions),
+        "prompts": card.training.prompts,
+        "verdict": card.verdict,
+        "created": card.created,
+    }

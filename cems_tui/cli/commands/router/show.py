@@ -1,0 +1,46 @@
+"""`cems router show`: a router's card."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cems_tui.cli import options as o
+from cems_tui.cli import output
+from cems_tui.profile import Profile
+from cems_tui.routing.checkpoints.card import Card
+from cems_tui.routing.evaluation.verdict import refusal, verdict_in_words
+
+
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The router.")], json: o.Json = False
+) -> None:
+    """Print a router's card, its verdict, and why it would be refused."""
+    card = Profile.current().shelf().named(name).card
+    why = refusal(card)
+    if json:
+        row = card.to_json(card.training.table)
+        output.json_document({"router": card.name, "refusal": why, **row})
+        return
+    output.line(card.summary)
+    for text in _card_lines(card):
+        output.line(text)
+    if why is not None:
+        output.line(f"refused    {why}")
+
+
+def _card_lines(card: Card) -> list[str]:
+    """A card for people."""
+    scorers = ", ".join(f"{m}: {s or 'unknown'}" for m, s in card.scorers.items()) or "—"
+    lines = [
+        f"functions  {', '.join(card.functions)}",
+        f"scorers    {scorers}",
+        f"trained    {card.created} on {card.training.table}",
+        f"interval   {card.interval}",
+    ]
+    if "quality_vs_best_single" in card.evaluation:
+        lines.append(f"verdict    {verdict_in_words(card.evaluation)}")
+    if card.scale is not None:
+        lines.append(f"scale      {card.scale.told}")
+    return lines

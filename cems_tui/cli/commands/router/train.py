@@ -1,0 +1,85 @@
+"""`cems router train`: from scores to a router."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cems_tui.cli import options as o
+from cems_tui.cli import output
+from cems_tui.domain.decision import FeatureSet
+from cems_tui.errors import UsageError
+from cems_tui.profile import Profile
+from cems_tui.routing.checkpoints.card import Card
+from cems_tui.routing.evaluation.verdict import refusal
+from cems_tui.services.router_trainer import Reading
+
+
+def train(
+    bench: Annotated[str, typer.Option(metavar="B", help="The benchmark to learn from.")],
+    name: Annotated[str, typer.Option(metavar="R", help="What the router is called.")],
+    kind: Annotated[
+        str, typer.Option(help="ensemble, ridge, knn, clusters, transformer or cems.")
+    ] = "ensemble",
+    metric: Annotated[
+        str | None, typer.Option(help="What it predicts; mixed where nima and clip exist.")
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(help="instant (the prompt's letters) or clip (what a text tower says)."),
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(help="The text tower of clip features: an installed pipeline, or a folder."),
+    ] = None,
+    tower: Annotated[
+        str | None, typer.Option(help="cems alone: tuned or frozen; frozen suits a CPU.")
+    ] = None,
+    extend: Annotated[
+        str | None,
+        typer.Option(metavar="R", help="Add the benchmark's new functions to a clusters router."),
+    ] = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Train a router on a benchmark of one's own and say whether it is worth using."""
+    trainer = Profile.current().trainer
+    if extend is not None:
+        card = trainer.extend(bench, name, extend, output.note)
+    else:
+        reading = Reading(encoder, _tuned(tower))
+        reads = _features(features, named_a_tower=encoder is not None or tower is not None)
+        card = trainer.train(bench, name, kind, metric, output.note, reads, reading)
+    print_trained(card, json=json, quiet=quiet)
+
+
+def _features(said: str | None, *, named_a_tower: bool) -> FeatureSet | None:
+    """What to read; None is what the kind reads by default."""
+    if said is None:
+        return "clip" if named_a_tower else None
+    if said == "instant" and not named_a_tower:
+        return "instant"
+    if said == "clip":
+        return "clip"
+    if said == "instant":
+        raise UsageError("instant features read no text tower", "Drop --encoder and --tower.")
+    raise UsageError(f"there are no {said!r} features", "Choose instant or clip.")
+
+
+def _tuned(said: str | None) -> bool | None:
+    if said not in (None, "tuned", "frozen"):
+        raise UsageError(f"a tower cannot be {said!r}", "Choose tuned or frozen.")
+    return None if said is None else said == "tuned"
+
+
+def print_trained(card: Card, *, json: bool, quiet: bool) -> None:
+    """A fresh router on stdout."""
+    if json:
+        output.json_document({"router": card.name, "metric": card.metric, **card.evaluation})
+    elif quiet:
+        output.line(card.name)
+    else:
+        output.line(card.summary)
+        if (why := refusal(card)) is not None:
+            output.note(f"note: {why}")

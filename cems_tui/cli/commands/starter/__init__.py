@@ -1,0 +1,1 @@
+"""The commands of `cems starter`, a file each."""

@@ -1,0 +1,108 @@
+"""The price card of a decision: its columns, their words, units and order, whoever draws it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cems_tui.domain.decision import Candidate, RoutingDecision
+from cems_tui.domain.pricing import GIGABYTE
+from cems_tui.figures import UNKNOWN, column, times
+from cems_tui.text import visible
+
+RESIDENT, INSTALLED, MISSING = "●", "○", "⇣"
+LEGEND = "● resident  ○ installed  ⇣ not installed  ~ estimated"
+
+LEAST_NEEDED = ("why", "load", "memory", "seconds")
+"""The columns that leave where there is no room for all, in that order."""
+
+WORTH_SAYING = 1.3
+"""How many times dearer than the choice a candidate is before the card says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceColumn:
+    """One column: a cell for each candidate under a title that names the unit."""
+
+    title: str
+    cells: tuple[str, ...]
+    left: bool = False
+    """Whether text stands at the left, as words do; figures stand at the right."""
+
+
+def price_columns(
+    decision: RoutingDecision, currency: str = "USD", per_usd: float = 1.0
+) -> dict[str, PriceColumn]:
+    """The columns in their order; prices are for 1,000 pictures.
+
+    Args:
+        currency: what prices are told in.
+        per_usd: units of it a US dollar buys.
+    """
+    candidates = decision.candidates
+    known = [False] * len(candidates)
+    guessed = [c.cost_source is not None and c.cost_source != "measured" for c in candidates]
+    prices = [None if c.cost_usd is None else c.cost_usd * 1000 * per_usd for c in candidates]
+    sizes = [None if c.memory_bytes is None else c.memory_bytes / GIGABYTE for c in candidates]
+
+    def figures(
+        values: list[float | None], guesses: list[bool], least: int, most: int
+    ) -> tuple[str, ...]:
+        return tuple(column(values, guesses, least, most))
+
+    unit = "$/k" if currency == "USD" else f"{currency}/k"
+    return {
+        "function": PriceColumn("function", tuple(visible(c.function) for c in candidates), True),
+        "quality": PriceColumn(
+            decision.metric or "quality", figures([c.quality for c in candidates], known, 2, 3)
+        ),
+        "interval": PriceColumn("±90 %", tuple(map(interval_words, candidates)), True),
+        "seconds": PriceColumn("s", figures([c.seconds for c in candidates], guessed, 2, 3)),
+        "load": PriceColumn("load", figures([c.load_seconds for c in candidates], known, 1, 1)),
+        "memory": PriceColumn("GB", figures(sizes, guessed, 1, 3)),
+        "price": PriceColumn(unit, figures(prices, guessed, 2, 4)),
+        "why": PriceColumn("why", tuple(why(c, decision) for c in candidates), True),
+    }
+
+
+def state_sign(candidate: Candidate) -> str:
+    """Where the weights are."""
+    if candidate.resident:
+        return RESIDENT
+    return INSTALLED if candidate.installed else MISSING
+
+
+def interval_words(candidate: Candidate) -> str:
+    """The ends of the 90 % interval of its quality."""
+    if candidate.interval is None:
+        return UNKNOWN
+    low, high = candidate.interval
+    return f"{low:.2f}…{high:.2f}"
+
+
+def why(candidate: Candidate, decision: RoutingDecision) -> str:
+    """In two words, what sets this candidate apart from the choice."""
+    if candidate.function == decision.choice:
+        return {"pinned": "pinned", "tradeoff": "best", "lambda": "best"}.get(
+            decision.policy.kind, "chosen"
+        )
+    if candidate.fits is False:
+        return "too big"
+    if not candidate.installed and not candidate.allowed:
+        return "not here"
+    if not candidate.allowed:
+        return "left out"
+    if candidate.quality is None:
+        return "unrated"
+    return _against(candidate, decision.chosen)
+
+
+def _against(candidate: Candidate, chosen: Candidate | None) -> str:
+    if chosen is None:
+        return ""
+    if chosen.cost_usd and candidate.cost_usd is not None:
+        ratio = candidate.cost_usd / chosen.cost_usd
+        if ratio >= WORTH_SAYING:
+            return f"{times(ratio)} dear"
+    if chosen.quality is not None and candidate.quality is not None:
+        return f"{candidate.quality - chosen.quality:+.2f} q".replace("-", "−")
+    return ""
