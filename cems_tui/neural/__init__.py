@@ -1,1 +1,0 @@
-"""Networks that learn to route: the room where routers meet torch."""

@@ -1,1 +1,0 @@
-"""Scoring pictures: a metric is a scale, a scorer the instrument that read it."""
