@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from cems_tui.domain.function import Catalog, GenerationFunction
     from cems_tui.domain.score import Scorer
     from cems_tui.generation.device_status import Hold
-    from cems_tui.generation.families.table import EngineSettings
+    from cems_tui.generation.families.registry import EngineSettings
     from cems_tui.generation.networks import Shelf
     from cems_tui.generation.pipeline import Pipeline
     from cems_tui.routing.checkpoints.shelf import RouterShelf
-    from cems_tui.routing.features.towers import TextTowers
+    from cems_tui.routing.features.text_towers import TextTowers
     from cems_tui.services.doctor import Doctor
     from cems_tui.services.explainer import Explainer
     from cems_tui.services.keeper import AppKeeper
@@ -199,7 +199,7 @@ class Profile:
 
     def towers(self) -> TextTowers:
         """The CLIP text towers of this machine, looked for when one is wanted."""
-        from cems_tui.routing.features.towers import TextTowers, places_of
+        from cems_tui.routing.features.text_towers import TextTowers, places_of
 
         return TextTowers(
             lambda: places_of(self.catalog(), self.paths.models, self.paths.encoders_file)
@@ -344,7 +344,7 @@ class Profile:
         self, planner: Planner, store: Store, session_id: str, folder: Path, hold: Hold
     ) -> Session:
         """A session that draws on this machine's device and records in the store."""
-        from cems_tui.generation.families import table
+        from cems_tui.generation.families import registry
         from cems_tui.generation.networks import Shelf
         from cems_tui.generation.residency import Residency
         from cems_tui.store.pictures import commit_picture
@@ -363,7 +363,7 @@ class Profile:
         residency = Residency(
             self.weight_budget(),
             lambda function: self.pipeline(function, shelf),
-            lambda function: table.expected_weights(function, self._engine_settings(), shelf),
+            lambda function: registry.expected_weights(function, self._engine_settings(), shelf),
             hold=shelf.hold,
             changed=hold.publish,
         )
@@ -376,21 +376,21 @@ class Profile:
             session_id=session_id,
             pictures=folder,
             on_measured=learn,
-            warm_up=table.warm_up,
+            warm_up=registry.warm_up,
             due=lambda: hold.asked() | hold.due(residency.present(), time()),
         )
 
     def pipeline(self, function: GenerationFunction, shelf: Shelf | None = None) -> Pipeline:
         """The function's model on the device; a damaged file of the pack is refused first."""
-        from cems_tui.generation.families import table
+        from cems_tui.generation.families import registry
 
         if function.model.name.startswith(RESERVED):
             self._verified(function.model.name)
-        return table.load(function, self._engine_settings(), shelf)
+        return registry.load(function, self._engine_settings(), shelf)
 
     def _engine_settings(self) -> EngineSettings:
         """How pipelines are loaded."""
-        from cems_tui.generation.families.table import EngineSettings
+        from cems_tui.generation.families.registry import EngineSettings
 
         return EngineSettings(threads=int(self.settings.generation.threads) or None)
 

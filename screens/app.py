@@ -18,10 +18,8 @@ from textual.screen import Screen
 from cems_tui.text import visible
 from screens import commands, places
 from screens.dialogs import JumpDialog, TextDialog, help_facts
-from screens.engine import Engine, EngineService
 from screens.failures import log_traceback
 from screens.keymap import problems
-from screens.library import LibraryService, ModelKeeper
 from screens.messages import (
     EngineEvent,
     GenerateAsked,
@@ -32,8 +30,10 @@ from screens.messages import (
     ResidentRead,
 )
 from screens.places import HOME, PLACES
-from screens.planner import PlannerFactory
-from screens.services import Defaults, ImageFactory, Services
+from screens.services.defaults import Defaults, ImageFactory, Services
+from screens.services.engine import Engine, EngineService
+from screens.services.library import LibraryService, ModelKeeper
+from screens.services.planner import PlannerFactory
 from screens.theme import COST, MUTED, QUALITY, THEME
 from screens.widgets.status import StatusLine
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cems_tui.domain.pricing import GIGABYTE
-from cems_tui.figures import UNKNOWN, digits
 from cems_tui.text import byte_count
+from cems_tui.views.figures import UNKNOWN, digits
 
 
 def per_thousand(usd: float | None) -> str:

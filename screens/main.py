@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 from cems_tui.services.worker import EngineProcess, Session
 from screens.app import CemsApp
-from screens.library import ModelKeeper
-from screens.planner import PlannerFactory
-from screens.services import Defaults, ImageFactory
+from screens.services.defaults import Defaults, ImageFactory
+from screens.services.library import ModelKeeper
+from screens.services.planner import PlannerFactory
 
 
 def run(

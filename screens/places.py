@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from textual.app import App
     from textual.screen import Screen
 
-    from screens.services import Services
+    from screens.services.defaults import Services
 
 _HERE = Path(__file__).parent
 
@@ -83,7 +83,7 @@ def _models_missing(services: Services) -> str:
 
 
 def _pulls_left(services: Services, app: App[None]) -> list[str]:
-    from screens.models.parting import parting_words
+    from screens.models.unfinished import parting_words
 
     paused = services.library.state.pulls.paused if services.library is not None else ()
     return [parting_words(pull, MODELS.command, app) for pull in paused]

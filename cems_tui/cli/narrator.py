@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from cems_tui.cli import output
-from cems_tui.cli.card import price_card, receipt_lines
+from cems_tui.cli.price_card import price_card, receipt_lines
 from cems_tui.domain.generation import Generation
 from cems_tui.domain.request import Event, Generated, Loading, Note, Routed, Scoring, Step
 from cems_tui.settings import Settings

@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 import typer
 
 from cems_tui.bench.prompts import PromptLine, read_prompts
-from cems_tui.cli import options as o
 from cems_tui.cli.output import only_one
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.request import Request, new_id
@@ -221,7 +220,7 @@ def agreed(question: str, *, yes: bool) -> bool:
 
 
 def request_of(
-    line: PromptLine, choice: o.RoutingOptions, settings: Settings, prompts: int
+    line: PromptLine, choice: RoutingOptions, settings: Settings, prompts: int
 ) -> Request:
     """The request that a prompt and the command's options make together."""
     policy, explicit = choice.policy(settings, line)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cems_tui.errors import WeightsError
 from cems_tui.files import SHARED, confined, file_digest, storage, write_text
-from cems_tui.generation.families.table import family_of_class
+from cems_tui.generation.families.registry import family_of_class
 from cems_tui.generation.weight_files import component_files
 from cems_tui.models import install
 from cems_tui.models.inspect import read_json, tensor_shapes

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cems_tui.errors import UsageError, WeightsError
-from cems_tui.generation.families.table import FAMILIES, family_of_class
+from cems_tui.generation.families.registry import FAMILIES, family_of_class
 from cems_tui.generation.weight_files import read_header
 from cems_tui.models.repository import (
     INDEX,

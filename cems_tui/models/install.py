@@ -19,7 +19,7 @@ from cems_tui.files import (
     read_into,
     storage,
 )
-from cems_tui.generation.families.table import family_of_class
+from cems_tui.generation.families.registry import family_of_class
 from cems_tui.models.inspect import default_guidance, native_side
 from cems_tui.models.ledger import Entry, PinnedFile
 from cems_tui.models.plan import Places, PlannedFile, PullPlan

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cems_tui.files import confined, free_bytes
-from cems_tui.generation.families.table import family_of_class
+from cems_tui.generation.families.registry import family_of_class
 from cems_tui.models.download import PART
 from cems_tui.models.ledger import DEFAULT_STEPS, Entry, Ledger, folder_name
 from cems_tui.models.repository import RemoteFile, Repository, Selection, picked, wanted

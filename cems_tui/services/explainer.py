@@ -20,7 +20,7 @@ from cems_tui.errors import CemsError, StorageError, UsageError
 from cems_tui.routing.explain.explanation import Explanation, Standing, explain
 from cems_tui.routing.explain.question import Question, question_of, worth_of
 from cems_tui.routing.features.word_lists import FUNCTION_WORDS
-from cems_tui.score_tables.files import parse_columns
+from cems_tui.score_tables.formats import parse_columns
 from cems_tui.score_tables.mixed import with_mixed
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cems_tui.domain.bench import BenchPrompt
 from cems_tui.domain.pricing import Pricing
-from cems_tui.score_tables.files import parse_columns
+from cems_tui.score_tables.formats import parse_columns
 from cems_tui.score_tables.mixed import computed_prices
 from cems_tui.score_tables.own import Instrument, OwnReading, Scored, distinct, own_table
 from cems_tui.score_tables.table import Row

@@ -22,7 +22,7 @@ from cems_tui.routing.checkpoints.codecs import features_for
 from cems_tui.routing.checkpoints.scale import Pairs, fit_scale
 from cems_tui.routing.checkpoints.shelf import RouterShelf
 from cems_tui.routing.features.clip_text import TextTower
-from cems_tui.routing.features.towers import TextTowers, remember
+from cems_tui.routing.features.text_towers import TextTowers, remember
 from cems_tui.routing.training.extension import add_functions
 from cems_tui.routing.training.order import TrainingOrder
 from cems_tui.routing.training.train import train

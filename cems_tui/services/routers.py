@@ -19,7 +19,7 @@ from cems_tui.routing.checkpoints.checkpoint import load_card, plain_name
 from cems_tui.routing.checkpoints.package import keep, read_package
 from cems_tui.routing.checkpoints.shelf import RouterShelf
 from cems_tui.routing.evaluation.verdict import refusal
-from cems_tui.routing.features.towers import TextTowers
+from cems_tui.routing.features.text_towers import TextTowers
 from cems_tui.settings import load, write_setting
 
 SETTING = "routing.router"

@@ -14,7 +14,7 @@ from cems_tui.files import free_bytes
 from cems_tui.generation import device as devices
 from cems_tui.generation.device import weight_budget_bytes
 from cems_tui.generation.device_status import Presence
-from cems_tui.generation.families.table import FAMILIES
+from cems_tui.generation.families.registry import FAMILIES
 from cems_tui.services.planner import Planner
 from cems_tui.settings import Device
 

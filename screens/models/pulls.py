@@ -13,7 +13,7 @@ from cems_tui.text import byte_count, counted, one_line, visible
 from screens import figures
 from screens.commands import key_of
 from screens.models.commands import PAUSE, PULL, RECOMMENDED
-from screens.models.facts import of_bytes, pull_words
+from screens.models.model_facts import of_bytes, pull_words
 
 BAR_CELLS = 20
 LINES = 4

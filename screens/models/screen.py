@@ -25,15 +25,15 @@ from cems_tui.text import byte_count, visible
 from screens.commands import bindings, key_of
 from screens.dialogs import TextDialog
 from screens.failures import log_traceback
-from screens.library import LibraryService, LibraryState
 from screens.messages import GenerateAsked, PlaceAsked, PlaceEntered
-from screens.models import facts
+from screens.models import model_facts
 from screens.models.commands import MODELS, PAUSE
 from screens.models.device import DeviceBar
 from screens.models.dialogs import Answer, PullQuestion, Question, recommended_question
+from screens.models.model_list import ModelShelf, room
 from screens.models.pulls import PullsLine
-from screens.models.shelf import ModelShelf, room
 from screens.places import HOME
+from screens.services.library import LibraryService, LibraryState
 from screens.widgets.facts import Fact, FactSheet
 from screens.widgets.keys import KeyLine
 from screens.widgets.status import StatusLine
@@ -150,7 +150,7 @@ class ModelsScreen(Screen[None]):
         self._shelf.resident = self.resident.models if self.resident else frozenset()
         current, details = self._current, self.query_one(ModelDetails)
         details.border_title = Content(visible(current.name)) if current is not None else None
-        told = facts.model(current, None, "") if current is not None else []
+        told = model_facts.model(current, None, "") if current is not None else []
         details.query_one(FactSheet).facts = tuple(told)
         self.refresh_bindings()
 
@@ -284,7 +284,7 @@ class ModelsScreen(Screen[None]):
         if removal is None:
             self._warn(message.error)
             return
-        told = facts.removal(removal, self.pulls.of(name))
+        told = model_facts.removal(removal, self.pulls.of(name))
         keys, offered = (STAYS, ()) if removal.linked_by else (REMOVES, ("agreed",))
 
         def answered(answer: Answer | None) -> None:
@@ -340,7 +340,7 @@ class ModelsScreen(Screen[None]):
 
     def _sheet(self, current: ModelFacts) -> list[Fact]:
         pull = self.pulls.of(current.name)
-        return facts.model(current, pull, key_of(PAUSE, self.app))
+        return model_facts.model(current, pull, key_of(PAUSE, self.app))
 
     @property
     def _shelf(self) -> ModelShelf:

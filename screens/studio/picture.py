@@ -17,7 +17,7 @@ from textual.widgets import Static
 
 from cems_tui.domain.generation import Generation
 from screens.commands import GENERATE, key_of
-from screens.services import ImageFactory
+from screens.services.defaults import ImageFactory
 from screens.studio import receipt
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from cems_tui.services.worker import EngineLost
 from cems_tui.text import one_line
 from screens import figures
 from screens.commands import GENERATE, key_of
-from screens.studio.card import short_name
 from screens.studio.commands import FRESH_ENGINE, RETRY
+from screens.studio.price_card import short_name
 from screens.work import Failure, Job, Work
 
 BAR_CELLS = 20

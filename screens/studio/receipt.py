@@ -6,8 +6,8 @@ from shlex import quote
 
 from cems_tui.domain.decision import Candidate, Policy, RoutingDecision
 from cems_tui.domain.generation import Generation
-from cems_tui.figures import UNKNOWN
 from cems_tui.text import visible
+from cems_tui.views.figures import UNKNOWN
 from screens import figures
 from screens.widgets.facts import Fact
 

@@ -21,16 +21,16 @@ from cems_tui.errors import CemsError
 from cems_tui.text import checked_prompt
 from screens.commands import Command, bindings, key_of
 from screens.dialogs import PictureDialog, TextDialog
-from screens.engine import EngineState
 from screens.failures import log_traceback
-from screens.library import LibraryState
-from screens.planner import Planner
-from screens.services import Services
+from screens.services.defaults import Services
+from screens.services.engine import EngineState
+from screens.services.library import LibraryState
+from screens.services.planner import Planner
 from screens.studio import explanation, receipt
-from screens.studio.card import CandidatesTable
 from screens.studio.commands import STUDIO
 from screens.studio.dial import TradeoffDial
 from screens.studio.picture import PicturePane, thumbnail
+from screens.studio.price_card import CandidatesTable
 from screens.studio.progress import REFRESH_SECONDS, ProgressLine
 from screens.studio.prompt import PromptBox
 from screens.totals import SessionTotals

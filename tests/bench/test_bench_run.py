@@ -27,7 +27,7 @@ from cems_tui.errors import (
     UnknownName,
     UsageError,
 )
-from cems_tui.score_tables.files import (
+from cems_tui.score_tables.formats import (
     COLUMNS,
     parse_table,
     write_csv,

@@ -15,7 +15,7 @@ from typing import Any
 
 from cems_tui.cancel import never
 from cems_tui.domain.function import GenerationFunction, Model
-from cems_tui.generation.families.table import EngineSettings, expected_weights, load
+from cems_tui.generation.families.registry import EngineSettings, expected_weights, load
 from cems_tui.generation.pipeline import Job
 from cems_tui.generation.residency import Residency
 from cems_tui.paths import checkpoints

@@ -16,7 +16,7 @@ from cems_tui.routing.checkpoints.codecs import features_for
 from cems_tui.routing.features.clip_text import read_tower
 from cems_tui.routing.training.order import TrainingOrder
 from cems_tui.routing.training.train import train
-from cems_tui.score_tables.files import read_table
+from cems_tui.score_tables.formats import read_table
 
 FIGURES = (
     "prompts",

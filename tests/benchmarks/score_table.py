@@ -26,7 +26,7 @@ def run() -> list[dict[str, Any]]:
     from pyarrow import csv, parquet
 
     from cems_tui.score_tables.cells import checked
-    from cems_tui.score_tables.files import found_in, write_table
+    from cems_tui.score_tables.formats import found_in, write_table
     from cems_tui.store.database import open_store
 
     found = []

@@ -15,7 +15,7 @@ from cems_tui.catalog.catalog import function_names, rows
 from cems_tui.domain.function import Expected
 from cems_tui.domain.pricing import Pricing
 from cems_tui.errors import UnknownName
-from cems_tui.generation.families.table import FAMILIES
+from cems_tui.generation.families.registry import FAMILIES
 from cems_tui.generation.networks import weights_digest
 from cems_tui.models.ledger import checked_name
 from cems_tui.models.repository import PICKLES

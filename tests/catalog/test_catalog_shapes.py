@@ -14,7 +14,7 @@ from cems_tui.cancel import never
 from cems_tui.catalog import catalog
 from cems_tui.catalog.catalog import rows
 from cems_tui.errors import DownloadError, UsageError, WeightsError
-from cems_tui.generation.families.table import EngineSettings, load
+from cems_tui.generation.families.registry import EngineSettings, load
 from cems_tui.generation.pipeline import Job
 from cems_tui.models.plan import PullPlan
 from cems_tui.models.pull import Assembler

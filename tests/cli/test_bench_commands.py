@@ -18,7 +18,7 @@ import pytest
 from cems_tui.bench.report import mean_interval, report_of
 from cems_tui.bench.report_html import report_page
 from cems_tui.domain.pricing import Pricing
-from cems_tui.score_tables.files import Row, ScoreTable, read_table, write_table
+from cems_tui.score_tables.formats import Row, ScoreTable, read_table, write_table
 from tests.cli.cems import ROOT, environment
 from tests.cli.inside import Inside, inside
 from tests.routing.fakes import table_with_signal

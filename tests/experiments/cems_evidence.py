@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cems_tui.errors import UsageError
 from cems_tui.files import SHARED, write_text
-from cems_tui.score_tables.files import read_table
+from cems_tui.score_tables.formats import read_table
 from cems_tui.score_tables.mixed import constants_of, with_mixed
 from cems_tui.score_tables.table import ScoreTable
 from tests.experiments.cems_routers import METRICS, PICTURES, SCORERS

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from cems_tui.domain.encoder import FunctionFacts
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint, save_checkpoint
-from cems_tui.routing.features.prompt import FeatureConfig
+from cems_tui.routing.features.letters import FeatureConfig
 from cems_tui.routing.training.data import pivot_of
+from cems_tui.routing.training.letters import prepared_for
 from cems_tui.routing.training.order import TrainingOrder
-from cems_tui.routing.training.prompts import PreparedPrompts
-from cems_tui.routing.training.text import prepared_for
+from cems_tui.routing.training.prepared_prompts import PreparedPrompts
 from cems_tui.routing.training.train import train
-from cems_tui.score_tables.files import read_table
+from cems_tui.score_tables.formats import read_table
 from cems_tui.score_tables.mixed import constants_of, with_mixed
 from cems_tui.score_tables.table import ScoreTable
 

@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 
 from cems_tui.starter.recipe.checks.checker import Checker, load_checker
+from cems_tui.starter.recipe.checks.correctness import Detection, Seen, check
 from cems_tui.starter.recipe.checks.measure import Case, cases, real_pictures
 from cems_tui.starter.recipe.checks.results import CLASSES
-from cems_tui.starter.recipe.checks.statistics import Share
-from cems_tui.starter.recipe.checks.verdict import Detection, Seen, check
+from cems_tui.starter.recipe.checks.shares import Share
 from cems_tui.starter.recipe.world.mistakes import KINDS
 
 Figures = dict[str, dict[str, Share]]

@@ -20,10 +20,10 @@ from typing import Any
 import torch
 
 from cems_tui.domain.pricing import CEMS_USD_PER_GB_SECOND
-from cems_tui.score_tables.files import write_table
+from cems_tui.score_tables.formats import write_table
 from cems_tui.score_tables.table import Row, ScoreTable
-from cems_tui.starter.recipe.checks.evaluate import Function, Judges, functions_of
 from cems_tui.starter.recipe.checks.measure import Case, cases, generate
+from cems_tui.starter.recipe.checks.pack_evaluation import Function, Judges, functions_of
 from cems_tui.starter.recipe.checks.results import CLASSES
 
 LEARNED, JUDGED = "train", "judged"

@@ -21,7 +21,7 @@ from cems_tui.scoring.nima_head import NimaHead, load_nima, mean_mark
 from cems_tui.starter.captions import MISSES, near_miss
 from cems_tui.starter.recipe.checks.measure import Case, cases, real_pictures
 from cems_tui.starter.recipe.checks.results import CLASSES
-from cems_tui.starter.recipe.checks.statistics import Share
+from cems_tui.starter.recipe.checks.shares import Share
 from cems_tui.starter.recipe.checks.tables import table
 from cems_tui.starter.recipe.networks.clip_scorer import (
     image_features,
@@ -30,7 +30,7 @@ from cems_tui.starter.recipe.networks.clip_scorer import (
     text_features,
 )
 from cems_tui.starter.recipe.networks.nima_scorer import as_unit
-from cems_tui.starter.recipe.networks.tokens import encode
+from cems_tui.starter.recipe.networks.tokenizer import encode
 from cems_tui.starter.recipe.world.degrade import KINDS as DAMAGES
 
 HARD = ("relation", "colour", "noun")

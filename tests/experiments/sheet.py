@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from cems_tui.starter.recipe.checks.evaluate import SEED, functions_of
 from cems_tui.starter.recipe.checks.measure import Case, cases, generate, real_pictures
+from cems_tui.starter.recipe.checks.pack_evaluation import SEED, functions_of
 from cems_tui.starter.recipe.checks.results import CLASSES
 
 PER_CLASS = 48

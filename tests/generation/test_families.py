@@ -16,7 +16,7 @@ from cems_tui.cancel import Stop, never
 from cems_tui.catalog.catalog import builtin
 from cems_tui.domain.function import GenerationFunction
 from cems_tui.errors import Interrupted, UsageError, WeightsError
-from cems_tui.generation.families.table import (
+from cems_tui.generation.families.registry import (
     FAMILIES,
     EngineSettings,
     expected_bytes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cems_tui.errors import WeightsError
-from cems_tui.generation.families.table import FAMILIES, family_of
+from cems_tui.generation.families.registry import FAMILIES, family_of
 
 INDEXES = {
     name: {"_class_name": layout.pipeline_class, "_diffusers_version": "0.30.0"}

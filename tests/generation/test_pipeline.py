@@ -10,7 +10,7 @@ import pytest
 
 from cems_tui.cancel import never
 from cems_tui.errors import GenerationError, Interrupted, OutOfMemory, UsageError
-from cems_tui.generation.families.table import EngineSettings, expected_bytes, load
+from cems_tui.generation.families.registry import EngineSettings, expected_bytes, load
 from cems_tui.generation.pipeline import Job
 from tests.generation.tiny_pipelines import SIDE, function, ignore, job, save_stable_diffusion
 

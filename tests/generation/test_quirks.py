@@ -13,7 +13,7 @@ import pytest
 
 from cems_tui.cancel import never
 from cems_tui.errors import GenerationError, OutOfMemory, UsageError, WeightsError
-from cems_tui.generation.families.table import EngineSettings, load
+from cems_tui.generation.families.registry import EngineSettings, load
 from cems_tui.generation.pipeline import Job, Picture, Pipeline
 from tests.generation.tiny_families import save_flux, save_flux_2_klein, tiny_function
 from tests.generation.tiny_pipelines import CONTEXT, ignore, save_stable_diffusion_xl, tokenizer

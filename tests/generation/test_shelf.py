@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from cems_tui.cancel import never
 from cems_tui.domain.function import GenerationFunction
 from cems_tui.errors import WeightsError
-from cems_tui.generation.families.table import EngineSettings, expected_weights, load
+from cems_tui.generation.families.registry import EngineSettings, expected_weights, load
 from cems_tui.generation.networks import Shelf
 from cems_tui.generation.pipeline import Job, Pipeline
 from cems_tui.generation.residency import Residency

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cems_tui.errors import ModelMissing, UsageError, WeightsError
-from cems_tui.generation.families.table import EngineSettings, expected_bytes, load
+from cems_tui.generation.families.registry import EngineSettings, expected_bytes, load
 from cems_tui.generation.networks import weights_digest
 from cems_tui.generation.weight_files import component_files, read_header
 from tests.generation.tiny_pipelines import function, save_stable_diffusion, tokenizer

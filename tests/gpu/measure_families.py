@@ -36,7 +36,7 @@ from typing import Any
 from cems_tui.cancel import never
 from cems_tui.domain.function import GenerationFunction, Model
 from cems_tui.errors import CemsError
-from cems_tui.generation.families.table import EngineSettings, expected_bytes, load
+from cems_tui.generation.families.registry import EngineSettings, expected_bytes, load
 from cems_tui.generation.pipeline import Job
 from cems_tui.log import hush
 from tests.gpu.architectures import ARCHITECTURES, COUNTED, Architecture

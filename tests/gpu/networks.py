@@ -39,7 +39,7 @@ def build(architecture: Architecture, folder: Path, device: str, precision: str)
     import diffusers
     import torch
 
-    from cems_tui.generation.families.table import FAMILIES
+    from cems_tui.generation.families.registry import FAMILIES
 
     layout = FAMILIES[architecture.family]
     index: dict[str, Any] = {"_class_name": layout.pipeline_class, **architecture.pipeline}
@@ -65,7 +65,7 @@ def build(architecture: Architecture, folder: Path, device: str, precision: str)
 
 def architecture_of(folder: Path, family: str, steps: int, guidance: float, side: int) -> Any:
     """The architecture of a saved model."""
-    from cems_tui.generation.families.table import FAMILIES
+    from cems_tui.generation.families.registry import FAMILIES
 
     index = json.loads((folder / "model_index.json").read_text())
     scheduler = json.loads((folder / "scheduler/scheduler_config.json").read_text())

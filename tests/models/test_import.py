@@ -138,7 +138,7 @@ def test_the_size_of_pictures_is_read_from_the_configs(
 
 
 def test_every_family_has_a_default_guidance_and_is_found_by_its_class() -> None:
-    from cems_tui.generation.families.table import FAMILIES, family_of_class
+    from cems_tui.generation.families.registry import FAMILIES, family_of_class
     from cems_tui.models.inspect import default_guidance
 
     for name, family in FAMILIES.items():

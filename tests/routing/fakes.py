@@ -12,7 +12,7 @@ from cems_tui.domain.estimate import PromptEstimate
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint
 from cems_tui.routing.training import train as training
 from cems_tui.routing.training.order import TrainingOrder
-from cems_tui.score_tables.files import Row, ScoreTable
+from cems_tui.score_tables.formats import Row, ScoreTable
 
 
 def train(table: ScoreTable, *, metric: str, name: str, **more: Any) -> Checkpoint:

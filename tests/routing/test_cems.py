@@ -22,11 +22,11 @@ from cems_tui.routing.checkpoints.codecs import features_for
 from cems_tui.routing.decide.dial import choices
 from cems_tui.routing.evaluation.classification import classification
 from cems_tui.routing.features.clip_text import TextTower, read_tower
-from cems_tui.routing.features.prompt import near_duplicate_group
+from cems_tui.routing.features.letters import near_duplicate_group
 from cems_tui.routing.training.order import TrainingOrder
 from cems_tui.routing.training.splits import stratified_split
 from cems_tui.routing.training.train import train as train_by
-from cems_tui.score_tables.files import ScoreTable
+from cems_tui.score_tables.formats import ScoreTable
 from tests.routing.fakes import grammar_prompts, table_with_signal
 
 STARTER = checkpoints() / "starter" / "starter-base"
@@ -75,7 +75,7 @@ def test_the_card_says_the_recipe_the_split_and_the_authors_figures(tuned: Check
 
 
 def test_without_being_told_otherwise_the_numbers_are_the_authors() -> None:
-    from cems_tui.routing.training.recipe import Recipe
+    from cems_tui.routing.training.cems_recipe import Recipe
 
     one = Recipe()
     assert (one.learning_rate, one.weight_decay, one.batch, one.epochs) == (6.4e-6, 0.1, 32, 10)

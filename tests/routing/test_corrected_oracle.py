@@ -7,7 +7,7 @@ import random
 import pytest
 
 from cems_tui.routing.evaluation.oracle import corrected_oracle
-from cems_tui.score_tables.files import Row, ScoreTable
+from cems_tui.score_tables.formats import Row, ScoreTable
 from tests.routing.fakes import table_of_noise, table_with_signal
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cems_tui.routing.features.prompt import FeatureConfig, grams, near_duplicate_group
+from cems_tui.routing.features.letters import FeatureConfig, grams, near_duplicate_group
 from cems_tui.routing.features.space import FeatureSpace, Sparse
 from cems_tui.routing.training.splits import grouped_folds
 from tests.routing.fakes import grammar_prompts
@@ -23,7 +23,7 @@ FADING = replace(CONFIG, fade=20.0, fade_floor=0.1, pairs_weight=0.6)
 
 def test_every_process_hashes_alike() -> None:
     code = (
-        "from cems_tui.routing.features.prompt import *\n"
+        "from cems_tui.routing.features.letters import *\n"
         "g = grams('Ein roter Bär, 日本', FeatureConfig())\n"
         "print(g.words.tolist(), g.characters.tolist(), g.counts.tolist())"
     )

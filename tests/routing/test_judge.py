@@ -9,7 +9,7 @@ import pytest
 from cems_tui.errors import UnknownName, UsageError
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint
 from cems_tui.routing.evaluation.judge import judge
-from cems_tui.score_tables.files import ScoreTable
+from cems_tui.score_tables.formats import ScoreTable
 from tests.routing.fakes import table_with_signal, train
 
 HOME = table_with_signal(150)

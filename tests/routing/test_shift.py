@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 import pytest
 
-from cems_tui.routing.estimators.text import (
+from cems_tui.routing.estimators.letters import (
     FEW_SOURCES,
     MANY_SOURCES,
     Familiarity,
@@ -16,10 +16,10 @@ from cems_tui.routing.estimators.text import (
     trusted,
 )
 from cems_tui.routing.evaluation.judge import judge
-from cems_tui.routing.features.prompt import FeatureConfig, grams
+from cems_tui.routing.features.letters import FeatureConfig, grams
 from cems_tui.routing.features.space import FeatureSpace
 from cems_tui.routing.training.blend import HeldOut, apply_blend, choose_blend
-from cems_tui.score_tables.files import read_table
+from cems_tui.score_tables.formats import read_table
 from cems_tui.score_tables.table import ScoreTable
 from tests.routing.fakes import SHARED_DATA, grammar_prompts, table_with_signal, train
 

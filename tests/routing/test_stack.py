@@ -28,7 +28,7 @@ from cems_tui.routing.training.extension import add_functions
 from cems_tui.routing.training.members import shrunken
 from cems_tui.routing.training.order import TrainingOrder
 from cems_tui.routing.training.train import train as train_by
-from cems_tui.score_tables.files import ScoreTable
+from cems_tui.score_tables.formats import ScoreTable
 from tests.routing.fakes import grammar_prompts, table_of_noise, table_with_signal
 
 TOWER = read_tower(checkpoints() / "starter" / "starter-base")

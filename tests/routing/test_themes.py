@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cems_tui.routing.checkpoints.checkpoint import load_checkpoint, save_checkpoint
-from cems_tui.routing.features.prompt import FeatureConfig, grams
+from cems_tui.routing.features.letters import FeatureConfig, grams
 from cems_tui.routing.features.space import FeatureSpace, Landmarks, Reading, theme_of
 from tests.routing.fakes import grammar_prompts, table_with_signal, train
 

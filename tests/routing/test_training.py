@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from cems_tui.errors import UnknownName, UsageError
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint
-from cems_tui.routing.features.prompt import near_duplicate_group
+from cems_tui.routing.features.letters import near_duplicate_group
 from cems_tui.routing.training.data import filled
-from cems_tui.routing.training.text import KINDS
-from cems_tui.score_tables.files import Row, ScoreTable, read_table
+from cems_tui.routing.training.letters import KINDS
+from cems_tui.score_tables.formats import Row, ScoreTable, read_table
 from cems_tui.score_tables.mixed import constants_of, default_metric, with_mixed
 from tests.routing.fakes import (
     SHARED_DATA,

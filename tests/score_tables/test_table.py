@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cems_tui.errors import UnknownName, UsageError
-from cems_tui.score_tables.files import (
+from cems_tui.score_tables.formats import (
     Row,
     ScoreTable,
     parse_table,
@@ -264,7 +264,7 @@ def test_the_digest_is_of_the_rows() -> None:
 
 def test_reading_needs_no_numpy_until_a_matrix_is_wanted() -> None:
     code = (
-        "import sys, cems_tui.score_tables.files;"
+        "import sys, cems_tui.score_tables.formats;"
         "print('numpy' in sys.modules, 'pyarrow' in sys.modules)"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

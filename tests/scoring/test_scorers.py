@@ -267,7 +267,7 @@ def test_the_room_of_quality_is_light_to_enter() -> None:
 
     code = (
         "import sys, cems_tui.scoring.clip, cems_tui.scoring.nima, cems_tui.domain.score;"
-        "import cems_tui.generation.families.table, cems_tui.generation.residency;"
+        "import cems_tui.generation.families.registry, cems_tui.generation.residency;"
         "import cems_tui.generation.cost_model, cems_tui.locks;"
         "print(*(m for m in ('torch', 'numpy', 'diffusers', 'open_clip') if m in sys.modules))"
     )

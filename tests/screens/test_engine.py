@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from cems_tui.domain.request import Request
-from screens.engine import EngineState
+from screens.services.engine import EngineState
 from tests.screens.fakes_screens import (
     FakeEngine,
     engine_of,

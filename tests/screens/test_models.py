@@ -17,14 +17,14 @@ from cems_tui.models.queue import Pull, Pulls
 from cems_tui.models.remove import Removal
 from cems_tui.profile import Profile
 from cems_tui.services.library import GROUPS, Library, ModelFacts, Part, Resident, grouped
-from cems_tui.services.model_list import steps
 from cems_tui.services.worker import EngineReady
+from cems_tui.views.model_list import steps
 from screens.app import CemsApp
 from screens.dialogs import JumpDialog, TextDialog
-from screens.library import LibraryState
 from screens.models.dialogs import Question
+from screens.models.model_list import LEGENDS, ModelShelf, matching, window
 from screens.models.screen import ModelsScreen
-from screens.models.shelf import LEGENDS, ModelShelf, matching, window
+from screens.services.library import LibraryState
 from screens.studio.prompt import PromptBox
 from tests.models.fake_hub import FakeHub, Fault
 from tests.models.hub_fixtures import UNET, online, pipeline_files
@@ -666,6 +666,6 @@ def test_the_window_moves_as_little_as_it_can_and_shows_the_cursor(
 
 
 def test_a_paused_pull_that_never_began_says_so() -> None:
-    from screens.models.facts import pull_words
+    from screens.models.model_facts import pull_words
 
     assert pull_words(Pull("a", state="paused"), "p") == "paused before it began, p resumes"

@@ -12,7 +12,7 @@ from cems_tui.services.library import Part, Resident
 from cems_tui.services.worker import EngineReady
 from screens.app import CemsApp
 from screens.models.dialogs import Question
-from screens.models.shelf import ModelShelf
+from screens.models.model_list import ModelShelf
 from tests.screens.fakes_screens import engine_of, make_app, studio, until
 from tests.services.fakes_models import FakeKeeper, under_way
 

@@ -87,7 +87,7 @@ async def test_one_more_row_is_a_tab_a_key_a_letter_and_a_command(
     from textual.screen import Screen
 
     from screens import app, palette
-    from screens.services import Services
+    from screens.services.defaults import Services
     from screens.widgets import status
     from screens.widgets.status import StatusLine
 

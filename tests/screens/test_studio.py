@@ -16,10 +16,10 @@ from cems_tui.domain.request import Failed, Generated, Note, Request, Step
 from cems_tui.errors import ModelMissing
 from cems_tui.services.worker import EngineLost, EngineProcess, EngineReady, Started
 from screens.dialogs import JumpDialog, PictureDialog, TextDialog
-from screens.services import Defaults
-from screens.studio.card import CandidatesTable
+from screens.services.defaults import Defaults
 from screens.studio.dial import TradeoffDial
 from screens.studio.picture import PicturePane
+from screens.studio.price_card import CandidatesTable
 from screens.studio.progress import ProgressLine
 from screens.studio.prompt import TERMINAL_KEYS, PromptBox
 from tests.screens import fakes_screens as states

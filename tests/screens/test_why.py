@@ -15,8 +15,8 @@ from cems_tui.domain.request import Generated, Request
 from cems_tui.routing.explain.explanation import Explanation
 from cems_tui.services.worker import Started
 from screens.dialogs import TextDialog
-from screens.studio.card import CandidatesTable
 from screens.studio.picture import PicturePane
+from screens.studio.price_card import CandidatesTable
 from screens.studio.prompt import PromptBox
 from screens.widgets.facts import FactSheet
 from tests.screens import fakes_screens as states

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.request import Failed, Generated, Loading, Note, Routed, Scoring, Step
-from cems_tui.figures import column
-from cems_tui.services.price_card import why
 from cems_tui.services.worker import EngineLost, EngineReady, Started
+from cems_tui.views.figures import column
+from cems_tui.views.price_card import why
 from screens import figures
 from screens.commands import PALETTE, Command
 from screens.places import APP, PLACES
 from screens.studio import receipt
-from screens.studio.card import BAR_CELLS, card, short_name
+from screens.studio.price_card import BAR_CELLS, card, short_name
 from screens.totals import SessionTotals
 from screens.widgets.keys import ALWAYS, fitting
 from screens.work import Work

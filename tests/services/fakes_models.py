@@ -13,7 +13,7 @@ from cems_tui.models.plan import Places, PlannedFile, PullPlan
 from cems_tui.models.queue import Pull, Pulls, QueueUpdate
 from cems_tui.models.remove import Removal
 from cems_tui.models.repository import RemoteFile, Repository
-from cems_tui.models.target import Known, PullRequest, Target
+from cems_tui.models.target import CatalogEntry, PullRequest, Target
 from cems_tui.services.library import (
     FunctionFacts,
     Group,
@@ -174,7 +174,9 @@ def plan(
 ) -> PullPlan:
     """What the Hub lists of a model."""
     repo, folder = f"org/{model}", Path(f"/models/org--{model}/{COMMIT}")
-    known = Known(model, repo, licence, functions=(f"{model}@1",), noncommercial=noncommercial)
+    known = CatalogEntry(
+        model, repo, licence, functions=(f"{model}@1",), noncommercial=noncommercial
+    )
     vae = RemoteFile("vae/model.fp16.safetensors", 167_000_000)
     missing = (
         RemoteFile("model_index.json", 430),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cems_tui import paths
-from cems_tui.cli.card import price_card
+from cems_tui.cli.price_card import price_card
 from cems_tui.domain.decision import Policy, RoutingDecision
 from cems_tui.domain.estimate import Cluster, Neighbour, PromptEstimate
 from cems_tui.profile import Profile
@@ -22,7 +22,7 @@ from cems_tui.routing.explain.explanation import Explanation, explain
 from cems_tui.routing.explain.words import rows
 from cems_tui.routing.training.order import TrainingOrder
 from cems_tui.routing.training.train import train as train_by
-from cems_tui.score_tables.files import parse_table
+from cems_tui.score_tables.formats import parse_table
 from cems_tui.services.explainer import NO_LICENCE, Explainer, nearest_texts, open_explainer
 from cems_tui.settings import Settings
 from cems_tui.store.database import open_store

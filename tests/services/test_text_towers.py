@@ -13,7 +13,7 @@ from cems_tui.catalog import catalog
 from cems_tui.errors import ModelMissing, UnknownName, WeightsError
 from cems_tui.profile import Profile
 from cems_tui.routing.features.clip_text import read_tower
-from cems_tui.routing.features.towers import Place, TextTowers, places_of, remember
+from cems_tui.routing.features.text_towers import Place, TextTowers, places_of, remember
 from tests.cli.cems import Ran, cems
 
 STARTER = paths.checkpoints() / "starter" / "starter-base"

@@ -65,7 +65,7 @@ def test_masks_follow_the_samplers_cosine() -> None:
 def test_the_folder_loads_as_diffusers_loads_any(folder: Path, book: dict[str, Any]) -> None:
     from diffusers import DiffusionPipeline
 
-    from cems_tui.starter.recipe.networks.tokens import VOCABULARY
+    from cems_tui.starter.recipe.networks.tokenizer import VOCABULARY
 
     pipeline = DiffusionPipeline.from_pretrained(str(folder), dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
@@ -80,7 +80,7 @@ def test_the_folder_loads_as_diffusers_loads_any(folder: Path, book: dict[str, A
 
 def test_training_sees_what_the_pipeline_feeds(folder: Path, book: dict[str, Any]) -> None:
     """The same prompt gives the transformer the same inputs in training and in drawing."""
-    from cems_tui.starter.recipe.networks.tokens import encode
+    from cems_tui.starter.recipe.networks.tokenizer import encode
     from cems_tui.starter.recipe.training.pack import load_pipeline
 
     pipeline = load_pipeline(folder)
@@ -103,7 +103,7 @@ def test_training_sees_what_the_pipeline_feeds(folder: Path, book: dict[str, Any
 
 def test_the_products_own_adapter_draws_with_it(folder: Path) -> None:
     from cems_tui.cancel import never
-    from cems_tui.generation.families.table import EngineSettings, load
+    from cems_tui.generation.families.registry import EngineSettings, load
     from cems_tui.generation.pipeline import Job
     from tests.generation.tiny_pipelines import function, ignore
 
@@ -114,7 +114,7 @@ def test_the_products_own_adapter_draws_with_it(folder: Path) -> None:
 
 
 def test_the_text_tower_takes_the_bases_words() -> None:
-    from cems_tui.starter.recipe.networks.networks import make_text_encoder
+    from cems_tui.starter.recipe.networks.architectures import make_text_encoder
 
     tower, encoder = amused.make_text_tower(), make_text_encoder()
     taken = amused.take_words(tower, encoder)
@@ -126,9 +126,9 @@ def test_one_step_of_turbo_is_what_its_training_foresees() -> None:
     """The pipeline's scheduler asks for the noisiest time and takes minus the velocity."""
     from diffusers import AutoencoderTiny
 
+    from cems_tui.starter.recipe.networks.architectures import make_denoiser, make_text_encoder
     from cems_tui.starter.recipe.networks.latents import CHANNELS
-    from cems_tui.starter.recipe.networks.networks import make_denoiser, make_text_encoder
-    from cems_tui.starter.recipe.networks.tokens import encode
+    from cems_tui.starter.recipe.networks.tokenizer import encode
     from cems_tui.starter.recipe.networks.turbo import foreseen
     from cems_tui.starter.recipe.training.pack import assemble
 

@@ -25,7 +25,7 @@ from cems_tui.starter.recipe.checks.checker import (  # noqa: E402
     look,
     save_checker,
 )
-from cems_tui.starter.recipe.checks.verdict import UNCLEAR, Natural  # noqa: E402
+from cems_tui.starter.recipe.checks.correctness import UNCLEAR, Natural  # noqa: E402
 from cems_tui.starter.recipe.world.painter import font_path  # noqa: E402
 
 

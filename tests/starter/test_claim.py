@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cems_tui import paths
-from cems_tui.score_tables.files import read_table
+from cems_tui.score_tables.formats import read_table
 from tests.experiments.claim import main, parts
 from tests.experiments.claim_table import wins
 

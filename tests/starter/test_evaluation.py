@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from cems_tui.errors import UnknownName, WeightsError
 from cems_tui.starter.manifest import read_manifest, write_manifest
 from cems_tui.starter.recipe.checks import smoke
+from cems_tui.starter.recipe.checks.correctness import Verdict
 from cems_tui.starter.recipe.checks.results import CLASSES, Asked, Evaluation, Mark, breakdown, wins
-from cems_tui.starter.recipe.checks.statistics import Mean, Share
+from cems_tui.starter.recipe.checks.shares import Mean, Share
 from cems_tui.starter.recipe.checks.tables import breakdown_tables, shares_table, spread_tables
-from cems_tui.starter.recipe.checks.verdict import Verdict
 from cems_tui.starter.scenes import Thing
 
 GOOD = Verdict(True, True, True, None, None, None, True)
@@ -165,7 +165,7 @@ def test_a_pack_without_a_checker_is_only_checked(tmp_path: Path) -> None:
 
 def test_functions_are_those_of_the_catalogue_or_those_named(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from cems_tui.starter.recipe.checks.evaluate import functions_of
+    from cems_tui.starter.recipe.checks.pack_evaluation import functions_of
 
     pack = pack_with_record(tmp_path, 0.8)
     assert {one.pipeline for one in functions_of(pack)} == {"starter-base"}

@@ -99,7 +99,7 @@ def test_the_pack_verifies_and_its_parts_load(built: Path) -> None:
     from cems_tui.scoring.nima_head import load_nima
     from cems_tui.starter.manifest import verify
     from cems_tui.starter.recipe.checks.checker import load_checker
-    from cems_tui.starter.recipe.networks.tokens import VOCABULARY
+    from cems_tui.starter.recipe.networks.tokenizer import VOCABULARY
     from cems_tui.starter.recipe.training.pack import load_pipeline
 
     pack = built / "pack"
@@ -119,8 +119,8 @@ def test_the_pack_verifies_and_its_parts_load(built: Path) -> None:
 
 
 def test_an_evaluation_marks_every_prompt_of_every_function(built: Path) -> None:
-    from cems_tui.starter.recipe.checks.evaluate import Judges, evaluate, functions_of
     from cems_tui.starter.recipe.checks.measure import cases
+    from cems_tui.starter.recipe.checks.pack_evaluation import Judges, evaluate, functions_of
     from cems_tui.starter.recipe.checks.results import CLASSES
 
     pack = built / "pack"
@@ -138,7 +138,7 @@ def test_open_clip_loads_the_judge(built: Path) -> None:
     open_clip = pytest.importorskip("open_clip")
     folder = built / "pack" / "scorers" / "clip"
     model = open_clip.create_model(f"local-dir:{folder}", require_pretrained=True).eval()
-    from cems_tui.starter.recipe.networks.tokens import encode
+    from cems_tui.starter.recipe.networks.tokenizer import encode
 
     prompts = ["a cat", "a red car"]
     tokens = open_clip.get_tokenizer(f"local-dir:{folder}")(prompts)
@@ -151,8 +151,8 @@ def test_open_clip_loads_the_judge(built: Path) -> None:
 
 def test_the_encoder_is_the_closed_form_analysis(built: Path) -> None:
     from cems_tui.starter.recipe.networks import latents
+    from cems_tui.starter.recipe.networks.architectures import LATENT_SCALE, make_autoencoder
     from cems_tui.starter.recipe.networks.decoder import to_tensor
-    from cems_tui.starter.recipe.networks.networks import LATENT_SCALE, make_autoencoder
 
     build = Build(built, built / "pack", recipe(2), lambda line: None)
     pictures = np.array(build.split("held").pictures[:4])
@@ -165,7 +165,7 @@ def test_the_encoder_is_the_closed_form_analysis(built: Path) -> None:
 def test_captions_survive_the_tokenizer() -> None:
     import random
 
-    from cems_tui.starter.recipe.networks.tokens import CONTEXT, END, UNKNOWN, encode
+    from cems_tui.starter.recipe.networks.tokenizer import CONTEXT, END, UNKNOWN, encode
 
     rng = random.Random(0)
     captions = [describe(random_scene(rng), rng) for _ in range(300)]
@@ -197,7 +197,7 @@ def test_training_goes_on_from_a_packs_averaged_weights(built: Path, tmp_path: P
 
 def test_the_analysis_comes_back_out_of_a_packed_encoder(built: Path) -> None:
     from cems_tui.starter.recipe.networks import latents
-    from cems_tui.starter.recipe.networks.networks import encoder_kernel, make_autoencoder
+    from cems_tui.starter.recipe.networks.architectures import encoder_kernel, make_autoencoder
 
     build = Build(built, built / "pack", recipe(2), lambda line: None)
     basis = build.basis()

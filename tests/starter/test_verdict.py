@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cems_tui.starter.recipe.checks.verdict import NEUTRAL, Detection, Natural, Seen, check
+from cems_tui.starter.recipe.checks.correctness import NEUTRAL, Detection, Natural, Seen, check
 from cems_tui.starter.recipe.world.mistakes import KINDS
 from cems_tui.starter.scenes import Scene, Thing, place, random_scene
 

@@ -9,7 +9,7 @@ from cems_tui.app_engine import AppPlanner, OpenSession
 from cems_tui.errors import UsageError
 from cems_tui.profile import Profile
 from screens.main import run
-from screens.services import Defaults
+from screens.services.defaults import Defaults
 
 
 def open_app() -> int:

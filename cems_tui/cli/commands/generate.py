@@ -14,10 +14,10 @@ from cems_tui.cancel import was_interrupted
 from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.budget import SharedBudget, loads_count, planned, spent_before
-from cems_tui.cli.card import print_decision
 from cems_tui.cli.failures import Failure, failure_of, print_failure
 from cems_tui.cli.narrator import Narrator
 from cems_tui.cli.options import RoutingOptions, not_negative, request_of
+from cems_tui.cli.price_card import print_decision
 from cems_tui.domain.generation import Generation
 from cems_tui.domain.request import MAX_SEED, Request
 from cems_tui.errors import (

@@ -12,9 +12,10 @@ from cems_tui.catalog.fit import Verdict
 from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.model_row import keys, model_row
-from cems_tui.figures import UNKNOWN
 from cems_tui.profile import Profile
-from cems_tui.services.model_list import (
+from cems_tui.text import byte_count, counted, one_line, visible
+from cems_tui.views.figures import UNKNOWN
+from cems_tui.views.model_list import (
     ADDS,
     DISK,
     FIT,
@@ -25,8 +26,7 @@ from cems_tui.services.model_list import (
     marks,
     steps,
 )
-from cems_tui.services.price_card import INSTALLED, MISSING
-from cems_tui.text import byte_count, counted, one_line, visible
+from cems_tui.views.price_card import INSTALLED, MISSING
 
 LEGEND = "adds: CEMS score, ≤+ by routing   ★ recommended"
 """What else the cells of the table mean."""

@@ -8,8 +8,8 @@ import typer
 
 from cems_tui.cli import options as o
 from cems_tui.cli.budget import loads_count, planned, spent_before
-from cems_tui.cli.card import print_decision
 from cems_tui.cli.options import request_of
+from cems_tui.cli.price_card import print_decision
 from cems_tui.profile import Profile
 
 

@@ -9,7 +9,7 @@ import typer
 
 from cems_tui.cli import options as o
 from cems_tui.cli import output
-from cems_tui.cli.card import explanation_table, price_card, receipt_lines
+from cems_tui.cli.price_card import explanation_table, price_card, receipt_lines
 from cems_tui.domain.generation import Generation
 from cems_tui.profile import Profile
 from cems_tui.settings import Settings

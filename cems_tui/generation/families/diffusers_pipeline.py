@@ -19,7 +19,7 @@ from cems_tui.cancel import Stop
 from cems_tui.errors import CemsError, GenerationError, Interrupted, OutOfMemory, UsageError
 from cems_tui.generation.device import use_threads
 from cems_tui.generation.families.anatomy import Anatomy
-from cems_tui.generation.families.errors import drawing_error
+from cems_tui.generation.families.library_errors import drawing_error
 from cems_tui.generation.families.requests import (
     abilities_of,
     check,

@@ -16,7 +16,7 @@ from cems_tui.errors import WeightsError
 from cems_tui.generation.device import likely_kind, torch_device
 from cems_tui.generation.families.anatomy import Anatomy, EngineSettings
 from cems_tui.generation.families.diffusers_pipeline import DiffusersPipeline
-from cems_tui.generation.families.errors import loading_error
+from cems_tui.generation.families.library_errors import loading_error
 from cems_tui.generation.networks import Shelf, weights_digest
 from cems_tui.generation.weight_files import (
     Precision,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from cems_tui.errors import WeightsError
-from cems_tui.generation.families.errors import loading_error
 from cems_tui.generation.families.layout import read_index
-from cems_tui.generation.families.table import FAMILIES
+from cems_tui.generation.families.library_errors import loading_error
+from cems_tui.generation.families.registry import FAMILIES
 from cems_tui.generation.weight_files import mostly_half
 from cems_tui.log import hush
 

@@ -11,7 +11,7 @@ from cems_tui.domain.decision import FeatureSet
 from cems_tui.domain.encoder import EncoderFacts, FunctionFacts
 from cems_tui.errors import WeightsError
 from cems_tui.routing.checkpoints.scale import Scale
-from cems_tui.routing.features.prompt import FeatureConfig
+from cems_tui.routing.features.letters import FeatureConfig
 
 VERDICTS = ("beats best single", "ties", "worse")
 

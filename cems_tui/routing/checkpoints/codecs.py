@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cems_tui.domain.decision import FeatureSet
 from cems_tui.domain.estimate import QualityEstimator
 from cems_tui.errors import UsageError, WeightsError
-from cems_tui.routing.checkpoints import classifier_codec, stack_codec, text_codec
+from cems_tui.routing.checkpoints import classifier_codec, letters_codec, stack_codec
 from cems_tui.routing.checkpoints.card import Card
 from cems_tui.routing.features.clip_text import Towers
 
@@ -30,7 +30,7 @@ class Codec:
     the text tower is not at hand."""
 
 
-_TEXT = Codec(text_codec.to_tensors, text_codec.from_tensors)
+_TEXT = Codec(letters_codec.to_tensors, letters_codec.from_tensors)
 _STACK = Codec(stack_codec.to_tensors, stack_codec.from_tensors)
 _CLASSIFIER = Codec(classifier_codec.to_tensors, classifier_codec.from_tensors)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cems_tui.domain.decision import QualityEstimate
 from cems_tui.domain.estimate import PromptEstimate
 from cems_tui.routing.features.clip_text import quick_gelu, softmax
-from cems_tui.routing.features.prompt import Floats
+from cems_tui.routing.features.letters import Floats
 from cems_tui.routing.features.reader import Familiarity, PromptReader, View
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.routing.features.prompt import Floats
+from cems_tui.routing.features.letters import Floats
 from cems_tui.routing.features.space import Sparse
 
 Matrix = NDArray[np.float32]

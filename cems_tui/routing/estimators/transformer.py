@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.routing.features.clip_text import gelu, layer_norm, softmax
-from cems_tui.routing.features.prompt import Floats
+from cems_tui.routing.features.letters import Floats
 from cems_tui.routing.features.reader import View
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cems_tui.routing.features.cache import EmbeddingCache
 from cems_tui.routing.features.clip_text import TextTower
 from cems_tui.routing.features.kmeans import kmeans
-from cems_tui.routing.features.prompt import FeatureConfig, Floats, Grams, Keys, grams
+from cems_tui.routing.features.letters import FeatureConfig, Floats, Grams, Keys, grams
 from cems_tui.routing.features.space import Block
 
 HASHED_WORDS = 512

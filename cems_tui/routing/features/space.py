@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.routing.features.kmeans import kmeans
-from cems_tui.routing.features.prompt import COUNT_NAMES, FeatureConfig, Floats, Grams, Keys
+from cems_tui.routing.features.letters import COUNT_NAMES, FeatureConfig, Floats, Grams, Keys
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.routing.estimators.text import Weights
-from cems_tui.routing.features.prompt import Floats
+from cems_tui.routing.estimators.letters import Weights
+from cems_tui.routing.features.letters import Floats
 
 ALPHAS = (3.0, 5.0, 8.0, 13.0, 30.0, 100.0)
 NEIGHBOURS = (10, 20, 50, 100, 200)

@@ -18,12 +18,12 @@ from cems_tui.routing.evaluation.classification import Classification, classific
 from cems_tui.routing.evaluation.truth import subset
 from cems_tui.routing.features.cache import EmbeddingCache
 from cems_tui.routing.features.clip_text import TextTower
-from cems_tui.routing.features.prompt import Floats
+from cems_tui.routing.features.letters import Floats
 from cems_tui.routing.features.reader import Familiarity, PromptReader, View
+from cems_tui.routing.training.cems_recipe import Examples, Recipe, Taught
 from cems_tui.routing.training.data import check_learnable, known
 from cems_tui.routing.training.kept import Kept
 from cems_tui.routing.training.order import Fitted, Material, TrainingOrder
-from cems_tui.routing.training.recipe import Examples, Recipe, Taught
 from cems_tui.routing.training.splits import Split, stratified_split
 from cems_tui.routing.training.stack import NOVELTY_PERCENTILE, tower_of
 from cems_tui.routing.training.torch import teach

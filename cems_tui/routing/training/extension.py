@@ -20,12 +20,12 @@ from cems_tui.routing.estimators.intervals import (
     Spread,
     scale_of,
 )
+from cems_tui.routing.estimators.letters import Weights, split_parts
 from cems_tui.routing.estimators.members import Clusters
 from cems_tui.routing.estimators.stack import Part, StackRouter
-from cems_tui.routing.estimators.text import Weights, split_parts
 from cems_tui.routing.evaluation.truth import costs_of, subset
 from cems_tui.routing.features.kmeans import nearest_centre
-from cems_tui.routing.features.prompt import Floats
+from cems_tui.routing.features.letters import Floats
 from cems_tui.routing.training.data import known
 from cems_tui.routing.training.members import (
     column_for,

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cems_tui.routing.estimators.letters import split_parts
 from cems_tui.routing.estimators.members import (
     Clusters,
     DenseNeighbours,
@@ -17,9 +18,8 @@ from cems_tui.routing.estimators.members import (
     Member,
 )
 from cems_tui.routing.estimators.neighbours import mean_of, nearest
-from cems_tui.routing.estimators.text import split_parts
 from cems_tui.routing.features.kmeans import kmeans, nearest_centre
-from cems_tui.routing.features.prompt import Floats
+from cems_tui.routing.features.letters import Floats
 from cems_tui.routing.features.reader import View
 from cems_tui.routing.training.blend import Taken, Tried
 from cems_tui.routing.training.data import filled

@@ -11,8 +11,8 @@ from cems_tui.domain.decision import FeatureSet
 from cems_tui.domain.encoder import EncoderFacts, FunctionFacts
 from cems_tui.domain.estimate import QualityEstimator
 from cems_tui.routing.features.clip_text import TextTower
-from cems_tui.routing.features.prompt import FeatureConfig, Floats
-from cems_tui.routing.training.prompts import PreparedPrompts
+from cems_tui.routing.features.letters import FeatureConfig, Floats
+from cems_tui.routing.training.prepared_prompts import PreparedPrompts
 from cems_tui.score_tables.table import Pivot, ScoreTable
 
 

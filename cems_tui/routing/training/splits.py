@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.errors import UsageError
-from cems_tui.routing.features.prompt import near_duplicate_group
+from cems_tui.routing.features.letters import near_duplicate_group
 
 FOLDS = 5
 """Over so many folds of prompts the held-out figures are made where no test part is kept back."""

@@ -11,7 +11,7 @@ import typer
 from cems_tui.errors import UsageError
 from cems_tui.files import SHARED, whole_file, whole_text
 from cems_tui.profile import Profile
-from cems_tui.score_tables import files as tables
+from cems_tui.score_tables import formats as tables
 
 
 def export(

@@ -10,7 +10,7 @@ import typer
 from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.profile import Profile
-from cems_tui.score_tables.files import read_table
+from cems_tui.score_tables.formats import read_table
 from cems_tui.text import counted, visible
 
 

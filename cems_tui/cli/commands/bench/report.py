@@ -13,7 +13,7 @@ from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.files import SHARED, write_text
 from cems_tui.profile import Profile
-from cems_tui.score_tables.files import parse_columns
+from cems_tui.score_tables.formats import parse_columns
 from cems_tui.text import visible
 
 

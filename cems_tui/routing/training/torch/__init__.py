@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cems_tui.routing.features.clip_text import TextTower
+from cems_tui.routing.training.cems_recipe import Examples, Recipe, Taught
 from cems_tui.routing.training.kept import Kept
 from cems_tui.routing.training.members import MemberLearner
 from cems_tui.routing.training.order import TrainingOrder
-from cems_tui.routing.training.recipe import Examples, Recipe, Taught
 from cems_tui.routing.training.splits import Split
 
 __all__ = ["teach", "token_learner"]
@@ -33,8 +33,8 @@ def teach(
     tell: Callable[[str], None],
 ) -> Taught:
     """The CEMS classifier taught by its recipe; see `cems.teach`."""
-    from cems_tui.routing.training.torch import cems
+    from cems_tui.routing.training.torch import cems_network
 
-    return cems.teach(
+    return cems_network.teach(
         tower, examples, split, recipe, seed=seed, device=device, kept=kept, tell=tell
     )

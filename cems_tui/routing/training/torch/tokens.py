@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from cems_tui.routing.estimators.members import Member
 from cems_tui.routing.estimators.transformer import TokenTransformer
-from cems_tui.routing.features.prompt import Floats
+from cems_tui.routing.features.letters import Floats
 from cems_tui.routing.features.reader import HASHED_TOKENS, MOST_TOKENS, View
 from cems_tui.routing.training.blend import Taken, Tried
 from cems_tui.routing.training.kept import Kept

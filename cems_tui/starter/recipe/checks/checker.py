@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from cems_tui.errors import WeightsError
 from cems_tui.scoring.nima_head import Residual
-from cems_tui.starter.recipe.checks.verdict import NEUTRAL, UNCLEAR, Detection, Natural, Seen
+from cems_tui.starter.recipe.checks.correctness import NEUTRAL, UNCLEAR, Detection, Natural, Seen
 from cems_tui.starter.vocabulary import BACKGROUNDS, COLOURS, NOUNS
 
 FORMAT = 1

@@ -29,7 +29,7 @@ from cems_tui.starter.recipe.checks.checker import (
     USUAL_PX,
     Detector,
 )
-from cems_tui.starter.recipe.checks.verdict import NEUTRAL, UNCLEAR, Natural
+from cems_tui.starter.recipe.checks.correctness import NEUTRAL, UNCLEAR, Natural
 from cems_tui.starter.recipe.training.trainer import Log, Losses, Plan, Trainer
 from cems_tui.starter.recipe.world.degrade import blotches, blur, flatten, glare, noise
 from cems_tui.starter.recipe.world.painter import HUES, Floats, ground, sprite

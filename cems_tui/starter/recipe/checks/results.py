@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cems_tui.starter.recipe.checks.statistics import Share
-from cems_tui.starter.recipe.checks.verdict import Verdict
+from cems_tui.starter.recipe.checks.correctness import Verdict
+from cems_tui.starter.recipe.checks.shares import Share
 from cems_tui.starter.scenes import Thing
 
 CLASSES = ("one object", "two objects", "three", "four")

@@ -12,7 +12,7 @@ from typing import Any
 
 from cems_tui.errors import WeightsError
 from cems_tui.starter.manifest import Manifest
-from cems_tui.starter.recipe.checks.statistics import Share
+from cems_tui.starter.recipe.checks.shares import Share
 
 SEED = "smoke evaluation"
 CHECKER = "checker"
@@ -46,9 +46,9 @@ def smoke(root: Path, prompts: int, pipelines: Mapping[str, Mapping[str, Any]]) 
 
     hush()
     from cems_tui.starter.recipe.checks.checker import load_checker
+    from cems_tui.starter.recipe.checks.correctness import check
     from cems_tui.starter.recipe.checks.measure import cases, generate
     from cems_tui.starter.recipe.checks.results import CLASSES
-    from cems_tui.starter.recipe.checks.verdict import check
     from cems_tui.starter.recipe.training.pack import load_pipeline
 
     hush()

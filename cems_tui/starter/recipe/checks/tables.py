@@ -14,7 +14,7 @@ from cems_tui.starter.recipe.checks.results import (
     qualities,
     wins,
 )
-from cems_tui.starter.recipe.checks.statistics import Mean, Share
+from cems_tui.starter.recipe.checks.shares import Mean, Share
 
 WORST = 12
 """Rows of each group of a breakdown that are worth reading."""

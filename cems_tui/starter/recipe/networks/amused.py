@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cems_tui.starter.recipe.networks.networks import TEXT_WIDTH, start_text, text_config
+from cems_tui.starter.recipe.networks.architectures import TEXT_WIDTH, start_text, text_config
 from cems_tui.starter.recipe.networks.vq import PATCH, SIDE
 from cems_tui.starter.recipe.training.batches import Batches
 from cems_tui.starter.recipe.training.dataset import Split
@@ -178,7 +178,7 @@ def assemble_amused(transformer: Any, text: Any, vqvae: Any) -> Any:
     import diffusers
     from diffusers import AmusedPipeline, AmusedScheduler
 
-    from cems_tui.starter.recipe.networks.tokens import make_tokenizer
+    from cems_tui.starter.recipe.networks.tokenizer import make_tokenizer
 
     diffusers.utils.logging.set_verbosity_error()
     pipeline = AmusedPipeline(

@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cems_tui.starter.captions import near_miss
+from cems_tui.starter.recipe.networks.architectures import tie_names
 from cems_tui.starter.recipe.networks.latents import PATCH
-from cems_tui.starter.recipe.networks.networks import tie_names
-from cems_tui.starter.recipe.networks.tokens import (
+from cems_tui.starter.recipe.networks.tokenizer import (
     CONTEXT,
     VOCABULARY,
     encode,

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cems_tui.starter.recipe.networks.networks import LATENT_SCALE, make_autoencoder
+from cems_tui.starter.recipe.networks.architectures import LATENT_SCALE, make_autoencoder
 from cems_tui.starter.recipe.training.dataset import Split
 from cems_tui.starter.recipe.training.trainer import Log, Losses, Plan, Trainer
 

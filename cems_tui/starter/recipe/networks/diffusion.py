@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cems_tui.starter.recipe.networks.networks import (
+from cems_tui.starter.recipe.networks.architectures import (
     make_denoiser,
     make_scheduler,
     make_text_encoder,

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cems_tui.starter.recipe.networks.networks import make_denoiser, make_text_encoder
+from cems_tui.starter.recipe.networks.architectures import make_denoiser, make_text_encoder
 from cems_tui.starter.recipe.training.batches import Batches
 from cems_tui.starter.recipe.training.dataset import Split
 from cems_tui.starter.recipe.training.trainer import Log, Losses, Plan, Trainer

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cems_tui.starter.recipe.networks.tokens import UNKNOWN, encode
+from cems_tui.starter.recipe.networks.tokenizer import UNKNOWN, encode
 from cems_tui.starter.recipe.training.dataset import WAYS, Split
 from cems_tui.starter.vocabulary import COUNTS, SIZES, words_of
 

@@ -22,7 +22,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from cems_tui.starter.captions import describe
-from cems_tui.starter.recipe.networks.tokens import encode
+from cems_tui.starter.recipe.networks.tokenizer import encode
 from cems_tui.starter.recipe.world.painter import paint
 from cems_tui.starter.scenes import SIZE_PX, Placed, place, random_scene
 from cems_tui.starter.vocabulary import NOUNS

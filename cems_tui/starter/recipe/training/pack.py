@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from cems_tui.starter.recipe.networks.amused import SHARPNESS, assemble_amused, sharpened
-from cems_tui.starter.recipe.networks.networks import make_scheduler
-from cems_tui.starter.recipe.networks.tokens import make_tokenizer, save_tokenizer
+from cems_tui.starter.recipe.networks.architectures import make_scheduler
+from cems_tui.starter.recipe.networks.tokenizer import make_tokenizer, save_tokenizer
 from cems_tui.starter.recipe.training.weights import write_tensors
 
 VERSION = "3"

@@ -13,7 +13,7 @@ from pathlib import Path
 from cems_tui.errors import WeightsError
 from cems_tui.profile import Profile
 from cems_tui.routing.checkpoints.card import Card
-from cems_tui.score_tables.files import read_table
+from cems_tui.score_tables.formats import read_table
 from cems_tui.score_tables.own import Scored
 from cems_tui.scoring.clip import ClipScorer
 from cems_tui.scoring.nima import NimaScorer

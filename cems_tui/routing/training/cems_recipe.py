@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cems_tui.routing.estimators.classifier import Head
 from cems_tui.routing.features.clip_text import TextTower
-from cems_tui.routing.features.prompt import Floats
+from cems_tui.routing.features.letters import Floats
 
 
 @dataclass(frozen=True, slots=True)

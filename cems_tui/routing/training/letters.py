@@ -8,16 +8,16 @@ import numpy as np
 
 from cems_tui.routing.decide.dial import representatives
 from cems_tui.routing.estimators.intervals import held_out_coverage, learn_spread, said_of_interval
-from cems_tui.routing.estimators.neighbours import mean_of
-from cems_tui.routing.estimators.ridge import Ridge, cross_validated, primal, solve
-from cems_tui.routing.estimators.text import (
+from cems_tui.routing.estimators.letters import (
     Caution,
     Neighbourhood,
     TextRouter,
     caution_for,
     split_parts,
 )
-from cems_tui.routing.features.prompt import FeatureConfig, Floats
+from cems_tui.routing.estimators.neighbours import mean_of
+from cems_tui.routing.estimators.ridge import Ridge, cross_validated, primal, solve
+from cems_tui.routing.features.letters import FeatureConfig, Floats
 from cems_tui.routing.training.blend import (
     ALPHAS,
     NEIGHBOURS,
@@ -28,8 +28,8 @@ from cems_tui.routing.training.blend import (
 )
 from cems_tui.routing.training.data import all_readings, filled, material_of
 from cems_tui.routing.training.order import Fitted, Material, TrainingOrder
-from cems_tui.routing.training.prompts import PreparedPrompts
-from cems_tui.routing.training.prompts import prepare as prepare_prompts
+from cems_tui.routing.training.prepared_prompts import PreparedPrompts
+from cems_tui.routing.training.prepared_prompts import prepare as prepare_prompts
 from cems_tui.routing.training.splits import FOLDS
 from cems_tui.score_tables.table import Pivot
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from cems_tui.catalog.fit import Verdict
 from cems_tui.domain.pricing import GIGABYTE
-from cems_tui.figures import UNKNOWN, column
 from cems_tui.services.library import Group
+from cems_tui.views.figures import UNKNOWN, column
 
 GATED, NONCOMMERCIAL = "◇G", "NC"
 SIGNS = "○ installed  ⇣ to be pulled  ~ estimated  ◇G gated  NC noncommercial"

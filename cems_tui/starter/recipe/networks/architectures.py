@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cems_tui.starter.recipe.networks.latents import CHANNELS, as_convolution
-from cems_tui.starter.recipe.networks.tokens import CONTEXT, END, PAD, START, VOCABULARY
+from cems_tui.starter.recipe.networks.tokenizer import CONTEXT, END, PAD, START, VOCABULARY
 from cems_tui.starter.vocabulary import NOUN_OF
 
 TEXT_WIDTH = 128

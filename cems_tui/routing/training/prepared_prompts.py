@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cems_tui.routing.estimators.letters import Familiarity, Held, caution_for
 from cems_tui.routing.estimators.neighbours import Nearest, WordIndex, nearest
 from cems_tui.routing.estimators.ridge import Matrix, kernel
-from cems_tui.routing.estimators.text import Familiarity, Held, caution_for
-from cems_tui.routing.features.prompt import FeatureConfig, grams
+from cems_tui.routing.features.letters import FeatureConfig, grams
 from cems_tui.routing.features.space import FeatureSpace, Reading
 from cems_tui.routing.training.splits import FOLDS, grouped_folds
 from cems_tui.score_tables.table import Pivot

@@ -19,8 +19,8 @@ from cems_tui.log import hush
 from cems_tui.routing.estimators.classifier import Head
 from cems_tui.routing.evaluation.classification import classification
 from cems_tui.routing.features.clip_text import TextTower
+from cems_tui.routing.training.cems_recipe import Examples, Recipe, Taught
 from cems_tui.routing.training.kept import Kept
-from cems_tui.routing.training.recipe import Examples, Recipe, Taught
 from cems_tui.routing.training.splits import Split
 
 DROPOUT = 0.1

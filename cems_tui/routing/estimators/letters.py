@@ -19,7 +19,7 @@ from cems_tui.domain.estimate import Neighbour, PromptEstimate
 from cems_tui.routing.estimators.intervals import Spread
 from cems_tui.routing.estimators.neighbours import Nearest, WordIndex, mean_of, nearest
 from cems_tui.routing.estimators.ridge import Ridge
-from cems_tui.routing.features.prompt import Floats, grams
+from cems_tui.routing.features.letters import Floats, grams
 from cems_tui.routing.features.space import FeatureSpace, Reading
 
 SHOWN_NEIGHBOURS = 3

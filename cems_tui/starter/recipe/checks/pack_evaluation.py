@@ -22,10 +22,10 @@ from cems_tui.errors import UnknownName, WeightsError
 from cems_tui.scoring.nima_head import load_nima, mean_mark
 from cems_tui.starter.manifest import read_manifest
 from cems_tui.starter.recipe.checks.checker import Checker, load_checker
+from cems_tui.starter.recipe.checks.correctness import check
 from cems_tui.starter.recipe.checks.measure import Case, cases, generate
 from cems_tui.starter.recipe.checks.results import CLASSES, Asked, Evaluation, Mark
 from cems_tui.starter.recipe.checks.tables import breakdown_tables, shares_table, spread_tables
-from cems_tui.starter.recipe.checks.verdict import check
 from cems_tui.starter.recipe.networks.clip_scorer import load_clip, similarity
 
 SEED = "held-out evaluation"
@@ -139,7 +139,7 @@ def in_short(case: Case) -> Asked:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """`python -m cems_tui.starter.recipe.checks.evaluate --pack DIR [--prompts N] [--out FILE]`."""
+    """`python -m cems_tui.starter.recipe.checks.pack_evaluation --pack DIR [--prompts N] …`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pack", type=Path, required=True)
     parser.add_argument("--checker", type=Path, help="another checker than the pack's")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from cems_tui.domain.decision import Candidate, RoutingDecision
 from cems_tui.domain.pricing import GIGABYTE
-from cems_tui.figures import UNKNOWN, column, times
 from cems_tui.text import visible
+from cems_tui.views.figures import UNKNOWN, column, times
 
 RESIDENT, INSTALLED, MISSING = "●", "○", "⇣"
 LEGEND = "● resident  ○ installed  ⇣ not installed  ~ estimated"

@@ -6,7 +6,7 @@ from cems_tui.models.queue import Pull
 from cems_tui.text import visible
 from screens.commands import Command, key_of
 from screens.models.commands import PAUSE
-from screens.models.facts import paused_words
+from screens.models.model_facts import paused_words
 
 
 def parting_words(pull: Pull, way: Command, app: object) -> str:

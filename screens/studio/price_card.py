@@ -15,10 +15,10 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from cems_tui.domain.decision import Candidate, RoutingDecision
-from cems_tui.services.price_card import LEAST_NEEDED, LEGEND, price_columns, state_sign
 from cems_tui.text import one_line, visible
+from cems_tui.views.price_card import LEAST_NEEDED, LEGEND, price_columns, state_sign
 from screens import figures
-from screens.columns import Column
+from screens.widgets.columns import Column
 
 NAME_CELLS = 24
 """A longer function name is shortened."""

@@ -16,7 +16,8 @@ from textual.widget import Widget
 
 from cems_tui.models.queue import Pull, Pulls
 from cems_tui.services.library import Group, Library, ModelFacts, grouped
-from cems_tui.services.model_list import (
+from cems_tui.text import byte_count, one_line, visible
+from cems_tui.views.model_list import (
     ADDS,
     DISK,
     LICENCE,
@@ -28,10 +29,9 @@ from cems_tui.services.model_list import (
     marks,
     steps,
 )
-from cems_tui.services.price_card import INSTALLED, MISSING, RESIDENT
-from cems_tui.text import byte_count, one_line, visible
+from cems_tui.views.price_card import INSTALLED, MISSING, RESIDENT
 from screens import figures
-from screens.columns import Column
+from screens.widgets.columns import Column
 
 LEGENDS = (
     f"● on the device  {SIGNS}",

@@ -10,9 +10,9 @@ from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.generation import Generation
 from cems_tui.routing.explain.explanation import Explanation
 from cems_tui.routing.explain.words import rows
-from cems_tui.services.price_card import LEAST_NEEDED, PriceColumn, price_columns, state_sign
 from cems_tui.settings import Settings
 from cems_tui.text import one_line, visible
+from cems_tui.views.price_card import LEAST_NEEDED, PriceColumn, price_columns, state_sign
 
 if TYPE_CHECKING:
     from rich.table import Table

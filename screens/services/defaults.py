@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from textual.widget import Widget
 
-from screens.engine import EngineService
-from screens.library import LibraryService
-from screens.planner import PlannerFactory
+from screens.services.engine import EngineService
+from screens.services.library import LibraryService
+from screens.services.planner import PlannerFactory
 
 ImageFactory = Callable[[], Widget]
 """Makes an empty textual-image widget, of the kind the terminal can show."""
