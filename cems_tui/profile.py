@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from cems_tui.catalog.catalog import Stamp
     from cems_tui.catalog.survey import Survey
     from cems_tui.domain.function import Catalog, GenerationFunction
-    from cems_tui.domain.score import Scorer
     from cems_tui.generation.device_status import Hold
     from cems_tui.generation.families.registry import EngineSettings
     from cems_tui.generation.networks import Shelf
     from cems_tui.generation.pipeline import Pipeline
     from cems_tui.routing.checkpoints.shelf import RouterShelf
     from cems_tui.routing.features.text_towers import TextTowers
+    from cems_tui.scoring.panel import Scorer
     from cems_tui.services.doctor import Doctor
     from cems_tui.services.explainer import Explainer
     from cems_tui.services.keeper import AppKeeper

@@ -29,6 +29,7 @@ from screens.messages import (
     PullsTold,
     ResidentRead,
 )
+from screens.palette import CemsCommands
 from screens.places import HOME, PLACES
 from screens.services.defaults import Defaults, ImageFactory, Services
 from screens.services.engine import Engine, EngineService
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 
 
 def _palette() -> type[Provider]:
-    from screens.palette import CemsCommands
-
     return CemsCommands
 
 

@@ -1,1 +1,1 @@
-"""."""
+"""The few words every room speaks. Standard library only."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from cems_tui.errors import UsageError
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,36 +25,6 @@ class Score:
     """The instrument: its name and the digest of its weights, `starter-clip:sha256:…`."""
 
     higher_is_better: bool = True
-
-
-class Scorer(Protocol):
-    """An instrument that reads one metric off pictures; dropping it frees its weights."""
-
-    @property
-    def metric(self) -> str: ...
-
-    @property
-    def id(self) -> str:
-        """Name and weights digest; scores of different ids are never compared."""
-        ...
-
-    @property
-    def higher_is_better(self) -> bool: ...
-
-    @property
-    def weight_bytes(self) -> int:
-        """Bytes its weights hold on the device it reads on."""
-        ...
-
-    def score(self, images: Sequence[Image], prompts: Sequence[str]) -> list[float]:
-        """One value a picture, in the metric's unit.
-
-        Raises:
-            WeightsError: the scorer's weights are missing or not those expected.
-            GenerationError: a reading is not a number.
-            OutOfMemory: the device has no room for the reading.
-        """
-        ...
 
 
 # Mixed (CEMS): NIMA and CLIP score, each min–max scaled, summed: 0…2 where it was fitted.

@@ -7,12 +7,42 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from cems_tui.domain.score import METRIC, MixedScale, Score, Scorer
+from cems_tui.domain.score import METRIC, MixedScale, Score
 from cems_tui.errors import CemsError
 from cems_tui.scoring.runtime import release_device
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+class Scorer(Protocol):
+    """An instrument that reads one metric off pictures; dropping it frees its weights."""
+
+    @property
+    def metric(self) -> str: ...
+
+    @property
+    def id(self) -> str:
+        """Name and weights digest; scores of different ids are never compared."""
+        ...
+
+    @property
+    def higher_is_better(self) -> bool: ...
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes its weights hold on the device it reads on."""
+        ...
+
+    def score(self, images: Sequence[Image], prompts: Sequence[str]) -> list[float]:
+        """One value a picture, in the metric's unit.
+
+        Raises:
+            WeightsError: the scorer's weights are missing or not those expected.
+            GenerationError: a reading is not a number.
+            OutOfMemory: the device has no room for the reading.
+        """
+        ...
 
 
 class Judges(Protocol):

@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cems_tui.errors import WeightsError
+from cems_tui.scoring import open_clip_tower
+from cems_tui.scoring.open_clip_tower import WEIGHTS_FILES
+from cems_tui.scoring.runtime import batches, only_safetensors
+from cems_tui.scoring.transformers_tower import TransformersTower
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,9 +47,6 @@ def weights_in(folder: Path) -> Path:
     Raises:
         WeightsError: there is none, or no way to tell which.
     """
-    from cems_tui.scoring.open_clip_tower import WEIGHTS_FILES
-    from cems_tui.scoring.runtime import only_safetensors
-
     return only_safetensors(folder, WEIGHTS_FILES)
 
 
@@ -60,13 +61,9 @@ def load_tower(folder: Path, device: str = "cpu", *, source: str = "") -> ClipTo
     Raises:
         WeightsError: a file is missing, damaged, or of another model.
     """
-    from cems_tui.scoring import open_clip_tower
-
     if (folder / open_clip_tower.CONFIG_FILE).is_file():
         return open_clip_tower.OpenClipTower(folder, device, source=source)
     if (folder / "config.json").is_file():
-        from cems_tui.scoring.transformers_tower import TransformersTower
-
         return TransformersTower(folder, device)
     raise WeightsError(
         f"the CLIP scorer in {folder} has neither {open_clip_tower.CONFIG_FILE} nor config.json"
@@ -75,8 +72,6 @@ def load_tower(folder: Path, device: str = "cpu", *, source: str = "") -> ClipTo
 
 def cosines(tower: ClipTower, images: Sequence[Image], prompts: Sequence[str]) -> list[float]:
     """The cosine of each picture with its own prompt, −1…1."""
-    from cems_tui.scoring.runtime import batches
-
     found: list[float] = []
     for part in batches(list(zip(images, prompts, strict=True)), BATCH):
         seen = tower.see([image for image, _ in part])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cems_tui.errors import WeightsError
 from cems_tui.log import hush
+from cems_tui.scoring.open_clip_tower import BUNDLED_WORDS, bundled_tokenizer
 from cems_tui.scoring.runtime import brief, instrument_dtype, module_bytes, rgb
 
 if TYPE_CHECKING:
@@ -152,8 +153,6 @@ def _load_tokenizer(folder: Path, config: Any) -> Words:
 def _bundled_words(folder: Path, config: Any) -> Words:
     """CLIP's own vocabulary, for a folder that brings none."""
     import torch
-
-    from cems_tui.scoring.open_clip_tower import BUNDLED_WORDS, bundled_tokenizer
 
     if config.vocab_size != BUNDLED_WORDS:
         raise WeightsError(f"the tokenizer of the text tower in {folder} is missing")

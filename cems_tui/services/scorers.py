@@ -9,14 +9,14 @@ from pathlib import Path
 
 from cems_tui.catalog.catalog import StarterPack
 from cems_tui.domain.score import METRIC as MIXED
-from cems_tui.domain.score import MixedConstants, MixedScale, Score, Scorer
+from cems_tui.domain.score import MixedConstants, MixedScale, Score
 from cems_tui.errors import ModelMissing, UsageError
 from cems_tui.models.ledger import RESERVED, Entry, Ledger
 from cems_tui.scoring.aesthetic import AestheticScorer, joint_digest
 from cems_tui.scoring.clip import ClipScorer, PickScorer
 from cems_tui.scoring.instruments import Instrument, LineUp, line_up, metrics_of, ranges_of
 from cems_tui.scoring.nima_network import PyiqaNimaScorer
-from cems_tui.scoring.panel import LazyScorer, MixedReading, Panel, ScorerChoice
+from cems_tui.scoring.panel import LazyScorer, MixedReading, Panel, Scorer, ScorerChoice
 from cems_tui.scoring.runtime import chosen_device, free_device_bytes
 from cems_tui.scoring.sharpness import SharpnessScorer
 from cems_tui.services.planner import Planner

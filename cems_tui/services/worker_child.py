@@ -14,7 +14,14 @@ from multiprocessing.connection import Connection
 from cems_tui import log
 from cems_tui.domain.request import Event, Failed, Generated, Request
 from cems_tui.errors import CemsError, Interrupted
-from cems_tui.services.worker import Cancel, EngineReady, Open, OpenFailed, Session, Started
+from cems_tui.services.engine_protocol import (
+    Cancel,
+    EngineReady,
+    Open,
+    OpenFailed,
+    Session,
+    Started,
+)
 
 TEND_SECONDS = 0.5
 """How often an idle child looks whether a model is due to leave."""

@@ -1,1 +1,4 @@
-"""The recipe of the embedded starter pack: scenes, training, packing, verification."""
+"""The embedded starter pack: its files, its words, the prompts of its grammar.
+
+`recipe` trains it; nothing else imports that.
+"""

@@ -15,8 +15,9 @@ from cems_tui.domain.request import new_id
 from cems_tui.errors import UnknownName, UsageError
 from cems_tui.files import whole_file
 from cems_tui.store import generations, statistics
+from cems_tui.store.benches import Benches
 from cems_tui.store.connection import Connection, connect, connect_to_read
-from cems_tui.store.generations import Marks, Matching, Observation, matching
+from cems_tui.store.generations import Marks, Matching, Observation, history_readings, matching
 from cems_tui.store.statistics import Stats, Window
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ class Store:
     @cached_property
     def benches(self) -> Benches:
         """The benchmarks kept in this database."""
-        from cems_tui.store.benches import Benches
-
         return Benches(self._connection)
 
     def __enter__(self) -> Self:
@@ -220,8 +219,6 @@ class Store:
 
     def readings(self) -> Iterator[dict[str, Any]]:
         """Every score of every picture as a score-table row with its `scorer`, oldest first."""
-        from cems_tui.store.generations import history_readings
-
         return history_readings(self._connection)
 
     def marks(self, ids: Sequence[str]) -> dict[str, Marks]:

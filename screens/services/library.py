@@ -14,8 +14,8 @@ from cems_tui.errors import CemsError
 from cems_tui.models.plan import PullPlan
 from cems_tui.models.queue import Pulls, QueueUpdate
 from cems_tui.models.remove import Removal
+from cems_tui.services.engine_protocol import EngineLost, EngineReady
 from cems_tui.services.library import Library, Resident
-from cems_tui.services.worker import EngineLost, EngineReady
 from cems_tui.text import counted, visible
 from screens.failures import log_traceback
 from screens.messages import LibraryRead, PullsTold, ResidentRead

@@ -61,7 +61,7 @@ class Drawing:
 
     def pipeline(self, name: str) -> Any:
         """The pipeline, loaded once."""
-        from cems_tui.starter.recipe.training.pack import load_pipeline
+        from cems_tui.starter.recipe.networks.architectures import load_pipeline
 
         if name not in self._loaded:
             self._loaded[name] = load_pipeline(self._pack / name)

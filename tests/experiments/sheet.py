@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen.real:
         pictures = real_pictures(asked)
     else:
-        from cems_tui.starter.recipe.training.pack import load_pipeline
+        from cems_tui.starter.recipe.networks.architectures import load_pipeline
 
         (function,) = functions_of(chosen.pack, [chosen.function])
         pipeline = load_pipeline(chosen.pack / function.pipeline)

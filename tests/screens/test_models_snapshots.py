@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from cems_tui.services.engine_protocol import EngineReady
 from cems_tui.services.library import Part, Resident
-from cems_tui.services.worker import EngineReady
 from screens.app import CemsApp
 from screens.models.dialogs import Question
 from screens.models.model_list import ModelShelf

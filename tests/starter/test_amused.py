@@ -80,8 +80,8 @@ def test_the_folder_loads_as_diffusers_loads_any(folder: Path, book: dict[str, A
 
 def test_training_sees_what_the_pipeline_feeds(folder: Path, book: dict[str, Any]) -> None:
     """The same prompt gives the transformer the same inputs in training and in drawing."""
+    from cems_tui.starter.recipe.networks.architectures import load_pipeline
     from cems_tui.starter.recipe.networks.tokenizer import encode
-    from cems_tui.starter.recipe.training.pack import load_pipeline
 
     pipeline = load_pipeline(folder)
     seen: list[Any] = []

@@ -19,7 +19,7 @@ PROMPTS = ("a pizza", "a red heart", "a frog", "a yellow star", "a penguin", "a 
 
 @pytest.fixture(scope="module")
 def pipeline() -> Any:
-    from cems_tui.starter.recipe.training.pack import load_pipeline
+    from cems_tui.starter.recipe.networks.architectures import load_pipeline
 
     return load_pipeline(PACK / "starter-base")
 
@@ -67,7 +67,7 @@ def test_every_file_of_the_pack_is_as_listed() -> None:
 
 def test_every_pipeline_loads_with_its_whole_vocabulary() -> None:
     from cems_tui.starter.manifest import read_manifest
-    from cems_tui.starter.recipe.training.pack import load_pipeline
+    from cems_tui.starter.recipe.networks.architectures import load_pipeline
     from cems_tui.starter.vocabulary import WORDS
 
     for name in read_manifest(PACK).pipelines:

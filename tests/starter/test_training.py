@@ -99,8 +99,8 @@ def test_the_pack_verifies_and_its_parts_load(built: Path) -> None:
     from cems_tui.scoring.nima_head import load_nima
     from cems_tui.starter.manifest import verify
     from cems_tui.starter.recipe.checks.checker import load_checker
+    from cems_tui.starter.recipe.networks.architectures import load_pipeline
     from cems_tui.starter.recipe.networks.tokenizer import VOCABULARY
-    from cems_tui.starter.recipe.training.pack import load_pipeline
 
     pack = built / "pack"
     manifest = verify(pack)

@@ -1,1 +1,1 @@
-"""."""
+"""The model families that can be run, a row each in `registry.FAMILIES`."""

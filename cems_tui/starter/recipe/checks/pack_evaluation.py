@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cems_tui.catalog import catalog
 from cems_tui.errors import UnknownName, WeightsError
 from cems_tui.scoring.nima_head import load_nima, mean_mark
 from cems_tui.starter.manifest import read_manifest
@@ -26,6 +27,7 @@ from cems_tui.starter.recipe.checks.correctness import check
 from cems_tui.starter.recipe.checks.measure import Case, cases, generate
 from cems_tui.starter.recipe.checks.results import CLASSES, Asked, Evaluation, Mark
 from cems_tui.starter.recipe.checks.tables import breakdown_tables, shares_table, spread_tables
+from cems_tui.starter.recipe.networks.architectures import load_pipeline
 from cems_tui.starter.recipe.networks.clip_scorer import load_clip, similarity
 
 SEED = "held-out evaluation"
@@ -82,8 +84,6 @@ def functions_of(pack: Path, wanted: Sequence[str] = ()) -> list[Function]:
     """
     pipelines = read_manifest(pack).pipelines
     if not wanted:
-        from cems_tui.catalog import catalog
-
         return [
             Function(one.name, one.model.name, one.steps, one.guidance)
             for one in catalog.builtin(pack).values()
@@ -103,8 +103,6 @@ def evaluate(
     pack: Path, asked: Sequence[Case], functions: Sequence[Function], judges: Judges
 ) -> Evaluation:
     """Every function draws every prompt once, with the number of the prompt as seed."""
-    from cems_tui.starter.recipe.training.pack import load_pipeline
-
     if not asked or not functions:
         raise WeightsError(f"there is nothing to draw with in {pack}")
     marks: dict[str, tuple[Mark, ...]] = {}

@@ -11,8 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from cems_tui.errors import WeightsError
+from cems_tui.log import hush
 from cems_tui.starter.manifest import Manifest
+from cems_tui.starter.recipe.checks.checker import load_checker
+from cems_tui.starter.recipe.checks.correctness import check
+from cems_tui.starter.recipe.checks.measure import cases, generate
+from cems_tui.starter.recipe.checks.results import CLASSES
 from cems_tui.starter.recipe.checks.shares import Share
+from cems_tui.starter.recipe.networks.architectures import load_pipeline
 
 SEED = "smoke evaluation"
 CHECKER = "checker"
@@ -42,14 +48,7 @@ def recorded(manifest: Manifest) -> dict[str, Share]:
 
 def smoke(root: Path, prompts: int, pipelines: Mapping[str, Mapping[str, Any]]) -> dict[str, Share]:
     """Pipeline → the share of `prompts` that it draws completely, by the pack's checker."""
-    from cems_tui.log import hush
-
     hush()
-    from cems_tui.starter.recipe.checks.checker import load_checker
-    from cems_tui.starter.recipe.checks.correctness import check
-    from cems_tui.starter.recipe.checks.measure import cases, generate
-    from cems_tui.starter.recipe.checks.results import CLASSES
-    from cems_tui.starter.recipe.training.pack import load_pipeline
 
     hush()
     checker = load_checker(root / CHECKER)

@@ -1,1 +1,1 @@
-"""."""
+"""The networks of the pack and how each is trained."""

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cems_tui.starter.recipe.networks.architectures import TEXT_WIDTH, start_text, text_config
+from cems_tui.starter.recipe.networks.tokenizer import make_tokenizer
 from cems_tui.starter.recipe.networks.vq import PATCH, SIDE
 from cems_tui.starter.recipe.training.batches import Batches
 from cems_tui.starter.recipe.training.dataset import Split
@@ -177,8 +178,6 @@ def assemble_amused(transformer: Any, text: Any, vqvae: Any) -> Any:
     """An AmusedPipeline of our networks."""
     import diffusers
     from diffusers import AmusedPipeline, AmusedScheduler
-
-    from cems_tui.starter.recipe.networks.tokenizer import make_tokenizer
 
     diffusers.utils.logging.set_verbosity_error()
     pipeline = AmusedPipeline(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -182,3 +183,15 @@ def make_scheduler() -> Any:
         steps_offset=1,  # unused by trailing spacing; diffusers warns of any other value
         set_alpha_to_one=True,
     )
+
+
+def load_pipeline(folder: Path) -> Any:
+    """The pipeline of `folder` in float32, quiet."""
+    import diffusers
+    from diffusers import DiffusionPipeline
+
+    diffusers.utils.logging.set_verbosity_error()
+    diffusers.utils.logging.disable_progress_bar()
+    pipeline = DiffusionPipeline.from_pretrained(str(folder), dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline

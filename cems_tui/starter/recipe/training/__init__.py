@@ -1,1 +1,1 @@
-"""."""
+"""The whole recipe in order: data, trainings, packing; resumable."""

@@ -13,9 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from cems_tui.errors import UnknownName
+from cems_tui.starter.recipe.checks.detector import CheckerTraining
+from cems_tui.starter.recipe.networks import latents, vq
+from cems_tui.starter.recipe.networks.amused import AmusedTraining
+from cems_tui.starter.recipe.networks.clip_scorer import ClipTraining
+from cems_tui.starter.recipe.networks.decoder import DecoderTraining
+from cems_tui.starter.recipe.networks.diffusion import Diffusion
+from cems_tui.starter.recipe.networks.nima_scorer import NimaTraining
+from cems_tui.starter.recipe.networks.turbo import TurboTraining
+from cems_tui.starter.recipe.networks.vq import VqTraining
 from cems_tui.starter.recipe.training.dataset import Split, make_split
+from cems_tui.starter.recipe.training.pack import write_pack
 from cems_tui.starter.recipe.training.recipe import Recipe
+from cems_tui.starter.recipe.training.resume import adopt_pack
+from cems_tui.starter.recipe.training.rough import rough_samples
 from cems_tui.starter.recipe.training.trainer import Log, Plan
+from cems_tui.starter.recipe.training.weights import write_tensors
 
 
 class Build:
@@ -98,9 +111,6 @@ class Build:
 
     def latents(self) -> None:
         """The analysis, fitted once, and the latents of the training pictures."""
-        from cems_tui.starter.recipe.networks import latents
-        from cems_tui.starter.recipe.training.weights import write_tensors
-
         train = self.split("train")
         if not self.basis_file.exists():
             write_tensors(latents.fit(train.pictures[:8000]), self.basis_file)
@@ -114,8 +124,6 @@ class Build:
 
     def decoder_training(self) -> Any:
         """The decoder as its checkpoint has it."""
-        from cems_tui.starter.recipe.networks.decoder import DecoderTraining
-
         latents = self.work / "data" / "train" / "latents.npy"
         plan, path = self.recipe.decoder, self.checkpoint("decoder")
         return DecoderTraining(self.split("train"), latents, self.basis(), path, plan, self.log)
@@ -143,9 +151,6 @@ class Build:
 
     def vq_data(self) -> None:
         """The codebook, fitted once, and the codes of the pictures it is needed for."""
-        from cems_tui.starter.recipe.networks import vq
-        from cems_tui.starter.recipe.training.weights import write_tensors
-
         train = self.split("train")
         if not self.book_file.exists():
             write_tensors(vq.fit(train.pictures[:8000]), self.book_file)
@@ -154,8 +159,6 @@ class Build:
 
     def vq_training(self) -> Any:
         """The VQModel as its checkpoint has it."""
-        from cems_tui.starter.recipe.networks.vq import VqTraining
-
         plan, path = self.recipe.vq, self.checkpoint("vq")
         return VqTraining(
             self.split("train"), self.codes("train"), self.book(), path, plan, self.log
@@ -183,8 +186,6 @@ class Build:
 
     def amused_training(self) -> Any:
         """The masked-token model as its checkpoint has it, or with the base's words at first."""
-        from cems_tui.starter.recipe.networks.amused import AmusedTraining
-
         plan, path = self.recipe.amused, self.checkpoint("amused")
         text = None if path.exists() else self.networks("base")[1]
         split, codes, book = self.split("settled"), self.codes("settled"), self.book()
@@ -196,8 +197,6 @@ class Build:
 
     def turbo_training(self) -> Any:
         """The one-step model as its checkpoint has it, or as the small one's networks at first."""
-        from cems_tui.starter.recipe.networks.turbo import TurboTraining
-
         plan, path = self.recipe.turbo, self.checkpoint("turbo")
         start = None if path.exists() else self.networks("small")
         latents, width = self.work / "data" / "settled" / "latents.npy", self.recipe.small_width
@@ -214,8 +213,6 @@ class Build:
 
     def diffusion(self, name: str) -> Any:
         """The networks `base`, `early` or `small` as their checkpoint has them."""
-        from cems_tui.starter.recipe.networks.diffusion import Diffusion
-
         width = self.recipe.small_width if name == "small" else self.recipe.width
         plan: Plan = getattr(self.recipe, "base" if name == "early" else name)
         latents = self.work / "data" / "train" / "latents.npy"
@@ -228,8 +225,6 @@ class Build:
 
     def clip_training(self) -> Any:
         """The judge as its checkpoint has it."""
-        from cems_tui.starter.recipe.networks.clip_scorer import ClipTraining
-
         plan, path = self.recipe.clip, self.checkpoint("clip")
         return ClipTraining(self.split("train"), self.basis(), path, plan, self.log)
 
@@ -239,8 +234,6 @@ class Build:
 
     def nima_training(self) -> Any:
         """The head as its checkpoint has it."""
-        from cems_tui.starter.recipe.networks.nima_scorer import NimaTraining
-
         plan, path = self.recipe.nima, self.checkpoint("nima")
         return NimaTraining(self.split("train"), path, plan, self.log, self.rough())
 
@@ -252,15 +245,11 @@ class Build:
 
     def checker_training(self, vae: Any = None) -> Any:
         """The detector as its checkpoint has it; it needs the autoencoder to learn on."""
-        from cems_tui.starter.recipe.checks.detector import CheckerTraining
-
         plan, path = self.recipe.checker, self.checkpoint("checker")
         return CheckerTraining(vae, path, plan, self.log)
 
     def rough(self) -> Any:
         """Pictures of the base's early checkpoint with their severities, or None."""
-        from cems_tui.starter.recipe.training.rough import rough_samples
-
         if not self.checkpoint("early").exists():
             return None
         decoder = self.decoder_training()
@@ -270,8 +259,6 @@ class Build:
 
     def pack(self) -> None:
         """The folders and the manifest."""
-        from cems_tui.starter.recipe.training.pack import write_pack
-
         write_pack(self)
 
 
@@ -285,8 +272,6 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     build = Build(chosen.work, chosen.out, Recipe(), print)
     if chosen.continue_from:
-        from cems_tui.starter.recipe.training.resume import adopt_pack
-
         adopt_pack(build, chosen.continue_from)
     build.run(chosen.stage)
 

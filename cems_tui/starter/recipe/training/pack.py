@@ -9,8 +9,14 @@ from typing import Any
 
 import torch
 
+from cems_tui.scoring.nima_head import save_nima
+from cems_tui.starter.manifest import write_manifest
+from cems_tui.starter.recipe.checks.checker import Checker, save_checker
+from cems_tui.starter.recipe.checks.detector import natural_colours
+from cems_tui.starter.recipe.checks.smoke import smoke
 from cems_tui.starter.recipe.networks.amused import SHARPNESS, assemble_amused, sharpened
 from cems_tui.starter.recipe.networks.architectures import make_scheduler
+from cems_tui.starter.recipe.networks.clip_scorer import save_clip
 from cems_tui.starter.recipe.networks.tokenizer import make_tokenizer, save_tokenizer
 from cems_tui.starter.recipe.training.weights import write_tensors
 
@@ -76,18 +82,6 @@ def save_amused(transformer: Any, text: Any, vqvae: Any, folder: Path) -> None:
     save_folder(assemble_amused(*(module.to(torch.float16) for module in half)), folder)
 
 
-def load_pipeline(folder: Path) -> Any:
-    """The pipeline of `folder` in float32, quiet."""
-    import diffusers
-    from diffusers import DiffusionPipeline
-
-    diffusers.utils.logging.set_verbosity_error()
-    diffusers.utils.logging.disable_progress_bar()
-    pipeline = DiffusionPipeline.from_pretrained(str(folder), dtype=torch.float32)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
-
-
 def folder_bytes(folder: Path) -> int:
     """Length of all files below `folder`."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -98,11 +92,6 @@ def write_pack(build: Any) -> None:
 
     A card that lies there already (README.md) is kept and listed.
     """
-    from cems_tui.scoring.nima_head import save_nima
-    from cems_tui.starter.manifest import write_manifest
-    from cems_tui.starter.recipe.checks.smoke import smoke
-    from cems_tui.starter.recipe.networks.clip_scorer import save_clip
-
     out: Path = build.out
     out.mkdir(parents=True, exist_ok=True)
     decoder = build.decoder_training()
@@ -138,9 +127,6 @@ def write_pack(build: Any) -> None:
 
 
 def _write_checker(build: Any, folder: Path) -> None:
-    from cems_tui.starter.recipe.checks.checker import Checker, save_checker
-    from cems_tui.starter.recipe.checks.detector import natural_colours
-
     training = build.checker_training()
     with training.trainer.averaged():
         save_checker(Checker(training.detector, natural_colours()), folder)

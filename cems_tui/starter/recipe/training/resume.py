@@ -12,9 +12,9 @@ from typing import Any
 
 from cems_tui.starter.manifest import verify
 from cems_tui.starter.recipe.networks.amused import SHARPNESS, sharpened
-from cems_tui.starter.recipe.networks.architectures import encoder_kernel
+from cems_tui.starter.recipe.networks.architectures import encoder_kernel, load_pipeline
 from cems_tui.starter.recipe.networks.latents import basis_of_kernel
-from cems_tui.starter.recipe.training.pack import BOOK, load_pipeline
+from cems_tui.starter.recipe.training.pack import BOOK
 from cems_tui.starter.recipe.training.weights import take_over, write_tensors
 
 PARTS = {"unet": "unet", "text": "text_encoder", "transformer": "transformer"}

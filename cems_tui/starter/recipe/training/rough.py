@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.files import SHARED, whole_file
+from cems_tui.starter.recipe.checks.measure import cases, generate
+from cems_tui.starter.recipe.training.pack import assemble
 
 PER_CLASS = 30
 DUE = {1: 0.75, 2: 0.6, 4: 0.48, 8: 0.4}
@@ -26,9 +28,6 @@ def rough_samples(
 
 
 def _draw(early: Any, vae: Any, path: Path) -> None:
-    from cems_tui.starter.recipe.checks.measure import cases, generate
-    from cems_tui.starter.recipe.training.pack import assemble
-
     prompts = [case.prompt for case in cases(PER_CLASS, "nima samples")]
     pictures, severities = [], []
     with early.trainer.averaged():

@@ -1,1 +1,1 @@
-"""."""
+"""Scenes as pictures: painted, and spoiled or wrong on purpose."""
