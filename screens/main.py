@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from cems_tui.services.engine_protocol import Session
-from cems_tui.services.worker import EngineProcess
+from cems_tui.services.engine.process import EngineProcess
+from cems_tui.services.engine.protocol import Session
 from screens.app import CemsApp
 from screens.services.defaults import Defaults, ImageFactory
 from screens.services.library import ModelKeeper

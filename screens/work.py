@@ -16,7 +16,7 @@ from cems_tui.domain.request import (
     Scoring,
     Step,
 )
-from cems_tui.services.engine_protocol import EngineLost, EngineReady, Started
+from cems_tui.services.engine.protocol import EngineLost, EngineReady, Started
 
 Phase = Literal["waiting", "starting", "loading", "drawing", "scoring", "stopping"]
 

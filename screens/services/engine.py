@@ -15,7 +15,7 @@ from textual.signal import Signal
 from cems_tui.domain.generation import Generation
 from cems_tui.domain.request import Event, Failed, Generated, Request
 from cems_tui.errors import CemsError
-from cems_tui.services.engine_protocol import EngineLost
+from cems_tui.services.engine.protocol import EngineLost
 from screens.failures import log_traceback
 from screens.messages import EngineEvent
 from screens.totals import SessionTotals

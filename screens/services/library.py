@@ -14,7 +14,7 @@ from cems_tui.errors import CemsError
 from cems_tui.models.plan import PullPlan
 from cems_tui.models.queue import Pulls, QueueUpdate
 from cems_tui.models.remove import Removal
-from cems_tui.services.engine_protocol import EngineLost, EngineReady
+from cems_tui.services.engine.protocol import EngineLost, EngineReady
 from cems_tui.services.library import Library, Resident
 from cems_tui.text import counted, visible
 from screens.failures import log_traceback

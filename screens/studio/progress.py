@@ -8,7 +8,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from cems_tui.domain.generation import Generation
-from cems_tui.services.engine_protocol import EngineLost
+from cems_tui.services.engine.protocol import EngineLost
 from cems_tui.text import one_line
 from screens import figures
 from screens.commands import GENERATE, key_of

@@ -300,7 +300,7 @@ def request(prompt: str = PROMPT, name: str = "01JREQUEST0000000000000001") -> R
 
 
 if __name__ == "__main__":  # a parent for the orphan test: prints its child's id and waits
-    from cems_tui.services.worker import EngineProcess
+    from cems_tui.services.engine.process import EngineProcess
 
     opener = stubborn_to_open if "stubborn" in sys.argv else FakeSession
     engine = EngineProcess(opener)

@@ -12,7 +12,7 @@ from cems_tui import paths
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.request import Event, Failed, Generated, Loading, Request, Routed, Step
 from cems_tui.errors import GenerationError
-from cems_tui.services.engine_protocol import EngineLost, EngineReady, Started
+from cems_tui.services.engine.protocol import EngineLost, EngineReady, Started
 from screens.app import CemsApp
 from screens.studio.screen import StudioScreen
 from screens.widgets.facts import FactSheet

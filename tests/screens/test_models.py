@@ -16,7 +16,7 @@ from cems_tui.errors import DownloadError, UsageError
 from cems_tui.models.queue import Pull, Pulls
 from cems_tui.models.remove import Removal
 from cems_tui.profile import Profile
-from cems_tui.services.engine_protocol import EngineReady
+from cems_tui.services.engine.protocol import EngineReady
 from cems_tui.services.library import GROUPS, Library, ModelFacts, Part, Resident, grouped
 from cems_tui.views.model_list import steps
 from screens.app import CemsApp

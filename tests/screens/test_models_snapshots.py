@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from cems_tui.services.engine_protocol import EngineReady
+from cems_tui.services.engine.protocol import EngineReady
 from cems_tui.services.library import Part, Resident
 from screens.app import CemsApp
 from screens.models.dialogs import Question

@@ -26,7 +26,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize(
-    "module", [*SCREENS, "screens.app", "screens.main", "cems_tui.services.worker"]
+    "module", [*SCREENS, "screens.app", "screens.main", "cems_tui.services.engine.process"]
 )
 def test_importing_the_app_imports_nothing_heavy(module: str) -> None:
     code = f"import {module}, sys; print(*(m for m in {HEAVY!r} if m in sys.modules))"
@@ -37,7 +37,7 @@ def test_importing_the_app_imports_nothing_heavy(module: str) -> None:
 
 def test_the_core_does_not_know_textual() -> None:
     code = (
-        "import cems_tui.services.worker, cems_tui.services.worker_child, sys;"
+        "import cems_tui.services.engine.process, cems_tui.services.engine.child, sys;"
         "print('textual' in sys.modules)"
     )
     command = [sys.executable, "-c", code]

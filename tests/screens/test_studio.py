@@ -14,8 +14,8 @@ from cems_tui import paths
 from cems_tui.domain.decision import Policy, RoutingDecision
 from cems_tui.domain.request import Failed, Generated, Note, Request, Step
 from cems_tui.errors import ModelMissing
-from cems_tui.services.engine_protocol import EngineLost, EngineReady, Started
-from cems_tui.services.worker import EngineProcess
+from cems_tui.services.engine.process import EngineProcess
+from cems_tui.services.engine.protocol import EngineLost, EngineReady, Started
 from screens.dialogs import JumpDialog, PictureDialog, TextDialog
 from screens.services.defaults import Defaults
 from screens.studio.dial import TradeoffDial

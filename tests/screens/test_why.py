@@ -13,7 +13,7 @@ from cems_tui import paths
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.request import Generated, Request
 from cems_tui.routing.explain.explanation import Explanation
-from cems_tui.services.engine_protocol import Started
+from cems_tui.services.engine.protocol import Started
 from screens.dialogs import TextDialog
 from screens.studio.picture import PicturePane
 from screens.studio.price_card import CandidatesTable

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.request import Failed, Generated, Loading, Note, Routed, Scoring, Step
-from cems_tui.services.engine_protocol import EngineLost, EngineReady, Started
+from cems_tui.services.engine.protocol import EngineLost, EngineReady, Started
 from cems_tui.views.figures import column
 from cems_tui.views.price_card import why
 from screens import figures

@@ -16,8 +16,8 @@ from cems_tui.domain.request import Event, Failed, Generated, Request, Step, new
 from cems_tui.generation.device_status import Presence
 from cems_tui.locks import FileLock
 from cems_tui.profile import Profile
-from cems_tui.services.engine_protocol import EngineReady
-from cems_tui.services.worker import EngineProcess
+from cems_tui.services.engine.process import EngineProcess
+from cems_tui.services.engine.protocol import EngineReady
 from tests.cli.inside import Inside, inside
 
 __all__ = ["inside"]

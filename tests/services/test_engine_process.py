@@ -15,8 +15,8 @@ import pytest
 from cems_tui import paths
 from cems_tui.domain.request import Event, Failed, Generated, Loading, Routed, Scoring, Step
 from cems_tui.errors import GenerationError
-from cems_tui.services.engine_protocol import EngineLost, EngineReady, Session, Started
-from cems_tui.services.worker import EngineProcess
+from cems_tui.services.engine.process import EngineProcess
+from cems_tui.services.engine.protocol import EngineLost, EngineReady, Session, Started
 from tests.screens.fakes_app import FakeSession, refuse_to_open, request
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX here")

@@ -14,7 +14,8 @@ from multiprocessing.process import BaseProcess
 
 from cems_tui.domain.request import Event, Failed, Generated, Request
 from cems_tui.errors import GenerationError
-from cems_tui.services.engine_protocol import (
+from cems_tui.services.engine.child import serve
+from cems_tui.services.engine.protocol import (
     Cancel,
     Close,
     EngineLost,
@@ -23,7 +24,6 @@ from cems_tui.services.engine_protocol import (
     Session,
     Started,
 )
-from cems_tui.services.worker_child import serve
 
 CLOSE_SECONDS = 1.0
 """How long a child that was asked to end may take before it is killed."""

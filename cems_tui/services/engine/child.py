@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from cems_tui import log
 from cems_tui.domain.request import Event, Failed, Generated, Request
 from cems_tui.errors import CemsError, Interrupted
-from cems_tui.services.engine_protocol import (
+from cems_tui.services.engine.protocol import (
     Cancel,
     EngineReady,
     Open,

@@ -1,0 +1,1 @@
+"""The engine: a session in a child process, and what is said to it and by it."""
