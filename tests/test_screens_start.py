@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 HEAVY = ("torch", "numpy", "diffusers", "transformers", "open_clip", "sqlite_utils", "PIL")
 
 DEMO = """
@@ -61,7 +63,7 @@ def test_stdin_that_is_no_terminal_is_survived_when_stdout_is_one() -> None:
     )
     command = [sys.executable, "-c", code]
     found = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.PIPE, timeout=20
+        command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.PIPE, timeout=PATIENCE
     )
     os.close(theirs)
     os.close(ours)
@@ -79,7 +81,7 @@ def test_an_unforeseen_error_leaves_two_lines_and_a_traceback_in_the_log(tmp_pat
     )
     command = [sys.executable, "-c", code]
     home = {**os.environ, "CEMS_HOME": str(tmp_path)}
-    found = subprocess.run(command, capture_output=True, text=True, env=home, timeout=30)
+    found = subprocess.run(command, capture_output=True, text=True, env=home, timeout=PATIENCE)
     said = found.stdout + found.stderr
     assert found.returncode == 1
     assert "cems: the app failed: ZeroDivisionError: division by zero" in said
@@ -123,7 +125,7 @@ def test_the_app_runs_in_a_terminal_draws_quits_and_leaves_nothing_behind(tmp_pa
         children = _children(app.pid)
         assert children, "the engine is a child of the app"
         os.write(ours, b"\x11")  # ctrl+q
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while app.poll() is None and time.monotonic() < deadline:
             screen.read()
             time.sleep(0.05)
@@ -159,7 +161,7 @@ class Terminal:
         except (BlockingIOError, OSError):
             return
 
-    def wait_for(self, words: str, seconds: float = 15.0) -> None:
+    def wait_for(self, words: str, seconds: float = PATIENCE) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.read()

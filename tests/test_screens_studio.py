@@ -33,6 +33,7 @@ from tests.fakes_app import (
     picture,
 )
 from tests.fakes_screens import FakeEngine, make_app, studio, submit, until, write
+from tests.patience import PATIENCE
 
 WILD = "[/oops] \x1b[31mred\x1b[0m \u202eabc 👩‍🚀 [bold]x"
 
@@ -88,7 +89,7 @@ async def test_an_answer_to_an_older_prompt_is_dropped_and_only_one_is_asked_at_
         running[0] += 1
         most[0] = max(most[0], running[0])
         if request.prompt == "old":
-            gate.wait(5)
+            gate.wait(PATIENCE)
         running[0] -= 1
         return decision_for(request)
 

@@ -22,6 +22,7 @@ from screens.widgets.prompt import PromptBox
 from tests import fakes_screens as states
 from tests.fakes_app import FakePlanner, decision_for, generation, nothing_installed, picture
 from tests.fakes_screens import make_app, studio, submit, until, write
+from tests.patience import PATIENCE
 from tests.test_screens_studio import WILD, screen_text
 
 SIZES = [(80, 24), (160, 48)]
@@ -97,7 +98,7 @@ async def test_a_slow_router_is_waited_for_and_closing_the_dialog_is_safe() -> N
         go = threading.Event()
 
         def explain(self, decision: RoutingDecision, load_cost: bool | None) -> Explanation:
-            self.go.wait(10)
+            self.go.wait(PATIENCE)
             return super().explain(decision, load_cost)
 
     planner = Slow()
