@@ -7,6 +7,13 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "any machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
+"""A property holds or not, whatever else the machine does while it is tested."""
 
 
 @pytest.fixture(autouse=True)

@@ -54,7 +54,7 @@ def cems(
     home: Path,
     stdin: bytes | None = None,
     extra: Mapping[str, str] | None = None,
-    timeout: float = 180,
+    timeout: float = 600,
 ) -> Ran:
     """Run `cems` with those arguments and wait for it."""
     done = subprocess.run(

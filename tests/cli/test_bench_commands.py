@@ -19,8 +19,9 @@ from cems_tui.bench.report import mean_interval, report_of
 from cems_tui.bench.report_html import report_page
 from cems_tui.domain.pricing import Pricing
 from cems_tui.score_tables.formats import Row, ScoreTable, read_table, write_table
-from tests.cli.cems import ROOT, environment
+from tests.cli.cems import environment
 from tests.cli.inside import Inside, inside
+from tests.patience import PATIENCE, TELLS_IMPORTS, until_imported
 from tests.routing.fakes import table_with_signal
 
 __all__ = ["inside"]
@@ -224,16 +225,18 @@ def test_ctrl_c_leaves_nothing_half_imported(tmp_path: Path) -> None:
     rows = ({"prompt_id": f"p{n}", "prompt": f"prompt {n}", "function": "a", "metric": "m",
              "score": n} for n in range(300_000))  # fmt: skip
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    for wait in (1.5, 3.0, 5.0):
+    for wait in (0.0, 1.5, 3.5):
         process = subprocess.Popen(
             [sys.executable, "-m", "cems_tui", "bench", "import", str(path), "--name", f"b{wait}"],
-            env={**environment(home), "PYTHONPATH": str(ROOT)},
+            env=environment(home, TELLS_IMPORTS),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            bufsize=0,
         )
+        until_imported(process, "cems_tui.cli.main")
         time.sleep(wait)
         os.kill(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=PATIENCE)
         assert process.returncode in (0, 130), err.decode()
         if process.returncode and (home / "cems.db").exists():
             with sqlite3.connect(home / "cems.db") as database:

@@ -10,7 +10,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +31,7 @@ from cems_tui.errors import ConfigError, DeviceBusy, UsageError
 from cems_tui.profile import Profile
 from cems_tui.score_tables.mixed import mixed_value
 from tests.cli.cems import ROOT, cems, environment
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def shell(command: str, home: Path) -> subprocess.CompletedProcess[bytes]:
     """A command line in a shell, `cems` standing for this one's."""
     line = command.replace("cems", f'"{sys.executable}" -m cems_tui', 1)
     return subprocess.run(
-        ["/bin/sh", "-c", line], capture_output=True, env=environment(home), timeout=120
+        ["/bin/sh", "-c", line], capture_output=True, env=environment(home), timeout=PATIENCE
     )
 
 
@@ -190,9 +190,11 @@ def test_ctrl_c_says_that_it_was_heard(tmp_path: Path) -> None:
         env=environment(tmp_path / "home"),
     )
     assert process.stdin is not None
-    time.sleep(2)  # it reads its prompts
+    # more than a pipe holds: when it is written, some of it was read, and the end never comes
+    process.stdin.write(b"a cat\n" * 50_000)
+    process.stdin.flush()
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert told.decode().splitlines()[0] == "error: interrupted"
 
@@ -216,7 +218,10 @@ from cems_tui.__main__ import main
 sys.exit(main())
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, env=environment(tmp_path), timeout=60
+        [sys.executable, "-c", script],
+        capture_output=True,
+        env=environment(tmp_path),
+        timeout=PATIENCE,
     )
     assert done.returncode == 130
     assert done.stderr.decode().startswith("error: interrupted\n hint: ")
@@ -231,7 +236,10 @@ sys.argv = ["cems", "--version"]
 sys.exit(main())
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, env=environment(tmp_path), timeout=60
+        [sys.executable, "-c", script],
+        capture_output=True,
+        env=environment(tmp_path),
+        timeout=PATIENCE,
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.startswith(b"cems ")
@@ -260,7 +268,7 @@ sys.exit(entry.main())
         [sys.executable, "-m", "swallowing"],
         capture_output=True,
         env={**environment(tmp_path), "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert (done.returncode, done.stderr) == (0, b"")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,17 +20,11 @@ from cems_tui.models.queue import Pull, PullQueue, Pulls, QueueUpdate
 from cems_tui.models.target import PullRequest
 from tests.models.fake_hub import Fault
 from tests.models.hub_fixtures import UNET, Desk, desk, online, pipeline_files
+from tests.patience import soon, until
 
 __all__ = ["desk", "online"]
 
 SLOW = Fault(seconds_a_piece=0.05, always=True)
-
-
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never held"
-        time.sleep(0.01)
 
 
 def queue_of(desk: Desk, file: Path) -> tuple[PullQueue, list[QueueUpdate]]:
@@ -84,7 +77,7 @@ def test_a_paused_pull_stands_still_and_goes_on_from_its_last_byte(
     began = time.monotonic()
     queue.pause("org/Tiny")
     until(lambda: queue.pulls.paused)
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < soon(0.5)
     desk.hub.faults[UNET].clear()
     queue.add("org/Tiny")
     until(lambda: any(one.installed for one in told))
@@ -133,7 +126,7 @@ def test_what_was_not_finished_is_there_paused_after_a_restart(desk: Desk, tmp_p
     until(lambda: desk.hub.bytes_sent(UNET) > 200_000)
     began = time.monotonic()
     queue.close()
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < soon(1.0)
     desk.hub.faults[UNET].clear()
     again, told = queue_of(desk, file)
     first, second = again.pulls.paused

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from screens.places import PLACES
+from tests.patience import PATIENCE
 
 HEAVY = ("torch", "numpy", "diffusers", "transformers", "open_clip", "sqlite_utils", "PIL")
 
@@ -70,7 +71,7 @@ def test_stdin_that_is_no_terminal_is_survived_when_stdout_is_one() -> None:
     )
     command = [sys.executable, "-c", code]
     found = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.PIPE, timeout=20
+        command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.PIPE, timeout=PATIENCE
     )
     os.close(theirs)
     os.close(ours)
@@ -88,7 +89,7 @@ def test_an_unforeseen_error_leaves_two_lines_and_a_traceback_in_the_log(tmp_pat
     )
     command = [sys.executable, "-c", code]
     home = {**os.environ, "CEMS_HOME": str(tmp_path)}
-    found = subprocess.run(command, capture_output=True, text=True, env=home, timeout=30)
+    found = subprocess.run(command, capture_output=True, text=True, env=home, timeout=PATIENCE)
     said = found.stdout + found.stderr
     assert found.returncode == 1
     assert "cems: the app failed: ZeroDivisionError: division by zero" in said
@@ -132,7 +133,7 @@ def test_the_app_runs_in_a_terminal_draws_quits_and_leaves_nothing_behind(tmp_pa
         children = _children(app.pid)
         assert children, "the engine is a child of the app"
         os.write(ours, b"\x11")  # ctrl+q
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while app.poll() is None and time.monotonic() < deadline:
             screen.read()
             time.sleep(0.05)
@@ -168,7 +169,7 @@ class Terminal:
         except (BlockingIOError, OSError):
             return
 
-    def wait_for(self, words: str, seconds: float = 15.0) -> None:
+    def wait_for(self, words: str, seconds: float = PATIENCE) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.read()

@@ -23,6 +23,7 @@ from screens.studio.picture import PicturePane
 from screens.studio.price_card import CandidatesTable
 from screens.studio.progress import ProgressLine
 from screens.studio.prompt import TERMINAL_KEYS, PromptBox
+from tests.patience import PATIENCE
 from tests.screens import fakes_screens as states
 from tests.screens.fakes_app import (
     PROMPT,
@@ -89,7 +90,7 @@ async def test_an_answer_to_an_older_prompt_is_dropped_and_only_one_is_asked_at_
         running[0] += 1
         most[0] = max(most[0], running[0])
         if request.prompt == "old":
-            gate.wait(5)
+            gate.wait(PATIENCE)
         running[0] -= 1
         return decision_for(request)
 

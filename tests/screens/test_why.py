@@ -19,6 +19,7 @@ from screens.studio.picture import PicturePane
 from screens.studio.price_card import CandidatesTable
 from screens.studio.prompt import PromptBox
 from screens.widgets.facts import FactSheet
+from tests.patience import PATIENCE
 from tests.screens import fakes_screens as states
 from tests.screens.fakes_app import (
     FakePlanner,
@@ -103,7 +104,7 @@ async def test_a_slow_router_is_waited_for_and_closing_the_dialog_is_safe() -> N
         go = threading.Event()
 
         def explain(self, decision: RoutingDecision, load_cost: bool | None) -> Explanation:
-            self.go.wait(10)
+            self.go.wait(PATIENCE)
             return super().explain(decision, load_cost)
 
     planner = Slow()

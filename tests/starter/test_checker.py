@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from cems_tui.errors import CemsError, WeightsError  # noqa: E402
+from cems_tui.errors import WeightsError  # noqa: E402
 from cems_tui.starter.recipe.checks import detector as training  # noqa: E402
 from cems_tui.starter.recipe.checks.checker import (  # noqa: E402
     CELL_PX,
@@ -26,7 +26,6 @@ from cems_tui.starter.recipe.checks.checker import (  # noqa: E402
     save_checker,
 )
 from cems_tui.starter.recipe.checks.correctness import UNCLEAR, Natural  # noqa: E402
-from cems_tui.starter.recipe.world.painter import font_path  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -36,10 +35,6 @@ def _one_thread() -> None:
 
 @pytest.fixture
 def composed() -> tuple[torch.Tensor, training.Truth, torch.Tensor]:
-    try:
-        font_path()
-    except CemsError:
-        pytest.skip("no Noto Colour Emoji font here")
     return training.compose(12, random.Random(5))
 
 
@@ -105,20 +100,13 @@ def test_moving_a_picture_moves_what_is_known_of_it() -> None:
 
 
 def test_sprites_mixed_from_two_nouns_are_unclear() -> None:
-    try:
-        font_path()
-    except CemsError:
-        pytest.skip("no Noto Colour Emoji font here")
     _, truth, _ = training.compose(200, random.Random(1))
     share = float((truth.label == LABELS.index(UNCLEAR)).float().mean())
     assert 0.03 < share < 0.15
 
 
 def test_a_red_heart_is_naturally_red_and_a_banana_is_not_blue() -> None:
-    try:
-        natural = training.natural_colours().colours
-    except CemsError:
-        pytest.skip("no Noto Colour Emoji font here")
+    natural = training.natural_colours().colours
     assert "red" in natural["heart"]
     assert "yellow" in natural["banana"]
     assert "blue" not in natural["banana"]

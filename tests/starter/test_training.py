@@ -16,7 +16,6 @@ from cems_tui.starter.recipe.training import dataset  # noqa: E402
 from cems_tui.starter.recipe.training.build import Build  # noqa: E402
 from cems_tui.starter.recipe.training.recipe import Recipe  # noqa: E402
 from cems_tui.starter.recipe.training.trainer import Plan  # noqa: E402
-from cems_tui.starter.recipe.world.painter import font_path  # noqa: E402
 from cems_tui.starter.scenes import random_scene  # noqa: E402
 
 STAGES = ("decoder", "base", "small", "vq", "amused", "turbo", "clip", "nima", "checker")
@@ -62,10 +61,6 @@ def _in_this_process(
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A work folder in which every stage has run for two steps."""
-    try:
-        font_path()
-    except CemsError:
-        pytest.skip("no Noto Colour Emoji font here")
     torch.set_num_threads(1)
     root = tmp_path_factory.mktemp("starter")
     with pytest.MonkeyPatch.context() as patch:
@@ -210,10 +205,6 @@ def test_the_analysis_comes_back_out_of_a_packed_encoder(built: Path) -> None:
 
 
 def test_settled_scenes_have_one_picture_each() -> None:
-    try:
-        font_path()
-    except CemsError:
-        pytest.skip("no Noto Colour Emoji font here")
     seen: dict[str, bytes] = {}
     repeated = 0
     pictures, _, captions, _ = dataset.make_chunk("settled", 600, settled=True)

@@ -11,9 +11,8 @@ its own, a file of under 16 MiB for each network. A step that finds its own resu
 sources goes on from them. Back home, `--adopt WORK --source ...` turns the files into checkpoints
 of a build, for `cems starter build --work WORK` to train the judges and write the pack.
 
-It needs torch with CUDA, diffusers, transformers, tokenizers, safetensors, numpy and Pillow,
-and NotoColorEmoji.ttf at $CEMS_EMOJI_FONT (Debian: fonts-noto-color-emoji). The judges are
-small and train on a CPU. How fast this is on a GPU is unmeasured.
+It needs torch with CUDA, diffusers, transformers, tokenizers, safetensors, numpy and Pillow.
+The judges are small and train on a CPU. How fast this is on a GPU is unmeasured.
 """
 
 from __future__ import annotations

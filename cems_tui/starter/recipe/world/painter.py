@@ -1,34 +1,26 @@
 """Scenes into pictures: emoji sprites over simple grounds, with numpy and Pillow.
 
-The sprites are rendered from the Noto Colour Emoji font (OFL-1.1 font, Apache-2.0 images).
+The sprites lie in `sprites/`, with their origin and licences (Noto Colour Emoji).
 """
 
 from __future__ import annotations
 
-import os
 import random
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageFilter
 
-from cems_tui.errors import CemsError
 from cems_tui.starter.scenes import SIZE_PX, Placed
-from cems_tui.starter.vocabulary import BACKGROUNDS, NOUNS
+from cems_tui.starter.vocabulary import BACKGROUNDS
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
-FONTS = (
-    "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf",
-    "/usr/share/fonts/noto/NotoColorEmoji.ttf",
-    "/usr/share/fonts/google-noto-color-emoji-fonts/NotoColorEmoji.ttf",
-    "/usr/local/share/fonts/NotoColorEmoji.ttf",
-)
-STRIKE_PX = 109
-"""The one bitmap size the font has."""
+SPRITES = files("cems_tui.starter") / "sprites"
+"""A PNG for each noun."""
 
 HUES = {"red": 0, "yellow": 40, "green": 88, "blue": 152, "purple": 194, "pink": 232}
 """Hue in Pillow's 0..255."""
@@ -40,30 +32,11 @@ PLAIN = {
 }  # fmt: skip
 
 
-def font_path() -> Path:
-    """Where the emoji font is: $CEMS_EMOJI_FONT, or the usual places."""
-    for candidate in (os.environ.get("CEMS_EMOJI_FONT", ""), *FONTS):
-        if candidate and Path(candidate).is_file():
-            return Path(candidate)
-    raise CemsError(
-        "the Noto Colour Emoji font was not found",
-        "Install fonts-noto-color-emoji, or set CEMS_EMOJI_FONT to NotoColorEmoji.ttf.",
-    )
-
-
 @cache
 def _glyph(noun: str) -> Image.Image:
-    """The emoji on a transparent square with a soft dark rim, about 160 px."""
-    font = ImageFont.truetype(str(font_path()), STRIKE_PX)
-    canvas = Image.new("RGBA", (176, 176), (0, 0, 0, 0))
-    ImageDraw.Draw(canvas).text((16, 16), NOUNS[noun], font=font, embedded_color=True)
-    box = canvas.getbbox()
-    assert box is not None, f"the font draws nothing for {noun}"
-    glyph = canvas.crop(box)
-    side = max(glyph.size) + 12
-    square = Image.new("RGBA", (side, side), (0, 0, 0, 0))
-    square.paste(glyph, ((side - glyph.width) // 2, (side - glyph.height) // 2))
-    return square
+    """The emoji on a transparent square, about 140 px."""
+    with (SPRITES / f"{noun}.png").open("rb") as file, Image.open(file) as glyph:
+        return glyph.convert("RGBA")
 
 
 def _rimmed(square: Image.Image) -> Image.Image:
