@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cems_tui.starter.vocabulary import NOUNS
 
-HERE = Path(__file__).parent / "sprites"
+HERE = Path(__file__).parents[2] / "cems_tui" / "starter" / "sprites"
 STRIKE_PX = 109
 """The one bitmap size the font has."""
 MARGIN_PX = 6
