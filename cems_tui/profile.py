@@ -20,7 +20,7 @@ from cems_tui.domain.request import Request
 from cems_tui.errors import StorageError
 from cems_tui.generation.cost_model import CostModel, Observation
 from cems_tui.models.ledger import RESERVED
-from cems_tui.services.device import DeviceAccess
+from cems_tui.services.device_access import DeviceAccess
 from cems_tui.services.planner import Planner
 from cems_tui.services.session import Session
 
@@ -176,7 +176,7 @@ class Profile:
             WeightsError: the shipped evidence is missing or damaged.
         """
         from cems_tui.catalog.recommend import read_evidence
-        from cems_tui.services.survey import survey
+        from cems_tui.services.machine_survey import survey
 
         evidence = read_evidence(self.shipped / "evidence" / "cems.json")
         present = self.device.presence()

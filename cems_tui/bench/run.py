@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from cems_tui.bench.plan import CellEstimate
+from cems_tui.bench.bill import CellEstimate
 from cems_tui.cancel import Stop, refuse_stopped
 from cems_tui.domain.bench import BenchPlan, BenchPrompt, Cell, CellKey, Status
 from cems_tui.domain.decision import Policy

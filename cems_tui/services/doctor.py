@@ -16,7 +16,7 @@ from cems_tui.catalog.survey import Survey
 from cems_tui.errors import CemsError
 from cems_tui.generation import device as devices
 from cems_tui.paths import Paths
-from cems_tui.services.device import DeviceAccess
+from cems_tui.services.device_access import DeviceAccess
 from cems_tui.settings import environment_problems, problems, read_document
 from cems_tui.starter.manifest import verify
 from cems_tui.text import byte_count

@@ -23,7 +23,7 @@ from cems_tui.models.plan import PullPlan, fetched_bytes
 from cems_tui.models.queue import PullQueue
 from cems_tui.models.remove import Removal
 from cems_tui.models.target import CatalogEntry, PullRequest
-from cems_tui.services.device import DeviceAccess
+from cems_tui.services.device_access import DeviceAccess
 from cems_tui.services.library import (
     FunctionFacts,
     Group,
@@ -33,9 +33,9 @@ from cems_tui.services.library import (
     Recommended,
     Resident,
 )
+from cems_tui.services.machine_survey import footprint_here
 from cems_tui.services.models import Models
 from cems_tui.services.planner import Planner
-from cems_tui.services.survey import footprint_here
 
 if TYPE_CHECKING:
     from cems_tui.store.database import Store

@@ -28,7 +28,7 @@ from screens.failures import log_traceback
 from screens.messages import GenerateAsked, PlaceAsked, PlaceEntered
 from screens.models import model_facts
 from screens.models.commands import MODELS, PAUSE
-from screens.models.device import DeviceBar
+from screens.models.device_pane import DeviceBar
 from screens.models.dialogs import Answer, PullQuestion, Question, recommended_question
 from screens.models.model_list import ModelShelf, room
 from screens.models.pulls import PullsLine

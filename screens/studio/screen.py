@@ -26,7 +26,7 @@ from screens.services.defaults import Services
 from screens.services.engine import EngineState
 from screens.services.library import LibraryState
 from screens.services.planner import Planner
-from screens.studio import explanation, receipt
+from screens.studio import explanation_facts, receipt
 from screens.studio.commands import STUDIO
 from screens.studio.dial import TradeoffDial
 from screens.studio.picture import PicturePane, thumbnail
@@ -249,7 +249,7 @@ class StudioScreen(Screen[None]):
             self._tell_why(self.decision, self._defaults.load_cost)
 
     def _tell_why(self, decision: RoutingDecision, load_cost: bool | None) -> None:
-        dialog = TextDialog("Why", explanation.asking(decision))
+        dialog = TextDialog("Why", explanation_facts.asking(decision))
         self.app.push_screen(dialog)
         self._explain(decision, load_cost, dialog)
 
@@ -260,11 +260,11 @@ class StudioScreen(Screen[None]):
         try:
             if self._planner is None:
                 self._planner = self._planner_factory()
-            told = explanation.facts(decision, self._planner.explain(decision, load_cost))
+            told = explanation_facts.facts(decision, self._planner.explain(decision, load_cost))
         except Exception as error:
             # a router can be of any kind; reading on must go on whatever it does
             log_traceback(error)
-            told = explanation.failed(decision, error)
+            told = explanation_facts.failed(decision, error)
         self.post_message(self.Explained(dialog, told))
 
     def action_generate(self) -> None:

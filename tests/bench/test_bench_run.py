@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cems_tui.bench.plan import CellEstimate, bill, plan_of
+from cems_tui.bench.bill import CellEstimate, bill, plan_of
 from cems_tui.bench.prompts import parse_prompts
 from cems_tui.bench.run import BenchOutcome, Budget, CellDone, Stop, run_bench
 from cems_tui.domain.bench import BenchPlan, BenchPrompt, Cell, CellKey

@@ -22,7 +22,7 @@ def run() -> dict[str, Any]:
     os.environ["CEMS_HOME"] = tempfile.mkdtemp(prefix="cems-benchmark-")
     from cems_tui.cli.options import RoutingOptions, request_of
     from cems_tui.profile import Profile
-    from cems_tui.starter.prompts import benchmark_prompts
+    from cems_tui.starter.benchmark_prompts import benchmark_prompts
 
     with Profile.current().planner() as planner:
         lines = [_line(prompt) for prompt, _ in benchmark_prompts(PROMPTS, "latency")]

@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 
 from cems_tui.paths import checkpoints
 from cems_tui.routing.checkpoints.checkpoint import load_checkpoint
-from cems_tui.routing.estimators.letters import MANY_SOURCES, split_parts
+from cems_tui.routing.estimators.letters_router import MANY_SOURCES, split_parts
 from cems_tui.routing.estimators.ridge import cross_validated
 from cems_tui.routing.evaluation.evaluate import evaluate
 from cems_tui.routing.evaluation.judge import judge
 from cems_tui.routing.features.letters import FeatureConfig, Floats
 from cems_tui.routing.training import blend as blending
 from cems_tui.routing.training.data import pivot_of
-from cems_tui.routing.training.letters import prepared_for
+from cems_tui.routing.training.letters_trainer import prepared_for
 from cems_tui.routing.training.prepared_prompts import PreparedPrompts
 from cems_tui.routing.training.splits import FOLDS
 from cems_tui.score_tables.formats import read_table

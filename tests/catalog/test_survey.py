@@ -24,7 +24,7 @@ GB = 1_000_000_000
 def a_gpu(monkeypatch: pytest.MonkeyPatch, total: float, free: float | None = None) -> None:
     made = Device("cuda", "a card", int(total * GB), int((total if free is None else free) * GB))
     monkeypatch.setattr(device, "probe", lambda: made)
-    monkeypatch.setattr("cems_tui.services.survey.free_bytes", lambda folder: 400 * GB)
+    monkeypatch.setattr("cems_tui.services.machine_survey.free_bytes", lambda folder: 400 * GB)
 
 
 @dataclass

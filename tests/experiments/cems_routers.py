@@ -17,7 +17,7 @@ from cems_tui.domain.encoder import FunctionFacts
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from cems_tui.routing.features.letters import FeatureConfig
 from cems_tui.routing.training.data import pivot_of
-from cems_tui.routing.training.letters import prepared_for
+from cems_tui.routing.training.letters_trainer import prepared_for
 from cems_tui.routing.training.order import TrainingOrder
 from cems_tui.routing.training.prepared_prompts import PreparedPrompts
 from cems_tui.routing.training.train import train

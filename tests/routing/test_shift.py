@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 import pytest
 
-from cems_tui.routing.estimators.letters import (
+from cems_tui.routing.estimators.letters_router import (
     FEW_SOURCES,
     MANY_SOURCES,
     Familiarity,

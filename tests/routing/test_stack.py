@@ -25,7 +25,7 @@ from cems_tui.routing.features.cache import EmbeddingCache
 from cems_tui.routing.features.clip_text import TextTower, read_tower
 from cems_tui.routing.training.blend import not_negative, worth
 from cems_tui.routing.training.extension import add_functions
-from cems_tui.routing.training.members import shrunken
+from cems_tui.routing.training.member_learners import shrunken
 from cems_tui.routing.training.order import TrainingOrder
 from cems_tui.routing.training.train import train as train_by
 from cems_tui.score_tables.formats import ScoreTable

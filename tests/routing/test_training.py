@@ -14,7 +14,7 @@ from cems_tui.errors import UnknownName, UsageError
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint
 from cems_tui.routing.features.letters import near_duplicate_group
 from cems_tui.routing.training.data import filled
-from cems_tui.routing.training.letters import KINDS
+from cems_tui.routing.training.letters_trainer import KINDS
 from cems_tui.score_tables.formats import Row, ScoreTable, read_table
 from cems_tui.score_tables.mixed import constants_of, default_metric, with_mixed
 from tests.routing.fakes import (

@@ -13,7 +13,7 @@ from cems_tui.cli.model_row import named_model
 from cems_tui.domain.function import Catalog
 from cems_tui.generation.device_status import Presence, Present
 from cems_tui.profile import Profile
-from cems_tui.services.device import DeviceAccess
+from cems_tui.services.device_access import DeviceAccess
 from cems_tui.text import byte_count
 
 ANSWER_SECONDS = 10.0

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cems_tui.errors import WeightsError
 from cems_tui.routing.checkpoints.card import DAMAGED, Card
 from cems_tui.routing.estimators.intervals import Spread
-from cems_tui.routing.estimators.letters import Familiarity, Neighbourhood, TextRouter
+from cems_tui.routing.estimators.letters_router import Familiarity, Neighbourhood, TextRouter
 from cems_tui.routing.estimators.neighbours import WordIndex
 from cems_tui.routing.estimators.ridge import Ridge
 from cems_tui.routing.features.clip_text import Towers

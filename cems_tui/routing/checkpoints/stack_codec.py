@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cems_tui.errors import WeightsError
 from cems_tui.routing.checkpoints.card import DAMAGED, Card
 from cems_tui.routing.estimators.intervals import Spread
-from cems_tui.routing.estimators.letters import Weights
+from cems_tui.routing.estimators.letters_router import Weights
 from cems_tui.routing.estimators.members import (
     Clusters,
     DenseNeighbours,
@@ -21,7 +21,7 @@ from cems_tui.routing.estimators.members import (
     Member,
     expect,
 )
-from cems_tui.routing.estimators.stack import Part, StackRouter
+from cems_tui.routing.estimators.stack_router import Part, StackRouter
 from cems_tui.routing.estimators.transformer import TokenTransformer
 from cems_tui.routing.features.clip_text import TextTower, Towers
 from cems_tui.routing.features.letters import COUNT_NAMES

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.routing.estimators.letters import split_parts
+from cems_tui.routing.estimators.letters_router import split_parts
 from cems_tui.routing.estimators.neighbours import mean_of, nearest
 from cems_tui.routing.features.kmeans import nearest_centre
 from cems_tui.routing.features.letters import Floats

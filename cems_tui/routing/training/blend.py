@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.routing.estimators.letters import Weights
+from cems_tui.routing.estimators.letters_router import Weights
 from cems_tui.routing.features.letters import Floats
 
 ALPHAS = (3.0, 5.0, 8.0, 13.0, 30.0, 100.0)

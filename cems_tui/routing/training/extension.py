@@ -20,16 +20,14 @@ from cems_tui.routing.estimators.intervals import (
     Spread,
     scale_of,
 )
-from cems_tui.routing.estimators.letters import Weights, split_parts
+from cems_tui.routing.estimators.letters_router import Weights, split_parts
 from cems_tui.routing.estimators.members import Clusters
-from cems_tui.routing.estimators.stack import Part, StackRouter
+from cems_tui.routing.estimators.stack_router import Part, StackRouter
 from cems_tui.routing.evaluation.truth import costs_of, subset
 from cems_tui.routing.features.kmeans import nearest_centre
 from cems_tui.routing.features.letters import Floats
 from cems_tui.routing.training.data import known
-from cems_tui.routing.training.members import (
-    column_for,
-)
+from cems_tui.routing.training.member_learners import column_for
 from cems_tui.routing.training.splits import FOLDS, group_count, grouped_folds
 from cems_tui.score_tables.mixed import with_mixed
 from cems_tui.score_tables.table import ScoreTable

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.routing.estimators.letters import Familiarity, Held, caution_for
+from cems_tui.routing.estimators.letters_router import Familiarity, Held, caution_for
 from cems_tui.routing.estimators.neighbours import Nearest, WordIndex, nearest
 from cems_tui.routing.estimators.ridge import Matrix, kernel
 from cems_tui.routing.features.letters import FeatureConfig, grams

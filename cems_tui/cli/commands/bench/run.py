@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cems_tui.bench.plan import Bill, CellEstimate, bill, plan_of
+from cems_tui.bench.bill import Bill, CellEstimate, bill, plan_of
 from cems_tui.bench.prompts import PromptLine, read_prompts
 from cems_tui.bench.run import BenchOutcome, Budget, CellDone, SessionMaker, run_bench
 from cems_tui.cancel import was_interrupted
@@ -23,7 +23,7 @@ from cems_tui.profile import Engine, Profile
 from cems_tui.scoring.instruments import metrics_of
 from cems_tui.services.planner import Planner
 from cems_tui.services.scorers import Scorers
-from cems_tui.starter.prompts import benchmark_prompts
+from cems_tui.starter.benchmark_prompts import benchmark_prompts
 from cems_tui.text import counted
 
 DEFAULT_METRICS = "nima,clip"

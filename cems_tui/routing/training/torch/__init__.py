@@ -7,7 +7,7 @@ from collections.abc import Callable
 from cems_tui.routing.features.clip_text import TextTower
 from cems_tui.routing.training.cems_recipe import Examples, Recipe, Taught
 from cems_tui.routing.training.kept import Kept
-from cems_tui.routing.training.members import MemberLearner
+from cems_tui.routing.training.member_learners import MemberLearner
 from cems_tui.routing.training.order import TrainingOrder
 from cems_tui.routing.training.splits import Split
 

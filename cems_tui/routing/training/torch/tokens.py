@@ -23,7 +23,7 @@ from cems_tui.routing.features.letters import Floats
 from cems_tui.routing.features.reader import HASHED_TOKENS, MOST_TOKENS, View
 from cems_tui.routing.training.blend import Taken, Tried
 from cems_tui.routing.training.kept import Kept
-from cems_tui.routing.training.members import Lesson
+from cems_tui.routing.training.member_learners import Lesson
 from cems_tui.routing.training.order import TrainingOrder
 
 HEADS = 4

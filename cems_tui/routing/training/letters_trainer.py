@@ -8,7 +8,7 @@ import numpy as np
 
 from cems_tui.routing.decide.dial import representatives
 from cems_tui.routing.estimators.intervals import held_out_coverage, learn_spread, said_of_interval
-from cems_tui.routing.estimators.letters import (
+from cems_tui.routing.estimators.letters_router import (
     Caution,
     Neighbourhood,
     TextRouter,

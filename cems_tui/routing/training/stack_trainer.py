@@ -15,15 +15,15 @@ from cems_tui.routing.estimators.intervals import (
     learn_spread,
     said_of_interval,
 )
-from cems_tui.routing.estimators.letters import split_parts
-from cems_tui.routing.estimators.stack import Part, StackRouter
+from cems_tui.routing.estimators.letters_router import split_parts
+from cems_tui.routing.estimators.stack_router import Part, StackRouter
 from cems_tui.routing.features.cache import EmbeddingCache
 from cems_tui.routing.features.clip_text import TextTower
 from cems_tui.routing.features.letters import Floats
 from cems_tui.routing.features.reader import Familiarity, PromptReader, View
 from cems_tui.routing.training.blend import Taken, Tried, choose, combined
 from cems_tui.routing.training.data import all_readings, filled, material_of
-from cems_tui.routing.training.members import (
+from cems_tui.routing.training.member_learners import (
     ClustersLearner,
     Lesson,
     LettersLearner,

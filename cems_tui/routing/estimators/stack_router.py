@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cems_tui.domain.decision import QualityEstimate
 from cems_tui.domain.estimate import Cluster, Neighbour, PromptEstimate
 from cems_tui.routing.estimators.intervals import Spread
-from cems_tui.routing.estimators.letters import Weights, joined
+from cems_tui.routing.estimators.letters_router import Weights, joined
 from cems_tui.routing.estimators.members import Clusters, DenseNeighbours, Member
 from cems_tui.routing.estimators.neighbours import nearest
 from cems_tui.routing.features.letters import Floats

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.routing.estimators.letters import split_parts
+from cems_tui.routing.estimators.letters_router import split_parts
 from cems_tui.routing.estimators.members import (
     Clusters,
     DenseNeighbours,
