@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cems_tui.domain.request import MAX_SEED
+from cems_tui.domain.request import ANY_SEED, MAX_SEED
 from cems_tui.errors import UsageError
 from cems_tui.text import checked_prompt
 
@@ -31,6 +31,8 @@ class PromptLine:
 
     function: str | None = None
     seed: int | None = None
+    """`ANY_SEED` asks for one to be drawn, whatever the command says."""
+
     width: int | None = None
     """Pixels."""
 
@@ -155,8 +157,11 @@ def _words(said: dict[str, Any], key: str) -> str | None:
 def _seed(value: object) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_SEED:
-        raise UsageError(f"its seed {value!r} is not one", f"Give a whole number, 0 to {MAX_SEED}.")
+    if isinstance(value, bool) or not isinstance(value, int) or not ANY_SEED <= value <= MAX_SEED:
+        raise UsageError(
+            f"its seed {value!r} is not one",
+            f"Give a whole number, 0 to {MAX_SEED}, or -1 for any.",
+        )
     return value
 
 
