@@ -14,7 +14,7 @@ from typing import Any
 
 from cems_tui.domain.request import ANY_SEED, MAX_SEED
 from cems_tui.errors import UsageError
-from cems_tui.text import checked_prompt
+from cems_tui.text import as_utf8, checked_prompt
 
 STDIN = "-"
 MAX_BYTES = 256 * 1024 * 1024
@@ -84,8 +84,14 @@ def parse_prompts(data: bytes, name: str) -> list[PromptLine]:
         raise UsageError(
             f"{name} is over {MAX_BYTES // 1024**2} MiB", "Split it into several files."
         )
+    try:
+        text = as_utf8(data)
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{name} is not valid {error.encoding.upper()}", "Save the text as UTF-8 and try again."
+        ) from error
     lines = []
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+    for number, line in enumerate(text.split(b"\n"), start=1):
         try:
             parsed = _parsed(line.removesuffix(b"\r"), number)
         except UsageError as error:

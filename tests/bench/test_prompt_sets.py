@@ -97,6 +97,17 @@ def test_one_bad_line_refuses_all_and_is_named(bad: bytes) -> None:
     assert len(str(raised.value)) < 6000
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_the_encodings_of_editors_are_known_by_their_marks(encoding: str) -> None:
+    lines = parse_prompts('ein Käfer\r\n{"prompt": "赤い車"}\r\n'.encode(encoding), "file")
+    assert [line.prompt for line in lines] == ["ein Käfer", "赤い車"]
+
+
+def test_half_a_letter_of_utf_16_is_refused() -> None:
+    with pytest.raises(UsageError, match="file is not valid UTF-16"):
+        parse_prompts("a car".encode("utf-16")[:-1], "file")
+
+
 @pytest.mark.parametrize("seed", [-1, 0, 693194942663826797, 2**64 - 1])
 def test_seeds_of_other_tools_are_taken(seed: int) -> None:
     line = json.dumps({"prompt": "a car", "seed": seed}).encode()
