@@ -72,7 +72,7 @@ def parameters_text(receipt: Mapping[str, Any]) -> str:
         lines.append(f"Negative prompt: {receipt['negative']}")
     settings = {
         "Steps": receipt["steps"],
-        "Sampler": receipt["sampler"],
+        "Sampler": _SAMPLERS.get(receipt["sampler"], receipt["sampler"]),
         "CFG scale": receipt["guidance"],
         "Seed": receipt["seed"],
         "Size": f"{receipt['width']}x{receipt['height']}",
@@ -80,6 +80,24 @@ def parameters_text(receipt: Mapping[str, Any]) -> str:
     }
     lines.append(", ".join(f"{name}: {value}" for name, value in settings.items()))
     return "\n".join(lines)
+
+
+_SAMPLERS = {
+    "DDIMScheduler": "DDIM",
+    "DPMSolverMultistepScheduler": "DPM++ 2M",
+    "DPMSolverSDEScheduler": "DPM++ SDE",
+    "EulerAncestralDiscreteScheduler": "Euler a",
+    "EulerDiscreteScheduler": "Euler",
+    "FlowMatchEulerDiscreteScheduler": "Euler",
+    "HeunDiscreteScheduler": "Heun",
+    "KDPM2AncestralDiscreteScheduler": "DPM2 a",
+    "KDPM2DiscreteScheduler": "DPM2",
+    "LCMScheduler": "LCM",
+    "LMSDiscreteScheduler": "LMS",
+    "PNDMScheduler": "PLMS",
+    "UniPCMultistepScheduler": "UniPC",
+}
+"""What other tools call the schedulers of diffusers."""
 
 
 def _texts(receipt: Mapping[str, Any]) -> PngInfo:

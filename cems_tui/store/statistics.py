@@ -227,7 +227,8 @@ def _savings(connection: Connection, window: Window) -> Savings:
                 (SELECT MAX(candidates.cost_usd) FROM candidates
                     WHERE candidates.generation = picture.id AND candidates.allowed
                         AND candidates.fits IS NOT 0) AS dearest
-            FROM (SELECT id, cost_usd FROM generations WHERE {window.sql}) AS picture
+            FROM (SELECT id, cost_usd FROM generations
+                WHERE {window.sql} AND policy <> 'pinned') AS picture
         ) WHERE paid IS NOT NULL AND dearest IS NOT NULL
         """,
         window.arguments,

@@ -58,6 +58,10 @@ def test_other_tools_read_the_settings(tmp_path: Path) -> None:
         "a red car\nNegative prompt: ugly\n"
         "Steps: 20, Sampler: DDIM, CFG scale: 3.0, Seed: 1234, Size: 64x64, Model: starter-base"
     )
+    euler = {**made.to_json(), "sampler": "EulerAncestralDiscreteScheduler"}
+    assert "Sampler: Euler a, CFG" in parameters_text(euler)
+    own = {**made.to_json(), "sampler": "OwnScheduler"}
+    assert "Sampler: OwnScheduler, CFG" in parameters_text(own)
     assert "Negative" not in parameters_text(generation("01S", tmp_path).to_json())
 
 

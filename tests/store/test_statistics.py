@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cems_tui.domain.decision import Policy
 from cems_tui.domain.generation import Seconds
 from cems_tui.domain.score import Score
 from cems_tui.errors import UnknownName
@@ -93,6 +95,15 @@ def test_savings_compare_only_what_is_known_and_allowed(store: Store) -> None:
         )
     found = store.stats().savings
     assert (found.estimated_usd, found.compared) == (0.75, 2)
+
+
+def test_pinned_pictures_save_nothing(store: Store) -> None:
+    session = store.session()
+    candidates = (candidate("dear@1", cost_usd=1.0), candidate("cheap@1", cost_usd=0.1))
+    pinned = replace(decision(candidates=candidates), policy=Policy.pinned("cheap@1"))
+    store.add_generation(generation(session, FOLDER, cost_usd=0.25, decision=pinned))
+    found = store.stats().savings
+    assert (found.estimated_usd, found.compared) == (None, 0)
 
 
 def test_failures_and_sessions_are_counted(store: Store) -> None:
