@@ -87,7 +87,7 @@ def route(
         route_ms=asked.route_ms,
         in_distribution=estimates.in_distribution if estimates else None,
         candidates=_candidates(offers, known, options, utilities, choice),
-        notes=(*notes, *_prompt_notes(estimates), *_load_notes(offers, load_cost), *extra),
+        notes=(*notes, *_prompt_notes(estimates), *_load_notes(offers, policy, load_cost), *extra),
     )
 
 
@@ -221,8 +221,15 @@ def _prompt_notes(estimates: PromptEstimate | None) -> tuple[str, ...]:
     return (UNFAMILIAR,)
 
 
-def _load_notes(offers: Sequence[Offer], load_cost: bool) -> tuple[str, ...]:
-    names = [o.function for o in offers if o.allowed and o.load_cost_usd is None]
+def _load_notes(offers: Sequence[Offer], policy: Policy, load_cost: bool) -> tuple[str, ...]:
+    """Of the functions that can be chosen: of a pinned one alone."""
+    names = [
+        o.function
+        for o in offers
+        if o.allowed
+        and o.load_cost_usd is None
+        and (policy.kind != "pinned" or o.function == policy.value)
+    ]
     if not load_cost or not names:
         return ()
     return (f"{', '.join(names)}: the load cost is unknown and not added",)
