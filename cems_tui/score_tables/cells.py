@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
-from math import isnan
+from math import inf, isnan
 from typing import TYPE_CHECKING, Any
 
 from cems_tui.errors import UsageError
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHOWN_ERRORS = 5
+
+LARGEST_NUMBER = 1e100
+"""Squares and sums of larger numbers are beyond all floats."""
 
 
 class _Absent:
@@ -182,7 +185,9 @@ def _checked_column(name: str, column: Any, found: Found, faults: dict[int, str]
         column = Cells(np.zeros(found.rows, dtype=np.int64), [ABSENT if name in REQUIRED else None])
     check = _CHECKS[name]
     if not isinstance(column, Cells):
-        suspect = np.isinf(column) if name == "score" else np.isinf(column) | (column < 0)
+        suspect = np.abs(column) > LARGEST_NUMBER
+        if name != "score":
+            suspect |= column < 0
         for row in np.flatnonzero(suspect).tolist():
             try:
                 check(float(column[row]))
@@ -255,6 +260,8 @@ def _number(name: str, value: Any) -> float | None:
         if isinstance(value, str) and not value.strip():
             return None
         raise BadRow(f"{name} is not a number: {value!r}") from None
+    if LARGEST_NUMBER < abs(number) < inf:
+        raise BadRow(f"{name} is too large to reckon with: {number:g}")
     if number - number == 0.0 and not isinstance(value, bool):
         if isinstance(value, str) and "_" in value:  # 1_000 is Python, not data
             raise BadRow(f"{name} is not a number: {value!r}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
@@ -13,6 +15,7 @@ from cems_tui.errors import StorageError, UsageError
 from cems_tui.files import SHARED, whole_file
 from cems_tui.score_tables.cells import Cells, Found, checked, column_of, found_columns, found_rows
 from cems_tui.score_tables.table import COLUMNS, NUMBERS, REQUIRED, Pivot, Row, ScoreTable
+from cems_tui.text import as_utf8
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +36,8 @@ __all__ = [
 
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet"}
 DELIMITERS = {"csv": ",", "tsv": "\t"}
+
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+(?:[eE][+-]?\d+)?\s*")
 
 CACHED_BYTES = 1 << 18
 
@@ -147,14 +152,50 @@ def found_in(path: Path) -> Found:
     if form == "parquet":
         return _found_in_parquet(path)
     try:
-        data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+        data = as_utf8(path.read_bytes())
     except OSError as error:
         raise UsageError(
             f"cannot read {path}: {error.strerror or error}", "Check the path."
         ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{path.name} is not valid {error.encoding.upper()}", "Save it as UTF-8."
+        ) from error
     if form == "jsonl":
         return found_rows(_json_lines(_decoded(data, path.name), path.name))
-    return _found_in_csv(data, path.name, DELIMITERS[form])
+    delimiter = _delimiter(data, DELIMITERS[form])
+    found = _found_in_csv(data, path.name, delimiter)
+    return found if delimiter == "," else _with_points(found)
+
+
+def _delimiter(data: bytes, usual: str) -> str:
+    """What separates the cells: the format's own, or what a spreadsheet's locale made of it."""
+    header = data.lstrip(b"\r\n").split(b"\n", 1)[0].decode(errors="replace").strip()
+    for delimiter in (usual, ";", "\t", ","):
+        if set(REQUIRED) <= set(next(csv.reader([header], delimiter=delimiter), [])):
+            return delimiter
+    return usual
+
+
+def _with_points(found: Found) -> Found:
+    """Figures with a decimal comma as figures; left as they are where points are among them."""
+    texts = {
+        name: column
+        for name, column in found.columns.items()
+        if name in NUMBERS and isinstance(column, Cells)
+    }
+    if any("." in str(value) for column in texts.values() for value in column.values):
+        return found
+    pointed = {
+        name: column_of(name, [_pointed(column.values[place]) for place in column.places.tolist()])
+        for name, column in texts.items()
+    }
+    return replace(found, columns={**found.columns, **pointed})
+
+
+def _pointed(value: Any) -> Any:
+    is_figure = isinstance(value, str) and _DECIMAL_COMMA.fullmatch(value)
+    return value.replace(",", ".") if is_figure else value
 
 
 def _decoded(data: bytes, name: str) -> str:
