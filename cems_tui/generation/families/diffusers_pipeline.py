@@ -120,7 +120,7 @@ class DiffusersPipeline:
             decode_seconds=watch.decode.seconds,
             extra_bytes=extra_bytes,
             sampler=type(self._pipe.scheduler).__name__,
-            notes=unread(self._pipe, self._anatomy, job.prompt),
+            notes=unread(self._pipe, self._anatomy, job),
         )
 
     def _draw(self, job: Job, watch: Watch) -> tuple[Any, int | None]:

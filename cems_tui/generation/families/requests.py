@@ -185,20 +185,29 @@ _NO_LIMIT = 1_000_000
 _LONGEST_QUOTE = 80
 
 
-def unread(pipe: Any, anatomy: Anatomy, prompt: str) -> tuple[str, ...]:
-    """What to tell the user about a prompt that is longer than what is read of it."""
+def unread(pipe: Any, anatomy: Anatomy, job: Job) -> tuple[str, ...]:
+    """What to tell the user about texts that are longer than what is read of them."""
+    return (
+        *_unread(pipe, anatomy, job.prompt, "prompt"),
+        *_unread(pipe, anatomy, job.negative, "negative prompt"),
+    )
+
+
+def _unread(pipe: Any, anatomy: Anatomy, text: str, what: str) -> tuple[str, ...]:
     tokenizer = getattr(pipe, anatomy.reader) or pipe.tokenizer
     limit = tokenizer.model_max_length
     if getattr(pipe, anatomy.reader) is not None:
         limit = anatomy.prompt_tokens or limit
     if limit >= _NO_LIMIT:
         return ()
-    ids = tokenizer(prompt)["input_ids"]
+    ids = tokenizer(text)["input_ids"]
     over = len(ids) + _wrapping_tokens(tokenizer, anatomy) - limit
     if over <= 0:
         return ()
-    words = _last_words(tokenizer, ids, over)
-    return (f"the prompt is longer than the {limit} tokens this model reads; left out: “{words}”",)
+    return (
+        f"the {what} is longer than the {limit} tokens this model reads; left out: "
+        f"{_last_words(tokenizer, text, ids, over)}",
+    )
 
 
 def _wrapping_tokens(tokenizer: Any, anatomy: Anatomy) -> int:
@@ -214,8 +223,17 @@ def _wrapping_tokens(tokenizer: Any, anatomy: Anatomy) -> int:
     return len(tokenizer(wrapped)["input_ids"])
 
 
-def _last_words(tokenizer: Any, ids: list[int], count: int) -> str:
+def _last_words(tokenizer: Any, text: str, ids: list[int], count: int) -> str:
+    """The end of a text and where it begins, by the characters its last tokens stand for."""
     special = set(tokenizer.all_special_ids)
-    words = [token for token in ids if token not in special]
-    text = " ".join(tokenizer.decode(words[-count:]).split())
-    return text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…"
+    places = [place for place, token in enumerate(ids) if token not in special][-count:]
+    if tokenizer.is_fast:
+        spans = tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
+        start = spans[places[0]][0]
+        return f"“{_quoted(text[start:])}” (from character {start + 1} of {len(text)})"
+    return f"“{_quoted(tokenizer.decode([ids[place] for place in places]))}”"
+
+
+def _quoted(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"
