@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cems_tui.errors import CemsError, DownloadError, UsageError, WeightsError
-from cems_tui.models.repository import INDEX, RemoteFile, Repository
+from cems_tui.models.repository import INDEX, RemoteFile, Repository, checked_commit
 
 if TYPE_CHECKING:
     from httpx2 import Response
@@ -95,7 +95,7 @@ class Hub:
             raise DownloadError(f"the Hub does not say what {repo} holds")
         return Repository(
             repo=repo,
-            commit=info.sha,
+            commit=checked_commit(info.sha, repo),
             files=tuple(listed(repo, sibling) for sibling in info.siblings),
             licence=licence(info),
             gated=bool(info.gated),
@@ -142,7 +142,9 @@ class Hub:
             return None
         root = index.parent
         files = [path for path in sorted(root.rglob("*")) if path.is_file()]
-        return Repository(repo, root.name, tuple(of_cache(path, root) for path in files))
+        return Repository(
+            repo, checked_commit(root.name, repo), tuple(of_cache(path, root) for path in files)
+        )
 
     def _small(self, repository: Repository, path: str) -> bytes:
         """The content of a small file."""
