@@ -32,7 +32,7 @@ def visible(text: str) -> str:
 
     Terminal escapes and right-to-left overrides are shown, never obeyed: `\\x1b` becomes `␛`.
     """
-    return "".join(_visible(letter) for letter in text)
+    return text if text.isprintable() else "".join(map(_visible, text))
 
 
 def _visible(letter: str) -> str:
