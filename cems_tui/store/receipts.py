@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 
 KEYWORD = "cems"
-_ID = re.compile(r"[0-9A-Za-z]{1,64}")
+_ID = re.compile(r"[0-9A-Z]{1,64}")
+_SESSION = re.compile(r"[0-9A-Za-z]{1,64}")
 
 LARGEST_SEED = 2**64 - 1
 LARGEST_FIGURE = 1e18
@@ -101,7 +102,7 @@ def _refuse_impossible(generation: Generation) -> None:
     """Raises ValueError where a receipt says what no picture of ours can have."""
     if not _fits(generation, Generation):
         raise ValueError("a value has another type, or is out of range")
-    if not all(map(_ID.fullmatch, (generation.id, generation.session))):
+    if not (_ID.fullmatch(generation.id) and _SESSION.fullmatch(generation.session)):
         raise ValueError("its id or its session is none")
     prompts = (generation.prompt, generation.negative, generation.decision.prompt)
     if max(map(len, prompts)) > MAX_PROMPT_CHARACTERS:

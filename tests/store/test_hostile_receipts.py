@@ -119,6 +119,7 @@ BAD: dict[str, str] = {
     "a giant prompt": changed((("prompt",), "a" * 1_000_000)),
     "a thousand thousand candidates": changed((("decision", "candidates"), [0] * 1_000_000)),
     "no id": changed((("id",), "")),
+    "an id in lower case": changed((("id",), "x")),
     "an id that is a path": changed((("id",), "../x")),
     "no decision": changed((("decision",), None)),
     "a pin without a name": changed((("decision", "policy", "kind"), "pinned")),
