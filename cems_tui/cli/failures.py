@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from cems_tui import log
 from cems_tui.cli.output import note
 from cems_tui.errors import CemsError, Interrupted, StorageError
+from cems_tui.text import loggable
 
 SURPRISE_HINT = "This is a bug of ours; the traceback is in the log (`cems doctor` says where)."
 
@@ -50,7 +51,7 @@ def report(failure: Failure, debug: bool, error: BaseException | None = None) ->
         log.to_file()
         logging.getLogger("cems").error("%s", failure.message, exc_info=error)
         if debug:
-            note(*"".join(traceback.format_exception(error)).splitlines())
+            note(*loggable("".join(traceback.format_exception(error))).splitlines())
     return failure.exit_code
 
 

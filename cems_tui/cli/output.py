@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 import typer
 
 from cems_tui.errors import UsageError
-from cems_tui.text import visible
+from cems_tui.text import redacted, visible
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -75,8 +75,8 @@ def line(text: str = "") -> None:
 
 
 def note(*lines: str) -> None:
-    """Lines of narration on stderr."""
-    _narrate("".join(f"{visible(text)}\n" for text in lines))
+    """Lines of narration on stderr, without secrets."""
+    _narrate("".join(f"{visible(redacted(text))}\n" for text in lines))
 
 
 def progress(text: str, *, last: bool = False) -> None:
@@ -86,7 +86,7 @@ def progress(text: str, *, last: bool = False) -> None:
 
 def ask(question: str) -> str:
     """What the user answers at the terminal; empty at the end of the input."""
-    _narrate(f"{visible(question)} ")
+    _narrate(f"{visible(redacted(question))} ")
     return sys.stdin.readline().strip()
 
 

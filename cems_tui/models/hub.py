@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from cems_tui.errors import CemsError, DownloadError, UsageError, WeightsError
 from cems_tui.models.repository import INDEX, RemoteFile, Repository, checked_commit
+from cems_tui.text import redacted
 
 if TYPE_CHECKING:
     from httpx2 import Response
@@ -72,7 +73,7 @@ class Hub:
 
     def page(self, repo: str) -> str:
         """Where people read about a repository and accept its conditions."""
-        return f"{self._endpoint}/{repo}"
+        return redacted(f"{self._endpoint}/{repo}")
 
     def describe(self, repo: str, revision: str | None) -> Repository:
         """A repository's commit, files, licence.
@@ -274,7 +275,7 @@ def _begins_at(response: Response, offset: int) -> int:
 
 
 def _host(endpoint: str) -> str:
-    return endpoint.split("://")[-1].split("/")[0]
+    return endpoint.split("://")[-1].split("/")[0].split("@")[-1]
 
 
 _HEX = frozenset("0123456789abcdef")
@@ -354,4 +355,5 @@ def reason(error: Exception, status: int | None) -> str:
     """Why it failed, short."""
     if status is not None:
         return f"busy ({status})"
-    return str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
+    said = redacted(str(error)).strip()
+    return said.splitlines()[0][:160] if said else type(error).__name__
