@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cems_tui.errors import CemsError, DownloadError, UsageError, WeightsError
-from cems_tui.models.repository import INDEX, RemoteFile, Repository
+from cems_tui.models.repository import INDEX, RemoteFile, Repository, checked_commit
+from cems_tui.text import redacted
 
 if TYPE_CHECKING:
     from httpx2 import Response
@@ -72,7 +73,7 @@ class Hub:
 
     def page(self, repo: str) -> str:
         """Where people read about a repository and accept its conditions."""
-        return f"{self._endpoint}/{repo}"
+        return redacted(f"{self._endpoint}/{repo}")
 
     def describe(self, repo: str, revision: str | None) -> Repository:
         """A repository's commit, files, licence.
@@ -95,7 +96,7 @@ class Hub:
             raise DownloadError(f"the Hub does not say what {repo} holds")
         return Repository(
             repo=repo,
-            commit=info.sha,
+            commit=checked_commit(info.sha, repo),
             files=tuple(listed(repo, sibling) for sibling in info.siblings),
             licence=licence(info),
             gated=bool(info.gated),
@@ -142,7 +143,9 @@ class Hub:
             return None
         root = index.parent
         files = [path for path in sorted(root.rglob("*")) if path.is_file()]
-        return Repository(repo, root.name, tuple(of_cache(path, root) for path in files))
+        return Repository(
+            repo, checked_commit(root.name, repo), tuple(of_cache(path, root) for path in files)
+        )
 
     def _small(self, repository: Repository, path: str) -> bytes:
         """The content of a small file."""
@@ -272,7 +275,7 @@ def _begins_at(response: Response, offset: int) -> int:
 
 
 def _host(endpoint: str) -> str:
-    return endpoint.split("://")[-1].split("/")[0]
+    return endpoint.split("://")[-1].split("/")[0].split("@")[-1]
 
 
 _HEX = frozenset("0123456789abcdef")
@@ -352,4 +355,5 @@ def reason(error: Exception, status: int | None) -> str:
     """Why it failed, short."""
     if status is not None:
         return f"busy ({status})"
-    return str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
+    said = redacted(str(error)).strip()
+    return said.splitlines()[0][:160] if said else type(error).__name__
