@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 
@@ -26,6 +27,29 @@ def checked_prompt(prompt: str) -> str:
             "Shorten it; image models read less than a hundred words.",
         )
     return prompt
+
+
+def as_utf8(data: bytes) -> bytes:
+    """The bytes of a text file without the byte order mark that editors and spreadsheets write.
+
+    UTF-16 and UTF-32, which are known by theirs, become UTF-8; what has none stays as it is.
+
+    Raises:
+        UnicodeDecodeError: the mark says something else than what follows.
+    """
+    if data.startswith(codecs.BOM_UTF8):
+        return data.removeprefix(codecs.BOM_UTF8)
+    for encoding, marks in _MARKED.items():
+        if data.startswith(marks):
+            return data.decode(encoding).encode()
+    return data
+
+
+_MARKED = {
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+}
+"""In this order: the mark of UTF-32 begins with that of UTF-16."""
 
 
 def visible(text: str) -> str:

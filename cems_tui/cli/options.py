@@ -233,7 +233,6 @@ def request_of(
         pool=choice.pool_names(),
         router=choice.router,
         load_cost=choice.counts_load(settings, prompts),
-        seed=line.seed,
         width=line.width,
         height=line.height,
         negative=line.negative,

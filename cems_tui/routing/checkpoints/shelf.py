@@ -57,7 +57,7 @@ class RouterShelf:
         """`sha256:…` of the weights of a readable checkpoint; None when there is none."""
         if name not in self._digests and name in self._cards:
             folder = self._cards[name][0]
-            text = (folder / f"{name}.json").read_text(encoding="utf-8")
+            text = (folder / f"{name}.json").read_text(encoding="utf-8-sig")
             self._digests[name] = parse_card(text, f"{name}.json")[1]
         return self._digests.get(name)
 
