@@ -76,7 +76,8 @@ class Hub:
 
     def page(self, repo: str) -> str:
         """Where people read about a repository and accept its conditions."""
-        return redacted(f"{self._endpoint}/{repo}")
+        at = urlsplit(self._endpoint)
+        return f"{at.scheme}://{_host(self._endpoint)}{at.path.rstrip('/')}/{repo}"
 
     def describe(self, repo: str, revision: str | None) -> Repository:
         """A repository's commit, files, licence.
