@@ -36,8 +36,8 @@ def recipe(steps: int) -> Recipe:
         amused=plan,
         turbo=plan,
         decoder=replace(plan, batch=4),
-        clip=plan,
-        nima=replace(plan, batch=24),
+        clip=replace(plan, batch=4),
+        nima=replace(plan, batch=12),
         checker=plan,
         smoke_prompts=4,
     )
