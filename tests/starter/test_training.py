@@ -37,7 +37,7 @@ def recipe(steps: int) -> Recipe:
         turbo=plan,
         decoder=replace(plan, batch=4),
         clip=replace(plan, batch=4),
-        nima=replace(plan, batch=12),
+        nima=replace(plan, batch=24),
         checker=plan,
         smoke_prompts=4,
     )
