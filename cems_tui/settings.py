@@ -16,6 +16,7 @@ from typing import Any
 
 from cems_tui.errors import ConfigError
 from cems_tui.files import write_text
+from cems_tui.text import as_utf8
 
 Check = Callable[[Any], str | None]
 """None when the value is fine, else what it should be."""
@@ -267,13 +268,17 @@ def read_document(path: Path) -> dict[str, Any]:
         ConfigError: the file cannot be read or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(_config_text(path))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _config_text(path: Path) -> str:
+    return as_utf8(path.read_bytes()).decode().replace("\r\n", "\n")
 
 
 def load(path: Path) -> Settings:
@@ -321,7 +326,7 @@ def write_setting(path: Path, name: str, value: Any) -> None:
 
     section, key = name.split(".", 1)
     try:
-        text = path.read_text("utf-8") if path.exists() else ""
+        text = _config_text(path) if path.exists() else ""
         document = tomlkit.parse(text)
     except (TOMLKitError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error

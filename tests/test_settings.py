@@ -12,7 +12,14 @@ from cems_tui.domain.pricing import CEMS_USD_PER_GB_SECOND
 from cems_tui.errors import ConfigError, UsageError
 from cems_tui.profile import Profile
 from cems_tui.scoring.instruments import METRICS, instruments_of, ranges_of
-from cems_tui.settings import SETTINGS, Settings, environment_problems, load, problems
+from cems_tui.settings import (
+    SETTINGS,
+    Settings,
+    environment_problems,
+    load,
+    problems,
+    write_setting,
+)
 
 
 def _file(folder: Path, text: str | bytes) -> Path:
@@ -37,6 +44,16 @@ def test_a_setting_of_the_file_wins_and_says_so(tmp_path: Path) -> None:
     told = {setting.name: setting.source(settings) for setting in SETTINGS}
     assert told.pop("routing.tradeoff") == "file"
     assert set(told.values()) == {"default"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_of_another_editor_is_read_and_written_by_its_mark(
+    tmp_path: Path, encoding: str
+) -> None:
+    path = _file(tmp_path, "[routing]\r\ntradeoff = 0.9  # mäßig\r\n".encode(encoding))
+    assert load(path).routing.tradeoff == 0.9
+    write_setting(path, "routing.tradeoff", 0.8)
+    assert path.read_text("utf-8") == "[routing]\ntradeoff = 0.8  # mäßig\n"
 
 
 @pytest.mark.parametrize(

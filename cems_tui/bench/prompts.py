@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cems_tui.domain.request import MAX_SEED
+from cems_tui.domain.request import ANY_SEED, MAX_SEED
 from cems_tui.errors import UsageError
-from cems_tui.text import checked_prompt
+from cems_tui.text import as_utf8, checked_prompt
 
 STDIN = "-"
 MAX_BYTES = 256 * 1024 * 1024
@@ -31,6 +31,8 @@ class PromptLine:
 
     function: str | None = None
     seed: int | None = None
+    """`ANY_SEED` asks for one to be drawn, whatever the command says."""
+
     width: int | None = None
     """Pixels."""
 
@@ -82,8 +84,14 @@ def parse_prompts(data: bytes, name: str) -> list[PromptLine]:
         raise UsageError(
             f"{name} is over {MAX_BYTES // 1024**2} MiB", "Split it into several files."
         )
+    try:
+        text = as_utf8(data)
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{name} is not valid {error.encoding.upper()}", "Save the text as UTF-8 and try again."
+        ) from error
     lines = []
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+    for number, line in enumerate(text.split(b"\n"), start=1):
         try:
             parsed = _parsed(line.removesuffix(b"\r"), number)
         except UsageError as error:
@@ -155,8 +163,11 @@ def _words(said: dict[str, Any], key: str) -> str | None:
 def _seed(value: object) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_SEED:
-        raise UsageError(f"its seed {value!r} is not one", f"Give a whole number, 0 to {MAX_SEED}.")
+    if isinstance(value, bool) or not isinstance(value, int) or not ANY_SEED <= value <= MAX_SEED:
+        raise UsageError(
+            f"its seed {value!r} is not one",
+            f"Give a whole number, 0 to {MAX_SEED}, or -1 for any.",
+        )
     return value
 
 

@@ -15,7 +15,12 @@ from pathlib import Path
 from cems_tui.domain.decision import Policy, RoutingDecision
 from cems_tui.domain.generation import Generation
 
-MAX_SEED = 2**32 - 1
+MAX_SEED = 2**64 - 1
+MAX_DRAWN_SEED = 2**32 - 1
+"""Of the seeds nobody chose: short enough for every tool to take."""
+
+ANY_SEED = -1
+"""What other tools write for a seed that is to be drawn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from json import JSONDecodeError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from cems_tui.errors import CemsError, DownloadError, UsageError, WeightsError
-from cems_tui.models.repository import INDEX, RemoteFile, Repository
+from cems_tui.models.repository import INDEX, RemoteFile, Repository, checked_commit
+from cems_tui.text import redacted
 
 if TYPE_CHECKING:
     from httpx2 import Response
@@ -72,7 +76,7 @@ class Hub:
 
     def page(self, repo: str) -> str:
         """Where people read about a repository and accept its conditions."""
-        return f"{self._endpoint}/{repo}"
+        return redacted(f"{self._endpoint}/{repo}")
 
     def describe(self, repo: str, revision: str | None) -> Repository:
         """A repository's commit, files, licence.
@@ -88,14 +92,21 @@ class Hub:
         from huggingface_hub import HfApi
 
         with self._translated(repo, revision):
-            info = HfApi(endpoint=self._endpoint).model_info(
-                repo, revision=revision, files_metadata=True, timeout=CONNECT_SECONDS
-            )
+            try:
+                info = HfApi(endpoint=self._endpoint).model_info(
+                    repo, revision=revision, files_metadata=True, timeout=CONNECT_SECONDS
+                )
+            except (JSONDecodeError, TypeError, KeyError, AttributeError) as error:
+                raise Unreachable(
+                    f"{self._way()} does not answer as the Hub does",
+                    "A login page of the network may answer in its place: open a web page and log "
+                    "in there. Or correct HF_ENDPOINT.",
+                ) from error
         if info.sha is None or info.siblings is None:
             raise DownloadError(f"the Hub does not say what {repo} holds")
         return Repository(
             repo=repo,
-            commit=info.sha,
+            commit=checked_commit(info.sha, repo),
             files=tuple(listed(repo, sibling) for sibling in info.siblings),
             licence=licence(info),
             gated=bool(info.gated),
@@ -142,7 +153,9 @@ class Hub:
             return None
         root = index.parent
         files = [path for path in sorted(root.rglob("*")) if path.is_file()]
-        return Repository(repo, root.name, tuple(of_cache(path, root) for path in files))
+        return Repository(
+            repo, checked_commit(root.name, repo), tuple(of_cache(path, root) for path in files)
+        )
 
     def _small(self, repository: Repository, path: str) -> bytes:
         """The content of a small file."""
@@ -188,9 +201,11 @@ class Hub:
         self, repo: str, revision: str | None, path: str | None = None
     ) -> Iterator[None]:
         """What the libraries raise, as what a user can act on."""
-        from httpx2 import HTTPError, StreamError
+        from httpx2 import HTTPError, InvalidURL, StreamError
         from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
 
+        if not self.offline:
+            self._refuse_settings()
         try:
             yield
         except (CemsError, Transient):
@@ -204,8 +219,44 @@ class Hub:
                 f"HF_HUB_OFFLINE is set, so {repo} cannot be asked for",
                 "Unset HF_HUB_OFFLINE; models that are installed work without the Hub.",
             ) from error
+        except ImportError as error:  # a proxy of a kind that needs another package
+            raise _useless_proxy() from error
+        except (ValueError, InvalidURL) as error:
+            if "proxy" not in str(error).lower() and not isinstance(error, InvalidURL):
+                raise
+            raise _useless_proxy() from error
         except (HTTPError, StreamError, OSError) as error:
             raise self._failure(error, repo, revision, path) from error
+
+    def _refuse_settings(self) -> None:
+        """Refuse what no request can be made of, before it ends up in an error of a library.
+
+        Raises:
+            UsageError: the Hub's address or the user's token is none.
+        """
+        from huggingface_hub import get_token
+
+        try:
+            at = urlsplit(self._endpoint)
+            fine = at.scheme in ("http", "https") and bool(at.hostname) and at.port != 0
+        except ValueError:
+            fine = False
+        if not fine:
+            raise UsageError(
+                "HF_ENDPOINT is no address of a Hub", "Write it as https://HOST, or unset it."
+            )
+        token = get_token()
+        if token is not None and not all("!" <= letter <= "~" for letter in token):
+            raise UsageError(
+                "the token for the Hub holds letters that no token has, such as typographic quotes",
+                "Correct HF_TOKEN, or log in again with `hf auth login`.",
+            )
+
+    def _way(self) -> str:
+        """The Hub's host, and the proxy that the environment puts before it."""
+        host = _host(self._endpoint)
+        proxy = _proxy(self._endpoint)
+        return host if proxy is None else f"{host} through the proxy {_host(proxy)}"
 
     def _failure(
         self, error: Exception, repo: str, revision: str | None, path: str | None
@@ -230,7 +281,7 @@ class Hub:
         if status is not None and status not in _RETRIED:
             return DownloadError(f"the Hub answered {status} for {path or repo}", _LATER)
         waits = retry_after(error)
-        return Transient(f"{_host(self._endpoint)}: {reason(error, status)}", waits)
+        return Transient(f"{self._way()}: {reason(error, status)}", waits)
 
     def _gated(self, repo: str) -> DownloadError:
         return DownloadError(
@@ -272,7 +323,24 @@ def _begins_at(response: Response, offset: int) -> int:
 
 
 def _host(endpoint: str) -> str:
-    return endpoint.split("://")[-1].split("/")[0]
+    """Host and port of an address, without the user and password that it may hold."""
+    return endpoint.split("://")[-1].split("/")[0].rpartition("@")[2]
+
+
+def _proxy(endpoint: str) -> str | None:
+    """The proxy that the environment names for an address; None where it is asked directly."""
+    at, proxies = urlsplit(endpoint), getproxies()
+    proxy = proxies.get(at.scheme) or proxies.get("all")
+    return None if proxy is None or proxy_bypass(at.netloc.rpartition("@")[2]) else proxy
+
+
+def _useless_proxy() -> UsageError:
+    named = ", ".join(f"{name.upper()}_PROXY" for name in sorted(getproxies()) if name != "no")
+    return UsageError(
+        f"a proxy of the environment cannot be used ({named})",
+        "Proxies are written http://HOST:PORT; one of the kind socks5:// needs the package socksio "
+        "beside this program. Correct the variable or unset it.",
+    )
 
 
 _HEX = frozenset("0123456789abcdef")
@@ -352,4 +420,5 @@ def reason(error: Exception, status: int | None) -> str:
     """Why it failed, short."""
     if status is not None:
         return f"busy ({status})"
-    return str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
+    said = redacted(str(error)).strip()
+    return said.splitlines()[0][:160] if said else type(error).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -34,6 +35,8 @@ _DEFAULT_GUIDANCE = {
     "flux-2-klein": 4.0,
 }
 """What diffusers' own pipelines take when nobody says."""
+
+BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 _OTHER_GUIDANCE = 5.0
 _DEFAULT_SIDE = 512
@@ -126,9 +129,16 @@ def read_json(path: Path) -> dict[str, Any]:
         WeightsError: it is missing or is none.
     """
     try:
-        value = json.loads(path.read_text("utf-8"))
+        data = path.read_bytes()
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror or error}") from error
+    if data.startswith(BOMS):
+        raise WeightsError(
+            f"{path} begins with a byte order mark, which the libraries that load it do not read",
+            "Save it as UTF-8 without a byte order mark (BOM).",
+        )
+    try:
+        value = json.loads(data)
     except ValueError:
         value = None
     if not isinstance(value, dict):

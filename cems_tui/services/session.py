@@ -19,7 +19,7 @@ from cems_tui.domain.function import Expected, GenerationFunction
 from cems_tui.domain.generation import Generation, Seconds, now
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.request import (
-    MAX_SEED,
+    MAX_DRAWN_SEED,
     Event,
     Generated,
     Loading,
@@ -318,7 +318,9 @@ def job_of(request: Request, function: GenerationFunction) -> Job:
     return Job(
         prompt=request.prompt,
         negative=request.negative,
-        seed=random.SystemRandom().randint(0, MAX_SEED) if request.seed is None else request.seed,
+        seed=random.SystemRandom().randint(0, MAX_DRAWN_SEED)
+        if request.seed is None
+        else request.seed,
         steps=function.steps,
         guidance=function.guidance,
         width=request.width or function.width,

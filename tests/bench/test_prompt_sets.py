@@ -69,8 +69,8 @@ def test_any_text_is_a_prompt_in_json_too(prompt: str) -> None:
         b'{"prompt": 3}',
         b'{"seed": 3}',
         b'{"prompt": "a", "sede": 3}',
-        b'{"prompt": "a", "seed": -1}',
-        b'{"prompt": "a", "seed": 4294967296}',
+        b'{"prompt": "a", "seed": -2}',
+        b'{"prompt": "a", "seed": 18446744073709551616}',
         b'{"prompt": "a", "seed": 1.5}',
         b'{"prompt": "a", "seed": true}',
         b'{"prompt": "a", "size": "64"}',
@@ -95,6 +95,23 @@ def test_one_bad_line_refuses_all_and_is_named(bad: bytes) -> None:
         parse_prompts(b"a car\n\n" + bad + b"\na cat", "file")
     assert raised.value.exit_code == 2
     assert len(str(raised.value)) < 6000
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_the_encodings_of_editors_are_known_by_their_marks(encoding: str) -> None:
+    lines = parse_prompts('ein Käfer\r\n{"prompt": "赤い車"}\r\n'.encode(encoding), "file")
+    assert [line.prompt for line in lines] == ["ein Käfer", "赤い車"]
+
+
+def test_half_a_letter_of_utf_16_is_refused() -> None:
+    with pytest.raises(UsageError, match="file is not valid UTF-16"):
+        parse_prompts("a car".encode("utf-16")[:-1], "file")
+
+
+@pytest.mark.parametrize("seed", [-1, 0, 693194942663826797, 2**64 - 1])
+def test_seeds_of_other_tools_are_taken(seed: int) -> None:
+    line = json.dumps({"prompt": "a car", "seed": seed}).encode()
+    assert parse_prompts(line, "file")[0].seed == seed
 
 
 @pytest.mark.parametrize("empty", [b"", b"\n\n", b"  \r\n\t"])

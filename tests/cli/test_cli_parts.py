@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cems_tui.bench.prompts import parsed_size
+from cems_tui.cli.commands.generate import DrawingOptions
 from cems_tui.cli.failures import failure_of
 from cems_tui.cli.main import normalised
 from cems_tui.cli.options import RoutingOptions
@@ -55,6 +56,21 @@ def test_a_size_is_width_by_height() -> None:
 def test_options_that_cannot_be_followed_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(UsageError):
         RoutingOptions(**options).checked()  # type: ignore[arg-type]
+
+
+def drawing(seed: int) -> DrawingOptions:
+    return DrawingOptions(seed, 1, None, "", None, True, None, None, None)
+
+
+@pytest.mark.parametrize("seed", [-1, 0, 693194942663826797, 2**64 - 1])
+def test_a_seed_has_64_bits_or_is_any(seed: int) -> None:
+    assert drawing(seed).checked().seed == seed
+
+
+@pytest.mark.parametrize("seed", [-2, 2**64])
+def test_a_seed_beyond_64_bits_is_refused(seed: int) -> None:
+    with pytest.raises(UsageError, match="out of range"):
+        drawing(seed).checked()
 
 
 def test_a_pool_of_nothing_is_refused() -> None:

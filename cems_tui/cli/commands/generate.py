@@ -19,7 +19,7 @@ from cems_tui.cli.narrator import Narrator
 from cems_tui.cli.options import RoutingOptions, not_negative, request_of
 from cems_tui.cli.price_card import print_decision
 from cems_tui.domain.generation import Generation
-from cems_tui.domain.request import MAX_SEED, Request
+from cems_tui.domain.request import ANY_SEED, MAX_SEED, Request
 from cems_tui.errors import (
     BudgetReached,
     CemsError,
@@ -59,8 +59,10 @@ class DrawingOptions:
         self.pixels()
         if self.count < 1:
             raise UsageError(f"--count {self.count} is out of range", "Make 1 or more.")
-        if self.seed is not None and not 0 <= self.seed <= MAX_SEED:
-            raise UsageError(f"--seed {self.seed} is out of range", f"Give 0 to {MAX_SEED}.")
+        if self.seed is not None and not ANY_SEED <= self.seed <= MAX_SEED:
+            raise UsageError(
+                f"--seed {self.seed} is out of range", f"Give 0 to {MAX_SEED}, or -1 for any."
+            )
         for name, value in (
             ("--session-budget", self.session_budget),
             ("--timeout", self.timeout),
@@ -91,7 +93,7 @@ def generate(
     lambda_: o.Lambda = None,
     router: o.Router = None,
     load_cost: o.LoadCost = None,
-    seed: Annotated[int | None, typer.Option(help="The first picture's seed.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The first picture's seed; -1 is any.")] = None,
     count: Annotated[int, typer.Option("-n", "--count", help="Pictures of each prompt.")] = 1,
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Pixels.")] = None,
     negative: Annotated[str, typer.Option(metavar="TEXT", help="What to avoid.")] = "",
@@ -164,7 +166,11 @@ def _requests(
         request = request_of(line, choice, planner.settings, len(lines) * drawing.count)
         first_seed = line.seed if line.seed is not None else drawing.seed
         for index in range(drawing.count):
-            seed = None if first_seed is None else (first_seed + index) % (MAX_SEED + 1)
+            seed = (
+                None
+                if first_seed is None or first_seed == ANY_SEED
+                else (first_seed + index) % (MAX_SEED + 1)
+            )
             requests.append(
                 replace(
                     request,

@@ -187,7 +187,7 @@ def plain_name(name: str) -> str:
 
 def _read_card(path: Path) -> tuple[Card, str]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise WeightsError(
             f"there is no router {path.stem} in {path.parent}", "`cems router ls` shows them."
