@@ -21,6 +21,7 @@ from cems_tui.files import (
     read_into,
     storage,
 )
+from cems_tui.generation.families.registry import FAMILIES
 from cems_tui.generation.weight_files import component_files, read_header
 from cems_tui.locks import FileLock
 from cems_tui.models import install
@@ -139,6 +140,11 @@ class Importer:
             raise UsageError(
                 f"{source} has no model_index.json, so it is no pipeline",
                 "Give a folder that `pipeline.save_pretrained` wrote.",
+            )
+        if inspection.family is None:
+            raise UsageError(
+                f"{source} is a {inspection.pipeline}, which cannot be drawn with here",
+                f"These can: {', '.join(layout.pipeline_class for layout in FAMILIES.values())}.",
             )
         in_place = wish.manner == "in place"
         files = _of_folder(source, inspection) if in_place else inspection.selection.files

@@ -12,7 +12,7 @@ from typing import Any
 
 from cems_tui.errors import UsageError, WeightsError
 from cems_tui.generation.families.registry import FAMILIES, family_of_class
-from cems_tui.generation.weight_files import read_header
+from cems_tui.generation.weight_files import component_files, read_header
 from cems_tui.models.repository import (
     INDEX,
     PICKLES,
@@ -20,6 +20,8 @@ from cems_tui.models.repository import (
     RemoteFile,
     Repository,
     Selection,
+    component_names,
+    missing_parts,
     wanted,
 )
 
@@ -79,6 +81,8 @@ def inspect_folder(folder: Path) -> Inspection:
     weights = [file for file in selection.files if file.path.endswith(".safetensors")]
     if not weights:
         raise WeightsError(f"there are no weights in {folder}", "Give a folder that holds some.")
+    if index is not None:
+        _refuse_parts(folder, selection, index)
     pipeline = None if index is None else str(index.get("_class_name"))
     family = family_of_class(pipeline)
     _check_networks(folder, family, selection)
@@ -206,6 +210,25 @@ def _selected(repository: Repository, index: Mapping[str, Any] | None) -> Select
     except WeightsError as error:
         # Of a folder at hand it is the input that cannot be followed, not a download.
         raise UsageError(str(error), error.hint) from error
+
+
+def _refuse_parts(folder: Path, selection: Selection, index: Mapping[str, Any]) -> None:
+    """Refuse a pipeline of which a component or a shard is not there.
+
+    Raises:
+        WeightsError: it lacks one; the message names it.
+    """
+    lacking = [
+        path.relative_to(folder).as_posix()
+        for name in component_names(index)
+        for path in component_files(folder / name)
+        if not path.is_file()
+    ]
+    if missing := [*lacking, *missing_parts(selection, index)]:
+        raise WeightsError(
+            f"{folder} is incomplete: {missing[0]} is not there, or not all of it",
+            "Copy or download it again, whole.",
+        )
 
 
 def _check_networks(folder: Path, family: str | None, selection: Selection) -> None:

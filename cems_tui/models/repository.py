@@ -31,6 +31,17 @@ _HALF = ("fp16", "bf16")
 _OPTIONAL = frozenset({"safety_checker", "feature_extractor", "image_encoder"})
 """Components that a picture is drawn without."""
 
+_TOKENIZER_SETTINGS = frozenset(
+    {
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "added_tokens.json",
+        "chat_template.json",
+        "chat_template.jinja",
+    }
+)
+"""What a tokenizer has beside its words."""
+
 _WEIGHTS = re.compile(
     r"(?P<base>[^.]+?)(?:\.(?P<variant>[A-Za-z]\w*))?(?P<shard>-\d{5}-of-\d{5})?"
     r"(?:\.(?P<late>[A-Za-z]\w*))?\.safetensors"
@@ -142,23 +153,32 @@ def component_names(index: Mapping[str, Any]) -> list[str]:
     return [
         name
         for name, value in index.items()
-        if isinstance(value, list) and len(value) == 2 and all(isinstance(v, str) for v in value)
+        if not name.startswith("_")
+        and isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(v, str) for v in value)
     ]
 
 
 def missing_parts(selection: Selection, index: Mapping[str, Any]) -> list[str]:
-    """Components of which weights, or all files, are not among those selected."""
+    """Components of which weights, words, or all files, are not among those selected."""
     paths = [file.path for file in selection.files]
     return [
         name
         for name in component_names(index)
         if name not in _OPTIONAL
-        and not _is_whole([path for path in paths if path.startswith(f"{name}/")], name)
+        and not _is_whole(
+            [path for path in paths if path.startswith(f"{name}/")], name, index[name][1]
+        )
     ]
 
 
-def _is_whole(paths: list[str], component: str) -> bool:
-    """Whether a component has files; a network has weights, and every shard of them."""
+def _is_whole(paths: list[str], component: str, class_name: str) -> bool:
+    """Whether a component has files: a tokenizer its words, a network all its weights."""
+    if "Tokenizer" in class_name and not any(
+        PurePosixPath(path).name not in _TOKENIZER_SETTINGS for path in paths
+    ):
+        return False
     weights = [path for path in paths if path.endswith(".safetensors")]
     if f"{component}/config.json" in paths and not weights:
         return False

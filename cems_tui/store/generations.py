@@ -217,10 +217,41 @@ class Matching:
 
 
 def matching(connection: Connection, search: str) -> Matching:
+    """Pictures with all these words, whatever script they are written in.
+
+    Words of a script without spaces stand anywhere in a text; the index knows the others, by
+    their stems.
+    """
+    unspaced = [word for word in search.split() if _UNSPACED.search(word)]
+    if not unspaced or '"' in search:
+        return _matching_spaced(connection, search)
+    rest = " ".join(word for word in search.split() if word not in unspaced)
+    parts = [_piece(_bindable(word)) for word in unspaced]
+    if rest:
+        parts.append(_matching_spaced(connection, rest))
+    return Matching(
+        " AND ".join(part.sql for part in parts),
+        tuple(argument for part in parts for argument in part.arguments),
+    )
+
+
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
+    "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
+)
+"""Thai, Lao, Burmese, Khmer, kana, Chinese characters; and Korean, whose words carry endings."""
+
+
+def _piece(text: str) -> Matching:
+    return Matching(
+        "(instr(lower(prompt), lower(?)) OR instr(lower(negative), lower(?)))", (text, text)
+    )
+
+
+def _matching_spaced(connection: Connection, search: str) -> Matching:
     """Pictures with these words; when there are none, pictures with this piece of text.
 
-    The second covers what the index has no words for: punctuation, emoji, and scripts that
-    are written without spaces.
+    The second covers what the index has no words for: punctuation and emoji.
     """
     typed = _bindable(search)
     query = words_query(typed)
@@ -230,9 +261,7 @@ def matching(connection: Connection, search: str) -> Matching:
         )
         if connection.rows(f"SELECT 1 FROM generations WHERE {found.sql} LIMIT 1", found.arguments):
             return found
-    return Matching(
-        "(instr(lower(prompt), lower(?)) OR instr(lower(negative), lower(?)))", (typed, typed)
-    )
+    return _piece(typed)
 
 
 def words_query(typed: str) -> str:

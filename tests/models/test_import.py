@@ -216,7 +216,46 @@ def _no_json(shelf: Shelf) -> None:
     shelf.write("model_index.json", b"[]")
 
 
-@pytest.mark.parametrize("damage", [_cut, _no_vae, _no_json])
+def _no_shard(shelf: Shelf) -> None:
+    """One of two shards is there, under the names that an index gives them."""
+    names = [f"diffusion_pytorch_model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    whole = shelf.folder / "unet" / "diffusion_pytorch_model.safetensors"
+    whole.rename(whole.with_name(names[0]))
+    weight_map = dict(zip(UNET_SHAPES, names, strict=True))
+    index = json.dumps({"metadata": {}, "weight_map": weight_map})
+    shelf.write(f"unet/{whole.name}.index.json", index.encode())
+
+
+def _no_first_shard(shelf: Shelf) -> None:
+    whole = shelf.folder / "vae" / "diffusion_pytorch_model.safetensors"
+    whole.rename(whole.with_name("diffusion_pytorch_model-00002-of-00002.safetensors"))
+
+
+def _no_words(shelf: Shelf) -> None:
+    index = json.loads((shelf.folder / "model_index.json").read_text())
+    index["tokenizer"] = ["transformers", "CLIPTokenizer"]
+    shelf.write("model_index.json", json.dumps(index).encode())
+    shelf.write("tokenizer/tokenizer_config.json", b"{}")
+
+
+def _marked(shelf: Shelf) -> None:
+    index = (shelf.folder / "model_index.json").read_text()
+    shelf.write("model_index.json", index.encode("utf-8-sig"))
+
+
+@pytest.mark.parametrize("pipeline", ["StableDiffusionInpaintPipeline", ["mine", "MyPipeline"]])
+def test_a_pipeline_that_cannot_be_drawn_with_is_refused_by_name(
+    shelf: Shelf, pipeline: object
+) -> None:
+    index = json.loads((shelf.folder / "model_index.json").read_text())
+    shelf.write("model_index.json", json.dumps({**index, "_class_name": pipeline}).encode())
+    with pytest.raises(UsageError, match=r"Pipeline.*, which cannot be drawn with here"):
+        shelf.bring()
+
+
+@pytest.mark.parametrize(
+    "damage", [_cut, _no_vae, _no_json, _no_shard, _no_first_shard, _no_words, _marked]
+)
 def test_a_folder_that_is_not_whole_is_refused(shelf: Shelf, damage: object) -> None:
     damage(shelf)  # type: ignore[operator]
     with pytest.raises(CemsError) as refused:

@@ -74,6 +74,30 @@ def test_a_search_finds_the_prompts_with_those_words(
     assert found == [PROMPTS[index] for index in expected]
 
 
+@pytest.mark.parametrize(
+    ("search", "expected"),
+    [
+        ("猫", ["赤い猫と青い車", "カフェの猫", "猫 と 犬", "a cat 猫"]),
+        ("猫 車", ["赤い猫と青い車"]),
+        ("猫 cats", ["a cat 猫"]),
+        ("カフェ", ["カフェの猫"]),
+        ("แมว", ["รถและแมว"]),
+        ("고양이", ["빨간 고양이가"]),
+        ("猫 鳥", []),
+    ],
+)
+def test_words_of_a_script_without_spaces_are_found_wherever_they_stand(
+    tmp_path: Path, search: str, expected: list[str]
+) -> None:
+    prompts = ("赤い猫と青い車", "カフェの猫", "猫 と 犬", "a cat 猫", "รถและแมว", "빨간 고양이가")
+    with open_store(tmp_path / "cems.db") as store:
+        session = store.session()
+        for prompt in prompts:
+            store.add_generation(generation(session, tmp_path, prompt=prompt))
+        found = {made.prompt for made in store.generations(search=search)}
+    assert found == set(expected)
+
+
 @given(st.text(max_size=40) | st.text('"*^():{}-+ \n\0\tANDORNOT', max_size=40))
 @settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -116,9 +116,9 @@ def _import_row(plan: ImportPlan) -> dict[str, Any]:
 
 def _import_lines(plan: ImportPlan) -> list[str]:
     found = plan.inspection
-    runs = f"family {found.family}" if found.family else "nothing here draws with it"
     lines = [
-        f"{plan.model}: {found.pipeline} ({runs}), {found.parameter_count / 1e6:,.1f} M parameters",
+        f"{plan.model}: {found.pipeline} (family {found.family}), "
+        f"{found.parameter_count / 1e6:,.1f} M parameters",
         f"  {counted(len(plan.files), 'file')}, {byte_count(plan.total_bytes)}, {plan.manner}: "
         f"{plan.folder}",
         f"  {', '.join(plan.functions)} at {found.side}x{found.side}, guidance {found.guidance:g}",
