@@ -201,20 +201,51 @@ def confined(root: Path, name: str | PurePath) -> Path:
         StorageError: it is no name, or leaves the folder.
     """
     text = str(name)
-    parts = PurePosixPath(text).parts
-    place = root.joinpath(*parts)
-    if (
-        not parts
-        or parts[0].startswith("/")
-        or ".." in parts
-        or not _is_writable_name(text)
-        or any(step.is_symlink() for step in place.parents if len(step.parts) > len(root.parts))
-    ):
-        raise StorageError(
-            f"{text!r} is outside {root}",
-            "Nothing was changed. What names it is damaged, or not to be trusted.",
-        )
+    if not stays_within(text):
+        raise _outside(text, root)
+    place = root / text
+    steps = [step for step in place.parents if len(step.parts) > len(root.parts)]
+    if any(_is_link(step) for step in steps):
+        raise _outside(text, root)
     return place
+
+
+def confined_folder(root: Path, name: str | PurePath) -> Path:
+    """As `confined`, of a folder that is filled, emptied or renamed: it is no link itself.
+
+    Raises:
+        StorageError: it is no name, leaves the folder, or is a link.
+    """
+    place = confined(root, name)
+    if _is_link(place):
+        raise _outside(str(name), root)
+    return place
+
+
+def stays_within(name: str) -> bool:
+    """Whether a name, with slashes, can be one of something below a folder, links aside."""
+    parts = PurePosixPath(name).parts
+    return (
+        bool(parts)
+        and not parts[0].startswith("/")
+        and ".." not in parts
+        and _is_writable_name(name)
+    )
+
+
+def _is_link(place: Path) -> bool:
+    """Whether it is a link, or a name that no file system takes."""
+    try:
+        return place.is_symlink()
+    except OSError:
+        return True
+
+
+def _outside(name: str, root: Path) -> StorageError:
+    return StorageError(
+        f"{name!r} is outside {root}",
+        "Nothing was changed. What names it is damaged, or not to be trusted.",
+    )
 
 
 def _is_writable_name(text: str) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cems_tui import paths
 from cems_tui.errors import CemsError
+from cems_tui.text import loggable
 
 _MAX_BYTES = 2_000_000
 
@@ -37,9 +38,16 @@ def to_file() -> None:
         target.open("a").close()
     except (OSError, CemsError):
         handler = logging.NullHandler()  # a log that cannot be written must not hide the error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(_Loggable("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+
+
+class _Loggable(logging.Formatter):
+    """Whatever is logged, tracebacks included, goes without secrets and controls."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return loggable(super().format(record))
 
 
 def error(message: str, *values: object) -> None:

@@ -19,6 +19,7 @@ from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.request import Request
 from cems_tui.errors import StorageError
 from cems_tui.generation.cost_model import CostModel, Observation
+from cems_tui.generation.machine_speed import references_of
 from cems_tui.models.ledger import RESERVED
 from cems_tui.services.device_access import DeviceAccess
 from cems_tui.services.planner import Planner
@@ -304,7 +305,8 @@ class Profile:
 
     def cost_model(self, store: Store) -> CostModel:
         """What a picture takes here, by the runs in a database."""
-        return CostModel(observations(store), self.pricing)
+        told = references_of(self.catalog().values())
+        return CostModel(observations(store), self.pricing, told)
 
     @contextmanager
     def engine(

@@ -1,8 +1,9 @@
-"""Prompts as data: what is refused, and how the rest is shown without being interpreted."""
+"""Text as data: what is no prompt, what is shown and never obeyed, what is told to nobody."""
 
 from __future__ import annotations
 
 import codecs
+import re
 import unicodedata
 
 from cems_tui.errors import UsageError
@@ -56,7 +57,7 @@ def visible(text: str) -> str:
 
     Terminal escapes and right-to-left overrides are shown, never obeyed: `\\x1b` becomes `␛`.
     """
-    return "".join(_visible(letter) for letter in text)
+    return text if text.isprintable() else "".join(map(_visible, text))
 
 
 def _visible(letter: str) -> str:
@@ -71,6 +72,35 @@ def _visible(letter: str) -> str:
     ):
         return f"⟨{code:04x}⟩"
     return letter
+
+
+LONGEST_LINE = 2_000
+"""Of a log: what a server sends instead of an answer is cut there."""
+
+_SECRETS = (
+    (re.compile(r"(?<=://)[^/\s@]*@"), "…@"),  # a user and a password before a host
+    (re.compile(r"(?<=\S)\?[\w%.~-]+=[^\s'\"<>)\]]*"), "?…"),  # a signed address
+    (
+        re.compile(r"(?i)(\bauthorization\b['\"]?\s*[:=,]\s*(?:b(?=['\"]))?['\"]?)[^'\"\r\n,}]+"),
+        r"\1…",
+    ),
+    (re.compile(r"(?i)\b(bearer)\s+[\w.~+/=-]{8,}"), r"\1 …"),
+    (re.compile(r"(?i)\b([\w-]*(?:signature|credential|security-token)=)[^\s&'\"]+"), r"\1…"),
+    (re.compile(r"\bhf_\w{18,}"), "hf_…"),
+)
+"""What opens somebody's account or file, and what is told instead."""
+
+
+def redacted(text: str) -> str:
+    """The text without passwords, tokens and the signatures of addresses."""
+    for secret, instead in _SECRETS:
+        text = secret.sub(instead, text)
+    return text
+
+
+def loggable(text: str) -> str:
+    """The lines of a text without secrets, each made visible and cut."""
+    return "\n".join(one_line(line, LONGEST_LINE) for line in redacted(text).split("\n"))
 
 
 def one_line(text: str, width: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 
 from cems_tui import paths
+from cems_tui.text import loggable
 
 
 def log_traceback(error: BaseException | None) -> str:
@@ -13,7 +14,7 @@ def log_traceback(error: BaseException | None) -> str:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("a", encoding="utf-8") as log:
-            traceback.print_exception(error, file=log)
+            log.write(loggable("".join(traceback.format_exception(error))))
     except OSError as problem:
         return f"The log cannot be written ({problem}); start `cems` again."
     return f"The details are in {file}; start `cems` again."

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import logging
+import traceback
 from dataclasses import dataclass
 
 from cems_tui import log
-from cems_tui.cli.output import narrate
+from cems_tui.cli.output import note
 from cems_tui.errors import CemsError, Interrupted, StorageError
-from cems_tui.text import visible
+from cems_tui.text import loggable
 
 SURPRISE_HINT = "This is a bug of ours; the traceback is in the log (`cems doctor` says where)."
 
@@ -50,9 +51,7 @@ def report(failure: Failure, debug: bool, error: BaseException | None = None) ->
         log.to_file()
         logging.getLogger("cems").error("%s", failure.message, exc_info=error)
         if debug:
-            import traceback
-
-            traceback.print_exception(error)
+            note(*loggable("".join(traceback.format_exception(error))).splitlines())
     return failure.exit_code
 
 
@@ -61,8 +60,8 @@ def print_failure(failure: Failure) -> None:
     lines = [f"error: {_line(failure.message)}"]
     if failure.hint:
         lines.append(f" hint: {_line(failure.hint)}")
-    narrate("\n".join(lines))
+    note(*lines)
 
 
 def _line(text: str) -> str:
-    return visible(" ".join(text.splitlines()))
+    return " ".join(text.splitlines())

@@ -14,7 +14,7 @@ from cems_tui import __version__
 from cems_tui.cancel import catch_interrupts, was_interrupted
 from cems_tui.cli.command_table import Cems, open_app
 from cems_tui.cli.failures import Failure, failure_of, report
-from cems_tui.cli.output import prepare_streams
+from cems_tui.cli.output import line, prepare_streams
 from cems_tui.errors import UsageError
 from cems_tui.text import visible
 
@@ -39,7 +39,7 @@ def root(
     """Without a command: open the terminal app."""
     context.obj = {"debug": debug}
     if version:
-        typer.echo(f"cems {__version__}")
+        line(f"cems {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         raise typer.Exit(open_app())

@@ -15,7 +15,6 @@ from cems_tui.cli import output
 from cems_tui.errors import (
     UsageError,
 )
-from cems_tui.text import visible
 
 Steps = Annotated[
     str | None, typer.Option("--steps", metavar="N,…", help="Steps of its functions (default 20).")
@@ -43,13 +42,11 @@ def asking(yes: bool) -> Callable[[str], bool]:
     """
 
     def ask(question: str) -> bool:
-
         if yes:
             return True
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError(visible(question), "Answer with --yes, or ask at a terminal.")
-        output.narrate(f"{visible(question)} [y/N] ", end="")
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+            raise UsageError(question, "Answer with --yes, or ask at a terminal.")
+        return output.ask(f"{question} [y/N]").lower() in ("y", "yes")
 
     return ask
 

@@ -10,7 +10,6 @@ from cems_tui.cli.price_card import price_card, receipt_lines
 from cems_tui.domain.generation import Generation
 from cems_tui.domain.request import Event, Generated, Loading, Note, Routed, Scoring, Step
 from cems_tui.settings import Settings
-from cems_tui.text import visible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,7 +95,7 @@ class Narrator:
         else:
             show_picture(generation.image)
             for line in receipt_lines(generation, self._settings):
-                output.line(visible(line))
+                output.line(line)
             output.line()
 
 
@@ -104,13 +103,4 @@ def show_picture(path: Path) -> None:
     """The picture in the terminal, as well as it can; nothing in a pipe."""
     if not (sys.stdout.isatty() and sys.stdin.isatty()):
         return
-    from PIL import Image
-
-    try:
-        from textual_image.renderable import Image as Renderable
-    except Exception:
-        output.note("this terminal cannot be asked how it draws pictures; open the file instead")
-        return
-    with Image.open(path) as picture:
-        picture.load()
-        output.console().print(Renderable(picture, width=PICTURE_COLUMNS, height="auto"))
+    output.picture(path, PICTURE_COLUMNS)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from cems_tui.bench.prompts import PromptLine, read_prompts
+from cems_tui.cli import output
 from cems_tui.cli.output import only_one
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.request import Request, new_id
@@ -216,7 +217,7 @@ def agreed(question: str, *, yes: bool) -> bool:
         return True
     if not sys.stdin.isatty():
         raise UsageError(f"{question} There is no terminal to answer on", "Say --yes.")
-    return typer.confirm(question, err=True)
+    return output.confirm(question)
 
 
 def request_of(

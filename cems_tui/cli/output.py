@@ -1,19 +1,30 @@
-"""What commands print: data on stdout, narration on stderr, JSON that any pipe can carry."""
+"""What commands print: data on stdout, narration on stderr, JSON that any pipe can carry.
+
+Nothing else in the command line prints. Whoever wrote a text, its control, format and
+bidirectional characters are made visible here: a terminal obeys only what is ours.
+"""
 
 from __future__ import annotations
 
 import io
 import json
 import os
+import re
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+import typer
 
 from cems_tui.errors import UsageError
-from cems_tui.text import visible
+from cems_tui.text import redacted, visible
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+    from rich.text import Text
 
     from cems_tui.settings import Settings
 
@@ -45,38 +56,111 @@ def prepare_streams() -> None:
 
 def json_line(value: Any) -> None:
     """One JSON object on one line of stdout, written at once. ASCII: safe in every locale."""
-    print(json.dumps(value, allow_nan=False), flush=True)
+    print(_json(value), flush=True)
 
 
 def json_document(value: Any) -> None:
     """One JSON document on stdout."""
-    print(json.dumps(value, indent=2, allow_nan=False), flush=True)
+    print(_json(value, indent=2), flush=True)
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    text = json.dumps(value, indent=indent, allow_nan=False)
+    return text.replace("\x7f", "\\u007f")  # the one control that is left as it is
 
 
 def line(text: str = "") -> None:
     """One line of data on stdout."""
-    print(text, flush=True)
+    print(_shown(text), flush=True)
 
 
-def note(text: str) -> None:
-    """One line of narration on stderr, controls made visible."""
-    narrate(visible(text))
+def note(*lines: str) -> None:
+    """Lines of narration on stderr, without secrets."""
+    _narrate("".join(f"{visible(redacted(text))}\n" for text in lines))
 
 
-def narrate(text: str, end: str = "\n") -> None:
+def progress(text: str, *, last: bool = False) -> None:
+    """A line in the terminal at stderr that the next one replaces, unless it is the last."""
+    _narrate(f"\r\x1b[2K{visible(text)}" + ("\n" if last else ""))
+
+
+def ask(question: str) -> str:
+    """What the user answers at the terminal; empty at the end of the input."""
+    _narrate(f"{visible(redacted(question))} ")
+    return sys.stdin.readline().strip()
+
+
+def confirm(question: str) -> bool:
+    """Whether the user says yes at the terminal, asked until it is yes or no."""
+    return typer.confirm(visible(question), err=True)
+
+
+def data_stream() -> TextIO:
+    """Stdout for a whole table: as it is in a pipe or a file, made visible in a terminal."""
+    return cast("TextIO", _VisibleStdout()) if sys.stdout.isatty() else sys.stdout
+
+
+class _VisibleStdout:
+    """Takes text as stdout does, and shows what is no line end and no tab."""
+
+    def write(self, text: str) -> int:
+        return sys.stdout.write(re.sub(r"[^\n\t]+", lambda part: visible(part[0]), text))
+
+
+def _shown(text: str) -> str:
+    """The text made visible; in a pipe a file name that is no UTF-8 keeps its bytes."""
+    if sys.stdout.isatty():
+        return visible(text)
+    return re.sub(r"[^\udc80-\udcff]+", lambda part: visible(part[0]), text)
+
+
+def _visible_lines(text: str) -> str:
+    return "\n".join(map(visible, text.split("\n")))
+
+
+def _narrate(text: str) -> None:
     """Text on stderr as it is; when nobody can be told, the work goes on."""
     with suppress(OSError):
-        print(text, end=end, file=sys.stderr, flush=True)
+        print(text, end="", file=sys.stderr, flush=True)
+
+
+def picture(path: Path, columns: int) -> None:
+    """A picture in the terminal at stdout, in what language the terminal has for them."""
+    from PIL import Image
+    from rich.console import Console
+
+    try:
+        from textual_image.renderable import Image as Renderable
+    except Exception:
+        note("this terminal cannot be asked how it draws pictures; open the file instead")
+        return
+    with Image.open(path) as drawn:
+        drawn.load()
+        Console(file=sys.stdout).print(Renderable(drawn, width=columns, height="auto"))
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A rich console: plain and wide in a pipe, coloured in a terminal that wants colour."""
+    """A rich console: plain and wide in a pipe, coloured in a terminal that wants colour.
+
+    What a cell, a title or a progress bar says is made visible, whoever wrote it.
+    """
     from rich.console import Console
+    from rich.segment import Segment
+
+    class Visible(Console):
+        def render_str(self, text: str, **looks: Any) -> Text:
+            return super().render_str(_visible_lines(text), **looks)
+
+        def render(
+            self, renderable: RenderableType, options: ConsoleOptions | None = None
+        ) -> Iterator[Segment]:
+            for text, style, control in super().render(renderable, options):
+                yield Segment(text if control else _visible_lines(text), style, control)
 
     stream = sys.stderr if stderr else sys.stdout
     if stream.isatty():
-        return Console(file=stream, highlight=False, markup=False, emoji=False)
-    return Console(
+        return Visible(file=stream, highlight=False, markup=False, emoji=False)
+    return Visible(
         file=stream,
         highlight=False,
         markup=False,

@@ -6,12 +6,13 @@ It knows nothing about devices or databases: observations go in, expectations co
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
 from cems_tui.domain.function import Expected, GenerationFunction
 from cems_tui.domain.pricing import Cost, Pricing
+from cems_tui.generation.machine_speed import MachineSpeed, Reference
 
 WINDOW = 20
 """Runs of one kind that count: the latest ones, as drivers, load and settings change."""
@@ -52,6 +53,16 @@ class Observation:
     def pixels(self) -> int:
         return self.width * self.height
 
+    @property
+    def billed_seconds(self) -> float:
+        """Encode + denoise + decode: what the price counts."""
+        return self.encode_seconds + self.denoise_seconds + self.decode_seconds
+
+    @property
+    def settled(self) -> bool:
+        """Whether the model was on the device before: the first picture after a load is slower."""
+        return not self.load_seconds
+
 
 @dataclass(frozen=True, slots=True)
 class _Typical:
@@ -72,20 +83,32 @@ class CostModel:
 
     For `predict` the best source wins:
 
-    1. this function at this size was run here: medians of its latest runs, `measured`;
-    2. another step count of its model was run at this size: denoising scaled by the steps,
+    1. somebody told what the function takes, and runs here say how much slower or faster this
+       machine is than theirs: the told seconds times that factor, `measured` where the function
+       itself was run at this size, else `estimated`. So all prices of one card are on one scale;
+    2. this function at this size was run here: medians of its latest runs, `measured`;
+    3. another step count of its model was run at this size: denoising scaled by the steps,
        `estimated`;
-    3. the catalog has figures for the function and this is its own size: those, as published;
-    4. the function or its model was run here at another size: also scaled by the pixels,
+    4. the catalog has figures for the function and this is its own size: those, as published;
+    5. the function or its model was run here at another size: also scaled by the pixels,
        `estimated`;
-    5. the catalog's figures scaled by the pixels, `estimated`;
-    6. nothing is known: every field None.
+    6. the catalog's figures scaled by the pixels, `estimated`;
+    7. nothing is known: every field None.
     """
 
     def __init__(
-        self, observations: Iterable[Observation] = (), pricing: Pricing | None = None
+        self,
+        observations: Iterable[Observation] = (),
+        pricing: Pricing | None = None,
+        references: Mapping[str, Reference] | None = None,
     ) -> None:
-        """Learn from `observations`, oldest first; `pricing` is CEMS's unless given."""
+        """Learn from `observations`, oldest first.
+
+        Args:
+            pricing: CEMS's unless given.
+            references: what was told of functions on other machines, by name.
+        """
+        self._speed = MachineSpeed(references or {})
         self._pricing = pricing or Pricing()
         self._runs: dict[tuple[str, int, int], list[Observation]] = defaultdict(list)
         self._loads: dict[str, list[Observation]] = defaultdict(list)
@@ -98,6 +121,7 @@ class CostModel:
         _keep_latest(self._runs[key], observation)
         if observation.load_seconds:
             _keep_latest(self._loads[observation.model], observation)
+        self._speed.learn(observation)
 
     def predict(
         self, function: GenerationFunction, width: int | None = None, height: int | None = None
@@ -111,7 +135,8 @@ class CostModel:
         width, height = width or function.width, height or function.height
         own_size = (width, height) == (function.width, function.height)
         expected = (
-            self._measured(function, width, height)
+            self._told(function, width, height)
+            or self._measured(function, width, height)
             or self._rescaled(function, [(width, height)], width * height)
             or (function.expected if own_size and _says_something(function.expected) else None)
             or self._rescaled(function, None, width * height)
@@ -130,6 +155,23 @@ class CostModel:
         """The expected price of loading the function's model: 0 when resident."""
         expected = self.predict(function)
         return self._pricing.load_usd(expected.load_seconds, expected.load_bytes, resident=resident)
+
+    def _told(self, function: GenerationFunction, width: int, height: int) -> Expected | None:
+        """Told seconds on this machine's scale; None where nothing was told, or nothing drawn."""
+        speed, told = self._speed.of(function.name), function.expected.seconds
+        if speed is None or told is None:
+            return None
+        area = width * height / (function.width * function.height)
+        measured = self._measured(function, width, height)
+        own = measured or _resized(function, width * height) or function.expected
+        return replace(
+            own,
+            seconds=told * area * speed.factor,
+            provenance="estimated" if measured is None else measured.provenance,
+            source=f"{'' if measured is None else f'{measured.source}; '}"
+            f"{speed.factor:.2g} × what was told, by {_runs_here(speed.runs)}"
+            f"{'' if speed.settled else ', the first after a load'}",
+        )
 
     def _measured(self, function: GenerationFunction, width: int, height: int) -> Expected | None:
         runs = self._runs.get((function.name, width, height))

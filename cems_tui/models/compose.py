@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cems_tui.errors import WeightsError
-from cems_tui.files import SHARED, confined, file_digest, storage, write_text
+from cems_tui.files import SHARED, confined, confined_folder, file_digest, storage, write_text
 from cems_tui.generation.families.registry import family_of_class
 from cems_tui.generation.weight_files import component_files
 from cems_tui.models import install
@@ -127,8 +127,8 @@ def _write(
     files: Files,
     ledger: Ledger,
 ) -> Path:
-    target = confined(ledger.models, f"imported/{name}")
-    partial = confined(ledger.models, f".partial/imported/{name}")
+    target = confined_folder(ledger.models, f"imported/{name}")
+    partial = confined_folder(ledger.models, f".partial/imported/{name}")
     with storage(str(target)):
         shutil.rmtree(partial, ignore_errors=True)
         for path, (source, _) in files.items():

@@ -24,7 +24,7 @@ from typing import Any, Literal, NoReturn
 
 from cems_tui.cancel import POLL_SECONDS, Stop, never, refuse_stopped
 from cems_tui.errors import StorageError, WeightsError
-from cems_tui.files import SHARED, file_digest, storage, whole_file
+from cems_tui.files import SHARED, confined, file_digest, storage, whole_file
 from cems_tui.generation.weight_files import read_header
 from cems_tui.models.ledger import PinnedFile
 from cems_tui.models.repository import PICKLES
@@ -311,7 +311,7 @@ def kept_as_safetensors(
     """
     kept = []
     for file in files:
-        source = folder / file.path
+        source = confined(folder, file.path)
         if not file.path.lower().endswith(PICKLES):
             kept.append(file)
             continue

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,7 +22,8 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from cems_tui.errors import CemsError, DownloadError, UsageError, WeightsError
-from cems_tui.models.repository import INDEX, RemoteFile, Repository
+from cems_tui.models.repository import INDEX, RemoteFile, Repository, checked_commit
+from cems_tui.text import redacted
 
 if TYPE_CHECKING:
     from httpx2 import Response
@@ -107,7 +107,7 @@ class Hub:
             raise DownloadError(f"the Hub does not say what {repo} holds")
         return Repository(
             repo=repo,
-            commit=info.sha,
+            commit=checked_commit(info.sha, repo),
             files=tuple(listed(repo, sibling) for sibling in info.siblings),
             licence=licence(info),
             gated=bool(info.gated),
@@ -154,7 +154,9 @@ class Hub:
             return None
         root = index.parent
         files = [path for path in sorted(root.rglob("*")) if path.is_file()]
-        return Repository(repo, root.name, tuple(of_cache(path, root) for path in files))
+        return Repository(
+            repo, checked_commit(root.name, repo), tuple(of_cache(path, root) for path in files)
+        )
 
     def _small(self, repository: Repository, path: str) -> bytes:
         """The content of a small file."""
@@ -419,8 +421,5 @@ def reason(error: Exception, status: int | None) -> str:
     """Why it failed, short."""
     if status is not None:
         return f"busy ({status})"
-    told = str(error).strip()
-    return _CREDENTIALS.sub("//", told.splitlines()[0])[:160] if told else type(error).__name__
-
-
-_CREDENTIALS = re.compile(r"//[^/\s]*@")
+    said = redacted(str(error)).strip()
+    return said.splitlines()[0][:160] if said else type(error).__name__

@@ -12,7 +12,15 @@ from typing import Any, Literal
 from cems_tui import paths
 from cems_tui.cancel import Stop, never
 from cems_tui.errors import UnknownName, UsageError, WeightsError
-from cems_tui.files import Digests, confined, copy_file, free_bytes, read_into, storage
+from cems_tui.files import (
+    Digests,
+    confined,
+    confined_folder,
+    copy_file,
+    free_bytes,
+    read_into,
+    storage,
+)
 from cems_tui.generation.families.registry import FAMILIES
 from cems_tui.generation.weight_files import component_files, read_header
 from cems_tui.locks import FileLock
@@ -141,7 +149,7 @@ class Importer:
         in_place = wish.manner == "in place"
         files = _of_folder(source, inspection) if in_place else inspection.selection.files
         sources = {file.path: source / file.path for file in files}
-        folder = source if in_place else confined(self.models, f"imported/{name}")
+        folder = source if in_place else confined_folder(self.models, f"imported/{name}")
         return self._plan(wish, name, source, folder, inspection, tuple(files), sources)
 
     def _plan_of_file(self, wish: ImportWish, name: str, source: Path) -> ImportPlan:
@@ -153,7 +161,7 @@ class Importer:
             raise UnknownName.of("installed model", wish.base, self.bases)
         base = self.bases[wish.base]
         inspection = inspect_folder(base)
-        folder = confined(self.models, f"imported/{name}")
+        folder = confined_folder(self.models, f"imported/{name}")
         if is_whole_checkpoint(source):
             whole = (RemoteFile(source.name, source.stat().st_size),)
             wish = replace(wish, manner="convert")
@@ -235,7 +243,7 @@ class Importer:
         """The files where they shall be, each read once."""
         if plan.manner == "in place":
             return self._read_all(plan, plan.folder)
-        partial = confined(self.models, f".partial/imported/{plan.model}")
+        partial = confined_folder(self.models, f".partial/imported/{plan.model}")
         with storage(str(partial)):
             shutil.rmtree(partial, ignore_errors=True)  # left by an import that was killed
             if plan.folder.exists():

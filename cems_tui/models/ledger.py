@@ -16,7 +16,8 @@ from typing import Any
 
 from cems_tui import log
 from cems_tui.errors import StorageError, UsageError
-from cems_tui.files import confined, storage, write_json
+from cems_tui.files import confined, confined_folder, stays_within, storage, write_json
+from cems_tui.models.repository import is_commit
 from cems_tui.paths import ensure
 
 FORMAT = 1
@@ -24,6 +25,7 @@ RESERVED = "starter-"
 """What the names of the starter pack's models begin with."""
 
 DEFAULT_STEPS = (20,)
+_TEXTS = ["name", "repo", "commit", "folder", "pipeline", "family", "licence", "accepted", "origin"]
 _FORBIDDEN = re.compile(r"[@/\\,\s:*?\"<>|]")
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -129,14 +131,14 @@ class Ledger:
         entries: dict[str, Entry] = {}
         folder = models / "ledger"
         for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
-            entry = _read(path)
+            entry = _read(path, models)
             if entry is not None:
                 entries[entry.name] = entry
         return cls(models, entries)
 
     def is_current(self, name: str) -> bool:
         """Whether the model of that name is still recorded as it was when this was read."""
-        return _read(self._path(name)) == self.entries.get(name)
+        return _read(self._path(name), self.models) == self.entries.get(name)
 
     def of_repo(self, repo: str) -> Entry | None:
         """The first entry of a Hub repository."""
@@ -152,7 +154,7 @@ class Ledger:
         Raises:
             StorageError: the entry names a folder that is not among the models.
         """
-        return confined(self.models, entry.folder or "")
+        return confined_folder(self.models, entry.folder or "")
 
     def present(self, entry: Entry) -> Path | None:
         """Its folder, when it is recorded as whole and every file is still there."""
@@ -202,12 +204,14 @@ class Ledger:
         return confined(self.models / "ledger", f"{name}.json")
 
 
-def _read(path: Path) -> Entry | None:
+def _read(path: Path, models: Path) -> Entry | None:
     try:
-        return _parsed(json.loads(path.read_text("utf-8")), path)
+        entry = _parsed(json.loads(path.read_text("utf-8")), path)
+        _refuse_foreign(entry, path, models)
+        return entry
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         log.error("%s cannot be read and is left out: %s", path, error)
         return None
 
@@ -217,11 +221,45 @@ def _parsed(value: dict[str, Any], path: Path) -> Entry:
         raise StorageError(f"{path} was written by a newer cems", "Upgrade this one.")
     known = {key.name for key in fields(Entry)}
     values = {key: item for key, item in value.items() if key in known}
+    for key in _TEXTS:
+        if not isinstance(values.get(key), str | None):
+            raise TypeError(f"its {key} is {values[key]!r}, no text")
     for key in ("files", "fetched"):
         values[key] = tuple(PinnedFile(**file) for file in values.get(key, ()))
     values["steps"] = tuple(int(step) for step in values.get("steps", ()))
     values["damaged"] = tuple(values.get("damaged", ()))
     return Entry(**values)
+
+
+def _refuse_foreign(entry: Entry, path: Path, models: Path) -> None:
+    """Refuse what would have anything made, renamed or removed that is no model of ours.
+
+    Raises:
+        ValueError: the entry is of another name, or names what is outside its folder.
+    """
+    name, stem = (unicodedata.normalize("NFC", text) for text in (entry.name, path.stem))
+    if name != stem:
+        raise ValueError(f"it is of {entry.name!r}")
+    if entry.repo is not None and not is_repo(entry.repo):
+        raise ValueError(f"{entry.repo!r} is no repository")
+    if entry.commit is not None and not is_commit(entry.commit):
+        raise ValueError(f"{entry.commit!r} is no commit")
+    for file in (*entry.files, *entry.fetched):
+        if not stays_within(file.path) or not isinstance(file.bytes, int) or file.bytes < 0:
+            raise ValueError(f"{file.path!r} ({file.bytes} bytes) is no file of a model")
+    if entry.folder is not None and not _may_be_folder(entry.folder, entry.owned, models):
+        raise ValueError(f"{entry.folder!r} is no folder of a model")
+
+
+def _may_be_folder(folder: str, owned: bool, models: Path) -> bool:
+    """Whether a model can lie there: its own among the models, another's anywhere."""
+    if not owned:
+        return stays_within(folder.removeprefix("/"))
+    try:
+        first = confined_folder(models, folder).relative_to(models).parts[0]
+    except StorageError:
+        return False
+    return first != "ledger" and not first.startswith(".")
 
 
 def chosen_name(repo: str, asked: str | None, taken: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from cems_tui.files import confined, free_bytes
+from cems_tui.files import confined, confined_folder, free_bytes
 from cems_tui.generation.families.registry import family_of_class
 from cems_tui.models.download import PART
 from cems_tui.models.ledger import DEFAULT_STEPS, Entry, Ledger, folder_name
@@ -40,7 +40,7 @@ class Places:
             StorageError: the commit is no name of a folder.
         """
         folder = f"{folder_name(repo)}/{commit if apart is None else f'{commit}-{apart}'}"
-        return cls(confined(models, folder), confined(models, f".partial/{folder}"))
+        return cls(confined_folder(models, folder), confined_folder(models, f".partial/{folder}"))
 
 
 @dataclass(frozen=True, slots=True)

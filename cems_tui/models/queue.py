@@ -18,6 +18,7 @@ from cems_tui.files import write_json
 from cems_tui.models.events import Emit, Installed, ModelEvent, Progressed, Waited
 from cems_tui.models.plan import PullPlan
 from cems_tui.paths import ensure
+from cems_tui.text import redacted
 
 CLOSE_SECONDS = 0.5
 """How long closing waits for the running pull to stop; what it fetched is safe at any moment."""
@@ -132,12 +133,14 @@ class PullQueue:
             except Interrupted:
                 self._stopped(pull.model)
             except CemsError as error:
-                self._set(self._pulls.failing(pull.model, str(error), error.hint))
+                self._set(self._pulls.failing(pull.model, redacted(str(error)), error.hint))
             except Exception as error:
                 # whatever it is, the other pulls go on and the user reads of it
                 log.error("pulling %s: %s", pull.model, traceback.format_exc())
                 text = f"{pull.model} could not be pulled: {type(error).__name__}: {error}"
-                self._set(self._pulls.failing(pull.model, text, "The log has the details."))
+                self._set(
+                    self._pulls.failing(pull.model, redacted(text), "The log has the details.")
+                )
             else:
                 self._set(self._pulls.without(pull.model), installed)
 

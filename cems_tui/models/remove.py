@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cems_tui.errors import UsageError
-from cems_tui.files import storage
+from cems_tui.files import confined_folder, storage
 from cems_tui.models import install
 from cems_tui.models.ledger import Entry, Ledger, folder_name
 
@@ -85,7 +85,7 @@ def _partial_folder(entry: Entry, ledger: Ledger) -> Path | None:
     """What an interrupted pull left."""
     if entry.repo is None:
         return None
-    folder = ledger.models / ".partial" / folder_name(entry.repo)
+    folder = confined_folder(ledger.models, f".partial/{folder_name(entry.repo)}")
     shared = any(
         other.repo == entry.repo and other.name != entry.name and not other.removed
         for other in ledger.entries.values()

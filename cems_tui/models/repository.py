@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
 
-from cems_tui.errors import WeightsError
+from cems_tui.errors import DownloadError, WeightsError
 
 INDEX = "model_index.json"
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
@@ -22,6 +22,7 @@ WHY_NO_PICKLE = (
     "`cems import folder --name NAME`."
 )
 
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _TEXTS = (".json", ".txt", ".model", ".spm", ".jinja")
 _FOREIGN = ("flax_model", "openvino", "tf_model")
 _HALF = ("fp16", "bf16")
@@ -183,6 +184,25 @@ def _is_whole(paths: list[str], component: str, class_name: str) -> bool:
         return False
     totals = {int(found[1]) for path in weights if (found := _SHARDS.search(path))}
     return bool(paths) and (not totals or totals == {len(weights)})
+
+
+def is_commit(text: object) -> bool:
+    """Whether it is a commit of the Hub: 40 hex digits, in lower case."""
+    return isinstance(text, str) and _COMMIT.fullmatch(text) is not None
+
+
+def checked_commit(text: object, repo: str) -> str:
+    """The commit, which is going to name a folder.
+
+    Raises:
+        DownloadError: it is none.
+    """
+    if not isinstance(text, str) or not is_commit(text):
+        raise DownloadError(
+            f"the Hub tells {str(text)[:80]!r} for the commit of {repo}, which is none",
+            "A commit is 40 hex digits. Do not use this Hub (HF_ENDPOINT says which).",
+        )
+    return text
 
 
 def refuse_unsafe(path: str, repo: str) -> None:

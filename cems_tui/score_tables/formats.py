@@ -108,11 +108,21 @@ def table_text(table: ScoreTable, form: str) -> str:
             json.dumps(dict(zip(used, record, strict=True)), ensure_ascii=False) + "\n"
             for record in records
         )
-    out = io.StringIO()
-    writer = csv.writer(out, delimiter=DELIMITERS[form], lineterminator="\n")
+    lines = _Lines()
+    writer = csv.writer(lines, delimiter=DELIMITERS[form], lineterminator="\r\n")
     writer.writerow(used)
     writer.writerows(records)  # None is written as nothing
-    return out.getvalue()
+    return "".join(lines)
+
+
+class _Lines(list[str]):
+    """Takes a CSV line by line, each to end in a line feed alone.
+
+    The writer quotes the letters that its line ends are made of, so it has to know both.
+    """
+
+    def write(self, line: str) -> None:
+        self.append(line.removesuffix("\r\n") + "\n")
 
 
 def _write_parquet(columns: Mapping[str, Sequence[Any]], to: Path | BinaryIO) -> None:

@@ -178,10 +178,7 @@ class RouterTrainer:
         metric = metric or (card.metric if card else None)
         wanted = card.functions if card else [one.name for one in self.catalog().installed()]
         scored = self.scores.table(metric, card.scorers if card else None, tuple(wanted))
-        tell(
-            f"learning from {len(scored.table.rows):,} scores of "
-            f"{len(scored.table.prompts):,} prompts"
-        )
+        tell(f"learning from {len(scored.table):,} scores of {len(scored.table.prompts):,} prompts")
         return self.learn(
             scored,
             fresh_name(base, taken, datetime.now(UTC).date().isoformat()),

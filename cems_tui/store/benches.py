@@ -17,7 +17,7 @@ from cems_tui.errors import UnknownName, UsageError
 from cems_tui.score_tables.table import COLUMNS, ScoreTable
 from cems_tui.store.connection import Connection
 from cems_tui.store.generations import insert
-from cems_tui.store.rows import finite
+from cems_tui.store.rows import recordable
 
 if TYPE_CHECKING:
     from cems_tui.score_tables.table import ScoreTable
@@ -148,7 +148,7 @@ class Benches:
             GenerationError: a figure is not finite.
             StorageError: it cannot be written; then nothing is kept.
         """
-        told = [finite(dict(row), f"a row of {name}") for row in rows]
+        told = [recordable(dict(row), f"a row of {name}") for row in rows]
         columns = {column: [row.get(column) for row in told] for column in COLUMNS}
         return self._import(name, columns, source)
 
@@ -315,12 +315,12 @@ def cell_row(
         "error": error,
         "created": now(),
     }
-    return finite(row, f"a cell of {name}")
+    return recordable(row, f"a cell of {name}")
 
 
 def score_row(score: Score) -> dict[str, Any]:
     """The columns of `bench_scores` for a reading."""
-    return finite(asdict(score), f"the score {score.metric}")
+    return recordable(asdict(score), f"the score {score.metric}")
 
 
 def insert_imported(

@@ -78,6 +78,8 @@ def connect(path: Path) -> Connection:
     """A connection that reads and writes; file, folder and tables are made if need be."""
     with failures_told(path):
         ensure(path.parent)
+        if not path.exists():
+            migrator()  # imports for seconds: an interruption there leaves no empty file
         db = _database(str(path))
         try:
             _refuse_foreign(db, path)

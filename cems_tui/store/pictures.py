@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from cems_tui import log
 from cems_tui.domain.generation import Generation
 from cems_tui.errors import CemsError, StorageError
 from cems_tui.files import GRACE_SECONDS, clear_leftovers
-from cems_tui.store.receipts import read_receipt, write_png
+from cems_tui.store.receipts import NoReceipt, read_receipt, write_png
 from cems_tui.store.rows import check
 
 if TYPE_CHECKING:
@@ -136,10 +137,16 @@ def _pngs(folder: Path) -> Iterator[Path]:
 
 
 def _receipt_of(path: Path) -> Generation | None:
-    """The record in a PNG, at home where the file is now; None when it has no sound receipt."""
+    """The record in a PNG, at home where the file is now; None when it has no sound receipt.
+
+    One that is not sound is named in the log: it stops nobody.
+    """
     try:
         generation = replace(Generation.from_json(read_receipt(path)), image=path)
         check(generation)
-    except CemsError:  # another program's picture, or a receipt that cannot be a row
+    except NoReceipt:  # another program's picture
+        return None
+    except CemsError as error:
+        log.error("a picture is left out of the history: %s", error)
         return None
     return generation

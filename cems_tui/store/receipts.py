@@ -8,17 +8,32 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import struct
 import zlib
 from collections.abc import Mapping
+from dataclasses import is_dataclass
+from datetime import datetime
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from types import UnionType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    BinaryIO,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from cems_tui.domain.generation import Generation
 from cems_tui.errors import UsageError
 from cems_tui.files import SHARED, whole_file
 from cems_tui.paths import ensure
+from cems_tui.text import MAX_PROMPT_CHARACTERS
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,6 +41,23 @@ if TYPE_CHECKING:
 
 
 KEYWORD = "cems"
+_ID = re.compile(r"[0-9A-Z]{1,64}")
+_SESSION = re.compile(r"[0-9A-Za-z]{1,64}")
+
+LARGEST_SEED = 2**64 - 1
+LARGEST_FIGURE = 1e18
+"""Of any figure: differences and ratios of what is smaller stay finite."""
+
+LEAST_PRICE_USD = 1e-18
+"""A price that is not 0 is not below this."""
+
+LONGEST_TEXT = 100_000
+MOST_ITEMS = 1_000
+"""Candidates, scores and notes, each."""
+
+
+class NoReceipt(UsageError):
+    """The file may be a sound picture, but cems did not make it."""
 
 
 def write_png(image: Image, path: Path, generation_json: Mapping[str, Any]) -> None:
@@ -45,17 +77,18 @@ def read_receipt(path: Path) -> dict[str, Any]:
     """The `generate` object in a PNG, from the file alone.
 
     Raises:
-        UsageError: not a readable PNG, cut off, damaged, or without a receipt.
+        NoReceipt: there is none in it.
+        UsageError: not a readable PNG, cut off, damaged, or with a receipt that is none.
     """
     texts = text_chunks(path)
     if KEYWORD not in texts:
-        raise UsageError(
+        raise NoReceipt(
             f"{path} has no receipt of cems in it",
             "Another program made it, or the receipt was stripped when it was edited or sent.",
         )
     try:
         receipt = json.loads(texts[KEYWORD])
-        Generation.from_json(receipt)
+        _refuse_impossible(Generation.from_json(receipt))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UsageError(
             f"the receipt in {path} is damaged, or of a newer cems-tui",
@@ -63,6 +96,72 @@ def read_receipt(path: Path) -> dict[str, Any]:
         ) from error
     found: dict[str, Any] = receipt
     return found
+
+
+def _refuse_impossible(generation: Generation) -> None:
+    """Raises ValueError where a receipt says what no picture of ours can have."""
+    if not _fits(generation, Generation):
+        raise ValueError("a value has another type, or is out of range")
+    if not (_ID.fullmatch(generation.id) and _SESSION.fullmatch(generation.session)):
+        raise ValueError("its id or its session is none")
+    prompts = (generation.prompt, generation.negative, generation.decision.prompt)
+    if max(map(len, prompts)) > MAX_PROMPT_CHARACTERS:
+        raise ValueError("a prompt is too long")
+    if not 0 <= generation.seed <= LARGEST_SEED:
+        raise ValueError("its seed is out of range")
+    if min(generation.width, generation.height, generation.steps) < 1:
+        raise ValueError("it has no size or no steps")
+    if datetime.fromisoformat(generation.created).tzinfo is None:
+        raise ValueError("its moment has no time zone")
+    if (generation.decision.policy.kind == "pinned") != isinstance(
+        generation.decision.policy.value, str
+    ):
+        raise ValueError("its policy is none")
+    prices = [generation.cost_usd, generation.load_cost_usd]
+    for candidate in generation.decision.candidates:
+        prices += [candidate.cost_usd, candidate.load_cost_usd]
+    if any(usd is not None and usd != 0 and usd < LEAST_PRICE_USD for usd in prices):
+        raise ValueError("a price is none")
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value, and all that it is made of, is of the kind that it is declared as."""
+    origin, kinds = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return any(_fits(value, one) for one in kinds)
+    if origin is Literal:
+        return isinstance(value, str) and value in kinds
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        if kinds[-1] is Ellipsis:
+            kinds = kinds[:1] * len(value)
+        return len(kinds) == len(value) <= MOST_ITEMS and all(map(_fits, value, kinds))
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = _hints(kind)
+        return all(_fits(getattr(value, name), hint) for name, hint in hints.items())
+    return _is_plain(value, kind)
+
+
+def _is_plain(value: Any, kind: Any) -> bool:
+    if kind is float:
+        return type(value) in (int, float) and abs(value) <= LARGEST_FIGURE
+    if kind is int:
+        return type(value) is int and abs(value) <= LARGEST_SEED
+    if kind is str:
+        return type(value) is str and len(value) <= LONGEST_TEXT and _is_utf8(value)
+    if kind is Path:
+        return _is_plain(str(value), str)
+    return type(value) is kind
+
+
+def _is_utf8(text: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def parameters_text(receipt: Mapping[str, Any]) -> str:

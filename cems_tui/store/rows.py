@@ -59,7 +59,7 @@ def generation_row(generation: Generation) -> dict[str, Any]:
         "score_error": generation.score_error,
         "decision": decision_column(decision),
     }
-    return finite(row, f"the picture {generation.id}")
+    return recordable(row, f"the picture {generation.id}")
 
 
 def candidate_rows(generation: Generation) -> list[dict[str, Any]]:
@@ -74,14 +74,14 @@ def candidate_rows(generation: Generation) -> list[dict[str, Any]]:
             "interval_low": low,
             "interval_high": high,
         }
-        rows.append(finite(row, f"the candidate {candidate.function} of {generation.id}"))
+        rows.append(recordable(row, f"the candidate {candidate.function} of {generation.id}"))
     return rows
 
 
 def score_rows(generation: Generation) -> list[dict[str, Any]]:
     """The columns of `scores`, in the order they were read."""
     return [
-        finite(
+        recordable(
             {"generation": generation.id, "position": position, **asdict(score)},
             f"the score {score.metric} of {generation.id}",
         )
@@ -144,18 +144,23 @@ def decision_column(decision: RoutingDecision) -> str:
         raise GenerationError("the decision holds a figure that is not finite") from error
 
 
-def finite(row: dict[str, Any], what: str) -> dict[str, Any]:
+def recordable(row: dict[str, Any], what: str) -> dict[str, Any]:
     """The row, numbers of numpy's made Python's.
 
     Raises:
-        GenerationError: a figure is NaN or infinite: SQLite keeps the one as null, and JSON
-            has neither.
+        GenerationError: a figure is NaN or infinite (SQLite keeps the one as null, and JSON has
+            neither), a whole number is too large, or a text is not valid UTF-8.
     """
     for name, value in row.items():
         if hasattr(value, "item"):
             row[name] = value = value.item()
-        if isinstance(value, float) and not math.isfinite(value):
-            raise GenerationError(f"{name} of {what} is {value}, which cannot be recorded")
+        match value:
+            case float() if not math.isfinite(value):
+                raise GenerationError(f"{name} of {what} is {value}, which cannot be recorded")
+            case int() if abs(value) > LARGEST_INTEGER:
+                raise GenerationError(f"{name} of {what} is too large to be recorded")
+            case str() if any("\ud800" <= letter <= "\udfff" for letter in value):
+                raise GenerationError(f"{name} of {what} is not valid UTF-8")
     return row
 
 

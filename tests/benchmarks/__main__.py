@@ -47,6 +47,12 @@ def _pull() -> Rows:
     return [pull.run()]
 
 
+def _picks() -> Rows:
+    from tests.benchmarks import picks
+
+    return picks.run()
+
+
 def _table() -> Rows:
     from tests.benchmarks import score_table
 
@@ -61,6 +67,7 @@ BENCHMARKS: dict[str, Callable[[], Rows]] = {
     "pack": _pack,
     "pull": _pull,
     "table": _table,
+    "picks": _picks,
 }
 
 

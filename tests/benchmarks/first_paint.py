@@ -32,7 +32,7 @@ PEER = f"""
 import sys, time
 from textual.app import App
 from textual_image.widget import HalfcellImage
-from screens.studio.card import CandidatesTable
+from screens.studio.price_card import CandidatesTable
 from screens.studio.dial import TradeoffDial
 from screens.studio.picture import PicturePane
 from screens.studio.progress import ProgressLine

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.cli.fork_server import ForkServer
+
 ROOT = Path(__file__).parents[2]
+
+CAN_FORK = sys.platform == "linux"
+"""Elsewhere a fork of a process that has torch imported is not safe."""
+
+FROZEN = frozenset({"HF_ENDPOINT", "HF_HOME", "HF_HUB_OFFLINE", "HF_TOKEN"})
+"""What libraries read once, when they are imported."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,14 @@ def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str,
     }
 
 
+@cache
+def fork_server() -> ForkServer:
+    """This process's own, started when it is first needed and closed with it."""
+    server = ForkServer(environment(ROOT), ROOT)
+    atexit.register(server.close)
+    return server
+
+
 def cems(
     *arguments: str | bytes,
     home: Path,
@@ -57,11 +75,15 @@ def cems(
     timeout: float = 600,
 ) -> Ran:
     """Run `cems` with those arguments and wait for it."""
+    told = environment(home, extra)
+    if CAN_FORK and FROZEN.isdisjoint(extra or ()):
+        code, out, err = fork_server().run(arguments, told, home.parent, stdin or b"", timeout)
+        return Ran(code, out.decode(), err.decode())
     done = subprocess.run(
         [sys.executable, "-m", "cems_tui", *arguments],
         input=b"" if stdin is None else stdin,
         capture_output=True,
-        env=environment(home, extra),
+        env=told,
         cwd=home.parent,
         timeout=timeout,
     )

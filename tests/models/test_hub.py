@@ -121,4 +121,4 @@ def test_the_password_of_an_address_is_never_told() -> None:
     with pytest.raises((CemsError, Transient)) as raised:
         hub.describe("org/tiny", None)
     assert "SECRET" not in str(raised.value)
-    assert reason(OSError("no http://me:SECRET@host/a"), None) == "no http://host/a"
+    assert reason(OSError("no http://me:SECRET@host/a"), None) == "no http://…@host/a"

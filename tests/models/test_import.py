@@ -15,7 +15,6 @@ from cems_tui.catalog import catalog
 from cems_tui.errors import (
     CemsError,
     Interrupted,
-    StorageError,
     UnknownName,
     UsageError,
 )
@@ -465,7 +464,7 @@ def test_an_entry_cannot_name_files_outside_its_folder(shelf: Shelf) -> None:
     ledger.write(
         Entry("evil", folder=ledger.relative(folder), files=(PinnedFile("../../x", 1),), steps=(1,))
     )
-    with pytest.raises(StorageError, match="outside"):
+    with pytest.raises(UnknownName, match="evil"):
         Profile.current().models.verify("evil", shelf.events.append)
 
 

@@ -34,9 +34,10 @@ def cems() -> ScoreTable:
 
 
 def of_sources(table: ScoreTable, sources: Collection[str], count: int) -> ScoreTable:
-    ids = list(dict.fromkeys(row.prompt_id for row in table.rows if row.group in sources))
-    kept = set(np.random.default_rng(5).permutation(ids)[:count])
-    return ScoreTable.of(row for row in table.rows if row.prompt_id in kept)
+    own = np.any([table.group.says(source) for source in sources], axis=0)
+    ids = list(dict.fromkeys(table.prompt_id.places[own].tolist()))
+    kept = np.random.default_rng(5).permutation(ids)[:count]
+    return table.take(np.isin(table.prompt_id.places, kept))
 
 
 @pytest.mark.parametrize("metric", ["clip", "nima"])

@@ -218,7 +218,7 @@ def test_instant_kinds_are_asked_without_torch(stacks: Stacks, tmp_path: Path) -
     save_checkpoint(tmp_path, stacks["transformer", "instant"])
     code = (
         "import sys, pathlib\n"
-        "from cems_tui.routing.checkpoint import load_checkpoint\n"
+        "from cems_tui.routing.checkpoints.checkpoint import load_checkpoint\n"
         f"load_checkpoint(pathlib.Path({str(tmp_path)!r}), 'mine').estimate('a red ball')\n"
         "print(*({'torch', 'transformers', 'tokenizers'} & set(sys.modules)))"
     )

@@ -159,6 +159,16 @@ def test_any_table_reads_back_as_it_was_written(table: ScoreTable, ending: str) 
         assert read_table(path).rows == table.rows
 
 
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+def test_a_line_that_ends_within_a_text_ends_no_row(tmp_path: Path, ending: str) -> None:
+    texts = ("a\rcat", "a\ncat", "a\r\ncat", "cat\r", "\rcat")
+    table = ScoreTable.of(
+        Row(f"p{n}", text, "f@1", "clip", 1.0, group=text) for n, text in enumerate(texts)
+    )
+    write_table(table, tmp_path / f"table.{ending}")
+    assert read_table(tmp_path / f"table.{ending}").rows == table.rows
+
+
 @settings(deadline=None)
 @given(
     data=st.lists(

@@ -449,7 +449,7 @@ def test_half_precision_reads_nearly_the_same(
         "pickscore": PickScorer(clips / "hf", name="pickscore"),
     }
     for room in ("open_clip_tower", "transformers_tower"):  # a CPU's half convolutions take minutes
-        monkeypatch.setattr(f"cems_tui.quality.{room}.instrument_dtype", lambda _: torch.float16)
+        monkeypatch.setattr(f"cems_tui.scoring.{room}.instrument_dtype", lambda _: torch.float16)
     halves = {
         "clip": (ClipScorer(clips / "open", name="clip-vit-g-14"), 0.5),
         "pickscore": (PickScorer(clips / "hf", name="pickscore"), 0.5),

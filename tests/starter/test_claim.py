@@ -38,7 +38,7 @@ def test_a_prompt_is_won_by_the_cheapest_function_near_the_best() -> None:
 def test_drawing_goes_on_from_what_is_done_and_draws_the_same_again(tmp_path: Path) -> None:
     asked = ["--pack", str(paths.checkpoints() / "starter"), "--work", str(tmp_path)]
     asked += ["--function", "starter-small@4", "--function", "starter-base@4"]
-    asked += ["--learned", "4", "--judged", "4", "--seeds", "2"]
+    asked += ["--learned", "4", "--judged", "4", "--seeds", "2", "--dtype", "float32"]
     main(asked)
     first = read_table(tmp_path / "train.csv")
     assert len(first.rows) == 2 * 4 * 2 * 3

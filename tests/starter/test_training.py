@@ -22,7 +22,7 @@ STAGES = ("decoder", "base", "small", "vq", "amused", "turbo", "clip", "nima", "
 
 
 def recipe(steps: int) -> Recipe:
-    plan = Plan(steps=steps, batch=12, warm=1)
+    plan = Plan(steps=steps, batch=12, warm=1, halved=False)
     return Recipe(
         pictures=60,
         held=24,
@@ -31,12 +31,12 @@ def recipe(steps: int) -> Recipe:
         small_width=16,
         workers=1,
         base=plan,
-        small=plan,
+        small=replace(plan, halved=True),
         vq=replace(plan, batch=4),
         amused=plan,
         turbo=plan,
         decoder=replace(plan, batch=4),
-        clip=plan,
+        clip=replace(plan, batch=4),
         nima=replace(plan, batch=24),
         checker=plan,
         smoke_prompts=4,

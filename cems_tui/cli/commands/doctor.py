@@ -6,7 +6,6 @@ from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.profile import Profile
 from cems_tui.services.doctor import Finding
-from cems_tui.text import visible
 
 SIGNS = {"ok": "✓", "note": "·", "problem": "✗"}
 
@@ -23,6 +22,6 @@ def doctor(json: o.Json = False) -> int:
 
 
 def _print(finding: Finding) -> None:
-    output.line(f"{SIGNS[finding.status]} {finding.subject:<10} {visible(finding.detail)}")
+    output.line(f"{SIGNS[finding.status]} {finding.subject:<10} {finding.detail}")
     if finding.hint:
-        output.line(f"  {'':<10} → {visible(finding.hint)}")
+        output.line(f"  {'':<10} → {finding.hint}")

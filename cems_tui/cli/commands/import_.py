@@ -27,7 +27,7 @@ from cems_tui.domain.request import Request
 from cems_tui.errors import CemsError, Interrupted
 from cems_tui.models.importer import ImportPlan, ImportWish
 from cems_tui.profile import Profile
-from cems_tui.text import byte_count, counted, visible
+from cems_tui.text import byte_count, counted
 
 PROMPT = "a red apple on a wooden table"
 
@@ -123,7 +123,7 @@ def _import_lines(plan: ImportPlan) -> list[str]:
         f"{plan.folder}",
         f"  {', '.join(plan.functions)} at {found.side}x{found.side}, guidance {found.guidance:g}",
     ]
-    return [visible(line) for line in lines + [f"  note: {n}" for n in found.selection.notes]]
+    return lines + [f"  note: {n}" for n in found.selection.notes]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from cems_tui.cli.model_options import (
 from cems_tui.errors import UsageError
 from cems_tui.models.remove import Removal
 from cems_tui.profile import Profile
-from cems_tui.text import byte_count, visible
+from cems_tui.text import byte_count
 
 
 def rm(
@@ -65,4 +65,4 @@ def _removal_lines(removal: Removal) -> list[str]:
     lines += [f"  stays  {path} ({why})" for path, why in removal.kept]
     lines += [f"  stays  its files, which {name} uses" for name in removal.shared_with]
     lines += [f"  {name} links to its files and has to go first" for name in removal.linked_by]
-    return [visible(line) for line in lines]
+    return lines

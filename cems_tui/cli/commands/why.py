@@ -14,7 +14,6 @@ from cems_tui.domain.generation import Generation
 from cems_tui.profile import Profile
 from cems_tui.settings import Settings
 from cems_tui.store.receipts import read_receipt
-from cems_tui.text import visible
 
 
 def why(
@@ -33,7 +32,7 @@ def why(
     console.print(price_card(generation.decision, settings, console.width))
     console.print(explanation_table(told, settings))
     for line in (*receipt_lines(generation, settings), *_predicted(generation, settings)):
-        output.line(visible(line))
+        output.line(line)
 
 
 def find_generation(picture: str) -> Generation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -91,7 +92,8 @@ class RouterShelf:
 
     def _damaged(self, name: str) -> Path | None:
         """The folder that has a file of that name, though not a readable card."""
+        files = (f"{name}.json", f"{name}.safetensors")
         for folder in self._folders:
-            if any((folder / f"{name}{ending}").is_file() for ending in (".json", ".safetensors")):
+            if any(os.path.isfile(folder / file) for file in files):  # any name can be asked for
                 return folder
         return None

@@ -6,14 +6,13 @@ the prompt's novelty, give the quantiles; they need no assumption about the shap
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.score_tables.table import Row
+from cems_tui.score_tables.table import ScoreTable, together
 
 Matrix = NDArray[np.float64]
 
@@ -119,20 +118,21 @@ def held_out_coverage(
     return {"nominal": 0.9, "value": value, "ci95": [value - error, value + error]}
 
 
-def said_of_interval(rows: Sequence[Row], metric: str, pictures: int | None) -> str:
+def said_of_interval(table: ScoreTable, metric: str, pictures: int | None) -> str:
     """What the 90 % interval holds and how it was made, for the card."""
     how = (
         "cross-validation conformal on residuals of held-out prompts, scaled by novelty; outside "
         "the training distribution the spread of prompts is added on both sides"
     )
-    own = [row for row in rows if row.metric == metric and row.score is not None]
-    repeated = len({(row.prompt_id, row.function) for row in own}) < len(own)
+    own = np.flatnonzero(table.metric.says(metric) & ~np.isnan(table.score))
+    cells = together([table.prompt_id.places[own], table.function.places[own]])
+    repeated = len(np.unique(cells)) < len(own)
     if pictures is not None and pictures > 1:
         return (
             f"90 % for the mean score of {pictures} pictures: {how}. How far single pictures lie "
             "apart is not in the table, so the interval of one picture is wider by an unknown part"
         )
-    if repeated and any(row.rater is not None for row in own):
+    if repeated and (table.rater.places[own] >= 0).any():
         return f"90 % for one rating of one picture, the spread of raters included: {how}"
     if repeated:
         return f"90 % for one picture, the spread of its repeats included: {how}"

@@ -28,7 +28,7 @@ from cems_tui.routing.training.splits import Split, stratified_split
 from cems_tui.routing.training.stack_trainer import NOVELTY_PERCENTILE, tower_of
 from cems_tui.routing.training.torch import teach
 from cems_tui.score_tables.mixed import constants_of, with_mixed
-from cems_tui.score_tables.table import Pivot, ScoreTable
+from cems_tui.score_tables.table import Pivot
 
 NO_INTERVAL = "none: a classifier predicts which function is best, not how good"
 
@@ -106,7 +106,8 @@ def prepare(order: TrainingOrder) -> _Parts:
     first = _complete(with_mixed(table, constants_of(table)).pivot(MIXED), order)
     split = stratified_split(first.prompts, first.groups, order.seed)
     learned = {first.prompt_ids[row] for row in split.training}
-    mixed = constants_of(ScoreTable.of(row for row in table.rows if row.prompt_id in learned))
+    own = np.array([name in learned for name in table.prompt_id.values])
+    mixed = constants_of(table.take(own[table.prompt_id.places]))
     table = with_mixed(table, mixed)
     pivot = table.pivot(MIXED)
     rows = {name: row for row, name in enumerate(pivot.prompt_ids)}

@@ -82,7 +82,7 @@ def fit(order: TrainingOrder, material: Material) -> Fitted:
         learned=pivot,
         judged=pivot,
         estimates=estimates,
-        interval=said_of_interval(material.table.rows, order.metric, order.pictures),
+        interval=said_of_interval(material.table, order.metric, order.pictures),
         evaluation={"coverage": coverage},
         folds=FOLDS,
     )

@@ -76,7 +76,7 @@ def fit(order: TrainingOrder, material: Material) -> Fitted:
         learned=pivot,
         judged=pivot,
         estimates=learned.estimates,
-        interval=said_of_interval(material.table.rows, order.metric, order.pictures),
+        interval=said_of_interval(material.table, order.metric, order.pictures),
         evaluation={"coverage": _coverage(router, lesson, pivot, learned)},
         folds=FOLDS,
     )

@@ -22,6 +22,7 @@ from cems_tui.services.engine.protocol import (
     Session,
     Started,
 )
+from cems_tui.text import loggable
 
 TEND_SECONDS = 0.5
 """How often an idle child looks whether a model is due to leave."""
@@ -83,8 +84,8 @@ def _words(error: Exception) -> tuple[str, str]:
     """What to tell the user; what we did not foresee goes to the log in full."""
     if isinstance(error, CemsError):
         return str(error), error.hint
-    traceback.print_exception(error)
-    sys.stderr.flush()
+    said = loggable("".join(traceback.format_exception(error)))
+    print(said, file=sys.stderr, flush=True)
     text = " ".join(f"{type(error).__name__}: {error}".split())
     return text[:MESSAGE_CHARACTERS], f"The log has the details: {log.file()}"
 

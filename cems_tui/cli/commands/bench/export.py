@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from cems_tui.cli import output
 from cems_tui.errors import UsageError
 from cems_tui.files import SHARED, whole_file, whole_text
 from cems_tui.profile import Profile
@@ -34,7 +34,7 @@ def export(
             return
         write = tables.write_csv if format == "csv" else tables.write_jsonl
         if out is None:
-            write(rows, sys.stdout)
+            write(rows, output.data_stream())
             return
         with whole_text(out, mode=SHARED) as stream:
             write(rows, stream)

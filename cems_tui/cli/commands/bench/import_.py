@@ -11,7 +11,7 @@ from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.profile import Profile
 from cems_tui.score_tables.formats import read_table
-from cems_tui.text import counted, visible
+from cems_tui.text import counted
 
 
 def import_(
@@ -41,12 +41,12 @@ def import_(
         )
         return
     if quiet:
-        output.line(visible(name))
+        output.line(name)
         return
     output.line(
-        f"{visible(name)}: {counted(rows, 'row')}, {counted(len(table.prompts), 'prompt')}, "
+        f"{name}: {counted(rows, 'row')}, {counted(len(table.prompts), 'prompt')}, "
         f"{counted(len(table.functions), 'function')}, "
-        f"metrics {visible(', '.join(table.metrics))}"
+        f"metrics {', '.join(table.metrics)}"
     )
-    cells = ", ".join(f"{count:,} of {visible(metric)}" for metric, count in missing.items())
+    cells = ", ".join(f"{count:,} of {metric}" for metric, count in missing.items())
     output.line(f"missing cells: {cells}")

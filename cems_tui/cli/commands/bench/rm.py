@@ -9,7 +9,7 @@ import typer
 from cems_tui.cli import output
 from cems_tui.cli.options import Yes, agreed
 from cems_tui.profile import Profile
-from cems_tui.text import counted, visible
+from cems_tui.text import counted
 
 
 def rm(
@@ -23,7 +23,7 @@ def rm(
     profile = Profile.current()
     with profile.history() as store:
         one = store.benches.summary(name)
-    what = f"the benchmark {visible(name)} with {counted(one.cells + one.failed, 'cell')}"
+    what = f"the benchmark {name} with {counted(one.cells + one.failed, 'cell')}"
     if dry_run:
         output.line(f"would remove {what}; nothing was removed")
         return

@@ -169,8 +169,7 @@ def _tell_progress(done: CellDone) -> None:
         if done.error or done.number == done.total or done.number % 100 == 0:
             output.note(text)
         return
-    end = "\n" if done.number == done.total else ""
-    output.narrate(f"\r\x1b[2K{text}", end)
+    output.progress(text, last=done.number == done.total)
 
 
 def _tell_outcome(name: str, outcome: BenchOutcome) -> int:

@@ -85,7 +85,7 @@ class CheckerTraining:
         rng = pyrandom.Random(int(torch.randint(2**31, (1,), generator=random)))
         x, truth, grounds = compose(batch, rng)
         x, truth = self.disturbed(x, truth, random)
-        with torch.autocast("cpu", torch.bfloat16):
+        with self.trainer.half():
             maps, ground_logits = self.detector(x.contiguous(memory_format=torch.channels_last))
         heat, nouns, paints, sizes, offsets = (part.float() for part in maps)
         due, cells = targets(truth, batch)
@@ -125,7 +125,7 @@ class CheckerTraining:
         strength = LATENT_NOISE * torch.rand(len(x), 1, 1, 1, generator=random)
         scale = self.vae.config.scaling_factor
         latents = latents + strength / scale * torch.randn(latents.shape, generator=random)
-        with torch.autocast("cpu", torch.bfloat16):
+        with self.trainer.half():
             made = self.vae.decode(latents.contiguous(memory_format=torch.channels_last)).sample
         unit: Tensor = made.float() / 2 + 0.5
         return unit

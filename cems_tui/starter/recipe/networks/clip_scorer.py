@@ -128,7 +128,7 @@ class ClipTraining:
         x = disturbed(pictures.permute(0, 3, 1, 2).float() / 255, self.basis, random)
         ways = torch.randint(WAYS, (batch,), generator=random)
         tokens = torch.cat([self.tokens[which, ways].long(), self.misses(which, ways, random)])
-        with torch.autocast("cpu", torch.bfloat16):
+        with self.trainer.half():
             seen, middle = image_features(self.model, normalised(x))
             said = text_features(self.model, tokens)
             nouns = self.nouns(middle).float()

@@ -67,7 +67,7 @@ class NimaTraining:
             x = torch.cat([x, as_unit(self.samples[0][extra])])
             severity = torch.cat([severity, torch.from_numpy(self.samples[1][extra])])
         x = x.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with self.trainer.half():
             logits = self.head.logits(x)
         return {"emd": earth_mover(logits.float().softmax(-1), distribution(severity))}
 

@@ -43,6 +43,8 @@ class Plan:
     """A torch device; data are prepared on the CPU and sent there in batches."""
     compiled: bool = False
     """Whether the networks are compiled first: minutes, for steps a third faster or more."""
+    halved: bool = True
+    """Whether the networks compute in bfloat16; a processor without it is far slower then."""
 
 
 @dataclass(slots=True)
@@ -146,8 +148,8 @@ class Trainer:
         self.log(f"{at.step} {at.seconds:.0f}s {terms} {speed:.0f}/s lr {self._rate():.1e}")
 
     def half(self) -> torch.autocast:
-        """Inside, the networks compute in bfloat16."""
-        return torch.autocast(self.device.type, torch.bfloat16)
+        """Inside, the networks compute in bfloat16 where the plan says so."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.halved)
 
     @property
     def samples(self) -> int:

@@ -1,0 +1,134 @@
+"""Starts `cems` in forks of one process that has torch imported: real processes, at once.
+
+Importing what draws takes ten times as long as drawing a small picture. What a fork inherits is
+imported modules only: it has its own environment, folder, streams, signals and exit code.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module, invalidate_caches
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, NoReturn
+
+from cems_tui.__main__ import main
+
+HEAVY = (
+    "torch",
+    "torch._dynamo",
+    "torchvision",
+    "transformers.models.clip.modeling_clip",
+    "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion",
+    "open_clip",
+    "sqlite_utils",
+    "pyarrow.parquet",
+)
+"""What the commands import of others when they draw, score and record."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A command to run."""
+
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    folder: str
+    streams: Sequence[str]
+    """The files that are its stdin, stdout and stderr."""
+
+    seconds: int
+    """How long it may take."""
+
+
+class ForkServer:
+    """The process that forks, and the line to it."""
+
+    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.cli.fork_server"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            cwd=folder,
+            text=True,
+        )
+
+    def run(
+        self,
+        arguments: Sequence[str | bytes],
+        environment: Mapping[str, str],
+        folder: Path,
+        stdin: bytes,
+        seconds: float,
+    ) -> tuple[int, bytes, bytes]:
+        """The command's exit code and what it wrote to stdout and stderr."""
+        with TemporaryDirectory() as place:
+            streams = [Path(place, name) for name in ("stdin", "stdout", "stderr")]
+            for stream in streams:
+                stream.write_bytes(stdin if stream.name == "stdin" else b"")
+            order = Order(
+                [os.fsdecode(argument) for argument in arguments],
+                environment,
+                str(folder),
+                [str(stream) for stream in streams],
+                int(seconds),
+            )
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            print(json.dumps(asdict(order)), file=self._process.stdin, flush=True)
+            code = int(self._process.stdout.readline())
+            return code, streams[1].read_bytes(), streams[2].read_bytes()
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+def serve(orders: IO[str], answers: IO[str]) -> None:
+    """Fork for every order, and answer with its exit code."""
+    for module in HEAVY:
+        import_module(module)
+    gc.freeze()  # what is here is never looked through again, nor copied by looking
+    for line in orders:
+        child = os.fork()
+        if not child:
+            become(Order(**json.loads(line)))
+            leave(main())
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), file=answers, flush=True)
+
+
+def become(order: Order) -> None:
+    """Have the environment, folder, streams and arguments of the order."""
+    os.chdir(order.folder)
+    os.environ.clear()
+    os.environ.update(order.environment)
+    sys.path[:0] = order.environment["PYTHONPATH"].split(os.pathsep)
+    invalidate_caches()
+    sys.argv[1:] = order.arguments
+    for number, stream in enumerate(order.streams):
+        file = os.open(stream, os.O_WRONLY | os.O_APPEND if number else os.O_RDONLY)
+        os.dup2(file, number)
+        os.close(file)
+    signal.alarm(order.seconds)
+
+
+def leave(code: int) -> NoReturn:
+    """End with this code, without the seconds that taking torch down would need."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    with os.fdopen(os.dup(0)) as orders, os.fdopen(os.dup(1), "w") as answers:
+        serve(orders, answers)
