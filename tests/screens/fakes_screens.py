@@ -16,6 +16,7 @@ from cems_tui.services.engine.protocol import EngineLost, EngineReady, Started
 from screens.app import CemsApp
 from screens.studio.screen import StudioScreen
 from screens.widgets.facts import FactSheet
+from tests.patience import PATIENCE
 from tests.screens.fakes_app import (
     PROMPT,
     FakePlanner,
@@ -93,7 +94,9 @@ def studio(app: CemsApp) -> StudioScreen:
     return screen
 
 
-async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: float = 15.0) -> None:
+async def until(
+    pilot: Pilot[None], condition: Callable[[], object], seconds: float = PATIENCE
+) -> None:
     """Lets the app run until the condition holds."""
     for _ in range(int(seconds / 0.02)):
         await pilot.pause()
