@@ -16,6 +16,7 @@ from cems_tui.errors import DownloadError, UsageError
 from cems_tui.models.queue import Pull, Pulls
 from cems_tui.models.remove import Removal
 from cems_tui.profile import Profile
+from cems_tui.services import models
 from cems_tui.services.engine.protocol import EngineReady
 from cems_tui.services.library import GROUPS, Library, ModelFacts, Part, Resident, grouped
 from cems_tui.views.model_list import steps
@@ -539,11 +540,9 @@ async def test_d_means_nothing_on_what_is_part_of_the_program() -> None:
 @pytest.fixture
 def hub(online: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     """A Hub that has sd-turbo, as the app asks it."""
-    from cems_tui.models import hub as asking
-
-    real = asking.Hub
+    real = models.Hub
     with FakeHub({"stabilityai/sd-turbo": pipeline_files()}) as hub:
-        monkeypatch.setattr(asking, "Hub", lambda: real(hub.url))
+        monkeypatch.setattr(models, "Hub", lambda: real(hub.url))
         yield hub
 
 

@@ -36,7 +36,7 @@ def recipe(steps: int) -> Recipe:
         amused=plan,
         turbo=plan,
         decoder=replace(plan, batch=4),
-        clip=replace(plan, batch=4),
+        clip=plan,
         nima=replace(plan, batch=24),
         checker=plan,
         smoke_prompts=4,
