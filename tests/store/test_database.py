@@ -205,8 +205,8 @@ def test_an_older_database_is_read_without_changing_it_and_upgraded_by_writing(
         "DROP TABLE bench_scores",
         "DROP TABLE bench_cells",
         "DROP TABLE benches",
-        f"DELETE FROM _sqlite_migrations WHERE name = '{STEPS[-1].__name__}'",
-        f"PRAGMA user_version = {len(STEPS) - 1}",
+        "DELETE FROM _sqlite_migrations WHERE name >= 'm007'",
+        "PRAGMA user_version = 6",
     )
     before = path.read_bytes()
     with open_store(path, read_only=True) as store:
