@@ -240,8 +240,13 @@ def m007_benches(db: Database) -> None:
     db.execute("CREATE INDEX bench_cells_of ON bench_cells (bench, function, prompt_id, seed)")
 
 
+def m008_blocked_candidates(db: Database) -> None:
+    """Why a candidate could not follow the request."""
+    db.execute("ALTER TABLE candidates ADD COLUMN blocked_by TEXT")
+
+
 MOVED_PICTURE = "moved_picture"
-"""The SQL function that m008 names pictures with: what a row says in, what it says from now on."""
+"""The SQL function that m009 names pictures with: what a row says in, what it says from now on."""
 
 
 def moved_picture(home: Path) -> Callable[[str], str]:
@@ -260,7 +265,7 @@ def moved_picture(home: Path) -> Callable[[str], str]:
     return named
 
 
-def m008_pictures_from_home(db: Database) -> None:
+def m009_pictures_from_home(db: Database) -> None:
     """Pictures inside the home are named from there, so that a home may move."""
     db.execute(f"UPDATE generations SET image = {MOVED_PICTURE}(image)")
 
@@ -273,5 +278,6 @@ STEPS = (
     m005_search,
     m006_failures,
     m007_benches,
-    m008_pictures_from_home,
+    m008_blocked_candidates,
+    m009_pictures_from_home,
 )

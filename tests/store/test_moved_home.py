@@ -14,15 +14,13 @@ from PIL import Image
 from cems_tui.domain.generation import Generation
 from cems_tui.errors import StorageError
 from cems_tui.files import clear_leftovers
-from cems_tui.store import connection, migrations
+from cems_tui.store import connection
 from cems_tui.store.database import Store, open_store
 from cems_tui.store.pictures import commit_picture, orphans
 from cems_tui.store.receipts import parameters_text, read_receipt, without_folders, write_png
 from tests.store.records import generation
 
 PICTURE = Image.new("RGB", (8, 8), "red")
-OLD_STEPS = migrations.STEPS[:7]
-"""Those of databases that name every picture absolutely."""
 
 
 def drawn(home: Path, **changes: object) -> Generation:
@@ -85,15 +83,13 @@ def test_a_way_that_leaves_the_home_is_not_inside_it(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def old_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def old_home(tmp_path: Path) -> Path:
     """A home with one picture, whose database names it absolutely."""
     home = tmp_path / "home"
-    with monkeypatch.context() as before:
-        before.setattr(connection, "STEPS", OLD_STEPS)
-        before.setattr(migrations, "STEPS", OLD_STEPS)
-        made = drawn(home)
+    made = drawn(home)
     with closing(sqlite3.connect(home / "cems.db")) as db:
         db.execute("UPDATE generations SET image = ?", [str(made.image)])
+        db.execute("DELETE FROM _sqlite_migrations WHERE name LIKE 'm009%'")
         db.commit()
     return home
 
@@ -107,7 +103,7 @@ def test_an_older_database_is_brought_forward_and_kept_as_it_was_beside(old_home
     with opened(old_home) as store:
         assert store.generations()[0].image == picture
     assert image_column(old_home / "cems.db") == f"pictures/{picture.name}"
-    backup = old_home / "cems-before-m008.db"
+    backup = old_home / "cems-before-m009.db"
     assert image_column(backup) == str(picture)
     assert backup.stat().st_mode & 0o777 == 0o600
     assert clear_leftovers(old_home, 0.0) == []
@@ -122,7 +118,7 @@ def test_reading_an_older_database_changes_nothing_on_the_disk(old_home: Path) -
     with opened(old_home, read_only=True) as store:
         assert store.generations()[0].image == picture
     assert image_column(old_home / "cems.db") == str(picture)
-    assert not (old_home / "cems-before-m008.db").exists()
+    assert not (old_home / "cems-before-m009.db").exists()
 
 
 def test_an_older_home_may_have_moved_before_the_update(old_home: Path) -> None:
