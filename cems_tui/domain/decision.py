@@ -48,7 +48,10 @@ class Offer:
     """Whether the device can hold it; None when its size is unknown."""
 
     allowed: bool
-    """Whether the pool lets it be chosen."""
+    """Whether it may be chosen: the pool lets it, and nothing blocks it."""
+
+    blocked_by: str | None = None
+    """Why it cannot follow the request, in words that go behind its name; None when it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class Candidate:
     resident: bool
     fits: bool | None
     allowed: bool
+    blocked_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,10 @@ class RoutingDecision:
 
     router_sha256: str | None = None
     """`sha256:…` of the checkpoint that was asked; None where it was not recorded."""
+
+    load_share: float | None = None
+    """The share of a load price that was added to a picture's: 1 ÷ the pictures that one load
+    serves; None where loads did not count, or where it was not recorded."""
 
     refusal: str | None = None
     """Why that checkpoint is used only when forced; None when it earned its place."""
@@ -167,6 +175,7 @@ class RoutingDecision:
             "route_ms": self.route_ms,
             "in_distribution": self.in_distribution,
             "notes": [note.to_json() for note in self.notes],
+            "load_share": self.load_share,
             "router_sha256": self.router_sha256,
             "refusal": self.refusal,
             "candidates": [_candidate_json(candidate) for candidate in self.candidates],
@@ -189,6 +198,7 @@ class RoutingDecision:
             in_distribution=row["in_distribution"],
             candidates=tuple(_candidate_from_json(c) for c in row["candidates"]),
             notes=tuple(map(Note.from_json, row.get("notes", ()))),
+            load_share=row.get("load_share"),
             router_sha256=row.get("router_sha256"),
             refusal=row.get("refusal"),
         )

@@ -282,4 +282,5 @@ def _candidate(
         resident=offer.resident,
         fits=offer.fits,
         allowed=offer.allowed,
+        blocked_by=offer.blocked_by,
     )
