@@ -9,6 +9,7 @@ from cems_tui.generation.families.layout import read_index
 from cems_tui.generation.families.library_errors import loading_error
 from cems_tui.generation.families.registry import FAMILIES
 from cems_tui.generation.weight_files import mostly_half
+from cems_tui.lean_imports import lean_imports
 from cems_tui.log import hush
 
 
@@ -32,8 +33,9 @@ def convert_checkpoint(path: Path, family: str, base: Path, target: Path) -> Non
             f"Give --base a model of {', '.join(FAMILIES)}.",
         )
     hush()
-    import diffusers
-    import torch
+    with lean_imports():
+        import diffusers
+        import torch
 
     hush()
     dtype = torch.float16 if mostly_half(path) else torch.float32
