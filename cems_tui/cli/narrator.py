@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 from cems_tui.cli import output
 from cems_tui.cli.price_card import price_card, receipt_lines
 from cems_tui.domain.generation import Generation
-from cems_tui.domain.request import Event, Generated, Loading, Noted, Routed, Scoring, Step
+from cems_tui.domain.request import (
+    Event,
+    Generated,
+    Loading,
+    Noted,
+    Routed,
+    Scoring,
+    Starting,
+    Step,
+)
 from cems_tui.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,6 +52,8 @@ class Narrator:
                     self._tell(f"note: {note.text}")
             case Noted(note=note):
                 self._tell(f"note: {note.text}")
+            case Starting():
+                self._show("starting the engine", None, None)
             case Loading(function=function):
                 self._show(f"loading {function}", None, None)
             case Step(function=function, step=step, steps=steps):

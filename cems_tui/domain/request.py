@@ -75,6 +75,11 @@ class Routed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Starting(Event):
+    """The process that draws is being made ready: what it draws with is imported, once."""
+
+
+@dataclass(frozen=True, slots=True)
 class Loading(Event):
     """A pipeline that was not resident is being loaded."""
 

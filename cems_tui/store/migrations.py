@@ -272,6 +272,11 @@ def m009_pictures_from_home(db: Database) -> None:
     db.execute(f"UPDATE generations SET image = {MOVED_PICTURE}(image)")
 
 
+def m010_start_seconds(db: Database) -> None:
+    """What making the process ready took, before the model was loaded."""
+    db.execute("ALTER TABLE generations ADD COLUMN seconds_start REAL")
+
+
 STEPS = (
     m001_sessions,
     m002_generations,
@@ -282,4 +287,5 @@ STEPS = (
     m007_benches,
     m008_blocked_candidates,
     m009_pictures_from_home,
+    m010_start_seconds,
 )

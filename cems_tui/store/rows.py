@@ -196,7 +196,7 @@ def _seed_column(seed: int) -> int | str:
 
 
 def _seconds_of(row: Row) -> Seconds:
-    parts = ("load", "encode", "denoise", "decode", "score", "total")
+    parts = ("start", "load", "encode", "denoise", "decode", "score", "total")
     return Seconds(**{part: row[f"seconds_{part}"] for part in parts})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from cems_tui.store.connection import Connection
 
-PARTS = ("load", "encode", "denoise", "decode", "score", "total")
+PARTS = ("start", "load", "encode", "denoise", "decode", "score", "total")
 
 
 @dataclass(frozen=True, slots=True)
