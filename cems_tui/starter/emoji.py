@@ -73,9 +73,7 @@ EMOJI = {letter: noun for noun, letters in _SAID.items() for letter in letters}
 _LOOKS = "[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]*"
 """Variation selectors and skin tones: they change how an emoji looks, not what it is."""
 
-_PICTURE = (
-    "[\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001f3fa\U0001f400-\U0001faff]"
-)
+_PICTURE = "[\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001f3fa\U0001f400-\U0001faff]"
 _JOINED = f"{_LOOKS}(?:\u200d{_PICTURE}{_LOOKS})*"
 _RUN = re.compile(f"([{''.join(EMOJI)}]){_JOINED}(?:\\s*\\1{_JOINED})*")
 _ANY = re.compile(f"{_PICTURE}{_JOINED}")

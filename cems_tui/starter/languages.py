@@ -35,10 +35,11 @@ _SMALL_WORDS = {
     "Swedish": "en ett och med på under bredvid framför två tre är röd natten vid som",
 }
 _WORDS = {language: frozenset(words.split()) for language, words in _SMALL_WORDS.items()}
-_ENGLISH = frozenset(WORDS) | frozenset(
-    "a an the of to from for by with without into over under and or not is are was his her its "
-    "their that this these those who which as it in on at he she they i you we".split()
-)
+_ENGLISH_TEXT = """
+    a an the of to from for by with without into over under and or not is are was his her its
+    their that this these those who which as it in on at he she they i you we
+"""
+_ENGLISH = frozenset(WORDS) | frozenset(_ENGLISH_TEXT.split())
 
 _SCRIPTS = {
     "CJK": "Chinese or Japanese", "HIRAGANA": "Japanese", "KATAKANA": "Japanese",
@@ -69,8 +70,9 @@ def _by_script(prompt: str) -> str | None:
     # a sign of Chinese is a word; half the letters of a mixed prompt are the larger part of it
     if not foreign or 2 * sum(foreign.values()) < len(letters):
         return None
-    japanese = next((s for s in ("HIRAGANA", "KATAKANA") if s in foreign), None)
-    return _SCRIPTS[japanese or max(foreign, key=lambda script: foreign[script])]
+    if "HIRAGANA" in foreign or "KATAKANA" in foreign:
+        return _SCRIPTS["HIRAGANA"]
+    return _SCRIPTS[max(foreign, key=lambda script: foreign[script])]
 
 
 def _by_words(prompt: str) -> str | None:

@@ -91,7 +91,7 @@ _OTHER = {
     "sea animals: fish, octopus, turtle": "whale shark dolphin crab seal lobster jellyfish",
     "animals: turtle, frog": "snake lizard crocodile snail dinosaur",
     "fruit: apple, banana, strawberry": (
-        "orange lemon pear grape cherry melon peach pineapple watermelon kiwi mango"
+        "lemon pear grape cherry melon peach pineapple watermelon kiwi mango"
     ),
     "vegetables: carrot": "tomato potato onion broccoli pumpkin pepper",
     "food: pizza, hamburger, cake": (
@@ -168,7 +168,7 @@ def near_word(word: str) -> Near | None:
         if form in _NEAR:
             return _NEAR[form]
     meant = [known for known in _SPELT if len(known) >= LEAST_LETTERS and _typo(lowered, known)]
-    return Near("spelling", (NOUN_OF.get(meant[0], meant[0]),)) if meant else None
+    return Near("spelling", (meant[0],)) if meant else None
 
 
 def _typo(word: str, known: str) -> bool:

@@ -5,7 +5,7 @@ Standard library only: it is asked for every prompt that is priced, also while o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from cems_tui.domain.function import GenerationFunction
 from cems_tui.domain.note import Note
@@ -20,7 +20,6 @@ from cems_tui.starter.vocabulary import (
     drawable_nouns,
     places_named,
     unknown_words,
-    words_of,
 )
 from cems_tui.text import one_line
 
@@ -126,4 +125,6 @@ def read_prompt(prompt: str) -> str:
     return read_emoji(prompt).text
 
 
-__all__ = ["PACK_MODELS", "StarterVocabulary", "is_of_pack", "read_prompt", "words_of"]
+def wording_of(functions: Iterable[str]) -> Callable[[str], str]:
+    """In which words functions of these names are asked for: the pack's, or the user's own."""
+    return read_prompt if all(name.startswith(PACK_MODELS) for name in functions) else str

@@ -98,10 +98,11 @@ _FILLER = """
 FILLER = frozenset(_FILLER.split())
 """Words without a picture of their own: never reported, and read as unknown tokens."""
 
-MANY = frozenset(
-    "four five six seven eight nine ten eleven twelve dozen dozens many several few lots "
-    "hundred hundreds thousand thousands countless".split()
-)
+_MANY_TEXT = """
+    four five six seven eight nine ten eleven twelve dozen dozens many several few lots
+    hundred hundreds thousand thousands countless
+"""
+MANY = frozenset(_MANY_TEXT.split())
 """Words for more of a thing than the pack was taught, or for nobody knows how many."""
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+")

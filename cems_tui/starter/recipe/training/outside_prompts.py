@@ -16,18 +16,21 @@ from cems_tui.starter.vocabulary import NOUN_OF, NOUNS, article, plural
 SEED = "prompts outside the vocabulary"
 """Benchmarks and trainings draw with other seeds."""
 
-_THINGS = """
+_THINGS_TEXT = """
     lion tiger horse cow elephant giraffe whale shark eagle parrot dragon unicorn bee spider
-    bicycle truck helicopter submarine tractor motorcycle castle bridge lighthouse windmill church
-    tower mountain volcano waterfall lamp chair table guitar piano camera telephone computer
-    bottle teapot candle hammer ladder mirror suitcase violin sword helmet anchor basket pencil
-    pineapple lemon sandwich pumpkin teddy-bear skyscraper canoe fountain statue globe
-""".split()
+    bicycle truck helicopter submarine tractor motorcycle castle bridge lighthouse windmill
+    church tower mountain volcano waterfall lamp chair table guitar piano camera telephone
+    computer bottle teapot candle hammer ladder mirror suitcase violin sword helmet anchor
+    basket pencil pineapple lemon sandwich pumpkin teddy-bear skyscraper canoe fountain
+    statue globe
+"""
+_THINGS = _THINGS_TEXT.split()
 
-_PEOPLE = """
-    woman man girl boy child king queen astronaut wizard knight pirate dancer chef sailor nurse
-    farmer soldier musician ballerina fisherman grandmother scientist cyclist
-""".split()
+_PEOPLE_TEXT = """
+    woman man girl boy child king queen astronaut wizard knight pirate dancer chef sailor
+    nurse farmer soldier musician ballerina fisherman grandmother scientist cyclist
+"""
+_PEOPLE = _PEOPLE_TEXT.split()
 
 _DOING = (
     "reading a newspaper", "walking through the rain", "playing the drums", "holding a lantern",
@@ -67,10 +70,12 @@ _DESCRIBED = (
     "The composition leads the eye from the lower corner to the open door.",
 )
 
-_WORDS = """
-    freedom gravity silence music winter knowledge infinity love chaos democracy entropy tomorrow
-    dream algebra hunger justice melody emptiness nostalgia symmetry evolution electricity
-""".split()
+_WORDS_TEXT = """
+    freedom gravity silence music winter knowledge infinity love chaos democracy entropy
+    tomorrow dream algebra hunger justice melody emptiness nostalgia symmetry evolution
+    electricity
+"""
+_WORDS = _WORDS_TEXT.split()
 
 _LANGUAGES = (
     "ein Hund neben einem roten Haus", "eine Katze im Schnee", "zwei Schiffe auf dem Meer",
