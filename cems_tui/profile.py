@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from cems_tui.catalog.catalog import Stamp
+    from cems_tui.catalog.fit import Room
     from cems_tui.catalog.survey import Survey
     from cems_tui.domain.function import Catalog, GenerationFunction
     from cems_tui.generation.device_status import Hold
@@ -169,6 +170,16 @@ class Profile:
         chosen = self.settings.device
         return weight_budget_bytes(probe(), chosen.budget_mb, chosen.leave_bytes)
 
+    def room(self) -> Room:
+        """What this machine's device offers a model, as the user configured it.
+
+        Raises:
+            ConfigError: a setting of the device cannot be followed.
+        """
+        from cems_tui.services.machine_survey import room_here
+
+        return room_here(self.settings.device, self.device.presence())
+
     def survey(self, planner: Planner) -> Survey:
         """This machine, every model of the planner's catalog, and what is worth pulling.
 
@@ -300,7 +311,8 @@ class Profile:
             shelf=self.shelf(),
             settings=self.settings,
             vocabulary=StarterVocabulary(),
-            weight_budget_bytes=self.weight_budget(),
+            room=self.room(),
+            held_bytes=self._held_bytes,
         )
 
     def cost_model(self, store: Store) -> CostModel:
@@ -389,6 +401,12 @@ class Profile:
         if function.model.name.startswith(RESERVED):
             self._verified(function.model.name)
         return registry.load(function, self._engine_settings(), shelf)
+
+    def _held_bytes(self, function: GenerationFunction) -> int | None:
+        """What the files of an installed model say that its weights hold."""
+        from cems_tui.generation.families import registry
+
+        return registry.held_bytes(function, self._engine_settings())
 
     def _engine_settings(self) -> EngineSettings:
         """How pipelines are loaded."""

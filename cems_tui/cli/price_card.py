@@ -12,7 +12,13 @@ from cems_tui.routing.explain.explanation import Explanation
 from cems_tui.routing.explain.words import rows
 from cems_tui.settings import Settings
 from cems_tui.text import one_line, visible
-from cems_tui.views.price_card import LEAST_NEEDED, PriceColumn, price_columns, state_sign
+from cems_tui.views.price_card import (
+    LEAST_NEEDED,
+    PriceColumn,
+    blocked_lines,
+    price_columns,
+    state_sign,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -138,6 +144,6 @@ def print_decision(
         console.print(price_card(decision, settings, console.width))
         if told is not None:
             console.print(explanation_table(told, settings))
-        for text in (*decision.notes, *filter(None, [decision.refusal])):
+        for text in (*blocked_lines(decision), *decision.notes, *filter(None, [decision.refusal])):
             output.note(f"note: {text}")
         console.print()
