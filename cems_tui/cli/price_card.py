@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cems_tui.cli import output
+from cems_tui.cli.notes import NoteTeller
 from cems_tui.cli.output import usd_per_thousand
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.generation import Generation
+from cems_tui.domain.note import Note
 from cems_tui.routing.explain.explanation import Explanation
 from cems_tui.routing.explain.words import rows
 from cems_tui.settings import Settings
@@ -131,6 +133,7 @@ def print_decision(
     *,
     json: bool,
     quiet: bool,
+    tell: NoteTeller,
     told: Explanation | None = None,
 ) -> None:
     """One decision on stdout: JSON, a name, or the card, with its explanation where asked for."""
@@ -144,6 +147,7 @@ def print_decision(
         console.print(price_card(decision, settings, console.width))
         if told is not None:
             console.print(explanation_table(told, settings))
-        for text in (*blocked_lines(decision), *decision.notes, *filter(None, [decision.refusal])):
-            output.note(f"note: {text}")
+        for text in blocked_lines(decision):
+            tell(Note("fit", text))
+        tell.of(decision)
         console.print()

@@ -239,8 +239,8 @@ class CandidatesTable(Widget, can_focus=True):
             rows[self.cursor] = row.stylize("on $panel")
         if nothing_installed(decision):
             return [*_nothing(decision, width), Content(""), header, *rows][:height]
-        told = (*blocked_lines(decision), *decision.notes)
-        notes = [Content.styled(one_line(note, 1000), "$muted") for note in told]
+        told = (*blocked_lines(decision), *(note.text for note in decision.notes))
+        notes = [Content.styled(one_line(text, 1000), "$muted") for text in told]
         below = [part for line in (_sentence(decision), *notes) for part in line.wrap(width)]
         lines = [header, *rows, Content(""), *below]
         if len(lines) <= height:

@@ -16,6 +16,7 @@ from cems_tui.cli import output
 from cems_tui.cli.budget import SharedBudget, loads_count, planned, spent_before
 from cems_tui.cli.failures import Failure, failure_of, print_failure
 from cems_tui.cli.narrator import Narrator
+from cems_tui.cli.notes import NoteTeller
 from cems_tui.cli.options import PictureOptions, RoutingOptions, not_negative, requests_of
 from cems_tui.cli.price_card import print_decision
 from cems_tui.domain.generation import Generation
@@ -108,7 +109,7 @@ def generate(
     quiet: o.Quiet = False,
 ) -> int:
     """Route, generate, score and record a picture of each prompt."""
-    lines = o.prompt_lines(prompts, file)
+    lines = o.prompt_lines(prompts, file, quiet=quiet)
     choice = o.RoutingOptions(
         function, pool, tradeoff, budget_per_image, floor, tolerance, lambda_, router, load_cost
     ).checked()
@@ -187,10 +188,10 @@ def _by_model(
 
 def _bill(requests: Sequence[Request], planner: Planner, *, json: bool, quiet: bool) -> int:
     """What the pictures would cost, before any work."""
-    total, unpriced, highest = 0.0, 0, 0
+    total, unpriced, highest, tell = 0.0, 0, 0, NoteTeller()
     for request in requests:
         decision = planner.decide(request, frozenset(), installed_only=True)
-        print_decision(decision, planner.settings, json=json, quiet=quiet)
+        print_decision(decision, planner.settings, json=json, quiet=quiet, tell=tell)
         if (refused := refusal_of(decision)) is not None:
             print_failure(failure_of(refused, interrupted=False))
             highest = max(highest, refused.exit_code)
@@ -199,6 +200,7 @@ def _bill(requests: Sequence[Request], planner: Planner, *, json: bool, quiet: b
             unpriced += 1
         else:
             total += chosen.cost_usd
+    tell.close()
     output.note(bill_line(len(requests), output.money(total, planner.settings), unpriced))
     return highest
 
@@ -248,7 +250,7 @@ def _make_all(
                 raise
             print_failure(failure)
             highest = max(highest, failure.exit_code)
-    narrator.close()
+    narrator.end()
     return highest
 
 

@@ -8,6 +8,7 @@ import typer
 
 from cems_tui.cli import options as o
 from cems_tui.cli.budget import loads_count, planned, spent_before
+from cems_tui.cli.notes import NoteTeller
 from cems_tui.cli.options import requests_of
 from cems_tui.cli.price_card import print_decision
 from cems_tui.profile import Profile
@@ -42,7 +43,7 @@ def route(
     ).checked()
     pictures = o.PictureOptions(count, size, negative).checked()
     o.not_negative("--session-budget", session_budget)
-    lines = o.prompt_lines(prompts, file)
+    lines = o.prompt_lines(prompts, file, quiet=quiet)
     profile = Profile.current()
     with profile.planner() as planner:
         explainer = profile.explainer(planner.shelf) if explain and (json or not quiet) else None
@@ -52,10 +53,12 @@ def route(
             each = [request for request in requests for _ in range(count)]
             followed = planned(each, planner, session_budget, spent, installed_only=False)
             requests = followed[::count]
+        tell = NoteTeller()
         for request in requests:
             decision = planner.decide(request, frozenset(), installed_only=False)
             refused = refusal_of(decision) if request.policy.kind == "pinned" else None
             if refused is not None:
                 raise refused
             told = explainer.explain(decision, request.load_cost) if explainer else None
-            print_decision(decision, planner.settings, json=json, quiet=quiet, told=told)
+            print_decision(decision, planner.settings, json=json, quiet=quiet, tell=tell, told=told)
+        tell.close()

@@ -7,6 +7,7 @@ from inspect import signature
 from typing import Any
 
 from cems_tui.domain.capabilities import WAYS_OUT, Capabilities, Wanted, obstacle
+from cems_tui.domain.note import Note, NoteKind
 from cems_tui.errors import OutOfMemory, UsageError
 from cems_tui.generation.device import free_memory_bytes
 from cems_tui.generation.families.anatomy import Anatomy
@@ -124,15 +125,15 @@ def _least_run_bytes(pipe: Any, decoder: Any, job: Job, batch: int) -> int:
 _LONGEST_QUOTE = 80
 
 
-def unread(pipe: Any, anatomy: Anatomy, job: Job) -> tuple[str, ...]:
+def unread(pipe: Any, anatomy: Anatomy, job: Job) -> tuple[Note, ...]:
     """What to tell the user about texts that are longer than what is read of them."""
     return (
-        *_unread(pipe, anatomy, job.prompt, "prompt"),
-        *_unread(pipe, anatomy, job.negative, "negative prompt"),
+        *_unread(pipe, anatomy, job.prompt, "cut_prompt"),
+        *_unread(pipe, anatomy, job.negative, "cut_negative"),
     )
 
 
-def _unread(pipe: Any, anatomy: Anatomy, text: str, what: str) -> tuple[str, ...]:
+def _unread(pipe: Any, anatomy: Anatomy, text: str, kind: NoteKind) -> tuple[Note, ...]:
     tokenizer, limit = getattr(pipe, anatomy.reader) or pipe.tokenizer, prompt_tokens(pipe, anatomy)
     if limit is None:
         return ()
@@ -140,10 +141,10 @@ def _unread(pipe: Any, anatomy: Anatomy, text: str, what: str) -> tuple[str, ...
     over = len(ids) + _wrapping_tokens(tokenizer, anatomy) - limit
     if over <= 0:
         return ()
-    return (
-        f"the {what} is longer than the {limit} tokens this model reads; left out: "
-        f"{_last_words(tokenizer, text, ids, over)}",
-    )
+    what = "negative prompt" if kind == "cut_negative" else "prompt"
+    left_out = _last_words(tokenizer, text, ids, over)
+    told = f"the {what} is longer than the {limit} tokens this model reads; left out: {left_out}"
+    return (Note(kind, told),)
 
 
 def _wrapping_tokens(tokenizer: Any, anatomy: Anatomy) -> int:

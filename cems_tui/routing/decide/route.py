@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cems_tui.domain.capabilities import told_together
 from cems_tui.domain.decision import Candidate, Offer, Policy, QualityEstimate, RoutingDecision
 from cems_tui.domain.estimate import PromptEstimate
+from cems_tui.domain.note import Note, one_of_each_kind
 from cems_tui.errors import UnknownName, UsageError
 from cems_tui.routing.decide.policy import (
     Option,
@@ -21,7 +22,10 @@ from cems_tui.routing.decide.policy import (
 
 _UNKNOWN = QualityEstimate(None, None)
 
-UNFAMILIAR = "the prompt is unlike the training prompts: estimates are the means, intervals wide"
+UNFAMILIAR = Note(
+    "out_of_distribution",
+    "the prompt is unlike the training prompts: estimates are the means, intervals wide",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ def route(
     load_share: float = 1.0,
     asked: Asked | None = None,
     policy_is_explicit: bool = True,
-    notes: Sequence[str] = (),
+    notes: Sequence[Note] = (),
 ) -> RoutingDecision:
     """Which of the offered functions to run, with all of them compared.
 
@@ -92,7 +96,9 @@ def route(
         in_distribution=estimates.in_distribution if estimates else None,
         candidates=_candidates(offers, known, options, utilities, choice),
         load_share=load_share if load_cost else None,
-        notes=(*notes, *_prompt_notes(estimates), *_load_notes(offers, policy, load_cost), *extra),
+        notes=one_of_each_kind(
+            (*notes, *_prompt_notes(estimates), *_load_notes(offers, policy, load_cost), *extra)
+        ),
     )
 
 
@@ -161,7 +167,7 @@ def _choose(
     lambda_per_usd: float,
     utilities: Mapping[str, float | None],
     measure: str,
-) -> tuple[str | None, str, tuple[str, ...]]:
+) -> tuple[str | None, str, tuple[Note, ...]]:
     if policy.kind == "pinned":
         return _pinned(offers, str(policy.value))
     if not options:
@@ -170,7 +176,7 @@ def _choose(
     return taken.function, _reason(taken, options, utilities, measure), taken.notes
 
 
-def _pinned(offers: Sequence[Offer], name: str) -> tuple[str | None, str, tuple[str, ...]]:
+def _pinned(offers: Sequence[Offer], name: str) -> tuple[str | None, str, tuple[Note, ...]]:
     offer = next((offer for offer in offers if offer.function == name), None)
     if offer is None:
         raise UnknownName.of("generation function", name, [o.function for o in offers])
@@ -240,13 +246,13 @@ def _price_words(other: float | None, chosen: float | None) -> str:
     return f"{times}{'cheaper' if other < chosen else 'dearer'}"
 
 
-def _prompt_notes(estimates: PromptEstimate | None) -> tuple[str, ...]:
+def _prompt_notes(estimates: PromptEstimate | None) -> tuple[Note, ...]:
     if estimates is None or estimates.in_distribution:
         return ()
     return (UNFAMILIAR,)
 
 
-def _load_notes(offers: Sequence[Offer], policy: Policy, load_cost: bool) -> tuple[str, ...]:
+def _load_notes(offers: Sequence[Offer], policy: Policy, load_cost: bool) -> tuple[Note, ...]:
     """Of the functions that can be chosen: of a pinned one alone."""
     names = [
         o.function
@@ -257,7 +263,7 @@ def _load_notes(offers: Sequence[Offer], policy: Policy, load_cost: bool) -> tup
     ]
     if not load_cost or not names:
         return ()
-    return (f"{', '.join(names)}: the load cost is unknown and not added",)
+    return (Note("load", f"{', '.join(names)}: the load cost is unknown and not added"),)
 
 
 def _candidates(
