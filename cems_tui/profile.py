@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from cems_tui.catalog.catalog import Stamp
+    from cems_tui.catalog.fit import Room
     from cems_tui.catalog.survey import Survey
     from cems_tui.domain.function import Catalog, GenerationFunction
     from cems_tui.generation.device_status import Hold
@@ -170,6 +171,16 @@ class Profile:
         chosen = self.settings.device
         return weight_budget_bytes(probe(), chosen.budget_mb, chosen.leave_bytes)
 
+    def room(self) -> Room:
+        """What this machine's device offers a model, as the user configured it.
+
+        Raises:
+            ConfigError: a setting of the device cannot be followed.
+        """
+        from cems_tui.services.machine_survey import room_here
+
+        return room_here(self.settings.device, self.device.presence())
+
     def survey(self, planner: Planner) -> Survey:
         """This machine, every model of the planner's catalog, and what is worth pulling.
 
@@ -305,7 +316,8 @@ class Profile:
             shelf=self.shelf(),
             settings=self.settings,
             note_sources=(ForeignSyntax(), StarterVocabulary()),
-            weight_budget_bytes=self.weight_budget(),
+            room=self.room(),
+            held_bytes=self._held_bytes,
         )
 
     def cost_model(self, store: Store) -> CostModel:
@@ -398,6 +410,12 @@ class Profile:
         self._verified(function.model.name)
         pipeline = registry.load(function, self._engine_settings(), shelf)
         return WordedPipeline(pipeline, read_prompt)
+
+    def _held_bytes(self, function: GenerationFunction) -> int | None:
+        """What the files of an installed model say that its weights hold."""
+        from cems_tui.generation.families import registry
+
+        return registry.held_bytes(function, self._engine_settings())
 
     def _engine_settings(self) -> EngineSettings:
         """How pipelines are loaded."""
