@@ -63,6 +63,9 @@ class Request:
     deadline_seconds: float | None = None
     """Seconds the whole request may take; None is for ever."""
 
+    session: str | None = None
+    """The session it belongs to; None is that of the engine."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

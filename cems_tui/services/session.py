@@ -278,7 +278,7 @@ class Session:
         folder = request.out_dir or self._pictures
         return Generation(
             id=request.id,
-            session=self._session_id,
+            session=request.session or self._session_id,
             prompt=request.prompt,
             negative=request.negative,
             function=decision.choice or function.name,
