@@ -60,7 +60,7 @@ def absent(*packages: str) -> Iterator[None]:
         yield
     finally:
         for name in hidden:
-            if modules.get(name, name) is None:
+            if modules.get(name, "not there") is None:
                 del modules[name]
 
 
@@ -90,8 +90,9 @@ class _Postponed:
         self._name = name
 
     def __getattr__(self, attribute: str) -> Any:
-        if sys.modules.get(self._name) is self:
-            del sys.modules[self._name]
+        modules: dict[str, object] = sys.modules  # type: ignore[assignment]
+        if modules.get(self._name) is self:
+            del modules[self._name]
         return getattr(import_module(self._name), attribute)
 
 

@@ -85,6 +85,7 @@ class ResidentEngine:
         self._turn: _Turn | None = None
         self._ending = False
         self._since = clock()
+        self._killer: threading.Timer | None = None
         self._until_the_end: list[Line] = []
         """Lines of those who wait for the end, which is when these close."""
 
@@ -99,6 +100,8 @@ class ResidentEngine:
                     self._since = self._clock()
         finally:
             self._session.close()
+            if self._killer is not None:
+                self._killer.cancel()
 
     def _next_turn(self) -> _Turn | None:
         """The command whose turn it is, waiting for one; None when the engine is to end."""
@@ -189,10 +192,10 @@ class ResidentEngine:
         """Under the lock: no turn begins from now on."""
         self._ending = True
         self._changed.notify_all()
-        if self._turn is None:
-            killer = threading.Timer(END_SECONDS, os._exit, args=(0,))
-            killer.daemon = True
-            killer.start()
+        if self._turn is None and self._killer is None:
+            self._killer = threading.Timer(END_SECONDS, os._exit, args=(0,))
+            self._killer.daemon = True
+            self._killer.start()
 
 
 def closed(door: socket.socket) -> None:
