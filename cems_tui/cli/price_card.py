@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cems_tui.cli import output
+from cems_tui.cli.layout import Column, cut
 from cems_tui.cli.notes import NoteTeller
 from cems_tui.cli.output import usd_per_thousand
 from cems_tui.domain.decision import RoutingDecision
@@ -12,12 +13,15 @@ from cems_tui.domain.generation import Generation
 from cems_tui.routing.explain.explanation import Explanation
 from cems_tui.routing.explain.words import rows
 from cems_tui.settings import Settings
-from cems_tui.text import one_line, visible
+from cems_tui.text import visible
 from cems_tui.views.price_card import LEAST_NEEDED, PriceColumn, price_columns, state_sign
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+
+TITLE_CELLS = 70
+"""Width of a prompt above its card."""
 
 SIGN_CELLS = 3
 """Width of the pick's mark and of the sign that says where the weights are."""
@@ -35,7 +39,7 @@ def price_card(decision: RoutingDecision, settings: Settings, width: int | None 
     table = Table(
         box=None,
         pad_edge=False,
-        title=Text(f"“{one_line(decision.prompt, 70)}”", style="bold"),
+        title=Text(f"“{cut(visible(decision.prompt), TITLE_CELLS)}”", style="bold"),
         title_justify="left",
         caption=Text(visible(decision.reason)),
         caption_justify="left",
@@ -66,22 +70,15 @@ def _fitting(decision: RoutingDecision, settings: Settings, width: int | None) -
     return list(columns.values())
 
 
-def explanation_table(told: Explanation, settings: Settings) -> Table:
+def print_explanation(told: Explanation, settings: Settings) -> None:
     """Why the pick is the pick, a name and a text a row."""
-    from rich.table import Table
-    from rich.text import Text
-
     sign = "$" if settings.pricing.currency == "USD" else f"{settings.pricing.currency} "
 
     def money(usd: float) -> str:
         return f"{sign}{usd * 1000 * settings.pricing.per_usd:.3g} per 1,000"
 
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, text in rows(told, money):
-        table.add_row(Text(name, style="dim"), Text(text))
-    return table
+    columns = (Column("what"), Column("told", words="fold"))
+    output.table(columns, rows(told, money), titles=False)
 
 
 def receipt_lines(generation: Generation, settings: Settings) -> list[str]:
@@ -139,6 +136,6 @@ def print_decision(
         console = output.console()
         console.print(price_card(decision, settings, console.width))
         if told is not None:
-            console.print(explanation_table(told, settings))
+            print_explanation(told, settings)
         tell.of(decision)
         console.print()
