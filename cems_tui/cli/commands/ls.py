@@ -32,6 +32,9 @@ from cems_tui.views.price_card import INSTALLED, MISSING
 LEGEND = "adds: CEMS score, ≤+ by routing   ★ recommended"
 """What else the cells of the table mean."""
 
+STEPS_CELLS = 10
+"""Of the steps of a model's functions; `cems show` tells all."""
+
 _COLUMNS = (
     Column(""),
     Column("model"),
@@ -117,7 +120,7 @@ def _cells(row: dict[str, Any], size: str) -> tuple[str, ...]:
         size,
         held(row),
         row["adds"] or UNKNOWN,
-        row["role"] or steps([name.split("@")[-1] for name in row["functions"]]),
+        row["role"] or steps([name.split("@")[-1] for name in row["functions"]], STEPS_CELLS),
         visible(str(row["licence"])),
     )
 
