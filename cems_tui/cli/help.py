@@ -9,7 +9,7 @@ from typing import Any
 from typer.core import TyperArgument, TyperCommand
 
 from cems_tui.cli.examples import EXAMPLES
-from cems_tui.cli.layout import Column, folded, table_lines
+from cems_tui.cli.text_layout import Column, folded, table_lines
 
 OPENS_THE_APP = "`cems` alone opens the terminal app; `F1` there helps, `ctrl+q` quits."
 

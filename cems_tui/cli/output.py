@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import typer
 
-from cems_tui.cli.layout import GAP, Column, folded, table_lines
+from cems_tui.cli.text_layout import GAP, Column, folded, table_lines
 from cems_tui.errors import UsageError
 from cems_tui.text import redacted, visible
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cems_tui.cli import output
-from cems_tui.cli.layout import Column, cut
 from cems_tui.cli.notes import NoteTeller
 from cems_tui.cli.output import usd_per_thousand
+from cems_tui.cli.text_layout import Column, cut
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.generation import Generation
 from cems_tui.domain.note import Note

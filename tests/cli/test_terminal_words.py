@@ -13,8 +13,8 @@ from typer._click import formatting
 
 from cems_tui.cli.examples import EXAMPLES
 from cems_tui.cli.help import ENVIRONMENT, EXIT_CODES
-from cems_tui.cli.layout import cells
 from cems_tui.cli.main import app, main
+from cems_tui.cli.text_layout import cells
 from cems_tui.domain.decision import Policy
 from cems_tui.store.database import open_store
 from cems_tui.store.pictures import commit_picture

@@ -11,8 +11,8 @@ import typer
 from cems_tui.catalog.fit import Verdict
 from cems_tui.cli import options as o
 from cems_tui.cli import output
-from cems_tui.cli.layout import Column
 from cems_tui.cli.model_row import keys, model_row
+from cems_tui.cli.text_layout import Column
 from cems_tui.profile import Profile
 from cems_tui.text import byte_count, counted, visible
 from cems_tui.views.figures import UNKNOWN

@@ -7,7 +7,7 @@ from typing import Any
 
 from cems_tui.cli import options as o
 from cems_tui.cli import output
-from cems_tui.cli.layout import Column
+from cems_tui.cli.text_layout import Column
 from cems_tui.domain.function import Catalog
 from cems_tui.generation.device_status import Presence, Present
 from cems_tui.profile import Profile

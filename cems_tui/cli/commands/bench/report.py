@@ -11,7 +11,7 @@ from cems_tui.bench.report import BenchReport, FunctionRow, report_of
 from cems_tui.bench.report_html import report_page
 from cems_tui.cli import options as o
 from cems_tui.cli import output
-from cems_tui.cli.layout import Column
+from cems_tui.cli.text_layout import Column
 from cems_tui.files import SHARED, write_text
 from cems_tui.profile import Profile
 from cems_tui.score_tables.formats import parse_columns

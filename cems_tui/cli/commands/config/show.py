@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cems_tui.cli import options as o
 from cems_tui.cli import output
-from cems_tui.cli.layout import Column
+from cems_tui.cli.text_layout import Column
 from cems_tui.profile import Profile
 from cems_tui.settings import SETTINGS, toml_value
 

@@ -9,7 +9,7 @@ import typer
 
 from cems_tui.cli import options as o
 from cems_tui.cli import output
-from cems_tui.cli.layout import Column
+from cems_tui.cli.text_layout import Column
 from cems_tui.profile import Profile
 from cems_tui.routing.evaluation.judge import judge
 from cems_tui.text import visible

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cems_tui.cli.layout import Column, cells, cut, folded, table_lines
+from cems_tui.cli.text_layout import Column, cells, cut, folded, table_lines
 
 LETTERS = "ab -/_.:,é猫🐈\u0301"
 LINE = st.text(st.sampled_from(LETTERS), max_size=120)
