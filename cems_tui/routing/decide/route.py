@@ -20,7 +20,9 @@ from cems_tui.routing.decide.policy import (
 
 _UNKNOWN = QualityEstimate(None, None)
 
-UNFAMILIAR = "the prompt is unlike the training prompts: estimates are the means, intervals wide"
+UNFAMILIAR = (
+    "the prompt is unlike the training prompts: estimates lie near the means, intervals wide"
+)
 
 
 @dataclass(frozen=True, slots=True)
