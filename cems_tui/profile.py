@@ -467,4 +467,5 @@ def observed(generation: Generation) -> Observation | None:
         load_seconds=seconds.load or None,
         memory_bytes=generation.peak_memory_bytes,
         load_bytes=generation.load_bytes or None,
+        contention=generation.contention,
     )

@@ -48,6 +48,9 @@ class Offer:
     allowed: bool
     """Whether the pool lets it be chosen."""
 
+    cost_interval: tuple[float, float] | None = None
+    """90 % interval of `cost_usd`; None where no run here could tell."""
+
 
 @dataclass(frozen=True, slots=True)
 class QualityEstimate:
@@ -92,6 +95,9 @@ class Candidate:
     resident: bool
     fits: bool | None
     allowed: bool
+    cost_interval: tuple[float, float] | None = None
+    """90 % interval of `cost_usd`, of a picture drawn with the model at rest on a machine that
+    does nothing else; None where no run here could tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,14 +194,16 @@ def _candidate_json(candidate: Candidate) -> dict[str, Any]:
     # every field is plain: `asdict`, which copies deeply, takes a third of a route's time
     row = {name: getattr(candidate, name) for name in _CANDIDATE_FIELDS}
     row["interval"] = list(candidate.interval) if candidate.interval else None
+    row["cost_interval"] = list(candidate.cost_interval) if candidate.cost_interval else None
     return row
 
 
 def _candidate_from_json(row: dict[str, Any]) -> Candidate:
     values = {key: value for key, value in row.items() if key in _CANDIDATE_FIELDS}
-    if values["interval"] is not None:
-        low, high = values["interval"]
-        values["interval"] = (low, high)
+    for name in ("interval", "cost_interval"):
+        if values.get(name) is not None:
+            low, high = values[name]
+            values[name] = (low, high)
     return Candidate(**values)
 
 

@@ -209,6 +209,7 @@ class Planner:
             function=function.name,
             cost_usd=cost.usd,
             cost_source=cost.source,
+            cost_interval=cost.interval,
             load_cost_usd=self.pricing.load_usd(
                 expected.load_seconds, expected.load_bytes, resident=is_resident
             ),

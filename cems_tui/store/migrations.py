@@ -237,6 +237,14 @@ def m007_benches(db: Database) -> None:
     db.execute("CREATE INDEX bench_cells_of ON bench_cells (bench, function, prompt_id, seed)")
 
 
+def m008_price_certainty(db: Database) -> None:
+    """How sure prices are: intervals of what was expected, and what waited for a processor."""
+    db.execute("ALTER TABLE candidates ADD COLUMN cost_low REAL")
+    db.execute("ALTER TABLE candidates ADD COLUMN cost_high REAL")
+    db.execute("ALTER TABLE generations ADD COLUMN contention REAL")
+    db.execute("ALTER TABLE bench_cells ADD COLUMN contention REAL")
+
+
 STEPS = (
     m001_sessions,
     m002_generations,
@@ -245,4 +253,5 @@ STEPS = (
     m005_search,
     m006_failures,
     m007_benches,
+    m008_price_certainty,
 )

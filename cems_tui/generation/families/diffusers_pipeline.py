@@ -27,6 +27,7 @@ from cems_tui.generation.families.requests import (
     guidance_arguments,
     unread,
 )
+from cems_tui.generation.contention import Contention
 from cems_tui.generation.meter import MemoryMeter, Stopwatch
 from cems_tui.generation.networks import Shelf
 from cems_tui.generation.pipeline import Job, OnStep, Picture
@@ -112,7 +113,10 @@ class DiffusersPipeline:
     def _generate(self, job: Job, on_step: OnStep, stop: Stop) -> Picture:
         watch = Watch(self._pipe.device.type, on_step, stop)
         watch.pass_gate()
+        contention = Contention(self._pipe.device.type)
+        contention.start()
         image, extra_bytes = self._draw(job, watch)
+        waited = contention.share()
         return Picture(
             image=image,
             encode_seconds=watch.encode.seconds,
@@ -121,6 +125,7 @@ class DiffusersPipeline:
             extra_bytes=extra_bytes,
             sampler=type(self._pipe.scheduler).__name__,
             notes=unread(self._pipe, self._anatomy, job),
+            contention=waited,
         )
 
     def _draw(self, job: Job, watch: Watch) -> tuple[Any, int | None]:

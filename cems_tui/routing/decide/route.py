@@ -276,4 +276,5 @@ def _candidate(
         resident=offer.resident,
         fits=offer.fits,
         allowed=offer.allowed,
+        cost_interval=offer.cost_interval,
     )
