@@ -73,11 +73,7 @@ def cheaper_with_more_steps(prices: Mapping[str, float | None]) -> list[tuple[st
     found = []
     for functions in nets.values():
         ordered = sorted(functions)
-        found += [
-            (more[1], fewer[1])
-            for fewer, more in pairwise(ordered)
-            if more[2] < fewer[2]
-        ]
+        found += [(more[1], fewer[1]) for fewer, more in pairwise(ordered) if more[2] < fewer[2]]
     return found
 
 

@@ -50,7 +50,11 @@ class Contention:
 
 
 def _share(began: _Clocks, ended: _Clocks) -> float | None:
-    if began.withheld is not None and ended.withheld is not None and ended.withheld > began.withheld:
+    if (
+        began.withheld is not None
+        and ended.withheld is not None
+        and ended.withheld > began.withheld
+    ):
         return None
     if began.ready is not None and ended.ready is not None:
         ran = waited = 0

@@ -237,7 +237,12 @@ def m007_benches(db: Database) -> None:
     db.execute("CREATE INDEX bench_cells_of ON bench_cells (bench, function, prompt_id, seed)")
 
 
-def m008_price_certainty(db: Database) -> None:
+def m008_blocked_candidates(db: Database) -> None:
+    """Why a candidate could not follow the request."""
+    db.execute("ALTER TABLE candidates ADD COLUMN blocked_by TEXT")
+
+
+def m009_price_certainty(db: Database) -> None:
     """How sure prices are: intervals of what was expected, and what waited for a processor."""
     db.execute("ALTER TABLE candidates ADD COLUMN cost_low REAL")
     db.execute("ALTER TABLE candidates ADD COLUMN cost_high REAL")
@@ -253,5 +258,6 @@ STEPS = (
     m005_search,
     m006_failures,
     m007_benches,
-    m008_price_certainty,
+    m008_blocked_candidates,
+    m009_price_certainty,
 )

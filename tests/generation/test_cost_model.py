@@ -81,7 +81,9 @@ def test_more_steps_of_a_model_are_never_cheaper_whatever_was_measured(
     fewer, more = (
         model.predict(function(steps, expected=Expected())).seconds for steps in sorted(asked)
     )
-    assert fewer is not None and more is not None and fewer <= more * (1 + 1e-9)
+    assert fewer is not None
+    assert more is not None
+    assert fewer <= more * (1 + 1e-9)
 
 
 def test_the_first_picture_after_a_load_is_left_out_once_another_is_there() -> None:
@@ -93,8 +95,10 @@ def test_the_first_picture_after_a_load_is_left_out_once_another_is_there() -> N
 @given(st.lists(st.floats(0.3, 0.95), min_size=1, max_size=20), st.integers(0, 5))
 def test_a_busy_hour_does_not_raise_prices(waited: list[float], quiet: int) -> None:
     """A run that waited for a processor for a share of its time took that much longer."""
-    busy = [run(denoise=2.0 / (1 - share) + 0.4 * share / (1 - share), contention=share)
-            for share in waited]
+    busy = [
+        run(denoise=2.0 / (1 - share) + 0.4 * share / (1 - share), contention=share)
+        for share in waited
+    ]
     expected = CostModel([*[run(denoise=2.0, contention=0.0)] * quiet, *busy]).predict(function())
     assert expected.seconds == pytest.approx(2.4, rel=0.2)
 
@@ -109,13 +113,16 @@ def test_the_interval_of_a_price_holds_it_and_narrows_with_runs() -> None:
     widths = []
     for count in (1, 4, 16):
         expected = CostModel([run()] * count).predict(function())
-        assert expected.seconds is not None and expected.seconds_interval is not None
+        assert expected.seconds is not None
+        assert expected.seconds_interval is not None
         low, high = expected.seconds_interval
         assert low < expected.seconds < high
         widths.append(high / low)
-    assert widths == sorted(widths, reverse=True) and widths[-1] < widths[0]
+    assert widths == sorted(widths, reverse=True)
+    assert widths[-1] < widths[0]
     cost = CostModel([run()]).cost(function())
-    assert cost.usd is not None and cost.interval is not None
+    assert cost.usd is not None
+    assert cost.interval is not None
     assert cost.interval[0] < cost.usd < cost.interval[1]
 
 

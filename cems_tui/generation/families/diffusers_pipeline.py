@@ -17,6 +17,7 @@ from typing import Any
 
 from cems_tui.cancel import Stop
 from cems_tui.errors import CemsError, GenerationError, Interrupted, OutOfMemory, UsageError
+from cems_tui.generation.contention import Contention
 from cems_tui.generation.device import use_threads
 from cems_tui.generation.families.anatomy import Anatomy
 from cems_tui.generation.families.library_errors import drawing_error
@@ -27,7 +28,6 @@ from cems_tui.generation.families.requests import (
     guidance_arguments,
     unread,
 )
-from cems_tui.generation.contention import Contention
 from cems_tui.generation.meter import MemoryMeter, Stopwatch
 from cems_tui.generation.networks import Shelf
 from cems_tui.generation.pipeline import Job, OnStep, Picture
