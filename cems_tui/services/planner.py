@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from cems_tui.domain.bill import BillLine
 from cems_tui.domain.decision import Offer, Policy, RoutingDecision
 from cems_tui.domain.function import Catalog, Expected, GenerationFunction
 from cems_tui.domain.note import Note, one_of_each_kind
@@ -64,7 +65,7 @@ class Planner:
         self._cost_model = cost_model
         self.shelf = shelf
         self._note_sources = note_sources
-        self._budget_bytes = weight_budget_bytes
+        self.weight_budget_bytes = weight_budget_bytes
 
     def function(self, name: str) -> GenerationFunction:
         """The function of that name; UnknownName suggests near ones."""
@@ -73,6 +74,19 @@ class Planner:
     def expected(self, function: GenerationFunction, width: int, height: int) -> Expected:
         """What a picture of that size takes on this machine."""
         return self._cost_model.predict(function, width, height)
+
+    def bill_line(self, decision: RoutingDecision) -> BillLine:
+        """What the picture of a decision would cost; all unknown where nothing is chosen."""
+        chosen = decision.chosen
+        if chosen is None:
+            return BillLine("", None, None)
+        return BillLine(
+            self.catalog.function(chosen.function).model.name,
+            chosen.cost_usd,
+            chosen.seconds,
+            chosen.load_cost_usd,
+            chosen.load_seconds,
+        )
 
     def new_id(self) -> str:
         """A fresh id for a request."""
@@ -255,9 +269,9 @@ class Planner:
         Where only the peak of a run is known it stands in for the weights.
         """
         needed = expected.load_bytes if expected.load_bytes is not None else expected.memory_bytes
-        if needed is None or self._budget_bytes is None:
+        if needed is None or self.weight_budget_bytes is None:
             return None
-        return needed <= self._budget_bytes
+        return needed <= self.weight_budget_bytes
 
     def _lambda(
         self, policy: Policy, checkpoint: Checkpoint | None, offers: Sequence[Offer]

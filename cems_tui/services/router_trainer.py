@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from cems_tui.domain.decision import FeatureSet
 from cems_tui.domain.encoder import FunctionFacts
 from cems_tui.domain.function import Catalog
 from cems_tui.domain.score import METRIC as MIXED
+from cems_tui.domain.step_line import cheaper_with_more_steps, on_one_line
 from cems_tui.errors import UsageError
 from cems_tui.generation.device import torch_device
 from cems_tui.routing.checkpoints.card import Card
@@ -138,6 +139,12 @@ class RouterTrainer:
         if metric is None:
             metric = default_metric(scored.table.metrics)
             tell(f"trained for {metric}; --metric chooses another")
+        prices = on_one_line(scored.prices)
+        for more, fewer in cheaper_with_more_steps(scored.prices):
+            tell(
+                f"{more} is priced below {fewer}, which has fewer steps of the same net; trained "
+                f"with the line through its prices instead: {_told(prices, more, fewer)}"
+            )
         device = torch_device() if kind == "cems" else "cpu"
         order = TrainingOrder(
             scored.table,
@@ -147,7 +154,7 @@ class RouterTrainer:
             features=reads,
             tower=tower,
             functions_facts=facts_of(self.catalog()),
-            prices=scored.prices,
+            prices=prices,
             scorers=scored.scorers,
             keep_prompts=True,
             tell=tell,
@@ -238,6 +245,10 @@ class RouterTrainer:
     def _keep(self, checkpoint: Checkpoint) -> Card:
         save_checkpoint(self.own, checkpoint)
         return checkpoint.card
+
+
+def _told(prices: Mapping[str, float | None], *functions: str) -> str:
+    return ", ".join(f"{name} ${prices[name] or 0.0:.3g}" for name in functions)
 
 
 def _stays_frozen(reading: Reading, tower: TextTower, device: str) -> bool:

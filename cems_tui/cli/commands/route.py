@@ -7,10 +7,13 @@ from typing import Annotated
 import typer
 
 from cems_tui.cli import options as o
+from cems_tui.cli import output
 from cems_tui.cli.budget import loads_count, planned, spent_before
 from cems_tui.cli.options import request_of
 from cems_tui.cli.price_card import print_decision
+from cems_tui.domain.bill import bill_of
 from cems_tui.profile import Profile
+from cems_tui.views.bill import bill_words
 
 
 def route(
@@ -45,7 +48,12 @@ def route(
         if session_budget is not None:
             spent = spent_before(None, load_cost=loads_count(requests))
             requests = planned(requests, planner, session_budget, spent, installed_only=False)
+        bill = []
         for request in requests:
             decision = planner.decide(request, frozenset(), installed_only=False)
             told = explainer.explain(decision, request.load_cost) if explainer else None
             print_decision(decision, planner.settings, json=json, quiet=quiet, told=told)
+            bill.append(planner.bill_line(decision))
+        if len(requests) > 1 and not (json or quiet):
+            told_bill = bill_of(bill, loads_included=loads_count(requests))
+            output.note(bill_words(told_bill, output.money_of(planner.settings)))
