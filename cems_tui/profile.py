@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from cems_tui import log, paths, settings
 from cems_tui.cancel import shielded
+from cems_tui.domain.foreign_syntax import ForeignSyntax
 from cems_tui.domain.generation import Generation
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.request import Request
 from cems_tui.errors import StorageError
-from cems_tui.generation.cost_model import CostModel, Observation
-from cems_tui.generation.machine_speed import references_of
+from cems_tui.generation.cost_model import Certainty, CostModel, Observation
+from cems_tui.generation.machine_speed import OriginSpeed, load_references_of, references_of
 from cems_tui.models.ledger import RESERVED
 from cems_tui.services.device_access import DeviceAccess
 from cems_tui.services.planner import Planner
@@ -299,14 +300,15 @@ class Profile:
             pricing=self.pricing,
             shelf=self.shelf(),
             settings=self.settings,
-            note_sources=(StarterVocabulary(),),
+            note_sources=(ForeignSyntax(), StarterVocabulary()),
             weight_budget_bytes=self.weight_budget(),
         )
 
     def cost_model(self, store: Store) -> CostModel:
         """What a picture takes here, by the runs in a database."""
-        told = references_of(self.catalog().values())
-        return CostModel(observations(store), self.pricing, told)
+        functions = list(self.catalog().values())
+        told, loads = references_of(functions), load_references_of(functions)
+        return CostModel(observations(store), self.pricing, told, loads)
 
     @contextmanager
     def engine(
@@ -407,7 +409,15 @@ class Profile:
             with self.planner() as planner:
                 return self.survey(planner)
 
-        return Doctor(self.paths, self.pack, self.device, self.weight_budget, survey, self.history)
+        def prices() -> tuple[Sequence[OriginSpeed], Sequence[Certainty]]:
+            with self.history() as store:
+                known = self.cost_model(store)
+            installed = self.catalog().installed()
+            return known.origins(), [known.certainty(function) for function in installed]
+
+        return Doctor(
+            self.paths, self.pack, self.device, self.weight_budget, survey, self.history, prices
+        )
 
 
 @dataclass(frozen=True, slots=True)

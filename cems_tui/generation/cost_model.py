@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from cems_tui.domain.function import Expected, GenerationFunction
+from cems_tui.domain.function import Expected, GenerationFunction, Provenance
 from cems_tui.domain.pricing import Cost, Pricing
 from cems_tui.domain.step_line import StepLine, net_and_steps, step_line
 from cems_tui.generation.machine_speed import (
@@ -90,6 +90,22 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class _Load:
+    """A load as the machine's speed learns of it: a picture of one pixel."""
+
+    function: str
+    undisturbed_seconds: float
+    weight: float
+    pixels: int = 1
+    settled: bool = True
+
+    @classmethod
+    def of(cls, run: Observation) -> _Load:
+        """The load of a run; as little or much disturbed as the run after it."""
+        return cls(run.function, (run.load_seconds or 0.0) * run.weight, run.weight)
+
+
+@dataclass(frozen=True, slots=True)
 class _Typical:
     """Medians over runs of one function at one size, without what they waited."""
 
@@ -105,6 +121,25 @@ class _Typical:
     """Standard deviation of the logarithm of one run's seconds."""
 
     runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Certainty:
+    """How sure the price of a function is."""
+
+    function: str
+    provenance: Provenance | None
+    """None where its seconds are unknown."""
+
+    runs: int
+    """Pictures of it here, as far as they are remembered."""
+
+    settled_runs: int
+    """Of those made with its model at rest."""
+
+    reach: float | None
+    """The 90 % interval of its seconds goes up to this many times what is expected; None where no
+    run here could tell."""
 
 
 class CostModel:
@@ -131,13 +166,16 @@ class CostModel:
         observations: Iterable[Observation] = (),
         pricing: Pricing | None = None,
         references: Mapping[str, Reference] | None = None,
+        load_references: Mapping[str, Reference] | None = None,
     ) -> None:
         """Learn from `observations`, oldest first.
 
         Args:
             pricing: CEMS's unless given.
             references: what was told of functions on other machines, by name.
+            load_references: what was told of loading their models.
         """
+        self._load_speed = MachineSpeed(load_references or {})
         self._speed = MachineSpeed(references or {})
         self._pricing = pricing or Pricing()
         self._runs: dict[tuple[str, int, int], list[Observation]] = defaultdict(list)
@@ -155,24 +193,32 @@ class CostModel:
         self._typical.pop(key, None)
         if observation.load_seconds:
             _keep_latest(self._loads[observation.model], observation)
+            self._load_speed.learn(_Load.of(observation))
         self._speed.learn(observation)
 
     def origins(self) -> list[OriginSpeed]:
         """How fast this machine is beside those that the catalog's figures are of."""
         return self._speed.origins()
 
-    def runs(self, function: str) -> tuple[int, int]:
-        """Runs of a function that are known, and how many of them were made at rest."""
-        found = [run for key, runs in self._runs.items() if key[0] == function for run in runs]
-        return len(found), sum(run.settled for run in found)
+    def certainty(self, function: GenerationFunction) -> Certainty:
+        """How sure the price of a picture at the function's own size is."""
+        expected, ends = self.predict(function), self.predict(function).seconds_interval
+        runs = [one for key, kept in self._runs.items() if key[0] == function.name for one in kept]
+        return Certainty(
+            function=function.name,
+            provenance=None if expected.seconds is None else expected.provenance,
+            runs=len(runs),
+            settled_runs=sum(one.settled for one in runs),
+            reach=ends[1] / expected.seconds if ends and expected.seconds else None,
+        )
 
     def predict(
         self, function: GenerationFunction, width: int | None = None, height: int | None = None
     ) -> Expected:
         """What one picture of the function takes, at its own size unless another is given.
 
-        Load seconds and bytes are the model's: the medians of its loads here, else the
-        catalog's. Where a measured run has no memory figure the catalog's stands in, and the
+        Load seconds and bytes are the model's. Where somebody told how long it takes to load, that
+        times what loads here take beside what was told; else the median of its loads here. Where a measured run has no memory figure the catalog's stands in, and the
         whole is `estimated`.
         """
         width, height = width or function.width, height or function.height
@@ -304,12 +350,16 @@ class CostModel:
         return int(median(loads)) if loads else function.expected.load_bytes
 
     def _with_load(self, function: GenerationFunction, expected: Expected) -> Expected:
-        seconds = [
-            o.load_seconds for o in self._loads.get(function.model.name, ()) if o.load_seconds
-        ]
+        told, speed = function.expected.load_seconds, self._load_speed.of(function.name)
+        loads = self._loads.get(function.model.name, ())
+        seconds = [load.load_seconds * load.weight for load in loads if load.load_seconds]
+        if told is not None and speed is not None:
+            here: float | None = told * speed.factor
+        else:
+            here = weighted_median(seconds, [load.weight for load in loads]) if seconds else told
         return replace(
             expected,
-            load_seconds=median(seconds) if seconds else function.expected.load_seconds,
+            load_seconds=here,
             load_bytes=self._load_bytes(function),
         )
 

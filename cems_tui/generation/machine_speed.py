@@ -133,6 +133,19 @@ def references_of(functions: Iterable[GenerationFunction]) -> dict[str, Referenc
     }
 
 
+def load_references_of(functions: Iterable[GenerationFunction]) -> dict[str, Reference]:
+    """What the catalog tells of loading their models, a load standing for a picture of a pixel."""
+    return {
+        function.name: Reference(
+            function.model.name,
+            f"{function.expected.provenance}: {function.expected.source}",
+            function.expected.load_seconds,
+        )
+        for function in functions
+        if function.expected.load_seconds and function.expected.provenance != "measured"
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class _Ratio:
     """One run beside what was told of its function."""

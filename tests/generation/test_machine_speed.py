@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cems_tui.domain.function import Expected, GenerationFunction, Model
 from cems_tui.generation.cost_model import CostModel, Observation
-from cems_tui.generation.machine_speed import references_of
+from cems_tui.generation.machine_speed import load_references_of, references_of
 
 TOLD = {"turbo@1": 0.0242, "small@4": 0.056, "base@4": 0.0889, "base@20": 0.389, "base@50": 0.945}
 """Processor seconds of the pack's functions on the machine it was made on."""
@@ -158,6 +158,20 @@ def test_pictures_drawn_beside_other_work_move_the_factor_less_than_quiet_ones()
     assert prices(*[run("turbo@1", 1.6)] * 2, odd, odd)["turbo@1"] == pytest.approx(
         1.6 * TOLD["turbo@1"]
     )
+
+
+def test_a_load_here_tells_how_long_the_others_take_to_load_here() -> None:
+    """One load in a busy hour makes no model dearer to load beside the others."""
+    told = {
+        name: replace(one, expected=replace(one.expected, load_seconds=0.2, load_bytes=31_000_000))
+        for name, one in FUNCTIONS.items()
+    }
+    model = CostModel(
+        [replace(run("turbo@1", 1.0), load_seconds=2.6)],
+        load_references=load_references_of(told.values()),
+    )
+    assert {model.predict(one).load_seconds for one in told.values()} == {pytest.approx(2.6)}
+    assert CostModel().predict(told["turbo@1"]).load_seconds == 0.2
 
 
 def test_how_fast_the_machine_is_is_told_with_its_spread_and_runs() -> None:

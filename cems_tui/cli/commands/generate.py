@@ -16,6 +16,7 @@ from cems_tui.cli import output
 from cems_tui.cli.budget import SharedBudget, loads_count, planned, spent_before
 from cems_tui.cli.failures import Failure, failure_of, print_failure
 from cems_tui.cli.narrator import Narrator
+from cems_tui.cli.notes import NoteTeller
 from cems_tui.cli.options import RoutingOptions, not_negative, request_of
 from cems_tui.cli.price_card import print_decision
 from cems_tui.domain.bill import bill_of
@@ -120,7 +121,7 @@ def generate(
     quiet: o.Quiet = False,
 ) -> int:
     """Route, generate, score and record a picture of each prompt."""
-    lines = o.prompt_lines(prompts, file)
+    lines = o.prompt_lines(prompts, file, quiet=quiet)
     choice = o.RoutingOptions(
         function, pool, tradeoff, budget_per_image, floor, tolerance, lambda_, router, load_cost
     ).checked()
@@ -206,11 +207,12 @@ def _by_model(
 
 def _bill(requests: Sequence[Request], planner: Planner, *, json: bool, quiet: bool) -> int:
     """What the pictures would cost, before any work."""
-    decisions = []
+    decisions, tell = [], NoteTeller()
     for request in requests:
         decision = planner.decide(request, frozenset(), installed_only=True)
-        print_decision(decision, planner.settings, json=json, quiet=quiet)
+        print_decision(decision, planner.settings, json=json, quiet=quiet, tell=tell)
         decisions.append(decision)
+    tell.close()
     told = bill_of(map(planner.bill_line, decisions), loads_included=loads_count(requests))
     output.note(bill_words(told, output.money_of(planner.settings), "nothing was generated"))
     return 0
@@ -252,7 +254,7 @@ def _make_all(
                 raise
             print_failure(failure)
             highest = max(highest, failure.exit_code)
-    narrator.close()
+    narrator.end()
     return highest
 
 
