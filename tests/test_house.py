@@ -21,6 +21,7 @@ MOST_MODULES = 16
 SAME_THING_FROM_ITS_ROOM = {
     "bill.py",
     "budget.py",
+    "capabilities.py",
     "commands.py",
     "dial.py",
     "dialogs.py",

@@ -217,9 +217,10 @@ class CostModel:
     ) -> Expected:
         """What one picture of the function takes, at its own size unless another is given.
 
-        Load seconds and bytes are the model's. Where somebody told how long it takes to load, that
-        times what loads here take beside what was told; else the median of its loads here. Where a measured run has no memory figure the catalog's stands in, and the
-        whole is `estimated`.
+        Load seconds and bytes are the model's. Where somebody told how long it takes to load,
+        that times what loads here take beside what was told; else the median of its loads here.
+        Where a measured run has no memory figure the catalog's stands in, and the whole is
+        `estimated`.
         """
         width, height = width or function.width, height or function.height
         own_size = (width, height) == (function.width, function.height)

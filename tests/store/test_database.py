@@ -197,6 +197,7 @@ def test_an_empty_file_is_an_empty_history(tmp_path: Path) -> None:
 
 ADDED_SINCE = (
     ("candidates", "blocked_by"),
+    ("candidates", "blocked_kind"),
     ("candidates", "cost_low"),
     ("candidates", "cost_high"),
     ("generations", "contention"),
