@@ -16,7 +16,7 @@ from cems_tui.files import SHARED, write_text
 from cems_tui.profile import Profile
 from cems_tui.score_tables.formats import parse_columns
 from cems_tui.text import visible
-from cems_tui.views.figures import UNKNOWN
+from cems_tui.views.figures import UNKNOWN, Money
 
 
 def report(
@@ -31,18 +31,19 @@ def report(
     with profile.history() as store:
         table = parse_columns(store.benches.columns(name), name)
         scorers = store.benches.scorers(name)
+        seconds = store.benches.seconds(name)
     settings = profile.settings
-    found = report_of(name, table, profile.pricing, scorers)
+    found = report_of(name, table, profile.pricing, scorers, seconds)
     if html is not None:
         write_text(html, report_page(found), mode=SHARED)
         output.note(f"wrote {html}")
     if json:
         output.json_document(found.to_json())
     elif html is None:
-        _print_report(found, output.unit_per_thousand(settings), settings.pricing.per_usd)
+        _print_report(found, output.money_of(settings))
 
 
-def _print_report(report: BenchReport, unit: str, per_usd: float) -> None:
+def _print_report(report: BenchReport, money: Money) -> None:
     columns = (
         Column("function"),
         Column("group", spare=4),
@@ -50,20 +51,25 @@ def _print_report(report: BenchReport, unit: str, per_usd: float) -> None:
         Column("95 %", right=True),
         Column("scores", right=True, spare=2),
         Column("missing", right=True, spare=1),
-        Column(unit, right=True),
+        Column(money.unit, right=True),
         Column("won", right=True, spare=3),
     )
     for metric in report.metrics:
         direction = "" if metric.higher_is_better else ", lower is better"
         output.line(f"{visible(metric.metric)}{direction}")
-        output.table(columns, [_cells(row, per_usd) for row in metric.functions])
+        output.table(columns, [_cells(row, money) for row in metric.functions])
         if metric.zero_mix:
             corners = " → ".join(corner.function for corner in metric.zero_mix)
             output.line(f"best random mixes (zero-mix): {corners}")
         output.line()
+    if report.drift is not None:
+        output.line(f"the last third of its pictures took {report.drift:.2f} × the first")
+    for note in report.notes:
+        output.note(f"note: {note}")
 
 
-def _cells(row: FunctionRow, per_usd: float) -> tuple[str, ...]:
+def _cells(row: FunctionRow, money: Money) -> tuple[str, ...]:
+    price = money.thousand(row.cost_usd)
     return (
         row.function,
         "all" if row.group is None else row.group,
@@ -71,6 +77,6 @@ def _cells(row: FunctionRow, per_usd: float) -> tuple[str, ...]:
         UNKNOWN if row.ci95 is None else f"{row.ci95[0]:.4g} … {row.ci95[1]:.4g}",
         f"{row.count:,}",
         f"{row.missing:,}",
-        UNKNOWN if row.cost_usd is None else f"{row.cost_usd * 1000 * per_usd:.4g}",
+        UNKNOWN if price is None else f"{price:.4g}",
         UNKNOWN if row.won is None else f"{row.won:.1%}",
     )

@@ -54,13 +54,14 @@ def _print_table(
         output.note('nothing was generated yet; try: cems generate "a red car"')
         return
     settings = Profile.current().settings
-    per_usd = settings.pricing.per_usd
+    money = output.money_of(settings)
+    prices = [money.thousand(made.cost_usd) for made in generations]
     columns = (
         Column("id"),
         Column("when", spare=2),
         Column("function"),
         Column("scores", spare=1),
-        Column(output.unit_per_thousand(settings), right=True),
+        Column(money.unit, right=True),
         Column("path" if paths else "prompt", words="fold" if paths else "cut"),
     )
     output.table(
@@ -71,9 +72,9 @@ def _print_table(
                 made.created[:16].replace("T", " "),
                 made.executed,
                 " ".join(f"{score.metric} {score.value:.2f}" for score in made.scores) or UNKNOWN,
-                UNKNOWN if made.cost_usd is None else f"{made.cost_usd * 1000 * per_usd:.4f}",
+                UNKNOWN if price is None else f"{price:.4f}",
                 str(made.image) if paths else one_line(made.prompt, PROMPT_CHARACTERS),
             )
-            for made in generations
+            for made, price in zip(generations, prices, strict=True)
         ],
     )
