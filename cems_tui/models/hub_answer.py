@@ -14,6 +14,7 @@ from typing import Any
 from cems_tui.errors import DownloadError, WeightsError
 from cems_tui.models.repository import (
     INDEX,
+    MOST_FILES,
     RemoteFile,
     Repository,
     checked_commit,
@@ -21,7 +22,6 @@ from cems_tui.models.repository import (
 )
 from cems_tui.text import one_line
 
-MOST_FILES = 20_000
 MOST_FILE_BYTES = 1 << 45
 """32 TiB: what is said to be larger is no file of a model."""
 

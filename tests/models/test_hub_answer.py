@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from cems_tui.errors import CemsError, DownloadError, WeightsError
 from cems_tui.models import hub_answer
 from cems_tui.models.hub import Hub, Transient
-from cems_tui.models.repository import Repository, is_commit
+from cems_tui.models.repository import MOST_FILES, Repository, is_commit
 from tests.models.hub_fixtures import online
 
 __all__ = ["online"]
@@ -150,7 +150,7 @@ def test_two_files_in_one_place_are_refused(mirror: Mirror, path: str, why: str)
 def test_a_listing_without_end_is_refused(mirror: Mirror) -> None:
     answer = deepcopy(TOLD)
     one = answer["siblings"][0]
-    answer["siblings"] = [{**one, "rfilename": f"{n}"} for n in range(hub_answer.MOST_FILES + 1)]
+    answer["siblings"] = [{**one, "rfilename": f"{n}"} for n in range(MOST_FILES + 1)]
     with pytest.raises(DownloadError, match="20,001 files"):
         mirror.describe(answer)
 

@@ -102,7 +102,7 @@ def _bomb() -> bytes:
         (SIGNATURE + _chunk(b"tEXt", b"cems\0" + b"[" * 99999) + _chunk(b"IEND", b""), "damaged"),
         (SIGNATURE + _chunk(b"iTXt", b"cems\0\0\0\0\0\xff") + _chunk(b"IEND", b""), "UTF-8"),
         (SIGNATURE + _chunk(b"zTXt", b"cems\0\0nope") + _chunk(b"IEND", b""), "unpacked"),
-        (SIGNATURE + _bomb() + _chunk(b"IEND", b""), "unpacks to over"),
+        (SIGNATURE + _bomb() + _chunk(b"IEND", b""), "unpack to over"),
     ],
 )
 def test_what_holds_no_receipt_is_refused_with_its_reason(
