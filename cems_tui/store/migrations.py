@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from cems_tui.store.rows import place_column
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -237,6 +240,36 @@ def m007_benches(db: Database) -> None:
     db.execute("CREATE INDEX bench_cells_of ON bench_cells (bench, function, prompt_id, seed)")
 
 
+def m008_blocked_candidates(db: Database) -> None:
+    """Why a candidate could not follow the request."""
+    db.execute("ALTER TABLE candidates ADD COLUMN blocked_by TEXT")
+
+
+MOVED_PICTURE = "moved_picture"
+"""The SQL function that m009 names pictures with: what a row says in, what it says from now on."""
+
+
+def moved_picture(home: Path) -> Callable[[str], str]:
+    """How a row of an older database names its picture from now on.
+
+    A picture inside the home is named from there, and so is one whose home has moved since: its
+    old place is empty, and the pictures folder has it.
+    """
+
+    def named(image: str) -> str:
+        place = Path(image)
+        if place.is_absolute() and not place.exists() and (home / "pictures" / place.name).exists():
+            place = home / "pictures" / place.name
+        return place_column(place, home) if place.is_absolute() else image
+
+    return named
+
+
+def m009_pictures_from_home(db: Database) -> None:
+    """Pictures inside the home are named from there, so that a home may move."""
+    db.execute(f"UPDATE generations SET image = {MOVED_PICTURE}(image)")
+
+
 STEPS = (
     m001_sessions,
     m002_generations,
@@ -245,4 +278,6 @@ STEPS = (
     m005_search,
     m006_failures,
     m007_benches,
+    m008_blocked_candidates,
+    m009_pictures_from_home,
 )
