@@ -43,6 +43,11 @@ _FETCHED_IS_KEPT = (
 )
 
 
+def keep_private() -> None:
+    """From now on only the user may read what this process, and those it starts, write."""
+    os.umask(os.umask(0o077) | 0o077)
+
+
 @contextmanager
 def whole_file(
     path: Path, *, mode: int = OWNER_ONLY, durable: bool = True, hint: str = _MAKE_ROOM

@@ -408,7 +408,17 @@ class Profile:
             with self.planner() as planner:
                 return self.survey(planner)
 
-        return Doctor(self.paths, self.pack, self.device, self.weight_budget, survey, self.history)
+        return Doctor(
+            paths=self.paths,
+            pack=self.pack,
+            device=self.device,
+            weight_budget=self.weight_budget,
+            survey=survey,
+            left_over=self.models.leftovers,
+            unreadable=lambda: list(self.models.ledger().unreadable),
+            shared=lambda: self.settings.storage.shared,
+            history=self.history,
+        )
 
 
 @dataclass(frozen=True, slots=True)

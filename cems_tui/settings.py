@@ -179,6 +179,17 @@ class App:
 
 
 @dataclass(frozen=True, slots=True)
+class Storage:
+    """What is kept, and who may read it."""
+
+    shared: bool = _setting(
+        False,
+        "others on this machine may read what is kept, as the umask says; false: only you",
+        _yes_or_no,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Every setting's value by section, as in config.toml, and which of them the file gave."""
 
@@ -188,6 +199,7 @@ class Settings:
     device: Device = Device()
     quality: Quality = Quality()
     app: App = App()
+    storage: Storage = Storage()
     keys: Mapping[str, str] = field(default_factory=dict)
     """Key bindings of the app the user changed: command → key."""
 

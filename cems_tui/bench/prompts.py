@@ -74,7 +74,7 @@ def read_prompts(source: Path | str) -> list[PromptLine]:
 
 
 def _refuse_pipe(path: Path) -> None:
-    """Raises OSError of a named pipe: nobody may ever write to it. The shell's own have a writer."""
+    """Raises OSError of a named pipe, which may have no writer; those of the shell have one."""
     if path.is_fifo() and not str(path).startswith(("/dev/fd/", "/proc/")):
         raise OSError(errno.EINVAL, "it is a pipe; `cems generate - < PIPE` reads from one")
 

@@ -136,17 +136,22 @@ class Ledger:
     """The folder of all models."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
+    unreadable: tuple[str, ...] = ()
+    """The files of entries that cannot be read, and are left out."""
 
     @classmethod
     def read(cls, models: Path) -> Ledger:
         """Every entry that can be read; one that cannot is named in the log and left out."""
         entries: dict[str, Entry] = {}
+        unreadable = []
         folder = models / "ledger"
         for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
             entry = _read(path, models)
             if entry is not None:
                 entries[entry.name] = entry
-        return cls(models, entries)
+            elif path.exists():
+                unreadable.append(path.name)
+        return cls(models, entries, tuple(unreadable))
 
     def is_current(self, name: str) -> bool:
         """Whether the model of that name is still recorded as it was when this was read."""
