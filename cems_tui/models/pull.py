@@ -18,9 +18,9 @@ from cems_tui.locks import FileLock, Holder
 from cems_tui.models import install
 from cems_tui.models.compose import compose, is_composed
 from cems_tui.models.convert import Converter, kept_as_safetensors, refuse_without
-from cems_tui.models.download import Body, Patience, Transfer, gave_up
 from cems_tui.models.events import Emit, Installed, Progressed, Waited
-from cems_tui.models.hub import Transient, Unreachable
+from cems_tui.models.hub.client import Transient, Unreachable
+from cems_tui.models.hub.download import Body, Patience, Transfer, gave_up
 from cems_tui.models.ledger import Entry, Ledger, PinnedFile, folder_name
 from cems_tui.models.plan import (
     Cached,

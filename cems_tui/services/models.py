@@ -15,7 +15,7 @@ from cems_tui.locks import FileLock
 from cems_tui.models import leftovers, remove, verify
 from cems_tui.models.convert import PickleConverter
 from cems_tui.models.events import Emit, Progressed
-from cems_tui.models.hub import Hub
+from cems_tui.models.hub.client import Hub
 from cems_tui.models.importer import Importer
 from cems_tui.models.ledger import Entry, Ledger, folder_name
 from cems_tui.models.leftovers import Leftover

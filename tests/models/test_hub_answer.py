@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cems_tui.errors import CemsError, DownloadError, WeightsError
-from cems_tui.models import hub_answer
-from cems_tui.models.hub import Hub, Transient
+from cems_tui.models.hub import answer
+from cems_tui.models.hub.client import Hub, Transient
 from cems_tui.models.repository import MOST_FILES, Repository, is_commit
 from tests.models.hub_fixtures import online
 
@@ -242,4 +242,4 @@ INDEXES = [b"", b"[]", b"[" * 100_000, b"\xff", b'{"a":' * 50_000, b"{" + b" " *
 @pytest.mark.parametrize("body", INDEXES)
 def test_an_index_that_describes_nothing_is_told_as_such(body: bytes) -> None:
     with pytest.raises(WeightsError, match="does not describe a pipeline"):
-        hub_answer.index(body, "org/tiny")
+        answer.index(body, "org/tiny")

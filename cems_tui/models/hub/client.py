@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from cems_tui.errors import CemsError, DownloadError, UsageError
-from cems_tui.models import hub_answer
+from cems_tui.models.hub import answer
 from cems_tui.models.repository import INDEX, Repository, checked_commit
 from cems_tui.text import redacted
 
@@ -97,8 +97,8 @@ class Hub:
                 info = HfApi(endpoint=self._endpoint).model_info(
                     repo, revision=revision, files_metadata=True, timeout=CONNECT_SECONDS
                 )
-                return hub_answer.repository(repo, info)
-            except hub_answer.WRONG_TYPES as error:
+                return answer.repository(repo, info)
+            except answer.WRONG_TYPES as error:
                 if _is_of_the_question(error):
                     raise
                 raise Unreachable(
@@ -120,7 +120,7 @@ class Hub:
             return None
         there = self.cached(repository.repo, repository.commit, INDEX)
         body = self._small(repository, INDEX) if there is None else _beginning(there)
-        return hub_answer.index(body, repository.repo)
+        return answer.index(body, repository.repo)
 
     def cached(self, repo: str, commit: str, path: str) -> Path | None:
         """The file in the user's own Hub cache (HF_HOME), if it is there."""
@@ -142,7 +142,7 @@ class Hub:
         return Repository(
             repo,
             checked_commit(root.name, repo),
-            tuple(hub_answer.cached_file(path, root) for path in files),
+            tuple(answer.cached_file(path, root) for path in files),
         )
 
     def _small(self, repository: Repository, path: str) -> bytes:
@@ -151,7 +151,7 @@ class Hub:
             body = bytearray()
             for chunk in stream.chunks:
                 body += chunk
-                if len(body) > hub_answer.LARGEST_INDEX_BYTES:
+                if len(body) > answer.LARGEST_INDEX_BYTES:
                     break
         return bytes(body)
 
@@ -342,7 +342,7 @@ def _is_of_the_question(error: Exception) -> bool:
 def _beginning(path: Path) -> bytes:
     """As much of a file as an index may have, and a byte more."""
     with path.open("rb") as file:
-        return file.read(hub_answer.LARGEST_INDEX_BYTES + 1)
+        return file.read(answer.LARGEST_INDEX_BYTES + 1)
 
 
 class Transient(Exception):
