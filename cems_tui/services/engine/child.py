@@ -21,6 +21,7 @@ from cems_tui.services.engine.protocol import (
     OpenFailed,
     Session,
     Started,
+    Welcome,
 )
 from cems_tui.services.engine.wire import BadMessage
 from cems_tui.text import loggable
@@ -165,7 +166,7 @@ class Inbox:
         """Whether the running request should end at this step."""
         return self._stop_current or self._closed
 
-    def send(self, event: Event) -> None:
+    def send(self, event: Event | Welcome) -> None:
         """Reports to the other end, from any thread; when that is gone, what runs is stopped."""
         try:
             with self._sending:

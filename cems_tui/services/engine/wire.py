@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields, is_dataclass
-from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -105,11 +104,6 @@ def _plain(value: Any) -> Any:
     return _row(value)
 
 
-@cache
-def _hints(kind: type[Any]) -> dict[str, Any]:
-    return get_type_hints(kind)
-
-
 def _object(kind: type[Any], row: Any) -> Any:
     if kind in _WITH_JSON_OF_THEIR_OWN:
         try:
@@ -118,7 +112,7 @@ def _object(kind: type[Any], row: Any) -> Any:
             raise BadMessage(f"{kind.__name__} is not told as it should be") from error
     if not isinstance(row, dict) or set(row) != {field.name for field in fields(kind)}:
         raise BadMessage(f"{kind.__name__} has other fields")
-    hints = _hints(kind)
+    hints = get_type_hints(kind)
     return kind(**{name: _value(hints[name], value) for name, value in row.items()})
 
 
