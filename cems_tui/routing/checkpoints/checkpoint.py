@@ -58,8 +58,9 @@ class Checkpoint:
     card: Card
     router: QualityEstimator
     training_estimates: NDArray[np.float32]
-    """The router's estimates for its training prompts, shape (N, M): what the dial means. Of a
-    classifier the probabilities. Or a few that stand for them, shape (K, M), with their shares."""
+    """Estimates for its training prompts, made while they were held out, shape (N, M): what the
+    dial means. Of a classifier the probabilities. Or a few that stand for them, shape (K, M), with
+    their shares."""
 
     training_weights: NDArray[np.float32] | None = None
     """The share of the training prompts each of those few stands for; None is one each."""
