@@ -80,10 +80,10 @@ def add_outside(pack: Path, name: str, table: Path) -> Outside:
     """
     folder = pack / FOLDER
     checkpoint = load_checkpoint(folder, name)
-    card, scored = checkpoint.card, read_table(table)
-    if card.mixed is not None:
-        scored = with_mixed(scored, card.mixed)
-    outside = learn_outside(scored, card.metric, tuple(card.functions), known_words())
+    card, drawn = checkpoint.card, read_table(table)
+    scored = drawn if card.mixed is None else with_mixed(drawn, card.mixed)
+    learned = learn_outside(scored, card.metric, tuple(card.functions), known_words())
+    outside = replace(learned, table=drawn.digest)
     save_checkpoint(folder, replace(checkpoint, card=replace(card, outside=outside)))
     _list_again(pack)
     return outside
