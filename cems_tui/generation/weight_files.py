@@ -80,6 +80,22 @@ def read_header(path: Path) -> WeightFile:
     return found
 
 
+def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every tensor of a safetensors file, from its header.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        return {
+            name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{path} cannot be read: {error}") from error
+
+
 def _measure(path: Path, tensors: dict[str, Any], data_start: int) -> WeightFile:
     floats = sum(prod(t["shape"]) for t in tensors.values() if t["dtype"] in _FLOAT_TYPES)
     others = sum(
