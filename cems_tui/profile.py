@@ -221,8 +221,9 @@ class Profile:
     def shelf(self) -> RouterShelf:
         """Every router checkpoint there is now."""
         from cems_tui.routing.checkpoints.shelf import RouterShelf
+        from cems_tui.starter.prompt_notes import wording_of
 
-        return RouterShelf(self._router_folders, self.towers())
+        return RouterShelf(self._router_folders, self.towers(), wording_of)
 
     @property
     def routers(self) -> Routers:
@@ -282,9 +283,12 @@ class Profile:
         from cems_tui.scoring.clip import ClipScorer
         from cems_tui.scoring.nima import NimaScorer
         from cems_tui.scoring.nima_head import load_nima
+        from cems_tui.starter.prompt_notes import read_prompt
 
         folder = self._verified(f"scorers/{metric}")
-        return NimaScorer(folder, load_nima) if metric == "nima" else ClipScorer(folder)
+        if metric == "nima":
+            return NimaScorer(folder, load_nima)
+        return ClipScorer(folder, wording=read_prompt)
 
     def _verified(self, component: str) -> Path:
         """The folder of a component of the pack, every file checked against the manifest."""
@@ -303,7 +307,7 @@ class Profile:
 
     def planner_over(self, store: Store) -> Planner:
         """A planner over the catalog, the router shelf and the runs in a database."""
-        from cems_tui.starter.vocabulary import StarterVocabulary
+        from cems_tui.starter.prompt_notes import StarterVocabulary
 
         return Planner(
             catalog=self.catalog(),
@@ -398,10 +402,14 @@ class Profile:
     def pipeline(self, function: GenerationFunction, shelf: Shelf | None = None) -> Pipeline:
         """The function's model on the device; a damaged file of the pack is refused first."""
         from cems_tui.generation.families import registry
+        from cems_tui.generation.pipeline import WordedPipeline
+        from cems_tui.starter.prompt_notes import read_prompt
 
-        if function.model.name.startswith(RESERVED):
-            self._verified(function.model.name)
-        return registry.load(function, self._engine_settings(), shelf)
+        if not function.model.name.startswith(RESERVED):
+            return registry.load(function, self._engine_settings(), shelf)
+        self._verified(function.model.name)
+        pipeline = registry.load(function, self._engine_settings(), shelf)
+        return WordedPipeline(pipeline, read_prompt)
 
     def _held_bytes(self, function: GenerationFunction) -> int | None:
         """What the files of an installed model say that its weights hold."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -57,11 +57,15 @@ class Checkpoint:
     card: Card
     router: QualityEstimator
     training_estimates: NDArray[np.float32]
-    """The router's estimates for its training prompts, shape (N, M): what the dial means. Of a
-    classifier the probabilities. Or a few that stand for them, shape (K, M), with their shares."""
+    """Estimates for its training prompts, made while they were held out, shape (N, M): what the
+    dial means. Of a classifier the probabilities. Or a few that stand for them, shape (K, M), with
+    their shares."""
 
     training_weights: NDArray[np.float32] | None = None
     """The share of the training prompts each of those few stands for; None is one each."""
+
+    wording: Callable[[str], str] = str
+    """What the router is asked about instead of a prompt: words its functions' models know."""
 
     @property
     def name(self) -> str:
@@ -77,7 +81,7 @@ class Checkpoint:
 
     def estimate(self, prompt: str) -> PromptEstimate:
         """The quality of every known function for the prompt, in the metric's unit."""
-        said = self.router.estimate(prompt)
+        said = self.router.estimate(self.wording(prompt))
         return said if self.card.scale is None else self.card.scale.applied(said)
 
     def lambda_at(self, dial: float, prices: Mapping[str, float | None]) -> float:

@@ -24,7 +24,7 @@ _UNKNOWN = QualityEstimate(None, None)
 
 UNFAMILIAR = Note(
     "out_of_distribution",
-    "the prompt is unlike the training prompts: estimates are the means, intervals wide",
+    "the prompt is unlike the training prompts: estimates lie near the means, intervals wide",
 )
 
 
