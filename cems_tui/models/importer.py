@@ -160,7 +160,7 @@ class Importer:
             raise UsageError(f"{source} is one file, not a whole model", SUPPORTED)
         if wish.base not in self.bases:
             raise UnknownName.of("installed model", wish.base, self.bases)
-        base = self.bases[wish.base]
+        base_name, base = wish.base, self.bases[wish.base]
         inspection = inspect_folder(base)
         _refuse_unfollowable(wish, source, base, inspection)
         folder = confined_folder(self.models, f"imported/{name}")
@@ -169,7 +169,7 @@ class Importer:
             whole = (RemoteFile(source.name, source.stat().st_size),)
             wish = replace(wish, manner="convert")
             plan = self._plan(wish, name, source, folder, inspection, whole, {BASE: base})
-            return replace(plan, notes=(*plan.notes, *_taken(lacking, wish.base)))
+            return replace(plan, notes=(*plan.notes, *_taken(lacking, base_name)))
         network = network_of(source, base, read_json(base / INDEX))
         file = RemoteFile(network.file.as_posix(), source.stat().st_size)
         kept = tuple(
