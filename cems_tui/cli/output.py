@@ -20,6 +20,7 @@ import typer
 
 from cems_tui.errors import UsageError
 from cems_tui.text import redacted, visible
+from cems_tui.views.figures import Money
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -182,24 +183,6 @@ def only_one(**given: bool) -> None:
         raise UsageError(f"{' and '.join(names)} exclude each other", "Give only one of them.")
 
 
-def money(usd: float | None, settings: Settings) -> str:
-    """US dollars in the currency the user wants to see; `—` when unknown."""
-    if usd is None:
-        return "—"
-    currency = settings.pricing.currency
-    sign = "$" if currency == "USD" else f"{currency} "
-    return f"{sign}{usd * settings.pricing.per_usd:.6g}"
-
-
-def unit_per_thousand(settings: Settings) -> str:
-    """The heading of a column of prices per 1,000 pictures."""
-    currency = settings.pricing.currency
-    return "$/1,000" if currency == "USD" else f"{currency}/1,000"
-
-
-def usd_per_thousand(usd: float | None, *, estimated: bool, per_usd: float, currency: str) -> str:
-    """A price as money per 1,000 pictures; `—` when unknown, `~` before an estimate."""
-    if usd is None:
-        return "—"
-    sign = "$" if currency == "USD" else f"{currency} "
-    return f"{'~' if estimated else ''}{sign}{usd * 1000 * per_usd:.4f}"
+def money_of(settings: Settings) -> Money:
+    """How the user wants to see money."""
+    return Money(settings.pricing.currency, float(settings.pricing.per_usd))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from cems_tui.catalog.survey import Survey
 from cems_tui.errors import CemsError
 from cems_tui.generation import device as devices
+from cems_tui.generation.cost_model import Certainty
+from cems_tui.generation.machine_speed import OriginSpeed
 from cems_tui.paths import Paths
 from cems_tui.services.device_access import DeviceAccess
 from cems_tui.settings import environment_problems, problems, read_document
 from cems_tui.starter.manifest import verify
-from cems_tui.text import byte_count
+from cems_tui.text import byte_count, counted, one_line
 
 if TYPE_CHECKING:
     from cems_tui.store.database import Store
@@ -67,6 +69,8 @@ class Doctor:
 
     survey: Callable[[], Survey]
     history: Callable[[], AbstractContextManager[Store]]
+    prices: Callable[[], tuple[Sequence[OriginSpeed], Sequence[Certainty]]]
+    """How fast this machine is, and how sure the prices of the installed functions are."""
 
     def examine(self) -> list[Finding]:
         """Every finding, in the order a picture needs them."""
@@ -75,6 +79,7 @@ class Doctor:
             ("disk", self._disk),
             ("pack", self._pack),
             ("models", self._models),
+            ("prices", self._prices),
             ("database", self._database),
             ("config", self._config),
             ("network", _network),
@@ -135,6 +140,27 @@ class Doctor:
             f"`cems pull --recommended` fetches {', '.join(pick.model for pick in picks)}, {size}.",
         )
 
+    def _prices(self) -> Iterator[Finding]:
+        origins, functions = self.prices()
+        if not origins and not any(one.runs for one in functions):
+            yield Finding(
+                "prices",
+                "note",
+                "estimated by what others told of their machines: nothing was drawn here yet",
+                "Three pictures tell how fast this machine is.",
+            )
+            return
+        for one in origins:
+            yield _speed_finding(one)
+        measured = [one for one in functions if one.provenance == "measured"]
+        for what, found in (
+            ("measured", measured),
+            ("estimated", [one for one in functions if one not in measured and one.provenance]),
+            ("unknown", [one for one in functions if one.provenance is None]),
+        ):
+            if found:
+                yield Finding("prices", "ok", f"{what}: {', '.join(map(_certain, found))}")
+
     def _database(self) -> Iterator[Finding]:
         where = self.paths.database
         if not where.exists():
@@ -153,6 +179,31 @@ class Doctor:
         if not in_file and not in_environment:
             yield Finding("config", "ok", str(file) if file.exists() else "defaults")
         yield Finding("config", "note", f"the log is {self.paths.log_file}")
+
+
+def _speed_finding(one: OriginSpeed) -> Finding:
+    """How many times longer pictures take here than was told, and by how many runs."""
+    by = f"{counted(one.runs, 'run')}, {one.settled_runs} of them with the model at rest"
+    source = one_line(one.origin.partition(": ")[2], 60)
+    told = f"this machine takes {one.factor:.2f} × the seconds told of another ({source})"
+    if not one.settled_runs:
+        return Finding(
+            "prices",
+            "note",
+            f"{told}, by {by}: the first pictures after a load overstate it",
+            "Draw several pictures in one command: -n 3.",
+        )
+    spread = f", half of them within {100 * (one.spread - 1):.0f} %" if one.runs > 1 else ""
+    disturbed = f"; {one.disturbed_runs} waited for a processor" if one.disturbed_runs else ""
+    return Finding("prices", "ok", f"{told}, by {by}{spread}{disturbed}")
+
+
+def _certain(one: Certainty) -> str:
+    """`starter-turbo@1 (5 runs, up to 1.2 ×)`."""
+    told = [counted(one.runs, "run")] if one.runs else []
+    if one.reach is not None:
+        told.append(f"up to {one.reach:.2g} ×")
+    return f"{one.function} ({', '.join(told)})" if told else one.function
 
 
 def _existing(folder: Path) -> Path:

@@ -42,6 +42,7 @@ class Observation:
     load_seconds: float | None
     memory_bytes: int | None
     load_bytes: int | None = None
+    contention: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,7 @@ def observations(connection: Connection, limit_per_function: int) -> list[Observ
             load_seconds=row["seconds_load"],
             memory_bytes=row["peak_memory_bytes"],
             load_bytes=row["load_bytes"],
+            contention=row["contention"],
         )
         for row in rows
     ]

@@ -108,7 +108,7 @@ def test_the_card_the_picture_s_path_and_what_it_cost_are_told_to_people(home: P
     assert ran.code == 0, ran.err
     assert "▸" in ran.out
     assert "per 1,000" in ran.out
-    assert "would have cost" in ran.out or "starter-base@20" in ran.out
+    assert "priced  ~$" in ran.out
     assert str(pngs(home)[0]) in ran.out
     told = cems("why", str(pngs(home)[0]), home=home)
     assert told.code == 0

@@ -234,18 +234,33 @@ def test_calibrating_changes_the_unit_and_no_pick(stocked: Inside, tmp_path: Pat
         for row in table_with_signal(60, seed=4).rows
     ]
     imported(stocked, ScoreTable.of(mine), "mine")
-    args = ("router", "diff", "good", "good", "--bench", "signal", "--json")
     before = stocked("router", "eval", "good", "--bench", "mine", "--json").document
     ran = stocked("router", "calibrate", "good", "--bench", "mine", "--json")
     assert ran.code == 0, ran.err
     assert ran.document["slope"] == pytest.approx(3.0, rel=0.25)
-    after = stocked("router", "eval", "good", "--bench", "mine", "--json").document
+    assert ran.document["router"] == "good-calibrated"
+    args = ("router", "diff", "good", "good-calibrated", "--bench", "signal", "--json")
+    after = stocked("router", "eval", "good-calibrated", "--bench", "mine", "--json").document
     for key in ("shares", "area_recovered", "verdict", "top1"):
         assert after[key] == before[key]
     assert stocked(*args).document["changed"] == 0
-    assert "to read as the user's instrument" in stocked("router", "show", "good").out
+    assert "to read as the user's instrument" in stocked("router", "show", "good-calibrated").out
+    assert "to read as the user's instrument" not in stocked("router", "show", "good").out
     again = stocked("router", "calibrate", "good", "--bench", "mine", "--json").document
     assert again["slope"] == pytest.approx(ran.document["slope"])
+
+
+def test_a_calibrated_router_takes_over_and_rollback_goes_back(stocked: Inside) -> None:
+    mine = [
+        replace(row, score=None if row.score is None else 40.0 + 3.0 * row.score)
+        for row in table_with_signal(60, seed=4).rows
+    ]
+    imported(stocked, ScoreTable.of(mine), "mine")
+    stocked("router", "use", "good", "--force")
+    ran = stocked("router", "calibrate", "good", "--bench", "mine", "--name", "ours", "--json")
+    assert (ran.document["router"], ran.document["in_use"]) == ("ours", True)
+    assert stocked("router", "rollback", "-q").out.strip() == "good"
+    assert stocked("router", "calibrate", "good", "--bench", "mine", "--name", "ours").code == 2
 
 
 def test_scores_that_do_not_rise_with_the_router_s_cannot_be_its_scale(stocked: Inside) -> None:

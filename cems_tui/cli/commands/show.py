@@ -49,7 +49,8 @@ def show(
         model = named_model(planner.catalog, name)
         here = keys(profile.survey(planner).of(model.name))
         row = {**model_row(model, planner, details=True), **here, **_recorded(model)}
-        price = [output.money(f["cost_usd"], planner.settings) for f in row["functions"]]
+        money = output.money_of(planner.settings)
+        price = [money.per_thousand_words(f["cost_usd"]) for f in row["functions"]]
     if json:
         output.json_document(row)
     else:

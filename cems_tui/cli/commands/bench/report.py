@@ -15,6 +15,7 @@ from cems_tui.files import SHARED, write_text
 from cems_tui.profile import Profile
 from cems_tui.score_tables.formats import parse_columns
 from cems_tui.text import visible
+from cems_tui.views.figures import Money
 
 
 def report(
@@ -29,18 +30,19 @@ def report(
     with profile.history() as store:
         table = parse_columns(store.benches.columns(name), name)
         scorers = store.benches.scorers(name)
+        seconds = store.benches.seconds(name)
     settings = profile.settings
-    found = report_of(name, table, profile.pricing, scorers)
+    found = report_of(name, table, profile.pricing, scorers, seconds)
     if html is not None:
         write_text(html, report_page(found), mode=SHARED)
         output.note(f"wrote {html}")
     if json:
         output.json_document(found.to_json())
     elif html is None:
-        _print_report(found, output.unit_per_thousand(settings), settings.pricing.per_usd)
+        _print_report(found, output.money_of(settings))
 
 
-def _print_report(report: BenchReport, unit: str, per_usd: float) -> None:
+def _print_report(report: BenchReport, money: Money) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -53,7 +55,7 @@ def _print_report(report: BenchReport, unit: str, per_usd: float) -> None:
             title=Text(f"{visible(metric.metric)}{direction}", style="bold"),
             title_justify="left",
         )
-        names = ("function", "group", "mean", "95 %", "scores", "missing", unit, "won")
+        names = ("function", "group", "mean", "95 %", "scores", "missing", money.unit, "won")
         for column in names:
             left = column in ("function", "group")
             table.add_column(column, justify="left" if left else "right", no_wrap=True)
@@ -65,7 +67,7 @@ def _print_report(report: BenchReport, unit: str, per_usd: float) -> None:
                 "—" if row.ci95 is None else f"{row.ci95[0]:.4g} … {row.ci95[1]:.4g}",
                 f"{row.count:,}",
                 f"{row.missing:,}",
-                "—" if row.cost_usd is None else f"{row.cost_usd * 1000 * per_usd:.4g}",
+                "—" if (price := money.thousand(row.cost_usd)) is None else f"{price:.4g}",
                 "—" if row.won is None else f"{row.won:.1%}",
             )
         console.print(table)
@@ -73,3 +75,7 @@ def _print_report(report: BenchReport, unit: str, per_usd: float) -> None:
             corners = " → ".join(visible(corner.function) for corner in metric.zero_mix)
             console.print(Text(f"best random mixes (zero-mix): {corners}"))
         console.print()
+    if report.drift is not None:
+        console.print(Text(f"the last third of its pictures took {report.drift:.2f} × the first"))
+    for note in report.notes:
+        output.note(f"note: {visible(note)}")

@@ -49,15 +49,16 @@ def _print_table(generations: list[Generation], *, filtered: bool) -> None:
         output.note('nothing was generated yet; try: cems generate "a red car"')
         return
     settings = Profile.current().settings
-    per_usd = settings.pricing.per_usd
-    unit = output.unit_per_thousand(settings)
+    money = output.money_of(settings)
+    unit = money.unit
     table = Table(box=None, pad_edge=False)
     table.add_column("id", no_wrap=True, min_width=ID_CHARACTERS)  # whole: it is copied
     for name in ("when", "function", "scores", unit, "prompt"):
         table.add_column(name, justify="right" if name == unit else "left", no_wrap=True)
     for generation in generations:
         scores = " ".join(f"{s.metric} {s.value:.2f}" for s in generation.scores)
-        cost = "—" if generation.cost_usd is None else f"{generation.cost_usd * 1000 * per_usd:.4f}"
+        price = money.thousand(generation.cost_usd)
+        cost = "—" if price is None else f"{price:.4f}"
         table.add_row(
             generation.id,
             generation.created[:19].replace("T", " "),
