@@ -15,8 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from cems_tui.errors import ConfigError
-from cems_tui.files import write_text
+from cems_tui.files import read_bytes, write_text
 from cems_tui.text import as_utf8
+
+_LARGEST_BYTES = 256_000
+_MOST_DOTS = 1_000
+"""In one line."""
 
 Check = Callable[[Any], str | None]
 """None when the value is fine, else what it should be."""
@@ -175,6 +179,17 @@ class App:
 
 
 @dataclass(frozen=True, slots=True)
+class Storage:
+    """What is kept, and who may read it."""
+
+    shared: bool = _setting(
+        False,
+        "others on this machine may read what is kept, as the umask says; false: only you",
+        _yes_or_no,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Every setting's value by section, as in config.toml, and which of them the file gave."""
 
@@ -184,6 +199,7 @@ class Settings:
     device: Device = Device()
     quality: Quality = Quality()
     app: App = App()
+    storage: Storage = Storage()
     keys: Mapping[str, str] = field(default_factory=dict)
     """Key bindings of the app the user changed: command → key."""
 
@@ -273,12 +289,18 @@ def read_document(path: Path) -> dict[str, Any]:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path} is nested too deep") from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _config_text(path: Path) -> str:
-    return as_utf8(path.read_bytes()).decode().replace("\r\n", "\n")
+    """Raises ConfigError of what no config is: a parser's time grows with the square of a key."""
+    text = as_utf8(read_bytes(path, _LARGEST_BYTES)).decode().replace("\r\n", "\n")
+    if max(line.count(".") for line in text.split("\n")) > _MOST_DOTS:
+        raise ConfigError(f"{path} has a key of thousands of parts", "Mend it, or remove it.")
+    return text
 
 
 def load(path: Path) -> Settings:
@@ -328,7 +350,7 @@ def write_setting(path: Path, name: str, value: Any) -> None:
     try:
         text = _config_text(path) if path.exists() else ""
         document = tomlkit.parse(text)
-    except (TOMLKitError, UnicodeDecodeError) as error:
+    except (TOMLKitError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -12,6 +12,7 @@ from typing import Any
 
 from cems_tui.domain.capabilities import nearest_side
 from cems_tui.errors import UsageError, WeightsError
+from cems_tui.files import LARGEST_CONFIG_BYTES, read_bytes
 from cems_tui.generation.families.registry import FAMILIES, capabilities_of, family_of_class
 from cems_tui.generation.weight_files import component_files, read_header
 from cems_tui.models.repository import (
@@ -141,7 +142,7 @@ def read_json(path: Path) -> dict[str, Any]:
         WeightsError: it is missing or is none.
     """
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, LARGEST_CONFIG_BYTES)
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror or error}") from error
     if data.startswith(BOMS):
@@ -151,7 +152,7 @@ def read_json(path: Path) -> dict[str, Any]:
         )
     try:
         value = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise WeightsError(f"{path} is damaged: it is no configuration")
