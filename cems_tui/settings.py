@@ -6,6 +6,7 @@ line's name, never ignored.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import tomllib
@@ -14,8 +15,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from cems_tui.errors import ConfigError
+from cems_tui.errors import ConfigError, UnknownName
 from cems_tui.files import read_bytes, write_text
+from cems_tui.paths import ensure
 from cems_tui.text import as_utf8
 
 _LARGEST_BYTES = 256_000
@@ -241,6 +243,29 @@ class Setting:
         """`file` when config.toml gives it, else `default`."""
         return "file" if self.name in settings.given else "default"
 
+    def parsed(self, text: str) -> Any:
+        """The value that a text on the command line means, by the kind of the default.
+
+        Raises:
+            ConfigError: it is not such a value.
+        """
+        value: Any = text
+        if not isinstance(self.default, str):
+            try:
+                value = tomllib.loads(f"value = {text}")["value"]
+            except tomllib.TOMLDecodeError:
+                value = text
+        if wrong := self.check(value):
+            raise ConfigError(f"{self.name} cannot be {text!r}; it must be {wrong}", self.help)
+        return value
+
+
+def toml_value(value: Any) -> str:
+    """A setting's value as config.toml writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else f"{value!r}"
+
 
 _DEFAULTS = Settings()
 SETTINGS = tuple(
@@ -251,6 +276,17 @@ SETTINGS = tuple(
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _SECTIONS = {setting.section for setting in SETTINGS} | {"keys"}
+
+
+def setting_named(name: str) -> Setting:
+    """The setting of that name, `section.key`.
+
+    Raises:
+        UnknownName: there is none; near ones are suggested.
+    """
+    if name not in _BY_NAME:
+        raise UnknownName.of("setting", name, _BY_NAME)
+    return _BY_NAME[name]
 
 
 def problems(document: Mapping[str, Any]) -> list[str]:
@@ -340,7 +376,7 @@ def write_setting(path: Path, name: str, value: Any) -> None:
         name: `section.key`.
 
     Raises:
-        ConfigError: the file is not TOML.
+        ConfigError: the file is not TOML, or its section is no table.
         StorageError: it cannot be written.
     """
     import tomlkit
@@ -359,4 +395,5 @@ def write_setting(path: Path, name: str, value: Any) -> None:
         body.pop(key, None)
     else:
         document.setdefault(section, tomlkit.table())[key] = value
+    ensure(path.parent)
     write_text(path, tomlkit.dumps(document))

@@ -12,6 +12,7 @@ import typer.main
 
 from cems_tui import __version__, paths
 from cems_tui.cancel import catch_interrupts, was_interrupted
+from cems_tui.cli import completion
 from cems_tui.cli.command_table import Cems, open_app
 from cems_tui.cli.failures import Failure, failure_of, report
 from cems_tui.cli.output import line, prepare_streams
@@ -84,6 +85,9 @@ def _is_shared() -> bool:
 def _run(arguments: list[str]) -> int:
     """Parse and call. Typer's own `main` would turn ctrl+c and a closed pipe into silent exits."""
     command = typer.main.get_command(app)
+    instruction = completion.asked()
+    if instruction is not None:
+        return completion.answer(command, instruction)
     with command.make_context("cems", arguments) as context:
         code = command.invoke(context)
     return code if isinstance(code, int) else 0
