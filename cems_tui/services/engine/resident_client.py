@@ -145,10 +145,10 @@ class ResidentClient:
         told: Failed | None = None
         cancelled = False
         while True:
+            if not cancelled and stop():
+                cancelled = True
+                line.send(Cancel(request.id))
             if not line.ready(POLL_SECONDS):
-                if stop() and not cancelled:
-                    cancelled = True
-                    line.send(Cancel(request.id))
                 continue
             match line.recv():
                 case EngineReady(request=name, resident=resident) if name == request.id:
