@@ -16,6 +16,7 @@ from cems_tui.profile import Profile
 from cems_tui.score_tables.formats import parse_columns
 from cems_tui.text import visible
 from cems_tui.views.figures import Money
+from cems_tui.views.scales import constants_lines, labels
 
 
 def report(
@@ -47,6 +48,7 @@ def _print_report(report: BenchReport, money: Money) -> None:
     from rich.text import Text
 
     console = output.console()
+    called = labels((metric.metric, metric.scorer) for metric in report.metrics)
     for metric in report.metrics:
         direction = "" if metric.higher_is_better else ", lower is better"
         table = Table(
@@ -75,6 +77,8 @@ def _print_report(report: BenchReport, money: Money) -> None:
             corners = " → ".join(visible(corner.function) for corner in metric.zero_mix)
             console.print(Text(f"best random mixes (zero-mix): {corners}"))
         console.print()
+    for text in constants_lines(called):
+        console.print(Text(text))
     if report.drift is not None:
         console.print(Text(f"the last third of its pictures took {report.drift:.2f} × the first"))
     for note in report.notes:

@@ -11,6 +11,7 @@ from cems_tui.cli import output
 from cems_tui.domain.generation import Generation
 from cems_tui.profile import Profile
 from cems_tui.text import one_line
+from cems_tui.views.scales import labels
 
 ID_CHARACTERS = 26
 
@@ -55,8 +56,9 @@ def _print_table(generations: list[Generation], *, filtered: bool) -> None:
     table.add_column("id", no_wrap=True, min_width=ID_CHARACTERS)  # whole: it is copied
     for name in ("when", "function", "scores", unit, "prompt"):
         table.add_column(name, justify="right" if name == unit else "left", no_wrap=True)
+    called = labels((s.metric, s.scorer) for one in generations for s in one.scores)
     for generation in generations:
-        scores = " ".join(f"{s.metric} {s.value:.2f}" for s in generation.scores)
+        scores = " ".join(f"{called[s.metric, s.scorer]} {s.value:.2f}" for s in generation.scores)
         price = money.thousand(generation.cost_usd)
         cost = "—" if price is None else f"{price:.4f}"
         table.add_row(
