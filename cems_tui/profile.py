@@ -442,7 +442,16 @@ class Profile:
             return known.origins(), [known.certainty(function) for function in installed]
 
         return Doctor(
-            self.paths, self.pack, self.device, self.weight_budget, survey, self.history, prices
+            paths=self.paths,
+            pack=self.pack,
+            device=self.device,
+            weight_budget=self.weight_budget,
+            survey=survey,
+            left_over=lambda: [*self.models.leftovers(), *self.routers.leftovers()],
+            unreadable=lambda: list(self.models.ledger().unreadable),
+            shared=lambda: self.settings.storage.shared,
+            history=self.history,
+            prices=prices,
         )
 
 

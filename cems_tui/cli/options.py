@@ -91,6 +91,7 @@ SessionName = Annotated[
 Metric = Annotated[
     str | None, typer.Option("--metric", metavar="M", help="The scale to judge by; the router's.")
 ]
+Paths = Annotated[bool, typer.Option("--paths", help="Print the path of each too.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print names or paths only.")]
 
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from cems_tui.cli import output
 from cems_tui.cli.notes import NoteTeller
+from cems_tui.cli.text_layout import Column, cut
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.generation import Generation
 from cems_tui.domain.note import Note
 from cems_tui.routing.explain.explanation import Explanation
 from cems_tui.routing.explain.words import rows
 from cems_tui.settings import Settings
-from cems_tui.text import one_line, visible
+from cems_tui.text import visible
 from cems_tui.views.price_card import (
     LEAST_NEEDED,
     PriceColumn,
@@ -25,6 +26,9 @@ from cems_tui.views.receipt import expected_words, load_words, measured_words
 if TYPE_CHECKING:
     from rich.table import Table
 
+
+TITLE_CELLS = 70
+"""Width of a prompt above its card."""
 
 SIGN_CELLS = 3
 """Width of the pick's mark and of the sign that says where the weights are."""
@@ -42,7 +46,7 @@ def price_card(decision: RoutingDecision, settings: Settings, width: int | None 
     table = Table(
         box=None,
         pad_edge=False,
-        title=Text(f"“{one_line(decision.prompt, 70)}”", style="bold"),
+        title=Text(f"“{cut(visible(decision.prompt), TITLE_CELLS)}”", style="bold"),
         title_justify="left",
         caption=Text(visible(decision.reason)),
         caption_justify="left",
@@ -72,19 +76,11 @@ def _fitting(decision: RoutingDecision, settings: Settings, width: int | None) -
     return list(columns.values())
 
 
-def explanation_table(told: Explanation, settings: Settings) -> Table:
+def print_explanation(told: Explanation, settings: Settings) -> None:
     """Why the pick is the pick, a name and a text a row."""
-    from rich.table import Table
-    from rich.text import Text
-
     money = output.money_of(settings)
-
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, text in rows(told, money.per_thousand_words):
-        table.add_row(Text(name, style="dim"), Text(text))
-    return table
+    columns = (Column("what"), Column("told", words="fold"))
+    output.table(columns, rows(told, money.per_thousand_words), titles=False)
 
 
 def receipt_lines(generation: Generation, settings: Settings) -> list[str]:
@@ -132,7 +128,7 @@ def print_decision(
         console = output.console()
         console.print(price_card(decision, settings, console.width))
         if told is not None:
-            console.print(explanation_table(told, settings))
+            print_explanation(told, settings)
         for text in blocked_lines(decision):
             tell(Note("fit", text))
         tell.of(decision)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from cems_tui.errors import CemsError
 from cems_tui.generation import device as devices
 from cems_tui.generation.cost_model import Certainty
 from cems_tui.generation.machine_speed import OriginSpeed
+from cems_tui.models.leftovers import Leftover
 from cems_tui.paths import Paths
 from cems_tui.services.device_access import DeviceAccess
 from cems_tui.settings import environment_problems, problems, read_document
@@ -68,6 +70,13 @@ class Doctor:
     """Bytes that weights may hold, as the user configured it."""
 
     survey: Callable[[], Survey]
+    left_over: Callable[[], list[Leftover]]
+    unreadable: Callable[[], list[str]]
+    """The files of records of models that cannot be read."""
+
+    shared: Callable[[], bool]
+    """Whether others on this machine may read what is kept."""
+
     history: Callable[[], AbstractContextManager[Store]]
     prices: Callable[[], tuple[Sequence[OriginSpeed], Sequence[Certainty]]]
     """How fast this machine is, and how sure the prices of the installed functions are."""
@@ -79,6 +88,8 @@ class Doctor:
             ("disk", self._disk),
             ("pack", self._pack),
             ("models", self._models),
+            ("leftovers", self._leftovers),
+            ("privacy", self._privacy),
             ("prices", self._prices),
             ("database", self._database),
             ("config", self._config),
@@ -140,6 +151,42 @@ class Doctor:
             f"`cems pull --recommended` fetches {', '.join(pick.model for pick in picks)}, {size}.",
         )
 
+    def _leftovers(self) -> Iterator[Finding]:
+        found, unreadable = self.left_over(), self.unreadable()
+        if not found and not unreadable:
+            yield Finding("leftovers", "ok", "nothing lies about of commands that were stopped")
+        for name in unreadable:
+            yield Finding(
+                "leftovers",
+                "problem",
+                f"the record of a model, {name}, cannot be read: it is left out",
+                "`cems pull` or `cems import` records it anew; the log has the reason.",
+                3,
+            )
+        for one in found:
+            hint = (
+                "The next `cems pull`, `import` or `rm` removes it."
+                if one.swept
+                else "Look at it, and remove it if you do not need it."
+            )
+            yield Finding(
+                "leftovers", "note", f"{one.path}: {byte_count(one.bytes)}, {one.why}", hint
+            )
+
+    def _privacy(self) -> Iterator[Finding]:
+        open_to = [p for p in self.paths.private if _is_open(p) and _is_open(p.parent)]
+        if self.shared() or not open_to:
+            whom = "others on this machine" if self.shared() else "only you"
+            yield Finding("privacy", "ok", f"{whom} may read what is kept (storage.shared)")
+            return
+        places = " ".join(map(shlex.quote, map(str, open_to)))
+        yield Finding(
+            "privacy",
+            "note",
+            f"others on this machine may read {', '.join(map(str, open_to))}",
+            f"chmod -R go= {places}; or set storage.shared = true.",
+        )
+
     def _prices(self) -> Iterator[Finding]:
         origins, functions = self.prices()
         if not origins and not any(one.runs for one in functions):
@@ -179,6 +226,14 @@ class Doctor:
         if not in_file and not in_environment:
             yield Finding("config", "ok", str(file) if file.exists() else "defaults")
         yield Finding("config", "note", f"the log is {self.paths.log_file}")
+
+
+def _is_open(place: Path) -> bool:
+    """Whether others than its owner may read or enter it."""
+    try:
+        return bool(place.stat().st_mode & 0o077)
+    except OSError:
+        return False
 
 
 def _speed_finding(one: OriginSpeed) -> Finding:

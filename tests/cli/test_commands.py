@@ -89,6 +89,28 @@ def test_ten_pictures_give_ten_rows_ten_receipts_and_truthful_statistics(home: P
     assert loads[1:] == [0.0] * 9
 
 
+def test_what_is_kept_is_the_user_s_alone_unless_the_user_shares_it(home: Path) -> None:
+    drawn = "a red car by a secret lake"
+    home.mkdir(exist_ok=True)
+    before = os.umask(0o022)
+    try:
+        assert cems("generate", drawn, "--no-score", home=home / "own").code == 0
+        shared = home / "shared"
+        shared.mkdir()
+        (shared / "config.toml").write_text("[storage]\nshared = true\n")
+        assert cems("generate", drawn, "--no-score", home=shared).code == 0
+    finally:
+        os.umask(before)
+    modes = {
+        (path.is_dir(), path.stat().st_mode & 0o777)
+        for path in ((home / "own"), *(home / "own").rglob("*"))
+    }
+    assert modes == {(True, 0o700), (False, 0o600)}
+    assert {path.stat().st_mode & 0o777 for path in shared.rglob("*.png")} == {0o644}
+    locks = [path.read_text() for path in (home / "own").rglob("*.lock")]
+    assert not any("secret" in text for text in locks)
+
+
 def test_the_same_seed_gives_the_same_picture_and_another_seed_another(home: Path) -> None:
     ran = cems(
         "generate", "-", "--no-score", "-q", home=home,

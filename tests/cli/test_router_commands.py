@@ -200,9 +200,21 @@ def test_a_file_that_is_no_router_leaves_nothing_behind(stocked: Inside, tmp_pat
         "other weights": {"card.json": card, "weights.safetensors": weights[:-1] + b"\x00"},
         "no card": {"card.json": b"{}", "weights.safetensors": weights},
         "an escaping name": {"card.json": escaping, "weights.safetensors": weights},
+        "a card nested without end": {
+            "card.json": b"[" * 100_000,
+            "weights.safetensors": weights,
+        },
+        "a figure without end": {
+            "card.json": card.replace(b'"format": 2', b'"format": 1e999'),
+            "weights.safetensors": weights,
+        },
+        "weights made to fill memory": {
+            "card.json": card,
+            "weights.safetensors": b"\0" * 200_000_000,
+        },
     }
     for name, members in bad.items():
-        with zipfile.ZipFile("bad.zip", "w") as package:
+        with zipfile.ZipFile("bad.zip", "w", zipfile.ZIP_DEFLATED) as package:
             for member, data in members.items():
                 package.writestr(member, data)
         ran = stocked("router", "import", "bad.zip", "--name", "evil")
@@ -213,6 +225,15 @@ def test_a_file_that_is_no_router_leaves_nothing_behind(stocked: Inside, tmp_pat
     kept = sorted(file.name for file in (tmp_path / "home" / "routers").iterdir())
     assert kept == ["good.json", "good.safetensors", "luck.json", "luck.safetensors"]
     assert not list(tmp_path.rglob("evil*"))
+
+
+def test_the_figures_of_an_imported_router_are_its_author_s(stocked: Inside) -> None:
+    stocked("router", "export", "good", "--out", "good.zip")
+    assert "as its author tells" not in stocked("router", "show", "good").out
+    for name in ("friend", "friend-of-friend"):
+        assert stocked("router", "import", "good.zip", "--name", name).code == 0
+        assert stocked("router", "show", name).out.count("as its author tells") == 1
+        stocked("router", "export", name, "--out", "good.zip")
 
 
 def test_numbers_that_do_not_fit_the_card_are_not_taken_in(stocked: Inside) -> None:

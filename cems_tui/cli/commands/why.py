@@ -9,7 +9,7 @@ import typer
 
 from cems_tui.cli import options as o
 from cems_tui.cli import output
-from cems_tui.cli.price_card import explanation_table, price_card, receipt_lines
+from cems_tui.cli.price_card import price_card, print_explanation, receipt_lines
 from cems_tui.domain.generation import Generation
 from cems_tui.profile import Profile
 from cems_tui.store.receipts import read_receipt
@@ -30,7 +30,7 @@ def why(
     settings = profile.settings
     console = output.console()
     console.print(price_card(generation.decision, settings, console.width))
-    console.print(explanation_table(told, settings))
+    print_explanation(told, settings)
     notes = [f"note    {note.text}" for note in generation.decision.notes]
     for line in (*notes, *receipt_lines(generation, settings), *_predicted(generation)):
         output.line(line)

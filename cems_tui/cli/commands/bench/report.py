@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from cems_tui.bench.report import BenchReport, report_of
+from cems_tui.bench.report import BenchReport, FunctionRow, report_of
 from cems_tui.bench.report_html import report_page
 from cems_tui.cli import options as o
 from cems_tui.cli import output
+from cems_tui.cli.text_layout import Column
 from cems_tui.files import SHARED, write_text
 from cems_tui.profile import Profile
 from cems_tui.score_tables.formats import parse_columns
-from cems_tui.text import visible
-from cems_tui.views.figures import Money
+from cems_tui.views.figures import UNKNOWN, Money
 from cems_tui.views.scales import constants_lines, labels
 
 
@@ -44,42 +44,42 @@ def report(
 
 
 def _print_report(report: BenchReport, money: Money) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    console = output.console()
     called = labels((metric.metric, metric.scorer) for metric in report.metrics)
+    columns = (
+        Column("function"),
+        Column("group", spare=4),
+        Column("mean", right=True),
+        Column("95 %", right=True),
+        Column("scores", right=True, spare=2),
+        Column("missing", right=True, spare=1),
+        Column(money.unit, right=True),
+        Column("won", right=True, spare=3),
+    )
     for metric in report.metrics:
         direction = "" if metric.higher_is_better else ", lower is better"
-        table = Table(
-            box=None,
-            pad_edge=False,
-            title=Text(f"{visible(metric.metric)}{direction}", style="bold"),
-            title_justify="left",
-        )
-        names = ("function", "group", "mean", "95 %", "scores", "missing", money.unit, "won")
-        for column in names:
-            left = column in ("function", "group")
-            table.add_column(column, justify="left" if left else "right", no_wrap=True)
-        for row in metric.functions:
-            table.add_row(
-                Text(visible(row.function)),
-                Text("all" if row.group is None else visible(row.group)),
-                "—" if row.mean is None else f"{row.mean:.4g}",
-                "—" if row.ci95 is None else f"{row.ci95[0]:.4g} … {row.ci95[1]:.4g}",
-                f"{row.count:,}",
-                f"{row.missing:,}",
-                "—" if (price := money.thousand(row.cost_usd)) is None else f"{price:.4g}",
-                "—" if row.won is None else f"{row.won:.1%}",
-            )
-        console.print(table)
+        output.line(f"{called[metric.metric, metric.scorer]}{direction}")
+        output.table(columns, [_cells(row, money) for row in metric.functions])
         if metric.zero_mix:
-            corners = " → ".join(visible(corner.function) for corner in metric.zero_mix)
-            console.print(Text(f"best random mixes (zero-mix): {corners}"))
-        console.print()
+            corners = " → ".join(corner.function for corner in metric.zero_mix)
+            output.line(f"best random mixes (zero-mix): {corners}")
+        output.line()
     for text in constants_lines(called):
-        console.print(Text(text))
+        output.line(text)
     if report.drift is not None:
-        console.print(Text(f"the last third of its pictures took {report.drift:.2f} × the first"))
+        output.line(f"the last third of its pictures took {report.drift:.2f} × the first")
     for note in report.notes:
-        output.note(f"note: {visible(note)}")
+        output.note(f"note: {note}")
+
+
+def _cells(row: FunctionRow, money: Money) -> tuple[str, ...]:
+    price = money.thousand(row.cost_usd)
+    return (
+        row.function,
+        "all" if row.group is None else row.group,
+        UNKNOWN if row.mean is None else f"{row.mean:.4g}",
+        UNKNOWN if row.ci95 is None else f"{row.ci95[0]:.4g} … {row.ci95[1]:.4g}",
+        f"{row.count:,}",
+        f"{row.missing:,}",
+        UNKNOWN if price is None else f"{price:.4g}",
+        UNKNOWN if row.won is None else f"{row.won:.1%}",
+    )
