@@ -9,8 +9,11 @@ from typing import Any
 
 from cems_tui.domain.decision import FeatureSet
 from cems_tui.domain.encoder import EncoderFacts, FunctionFacts
+from cems_tui.domain.score import METRIC as MIXED
+from cems_tui.domain.score import MixedConstants, MixedScale
 from cems_tui.errors import WeightsError
 from cems_tui.routing.checkpoints.scale import Scale
+from cems_tui.routing.estimators.outside import Outside
 from cems_tui.routing.features.letters import FeatureConfig
 
 VERDICTS = ("beats best single", "ties", "worse")
@@ -89,6 +92,10 @@ class Card:
     about: str = ""
     """What has to be known before anything else of it; empty for a user's own."""
 
+    outside: Outside | None = None
+    """What prompts outside the vocabulary of its functions' models scored; None where they know
+    any word, or nobody drew such prompts."""
+
     format: int = FORMAT
 
     @property
@@ -99,6 +106,18 @@ class Card:
             f"{self.kind} router for {self.metric} over {len(self.functions)} functions, "
             f"trained on {self.training.prompts:,} prompts: {self.verdict}"
         )
+
+    @property
+    def instrument(self) -> str | None:
+        """The id of the instrument whose scale it predicts on; None where nobody says."""
+        if self.scale is not None:
+            return self.scale.scorer
+        if self.metric != MIXED:
+            return self.scorers.get(self.metric)
+        nima, clip = self.scorers.get("nima"), self.scorers.get("clip")
+        if nima is None or clip is None or self.mixed is None:
+            return None
+        return MixedScale(nima, clip, MixedConstants.of(self.mixed)).id
 
     @property
     def feature_set(self) -> FeatureSet:
@@ -120,13 +139,14 @@ class Card:
             **asdict(self),
         }
         row["features"] = self.features and self.features.to_json()
+        row["outside"] = self.outside and self.outside.to_json()
         return row
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Card:
         """The card that `to_json` wrote; raises KeyError, TypeError or ValueError otherwise."""
         mixed, features, encoder = row["mixed"], row["features"], row.get("encoder")
-        scale = row.get("scale")
+        scale, outside = row.get("scale"), row.get("outside")
         return cls(
             name=str(row["name"]),
             kind=str(row["kind"]),
@@ -147,6 +167,7 @@ class Card:
             evaluation=dict(row["evaluation"]),
             negated=bool(row["negated"]),
             about=str(row.get("about", "")),
+            outside=None if outside is None else Outside.from_json(outside, len(row["functions"])),
             format=int(row["format"]),
         )
 
