@@ -199,11 +199,16 @@ class Profile:
     # Routers.
 
     def towers(self) -> TextTowers:
-        """The CLIP text towers of this machine, looked for when one is wanted."""
+        """The text encoders of this machine, looked for when one is wanted."""
         from cems_tui.routing.features.text_towers import TextTowers, places_of
 
         return TextTowers(
-            lambda: places_of(self.catalog(), self.paths.models, self.paths.encoders_file)
+            lambda: places_of(
+                self.catalog(),
+                self.paths.models,
+                self.paths.encoders_file,
+                self.shipped / "encoder",
+            )
         )
 
     def shelf(self) -> RouterShelf:

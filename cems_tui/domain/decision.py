@@ -199,5 +199,6 @@ def _candidate_from_json(row: dict[str, Any]) -> Candidate:
     return Candidate(**values)
 
 
-FeatureSet = Literal["instant", "clip"]
-"""What a router reads of a prompt: its letters alone, or what a CLIP text tower makes of it."""
+FeatureSet = Literal["instant", "text", "clip"]
+"""What a router reads of a prompt: its letters alone, or beside them what a sentence encoder
+(`text`) or a pipeline's CLIP text tower (`clip`) makes of it."""

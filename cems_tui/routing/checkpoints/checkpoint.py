@@ -31,7 +31,7 @@ from cems_tui.routing.checkpoints.card import (
 )
 from cems_tui.routing.checkpoints.codecs import codec_of
 from cems_tui.routing.decide.dial import Dial
-from cems_tui.routing.features.clip_text import NoTowers, Towers
+from cems_tui.routing.features.text_encoder import NoTowers, Towers
 
 __all__ = [
     "Card",

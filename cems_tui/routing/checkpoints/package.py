@@ -14,7 +14,7 @@ from cems_tui.errors import UsageError, WeightsError
 from cems_tui.files import SHARED, confined, flush_folder, storage, whole_file, write_bytes
 from cems_tui.routing.checkpoints.card import parse_card
 from cems_tui.routing.checkpoints.checkpoint import load_checkpoint, plain_name
-from cems_tui.routing.features.clip_text import Towers
+from cems_tui.routing.features.text_encoder import Towers
 
 CARD, WEIGHTS = "card.json", "weights.safetensors"
 MOST_BYTES = {CARD: 32 * 1024 * 1024, WEIGHTS: 2 * 1024**3}

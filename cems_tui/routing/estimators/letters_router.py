@@ -88,8 +88,18 @@ class TextRouter:
         found = self.look_up(reading)
         novelty = self.familiarity.novelty(reading)
         trust = self.familiarity.trust(novelty, reading)
-        quality = self.quality(reading, found, trust)
-        low, high = self.spread.around(quality, novelty, in_distribution=trust > 0.0)
+        return self.told(self.quality(reading, found, trust), self.spread, found, novelty, trust)
+
+    def told(
+        self,
+        quality: NDArray[np.float64],
+        spread: Spread,
+        found: Nearest | None,
+        novelty: float,
+        trust: float,
+    ) -> PromptEstimate:
+        """The estimates (M,) with their intervals and the nearest training prompts."""
+        low, high = spread.around(quality, novelty, in_distribution=trust > 0.0)
         estimates = {
             name: QualityEstimate(float(quality[m]), (float(low[m]), float(high[m])))
             for m, name in enumerate(self.functions)
@@ -103,10 +113,7 @@ class TextRouter:
 
     def look_up(self, reading: Reading) -> Nearest | None:
         """The nearest training prompts, where they are kept and asked for."""
-        near = self.neighbourhood
-        if near is None or not (near.count or self.prompts):
-            return None
-        return nearest(near.index.similarity(reading.words), max(near.count or 1, SHOWN_NEIGHBOURS))
+        return look_up(self.neighbourhood, reading, shown=bool(self.prompts))
 
     def quality(self, reading: Reading, found: Nearest | None, trust: float) -> NDArray[np.float64]:
         """The estimates for a prompt, shape (M,): the means, and what is trusted beyond them."""
@@ -132,6 +139,13 @@ class TextRouter:
             )
             for (row, value), own in zip(pairs, scores, strict=True)
         )
+
+
+def look_up(near: Neighbourhood | None, reading: Reading, *, shown: bool) -> Nearest | None:
+    """The nearest training prompts, where they are kept, and asked for or shown."""
+    if near is None or not (near.count or shown):
+        return None
+    return nearest(near.index.similarity(reading.words), max(near.count or 1, SHOWN_NEIGHBOURS))
 
 
 def joined(parts: Floats) -> Floats:
