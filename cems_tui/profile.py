@@ -304,7 +304,7 @@ class Profile:
             pricing=self.pricing,
             shelf=self.shelf(),
             settings=self.settings,
-            vocabulary=StarterVocabulary(),
+            note_sources=(StarterVocabulary(),),
             weight_budget_bytes=self.weight_budget(),
         )
 

@@ -10,7 +10,7 @@ from cems_tui.domain.request import (
     Failed,
     Generated,
     Loading,
-    Note,
+    Noted,
     Request,
     Routed,
     Scoring,
@@ -106,8 +106,8 @@ class Work:
                 )
             case Scoring(function=function):
                 return self._changing(name, phase="scoring", function=function)
-            case Note(text=text):
-                return replace(self, note=text)
+            case Noted(note=note):
+                return replace(self, note=note.text)
             case Generated():
                 return replace(self, jobs=self._without(name))
             case Failed():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cems_tui.cli import output
 from cems_tui.cli.price_card import price_card, receipt_lines
 from cems_tui.domain.generation import Generation
-from cems_tui.domain.request import Event, Generated, Loading, Note, Routed, Scoring, Step
+from cems_tui.domain.request import Event, Generated, Loading, Noted, Routed, Scoring, Step
 from cems_tui.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ class Narrator:
                 if not (self._json or self._quiet):
                     console = output.console()
                     console.print(price_card(decision, self._settings, console.width))
-                for text in decision.notes:
-                    self._tell(f"note: {text}")
-            case Note(text=text):
-                self._tell(f"note: {text}")
+                for note in decision.notes:
+                    self._tell(f"note: {note.text}")
+            case Noted(note=note):
+                self._tell(f"note: {note.text}")
             case Loading(function=function):
                 self._show(f"loading {function}", None, None)
             case Step(function=function, step=step, steps=steps):

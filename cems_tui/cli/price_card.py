@@ -138,6 +138,7 @@ def print_decision(
         console.print(price_card(decision, settings, console.width))
         if told is not None:
             console.print(explanation_table(told, settings))
-        for text in (*decision.notes, *filter(None, [decision.refusal])):
+        texts = [note.text for note in decision.notes]
+        for text in (*texts, *filter(None, [decision.refusal])):
             output.note(f"note: {text}")
         console.print()

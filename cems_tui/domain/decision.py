@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from cems_tui.domain.function import Provenance
+from cems_tui.domain.note import Note, NoteKind
 
 PolicyKind = Literal["tradeoff", "budget", "floor", "tolerance", "lambda", "pinned"]
 QualitySource = Literal["router", "unknown"]
@@ -46,7 +48,10 @@ class Offer:
     """Whether the device can hold it; None when its size is unknown."""
 
     allowed: bool
-    """Whether the pool lets it be chosen."""
+    """Whether it may be chosen: the pool lets it, and nothing blocks it."""
+
+    blocked_by: str | None = None
+    """Why it cannot follow the request, in words that go behind its name; None when it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ class Candidate:
     resident: bool
     fits: bool | None
     allowed: bool
+    blocked_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +123,16 @@ class RoutingDecision:
     """None when no router looked at the prompt."""
 
     candidates: tuple[Candidate, ...]
-    notes: tuple[str, ...] = ()
-    """What the user should know beside the reason, e.g. a prompt unlike the training prompts."""
+    notes: tuple[Note, ...] = ()
+    """What the user should know beside the reason, one of a kind: words the model
+    does not know, a prompt unlike the training prompts."""
 
     router_sha256: str | None = None
     """`sha256:…` of the checkpoint that was asked; None where it was not recorded."""
+
+    load_share: float | None = None
+    """The share of a load price that was added to a picture's: 1 ÷ the pictures that one load
+    serves; None where loads did not count, or where it was not recorded."""
 
     refusal: str | None = None
     """Why that checkpoint is used only when forced; None when it earned its place."""
@@ -129,6 +140,16 @@ class RoutingDecision:
     @property
     def chosen(self) -> Candidate | None:
         return next((c for c in self.candidates if c.function == self.choice), None)
+
+    @property
+    def kinds_of_notes(self) -> frozenset[NoteKind]:
+        """What its notes are about."""
+        return frozenset(note.kind for note in self.notes)
+
+    def also_noting(self, notes: Iterable[Note]) -> RoutingDecision:
+        """The decision with those notes, of kinds it has none of yet, behind its own."""
+        said = self.kinds_of_notes
+        return replace(self, notes=(*self.notes, *(n for n in notes if n.kind not in said)))
 
     @property
     def dearest(self) -> Candidate | None:
@@ -153,7 +174,8 @@ class RoutingDecision:
             "encode_ms": self.encode_ms,
             "route_ms": self.route_ms,
             "in_distribution": self.in_distribution,
-            "notes": list(self.notes),
+            "notes": [note.to_json() for note in self.notes],
+            "load_share": self.load_share,
             "router_sha256": self.router_sha256,
             "refusal": self.refusal,
             "candidates": [_candidate_json(candidate) for candidate in self.candidates],
@@ -175,7 +197,8 @@ class RoutingDecision:
             route_ms=row["route_ms"],
             in_distribution=row["in_distribution"],
             candidates=tuple(_candidate_from_json(c) for c in row["candidates"]),
-            notes=tuple(row.get("notes", ())),
+            notes=tuple(map(Note.from_json, row.get("notes", ()))),
+            load_share=row.get("load_share"),
             router_sha256=row.get("router_sha256"),
             refusal=row.get("refusal"),
         )

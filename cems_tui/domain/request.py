@@ -14,6 +14,7 @@ from pathlib import Path
 
 from cems_tui.domain.decision import Policy, RoutingDecision
 from cems_tui.domain.generation import Generation
+from cems_tui.domain.note import Note
 
 MAX_SEED = 2**64 - 1
 MAX_DRAWN_SEED = 2**32 - 1
@@ -98,10 +99,10 @@ class Scoring(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Note(Event):
-    """Something the user should know; the work goes on."""
+class Noted(Event):
+    """Something the user should know that only the work has shown; it goes on."""
 
-    text: str
+    note: Note
 
 
 @dataclass(frozen=True, slots=True)

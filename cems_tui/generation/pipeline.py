@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from cems_tui.cancel import Stop
+from cems_tui.domain.note import Note
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -86,7 +87,7 @@ class Picture:
     sampler: str
     """The diffusers scheduler class that drew it."""
 
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     """What the user should know about it, such as what of the prompt was not read."""
 
     @property

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from cems_tui.domain.decision import Offer, Policy, RoutingDecision
 from cems_tui.domain.function import Catalog, Expected, GenerationFunction
+from cems_tui.domain.note import Note, one_of_each_kind
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.request import Request, new_id
 from cems_tui.errors import ModelMissing, UsageError
@@ -32,10 +33,16 @@ class CostModel(Protocol):
     def learn(self, observation: Observation) -> None: ...
 
 
-class Vocabulary(Protocol):
-    """Which words a model knows."""
+class NoteSource(Protocol):
+    """Somebody who has something to say of a request before a function draws it."""
 
-    def notes(self, prompt: str, function: GenerationFunction) -> Sequence[str]: ...
+    def notes(self, request: Request, function: GenerationFunction) -> Sequence[Note]:
+        """What the user should know, each of another kind; nothing where all is well.
+
+        It is asked for every prompt that is priced, also while one is being typed: it may read
+        the request and small files, and takes well under a millisecond.
+        """
+        ...
 
 
 class Planner:
@@ -48,7 +55,7 @@ class Planner:
         pricing: Pricing,
         shelf: RouterShelf,
         settings: Settings,
-        vocabulary: Vocabulary,
+        note_sources: Sequence[NoteSource],
         weight_budget_bytes: int | None,
     ) -> None:
         self.catalog = catalog
@@ -56,7 +63,7 @@ class Planner:
         self.settings = settings
         self._cost_model = cost_model
         self.shelf = shelf
-        self._vocabulary = vocabulary
+        self._note_sources = note_sources
         self._budget_bytes = weight_budget_bytes
 
     def function(self, name: str) -> GenerationFunction:
@@ -66,10 +73,6 @@ class Planner:
     def expected(self, function: GenerationFunction, width: int, height: int) -> Expected:
         """What a picture of that size takes on this machine."""
         return self._cost_model.predict(function, width, height)
-
-    def notes(self, prompt: str, function: GenerationFunction) -> Sequence[str]:
-        """What the user should know before this function draws this prompt."""
-        return self._vocabulary.notes(prompt, function)
 
     def new_id(self) -> str:
         """A fresh id for a request."""
@@ -158,9 +161,10 @@ class Planner:
                 encode_ms=encode_ms if checkpoint else None,
             ),
             policy_is_explicit=request.policy_is_explicit,
-            notes=self.shelf.notes(checkpoint, installed) if checkpoint else (),
+            notes=self._unverified(checkpoint, request, installed, allowed),
         )
         route_ms = (time.perf_counter() - began) * 1000
+        decision = replace(decision, notes=self._notes(request, decision))
         if checkpoint is None:
             return replace(decision, route_ms=route_ms)
         return replace(
@@ -169,6 +173,29 @@ class Planner:
             router_sha256=self.shelf.digest(checkpoint.name),
             refusal=refusal(checkpoint.card),
         )
+
+    def _notes(self, request: Request, decision: RoutingDecision) -> tuple[Note, ...]:
+        """What the user should know of the request first, then of the decision: one of a kind."""
+        if decision.choice is None:
+            return decision.notes
+        function = self.catalog.function(decision.choice)
+        asked = [note for source in self._note_sources for note in source.notes(request, function)]
+        return one_of_each_kind((*asked, *decision.notes))
+
+    def _unverified(
+        self,
+        checkpoint: Checkpoint | None,
+        request: Request,
+        installed: Sequence[GenerationFunction],
+        allowed: frozenset[str],
+    ) -> list[Note]:
+        """Which functions that could be chosen may differ from those the router was trained on."""
+        if checkpoint is None:
+            return []
+        pinned = request.policy.kind == "pinned"
+        names = {str(request.policy.value)} if pinned else allowed
+        told = self.shelf.notes(checkpoint, installed)
+        return [Note("unverified", text) for name, text in told.items() if name in names]
 
     def _named_or_default(self, name: str | None, functions: Sequence[str]) -> Checkpoint | None:
         named = name or self.settings.routing.router or None

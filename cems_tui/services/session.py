@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,13 +17,14 @@ from cems_tui.cancel import Stop, refuse_stopped
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.function import Expected, GenerationFunction
 from cems_tui.domain.generation import Generation, Seconds, now
+from cems_tui.domain.note import Note, NoteKind
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.request import (
     MAX_DRAWN_SEED,
     Event,
     Generated,
     Loading,
-    Note,
+    Noted,
     Request,
     Routed,
     Scoring,
@@ -49,10 +50,6 @@ class Planner(Protocol):
     def function(self, name: str) -> GenerationFunction: ...
 
     def expected(self, function: GenerationFunction, width: int, height: int) -> Expected: ...
-
-    def notes(self, prompt: str, function: GenerationFunction) -> Sequence[str]:
-        """What the user should know before this function draws this prompt."""
-        ...
 
 
 class Lease(Protocol):
@@ -181,8 +178,6 @@ class Session:
         if decision.choice is None:
             raise _nothing_chosen(decision)
         emit(Routed(request.id, decision))
-        for text in self._planner.notes(request.prompt, self._planner.function(decision.choice)):
-            emit(Note(request.id, text))
         return decision
 
     def _draw(
@@ -190,15 +185,16 @@ class Session:
     ) -> Drawn:
         assert decision.choice is not None, "a decision without a choice is refused before"
         function = self._planner.function(decision.choice)
-        job = job_of(request, function)
+        job, said = job_of(request, function), decision.kinds_of_notes
         try:
-            return self.draw(request.id, function, job, emit, stop, started)
+            return self.draw(request.id, function, job, emit, stop, started, said)
         except OutOfMemory:
             others = self._make_room(function.model.name)
             if not others:
                 raise
-            emit(Note(request.id, f"out of memory; freed {', '.join(others)}, trying again"))
-            return self.draw(request.id, function, job, emit, stop, started)
+            freed = f"out of memory; freed {', '.join(others)}, trying again"
+            emit(Noted(request.id, Note("memory", freed)))
+            return self.draw(request.id, function, job, emit, stop, started, said)
 
     def _make_room(self, kept: str) -> list[str]:
         """Take all but one model off the device, scorers too; the names of what left."""
@@ -215,8 +211,13 @@ class Session:
         emit: Emit,
         stop: Stop,
         started: float,
+        said: frozenset[NoteKind] = frozenset(),
     ) -> Drawn:
-        """The engine's generate step: a leased pipeline to a picture in memory."""
+        """The engine's generate step: a leased pipeline to a picture in memory.
+
+        Args:
+            said: the kinds of notes that the user has been told before.
+        """
         refuse_stopped(stop, "stopped before loading", hint="")
         if function.model.name not in self.resident():
             expected = self._planner.expected(function, job.width, job.height)
@@ -226,8 +227,9 @@ class Session:
             picture = lease.pipeline.generate(
                 job, lambda step, steps: emit(Step(request_id, function.name, step, steps)), stop
             )
-            for text in picture.notes:
-                emit(Note(request_id, text))
+            for note in picture.notes:
+                if note.kind not in said:
+                    emit(Noted(request_id, note))
             held = lease.pipeline.weight_bytes + (picture.extra_bytes or 0)
             load = lease.load_seconds, lease.load_bytes
         self.tend()
@@ -242,7 +244,7 @@ class Session:
             emit(Scoring(request.id, drawn.function.name))
             model = drawn.function.model.name
             for text in self._judges.notes(model):
-                emit(Note(request.id, text))
+                emit(Noted(request.id, Note("scorer", text)))
             found = judged(self._judges, drawn.picture.image, request.prompt, model)
         generation = self._record(request, decision, drawn)
         seconds = replace(
@@ -283,7 +285,7 @@ class Session:
             ),
             load_bytes=drawn.load_bytes,
             scores=(),
-            decision=decision,
+            decision=decision.also_noting(picture.notes),
             created=now(),
         )
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from cems_tui.domain.function import GenerationFunction
+from cems_tui.domain.note import Note
+from cems_tui.domain.request import Request
 from cems_tui.text import one_line
 
 NOUNS: dict[str, str] = {
@@ -224,12 +226,12 @@ PACK_MODELS = "starter-"
 class StarterVocabulary:
     """The words the pack's models know."""
 
-    def notes(self, prompt: str, function: GenerationFunction) -> Sequence[str]:
+    def notes(self, request: Request, function: GenerationFunction) -> Sequence[Note]:
         """One sentence about unknown words, with the nearest words known; empty without any."""
         if not function.model.name.startswith(PACK_MODELS):
             return ()
 
-        unknown = unknown_words(prompt)
+        unknown = unknown_words(request.prompt)
         if not unknown:
             return ()
         told = []
@@ -239,4 +241,5 @@ class StarterVocabulary:
             told.append(f"{shown} (nearest: {', '.join(near)})" if near else shown)
         more = f" and {len(unknown) - MOST_WORDS} more" if len(unknown) > MOST_WORDS else ""
         them = "it" if len(unknown) == 1 else "them"
-        return (f"{function.model.name} does not know {', '.join(told)}{more}; it ignores {them}",)
+        text = f"{function.model.name} does not know {', '.join(told)}{more}; it ignores {them}"
+        return (Note("unknown_words", text),)

@@ -237,6 +237,11 @@ def m007_benches(db: Database) -> None:
     db.execute("CREATE INDEX bench_cells_of ON bench_cells (bench, function, prompt_id, seed)")
 
 
+def m008_blocked_candidates(db: Database) -> None:
+    """Why a candidate could not follow the request."""
+    db.execute("ALTER TABLE candidates ADD COLUMN blocked_by TEXT")
+
+
 STEPS = (
     m001_sessions,
     m002_generations,
@@ -245,4 +250,5 @@ STEPS = (
     m005_search,
     m006_failures,
     m007_benches,
+    m008_blocked_candidates,
 )

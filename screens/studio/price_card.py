@@ -239,7 +239,7 @@ class CandidatesTable(Widget, can_focus=True):
             rows[self.cursor] = row.stylize("on $panel")
         if nothing_installed(decision):
             return [*_nothing(decision, width), Content(""), header, *rows][:height]
-        notes = [Content.styled(one_line(note, 1000), "$muted") for note in decision.notes]
+        notes = [Content.styled(one_line(note.text, 1000), "$muted") for note in decision.notes]
         below = [part for line in (_sentence(decision), *notes) for part in line.wrap(width)]
         lines = [header, *rows, Content(""), *below]
         if len(lines) <= height:

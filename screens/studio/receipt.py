@@ -52,6 +52,7 @@ def receipt(generation: Generation) -> list[Fact]:
         Fact("prompt", visible(generation.prompt)),
         Fact("chosen", _chosen(generation), "bold"),
         Fact("why", visible(generation.decision.reason)),
+        *noted(generation.decision),
         Fact("scores", scores(generation).replace("\n", "   "), "$quality"),
         Fact("price", _exact(generation), "$cost"),
         Fact("seconds", _seconds_line(generation)),
@@ -73,11 +74,16 @@ def decision_receipt(decision: RoutingDecision) -> list[Fact]:
         Fact("why", visible(decision.reason)),
         Fact("router", router(decision)),
         *refused(decision),
-        *(Fact("note", visible(note), "$warning") for note in decision.notes),
+        *noted(decision),
     ]
     for candidate in decision.candidates:
         facts += _candidate(candidate, decision.metric)
     return facts
+
+
+def noted(decision: RoutingDecision) -> list[Fact]:
+    """What the user should know beside the reason."""
+    return [Fact("note", visible(note.text), "$warning") for note in decision.notes]
 
 
 def refused(decision: RoutingDecision) -> list[Fact]:

@@ -34,6 +34,7 @@ CANDIDATE = frozenset(
         "resident",
         "fits",
         "allowed",
+        "blocked_by",
     }
 )
 

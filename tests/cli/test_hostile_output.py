@@ -14,6 +14,7 @@ import pytest
 
 from cems_tui import paths
 from cems_tui.cli import output
+from cems_tui.domain.note import Note
 from cems_tui.domain.request import new_id
 from cems_tui.domain.score import Score
 from cems_tui.profile import Profile
@@ -95,7 +96,7 @@ def home(inside: Inside, tmp_path: Path) -> Inside:
                 router=f"r{EVIL}",
                 metric=f"nima{EVIL}",
                 reason=f"because {EVIL}",
-                notes=(EVIL,),
+                notes=(Note("other", EVIL),),
                 refusal=EVIL,
                 candidates=(candidate(f"f{EVIL}"), candidate(f"h{EVIL}", rank=2, cost_usd=1.0)),
             ),

@@ -148,8 +148,9 @@ def test_what_is_not_read_of_a_long_prompt_is_said(
     longest = tokens - (2 if family != "z-image" else 6)
     assert draw(" ".join(["cat"] * longest)).notes == ()
     (note,) = draw(" ".join(["cat"] * longest + ["red", "moon"])).notes
-    assert f"{tokens} tokens" in note
-    assert "“red moon”" in note
+    assert note.kind == "cut_prompt"
+    assert f"{tokens} tokens" in note.text
+    assert "“red moon”" in note.text
 
 
 def test_pixart_reads_the_prompt_alike_whatever_else_is_installed(
@@ -333,7 +334,7 @@ def test_stable_diffusion_3_draws_without_its_largest_text_encoder(
     pipeline, draw = opened("stable-diffusion-3", folder)
     assert len(pipeline.weights) == 4
     (note,) = draw(" ".join(["cat"] * 20)).notes
-    assert f"{CONTEXT} tokens" in note
+    assert f"{CONTEXT} tokens" in note.text
 
 
 def test_a_safety_checker_is_neither_needed_nor_missed(

@@ -213,7 +213,7 @@ def test_the_list_holds_routers_and_leaves_other_files_alone(folder: Path, tmp_p
 def test_functions_other_than_those_trained_on_are_refused(trained: Checkpoint) -> None:
     assert (
         check_compatible(trained.card, {"cheap@1": FACTS["cheap@1"], "new@3": FunctionFacts()})
-        == []
+        == {}
     )
     for changed_facts in (
         FunctionFacts("sha256:zz", 1, 0.0),
@@ -226,7 +226,7 @@ def test_functions_other_than_those_trained_on_are_refused(trained: Checkpoint) 
 
 def test_what_is_not_known_is_not_compared_and_said(trained: Checkpoint) -> None:
     notes = check_compatible(trained.card, {"odd@4": FunctionFacts("sha256:dd", 4, 1.0)})
-    assert notes == ["odd@4: weights, guidance not verified against mine"]
+    assert notes == {"odd@4": "odd@4: weights, guidance not verified against mine"}
 
 
 def card_of(base: Card, name: str, functions: list[str], created: str) -> Card:

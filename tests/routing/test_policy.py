@@ -79,7 +79,7 @@ def test_an_unpriced_function_is_not_compared_when_price_matters_and_that_is_sai
     pool: Pool = [(None, 9.0, True, True), (1e-5, 1.0, True, True)]
     decision = decide(pool, Policy("lambda", 1.0))
     assert decision.choice == "two@4"
-    assert any("one@1" in note and "price is unknown" in note for note in decision.notes)
+    assert any("one@1" in note.text and note.kind == "price" for note in decision.notes)
     assert decide(pool, Policy("lambda", 0.0)).choice == "one@1"
 
 
@@ -134,14 +134,14 @@ def test_a_known_load_price_counts_and_an_unknown_one_is_said_and_not_added() ->
     assert route("a", offers, expected, Policy("tolerance", 0.1)).choice == "one@1"
     loaded = route("a", offers, expected, Policy("tolerance", 0.1), load_cost=True)
     assert loaded.choice == "two@4"
-    assert any("three@8" in note and "not added" in note for note in loaded.notes)
+    assert any("three@8" in note.text and note.kind == "load" for note in loaded.notes)
 
 
 def test_a_prompt_unlike_the_training_prompts_is_noted() -> None:
     expected = expecting({"one@1": 1.0}, familiar=False)
     decision = route("zxq", [offer("one@1")], expected, Policy.tradeoff(1.0))
     assert decision.in_distribution is False
-    assert any("unlike the training prompts" in note for note in decision.notes)
+    assert any(note.kind == "out_of_distribution" for note in decision.notes)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from cems_tui import paths
 from cems_tui.domain.decision import Candidate, Policy, QualityEstimate, RoutingDecision
 from cems_tui.domain.estimate import Neighbour, PromptEstimate
 from cems_tui.domain.generation import Generation, Seconds
-from cems_tui.domain.request import Event, Generated, Loading, Note, Request, Routed, Scoring, Step
+from cems_tui.domain.note import Note
+from cems_tui.domain.request import Event, Generated, Loading, Noted, Request, Routed, Scoring, Step
 from cems_tui.domain.score import Score
 from cems_tui.errors import ModelMissing, OutOfMemory
 from cems_tui.routing.explain.explanation import Explanation, explain
@@ -264,7 +265,7 @@ class FakeSession:
         self._resident = frozenset({_model(function)})
         emit(Scoring(request.id, function))
         if word == "note":
-            emit(Note(request.id, "[/oops] said the driver"))
+            emit(Noted(request.id, Note("other", "[/oops] said the driver")))
         image = picture(paths.current().pictures / f"{request.id}.png")
         emit(Generated(request.id, generation(request, image)))
 

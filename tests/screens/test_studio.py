@@ -12,7 +12,8 @@ from textual.pilot import Pilot
 
 from cems_tui import paths
 from cems_tui.domain.decision import Policy, RoutingDecision
-from cems_tui.domain.request import Failed, Generated, Note, Request, Step
+from cems_tui.domain.note import Note
+from cems_tui.domain.request import Failed, Generated, Noted, Request, Step
 from cems_tui.errors import ModelMissing
 from cems_tui.services.engine.process import EngineProcess
 from cems_tui.services.engine.protocol import EngineLost, EngineReady, Started
@@ -344,7 +345,7 @@ async def test_a_wild_prompt_is_data_everywhere(size: tuple[int, int]) -> None:
         engine.say(
             Started(first.id),
             Step(first.id, "[/f]@1", 1, 2),
-            Note(first.id, WILD),
+            Noted(first.id, Note("other", WILD)),
             Generated(first.id, generation(first, image)),
             Started(second.id),
             Failed(second.id, WILD, WILD, 1),

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cems_tui.domain.decision import Policy
-from cems_tui.domain.request import Failed, Generated, Loading, Note, Routed, Scoring, Step
+from cems_tui.domain.note import Note
+from cems_tui.domain.request import Failed, Generated, Loading, Noted, Routed, Scoring, Step
 from cems_tui.services.engine.protocol import EngineLost, EngineReady, Started
 from cems_tui.views.figures import column
 from cems_tui.views.price_card import why
@@ -177,7 +178,7 @@ def test_what_is_not_known_changes_nothing() -> None:
     work = Work()
     assert work.after(Step("nobody", "f@1", 1, 2), 0.0) == work
     assert work.after(Failed("nobody", "no"), 0.0).failure is not None
-    assert work.after(Note("nobody", "hm"), 0.0).note == "hm"
+    assert work.after(Noted("nobody", Note("other", "hm")), 0.0).note == "hm"
 
 
 @given(st.text(min_size=1).filter(lambda text: "\x00" not in text and text.isprintable()))

@@ -12,6 +12,7 @@ from PIL import Image
 from cems_tui.domain.decision import Candidate, Policy, RoutingDecision
 from cems_tui.domain.function import Expected, GenerationFunction, Model
 from cems_tui.domain.generation import Generation
+from cems_tui.domain.note import Note
 from cems_tui.domain.request import Request
 from cems_tui.domain.score import Score
 from cems_tui.errors import Interrupted, OutOfMemory, WeightsError
@@ -33,8 +34,8 @@ def request(prompt: str = "a cat", function: str = "tiny-base@4", **options: obj
 class FakePlanner:
     """Chooses what is pinned."""
 
-    def __init__(self, notes: Sequence[str] = ()) -> None:
-        self._notes = notes
+    def __init__(self, notes: Sequence[Note] = ()) -> None:
+        self._notes = tuple(notes)
 
     def decide(
         self, request: Request, resident: frozenset[str], *, installed_only: bool
@@ -75,6 +76,7 @@ class FakePlanner:
             0.1,
             True,
             candidates,
+            self._notes,
         )
 
     def function(self, name: str) -> GenerationFunction:
@@ -83,9 +85,6 @@ class FakePlanner:
     def expected(self, function: GenerationFunction, width: int, height: int) -> Expected:
         return Expected(load_seconds=2.0)
 
-    def notes(self, prompt: str, function: GenerationFunction) -> Sequence[str]:
-        return self._notes
-
 
 @dataclass
 class FakePipeline:
@@ -93,7 +92,7 @@ class FakePipeline:
 
     weight_bytes: int = 1_000_000
     fail: list[Exception] = field(default_factory=list)
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def weights(self) -> dict[str, int]:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from cems_tui.domain.decision import Policy
+from cems_tui.domain.note import Note
 from cems_tui.domain.pricing import Pricing
-from cems_tui.domain.request import Event, Generated, Loading, Note, Request, Routed, Scoring, Step
+from cems_tui.domain.request import Event, Generated, Loading, Noted, Request, Routed, Scoring, Step
 from cems_tui.errors import GenerationTimeout, Interrupted, ModelMissing, OutOfMemory
 from cems_tui.scoring.panel import Judges
 from cems_tui.services.session import Session
@@ -30,7 +31,7 @@ def _session(
     committed: Committed,
     pipeline: FakePipeline | None = None,
     judges: Judges | None = None,
-    notes: tuple[str, ...] = (),
+    notes: tuple[Note, ...] = (),
     residency: FakeResidency | None = None,
     due: Callable[[], frozenset[str]] = frozenset,
 ) -> Session:
@@ -86,16 +87,17 @@ def test_a_seed_is_drawn_when_none_is_given_and_told() -> None:
 
 def test_what_the_model_did_not_read_of_the_prompt_is_said() -> None:
     events: list[Event] = []
-    pipeline = FakePipeline(notes=("left out: “red moon”",))
+    pipeline = FakePipeline(notes=(Note("cut_prompt", "left out: “red moon”"),))
     _session(Committed(), pipeline).run(request(), events.append, _never)
-    assert [event.text for event in events if isinstance(event, Note)] == list(pipeline.notes)
+    assert [event.note for event in events if isinstance(event, Noted)] == list(pipeline.notes)
 
 
 def test_notes_about_the_prompt_come_before_the_work() -> None:
     events = list[Event]()
-    _session(Committed(), notes=("unknown word",)).run(request(), events.append, _never)
-    assert isinstance(events[1], Note)
-    assert events[1].text == "unknown word"
+    unknown = Note("unknown_words", "unknown word")
+    made = _session(Committed(), notes=(unknown,)).run(request(), events.append, _never)
+    assert isinstance(events[0], Routed)
+    assert events[0].decision.notes == made.decision.notes == (unknown,)
 
 
 @pytest.mark.parametrize("asked", range(6))
@@ -124,7 +126,7 @@ def test_out_of_memory_frees_the_others_and_tries_once_more() -> None:
     generation = session.run(request(), events.append, _never)
     assert generation.executed == "tiny-base@4"
     assert residency.resident() == {"tiny-base"}
-    assert any(isinstance(e, Note) and "freed tiny-small" in e.text for e in events)
+    assert any(isinstance(e, Noted) and "freed tiny-small" in e.note.text for e in events)
 
 
 def test_out_of_memory_twice_is_told() -> None:

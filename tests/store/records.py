@@ -7,6 +7,7 @@ from typing import Any
 
 from cems_tui.domain.decision import Candidate, Policy, RoutingDecision
 from cems_tui.domain.generation import Generation, Seconds, now
+from cems_tui.domain.note import Note
 from cems_tui.domain.request import new_id
 from cems_tui.domain.score import Score
 
@@ -79,7 +80,7 @@ def decision(prompt: str = "a red car", **changes: Any) -> RoutingDecision:
             candidate("starter-turbo@1", rank=2, cost_usd=0.9e-6, cost_source="estimated"),
             UNKNOWN,
         ),
-        "notes": ("a note",),
+        "notes": (Note("other", "a note"),),
     }
     return RoutingDecision(**(values | changes))
 

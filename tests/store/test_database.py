@@ -200,13 +200,15 @@ def test_an_older_database_is_read_without_changing_it_and_upgraded_by_writing(
 ) -> None:
     path = tmp_path / "cems.db"
     written(path)
+    later = [step.__name__ for step in STEPS if step.__name__ >= "m007"]
     tamper(
         path,
         "DROP TABLE bench_scores",
         "DROP TABLE bench_cells",
         "DROP TABLE benches",
-        f"DELETE FROM _sqlite_migrations WHERE name = '{STEPS[-1].__name__}'",
-        f"PRAGMA user_version = {len(STEPS) - 1}",
+        "ALTER TABLE candidates DROP COLUMN blocked_by",
+        *(f"DELETE FROM _sqlite_migrations WHERE name = '{name}'" for name in later),
+        f"PRAGMA user_version = {len(STEPS) - len(later)}",
     )
     before = path.read_bytes()
     with open_store(path, read_only=True) as store:

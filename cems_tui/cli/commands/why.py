@@ -31,7 +31,8 @@ def why(
     console = output.console()
     console.print(price_card(generation.decision, settings, console.width))
     console.print(explanation_table(told, settings))
-    for line in (*receipt_lines(generation, settings), *_predicted(generation, settings)):
+    notes = [f"note    {note.text}" for note in generation.decision.notes]
+    for line in (*notes, *receipt_lines(generation, settings), *_predicted(generation, settings)):
         output.line(line)
 
 

@@ -7,6 +7,7 @@ from inspect import signature
 from math import lcm
 from typing import Any
 
+from cems_tui.domain.note import Note, NoteKind
 from cems_tui.errors import OutOfMemory, UsageError
 from cems_tui.generation.device import free_memory_bytes
 from cems_tui.generation.families.anatomy import Anatomy, Guidance
@@ -185,15 +186,15 @@ _NO_LIMIT = 1_000_000
 _LONGEST_QUOTE = 80
 
 
-def unread(pipe: Any, anatomy: Anatomy, job: Job) -> tuple[str, ...]:
+def unread(pipe: Any, anatomy: Anatomy, job: Job) -> tuple[Note, ...]:
     """What to tell the user about texts that are longer than what is read of them."""
     return (
-        *_unread(pipe, anatomy, job.prompt, "prompt"),
-        *_unread(pipe, anatomy, job.negative, "negative prompt"),
+        *_unread(pipe, anatomy, job.prompt, "cut_prompt"),
+        *_unread(pipe, anatomy, job.negative, "cut_negative"),
     )
 
 
-def _unread(pipe: Any, anatomy: Anatomy, text: str, what: str) -> tuple[str, ...]:
+def _unread(pipe: Any, anatomy: Anatomy, text: str, kind: NoteKind) -> tuple[Note, ...]:
     tokenizer = getattr(pipe, anatomy.reader) or pipe.tokenizer
     limit = tokenizer.model_max_length
     if getattr(pipe, anatomy.reader) is not None:
@@ -204,10 +205,10 @@ def _unread(pipe: Any, anatomy: Anatomy, text: str, what: str) -> tuple[str, ...
     over = len(ids) + _wrapping_tokens(tokenizer, anatomy) - limit
     if over <= 0:
         return ()
-    return (
-        f"the {what} is longer than the {limit} tokens this model reads; left out: "
-        f"{_last_words(tokenizer, text, ids, over)}",
-    )
+    what = "negative prompt" if kind == "cut_negative" else "prompt"
+    left_out = _last_words(tokenizer, text, ids, over)
+    told = f"the {what} is longer than the {limit} tokens this model reads; left out: {left_out}"
+    return (Note(kind, told),)
 
 
 def _wrapping_tokens(tokenizer: Any, anatomy: Anatomy) -> int:

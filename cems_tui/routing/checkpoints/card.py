@@ -210,8 +210,8 @@ def _check_types(card: Card) -> None:
         raise TypeError("a price, a figure or the scale is not a number")
 
 
-def check_compatible(card: Card, functions: Mapping[str, FunctionFacts]) -> list[str]:
-    """Notes on what could not be compared between the card and the functions of this machine.
+def check_compatible(card: Card, functions: Mapping[str, FunctionFacts]) -> dict[str, str]:
+    """What could not be compared between the card and the functions of this machine, by function.
 
     Functions the card does not know are ignored; a field that is None on either side is not
     compared and is noted as unverified.
@@ -219,7 +219,7 @@ def check_compatible(card: Card, functions: Mapping[str, FunctionFacts]) -> list
     Raises:
         WeightsError: a known function has other weights, steps or guidance than trained on.
     """
-    notes = []
+    notes = {}
     for name, trained in card.functions.items():
         here = functions.get(name)
         if here is None:
@@ -236,7 +236,7 @@ def check_compatible(card: Card, functions: Mapping[str, FunctionFacts]) -> list
                     "Choose another router, or train one with `cems router train`.",
                 )
         if unverified:
-            notes.append(f"{name}: {', '.join(unverified)} not verified against {card.name}")
+            notes[name] = f"{name}: {', '.join(unverified)} not verified against {card.name}"
     return notes
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -76,8 +76,8 @@ class RouterShelf:
 
     def notes(
         self, checkpoint: Checkpoint, functions: Sequence[GenerationFunction]
-    ) -> Sequence[str]:
-        """What could not be verified of the checkpoint against the functions of this machine.
+    ) -> Mapping[str, str]:
+        """What could not be verified of each function of this machine against the checkpoint.
 
         Raises:
             WeightsError: a function differs from the one the checkpoint was trained on.

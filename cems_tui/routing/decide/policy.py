@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from cems_tui.domain.decision import Policy
+from cems_tui.domain.note import Note
 from cems_tui.errors import BudgetReached, UsageError
 
 
@@ -34,7 +35,7 @@ class Pick:
     why: str
     """`{measure}` stands for what the worth is: predicted quality, or a probability."""
 
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def check_policy(policy: Policy) -> None:
@@ -114,11 +115,7 @@ def _best_utility(options: Sequence[Option], lambda_per_usd: float) -> Pick:
     utilities = {o.function: utility(o.worth, o.price, lambda_per_usd) for o in options}
     best = ordered(options, utilities)[0]
     left_out = [name for name, value in utilities.items() if value is None]
-    notes = (
-        (f"{', '.join(left_out)}: the price is unknown, so not compared at this trade-off",)
-        if left_out
-        else ()
-    )
+    notes = (_unpriced(left_out, "so not compared at this trade-off"),) if left_out else ()
     if utilities[best.function] is None:  # nothing is priced: quality is all there is to compare
         best = _best(options)
         return Pick(best.function, "best of those without a known price", notes)
@@ -141,7 +138,11 @@ def _above_floor(options: Sequence[Option], floor: float) -> Pick:
     reaching = [o for o in options if o.worth >= floor]
     if not reaching:
         why = f"no function is predicted to reach {floor:.4g}, so the best"
-        return Pick(_best(options).function, why, (f"the floor of {floor:.4g} is out of reach",))
+        return Pick(
+            _best(options).function,
+            why,
+            (Note("floor", f"the floor of {floor:.4g} is out of reach"),),
+        )
     return _cheapest(reaching, f"predicted to reach {floor:.4g}")
 
 
@@ -154,13 +155,15 @@ def _near_best(options: Sequence[Option], tolerance: float) -> Pick:
 def _cheapest(options: Sequence[Option], condition: str) -> Pick:
     """The cheapest of them; of unpriced ones alone the best."""
     unpriced = [o.function for o in options if o.price is None]
-    notes = (
-        (f"{', '.join(unpriced)}: the price is unknown, so not the cheapest",) if unpriced else ()
-    )
+    notes = (_unpriced(unpriced, "so not the cheapest"),) if unpriced else ()
     if len(unpriced) == len(options):
         return Pick(_best(options).function, f"best {condition}, without a known price", notes)
     taken = min(options, key=lambda o: (_price(o), -o.worth))
     return Pick(taken.function, f"cheapest {condition}", notes)
+
+
+def _unpriced(names: Sequence[str], so: str) -> Note:
+    return Note("price", f"{', '.join(names)}: the price is unknown, {so}")
 
 
 def _best(options: Sequence[Option]) -> Option:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cems_tui.domain.decision import Candidate, Offer, Policy, QualityEstimate, RoutingDecision
 from cems_tui.domain.estimate import PromptEstimate
+from cems_tui.domain.note import Note, one_of_each_kind
 from cems_tui.errors import UnknownName, UsageError
 from cems_tui.routing.decide.policy import (
     Option,
@@ -20,7 +21,10 @@ from cems_tui.routing.decide.policy import (
 
 _UNKNOWN = QualityEstimate(None, None)
 
-UNFAMILIAR = "the prompt is unlike the training prompts: estimates are the means, intervals wide"
+UNFAMILIAR = Note(
+    "out_of_distribution",
+    "the prompt is unlike the training prompts: estimates are the means, intervals wide",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ def route(
     *,
     asked: Asked | None = None,
     policy_is_explicit: bool = True,
-    notes: Sequence[str] = (),
+    notes: Sequence[Note] = (),
 ) -> RoutingDecision:
     """Which of the offered functions to run, with all of them compared.
 
@@ -87,7 +91,9 @@ def route(
         route_ms=asked.route_ms,
         in_distribution=estimates.in_distribution if estimates else None,
         candidates=_candidates(offers, known, options, utilities, choice),
-        notes=(*notes, *_prompt_notes(estimates), *_load_notes(offers, policy, load_cost), *extra),
+        notes=one_of_each_kind(
+            (*notes, *_prompt_notes(estimates), *_load_notes(offers, policy, load_cost), *extra)
+        ),
     )
 
 
@@ -151,7 +157,7 @@ def _choose(
     lambda_per_usd: float,
     utilities: Mapping[str, float | None],
     measure: str,
-) -> tuple[str | None, str, tuple[str, ...]]:
+) -> tuple[str | None, str, tuple[Note, ...]]:
     if policy.kind == "pinned":
         return _pinned(offers, str(policy.value))
     if not options:
@@ -160,14 +166,14 @@ def _choose(
     return taken.function, _reason(taken, options, utilities, measure), taken.notes
 
 
-def _pinned(offers: Sequence[Offer], name: str) -> tuple[str | None, str, tuple[str, ...]]:
+def _pinned(offers: Sequence[Offer], name: str) -> tuple[str | None, str, tuple[Note, ...]]:
     offer = next((offer for offer in offers if offer.function == name), None)
     if offer is None:
         raise UnknownName.of("generation function", name, [o.function for o in offers])
     if not offer.allowed:
         missing = "it is not in the pool" if offer.installed else "it is not installed"
         return None, f"{name} is pinned, but {missing}", ()
-    notes = (f"{name} may not fit on the device",) if offer.fits is False else ()
+    notes = (Note("fit", f"{name} may not fit on the device"),) if offer.fits is False else ()
     return name, "pinned", notes
 
 
@@ -215,13 +221,13 @@ def _price_words(other: float | None, chosen: float | None) -> str:
     return f"{times}{'cheaper' if other < chosen else 'dearer'}"
 
 
-def _prompt_notes(estimates: PromptEstimate | None) -> tuple[str, ...]:
+def _prompt_notes(estimates: PromptEstimate | None) -> tuple[Note, ...]:
     if estimates is None or estimates.in_distribution:
         return ()
     return (UNFAMILIAR,)
 
 
-def _load_notes(offers: Sequence[Offer], policy: Policy, load_cost: bool) -> tuple[str, ...]:
+def _load_notes(offers: Sequence[Offer], policy: Policy, load_cost: bool) -> tuple[Note, ...]:
     """Of the functions that can be chosen: of a pinned one alone."""
     names = [
         o.function
@@ -232,7 +238,7 @@ def _load_notes(offers: Sequence[Offer], policy: Policy, load_cost: bool) -> tup
     ]
     if not load_cost or not names:
         return ()
-    return (f"{', '.join(names)}: the load cost is unknown and not added",)
+    return (Note("load", f"{', '.join(names)}: the load cost is unknown and not added"),)
 
 
 def _candidates(
@@ -276,4 +282,5 @@ def _candidate(
         resident=offer.resident,
         fits=offer.fits,
         allowed=offer.allowed,
+        blocked_by=offer.blocked_by,
     )
