@@ -112,7 +112,12 @@ class Planner:
                     )
 
     def decide(
-        self, request: Request, resident: frozenset[str], *, installed_only: bool
+        self,
+        request: Request,
+        resident: frozenset[str],
+        *,
+        installed_only: bool,
+        at_once: bool = False,
     ) -> RoutingDecision:
         """The priced and routed card of a request.
 
@@ -120,6 +125,8 @@ class Planner:
             resident: names of the models on the device now.
             installed_only: whether only installed functions may be chosen (to generate), or also
                 those named by the pool or known to the named router (to plan).
+            at_once: whether a router that reads a text encoder answers from letters alone; the
+                decision then says that it is provisional.
 
         Raises:
             UnknownName: the request names a function or router that nothing knows.
@@ -145,7 +152,8 @@ class Planner:
         allowed = self._allowed(request, checkpoint, installed, installed_only)
         card = [f for f in self.catalog.values() if f.installed or f.name in allowed]
         offers = [self._offer(f, request, resident, f.name in allowed) for f in card]
-        estimates = checkpoint.estimate(request.prompt) if checkpoint else None
+        at_once = at_once and checkpoint is not None and checkpoint.answers_at_once
+        estimates = checkpoint.estimate(request.prompt, at_once=at_once) if checkpoint else None
         encode_ms = (time.perf_counter() - began) * 1000
         began = time.perf_counter()
         decision = route(
@@ -172,6 +180,8 @@ class Planner:
             route_ms=route_ms,
             router_sha256=self.shelf.digest(checkpoint.name),
             refusal=refusal(checkpoint.card),
+            features="instant" if at_once else checkpoint.card.feature_set,
+            provisional=at_once,
         )
 
     def _notes(self, request: Request, decision: RoutingDecision) -> tuple[Note, ...]:

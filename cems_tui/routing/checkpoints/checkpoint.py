@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.domain.encoder import FunctionFacts
-from cems_tui.domain.estimate import PromptEstimate, QualityEstimator
+from cems_tui.domain.estimate import AnswersAtOnce, PromptEstimate, QualityEstimator
 from cems_tui.errors import UsageError, WeightsError
 from cems_tui.files import SHARED, write_bytes, write_text
 from cems_tui.paths import ensure
@@ -75,9 +75,22 @@ class Checkpoint:
     def functions(self) -> tuple[str, ...]:
         return self.router.functions
 
-    def estimate(self, prompt: str) -> PromptEstimate:
-        """The quality of every known function for the prompt, in the metric's unit."""
-        said = self.router.estimate(prompt)
+    @property
+    def answers_at_once(self) -> bool:
+        """Whether it reads a text encoder, and can answer before that has read."""
+        return isinstance(self.router, AnswersAtOnce)
+
+    def estimate(self, prompt: str, *, at_once: bool = False) -> PromptEstimate:
+        """The quality of every known function for the prompt, in the metric's unit.
+
+        Args:
+            at_once: from letters alone, where the router reads a text encoder and can do without.
+        """
+        router = self.router
+        if at_once and isinstance(router, AnswersAtOnce):
+            said = router.estimate_at_once(prompt)
+        else:
+            said = router.estimate(prompt)
         return said if self.card.scale is None else self.card.scale.applied(said)
 
     def lambda_at(self, dial: float, prices: Mapping[str, float | None]) -> float:

@@ -24,7 +24,7 @@ from cems_tui.routing.features.text_encoder import TextEncoder, Towers
 Tensors = Mapping[str, NDArray[Any]]
 
 SETTINGS = "encoded_"
-"""What stands before the settings of the router with the encoder; the rest are the instant one's."""
+"""What stands before the settings that are not the instant router's."""
 
 _OWN = "encoded."
 

@@ -92,8 +92,8 @@ def tower_of(order: TrainingOrder) -> TextEncoder | None:
         return None
     if order.tower is None:
         raise ModelMissing(
-            f"a router of kind {order.kind} over {order.features} features needs a text encoder, and "
-            "none is at hand",
+            f"a router of kind {order.kind} over {order.features} features needs a text encoder, "
+            "and none is at hand",
             "Name an installed pipeline or a folder with --encoder, or use --features instant.",
         )
     return order.tower
