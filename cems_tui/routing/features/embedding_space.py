@@ -130,7 +130,9 @@ class Centres:
         steps = np.maximum(np.abs(points).max(axis=0), np.float32(1e-6)) / np.float32(127.0)
         centres, place = kmeans(points, max(1, count), _SEED)
         members = np.bincount(place, minlength=len(centres))
-        kept = centres[members >= min(LEAST_MEMBERS, len(points))]
+        kept = centres[members >= LEAST_MEMBERS]
+        if not len(kept):
+            kept = points.mean(axis=0, keepdims=True)
         return cls(np.rint(kept / steps).astype(np.int8), steps.astype(np.float32))
 
     def near(self, points: Floats) -> Floats:

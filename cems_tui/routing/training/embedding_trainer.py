@@ -17,11 +17,12 @@ from cems_tui.routing.decide.dial import representatives
 from cems_tui.routing.estimators.embedding_router import KERNEL_WEIGHT, EmbeddingRouter
 from cems_tui.routing.estimators.intervals import held_out_coverage, learn_spread
 from cems_tui.routing.estimators.letters_router import TextRouter, look_up
-from cems_tui.routing.estimators.ridge import primal
+from cems_tui.routing.estimators.ridge import Ridge, primal
 from cems_tui.routing.evaluation.evaluate import evaluate
 from cems_tui.routing.evaluation.truth import costs_of
 from cems_tui.routing.features.cache import EmbeddingCache
 from cems_tui.routing.features.letters import Floats
+from cems_tui.routing.features.space import as_stored
 from cems_tui.routing.training import letters_trainer
 from cems_tui.routing.training.blend import Blend, choose_blend
 from cems_tui.routing.training.data import all_readings, material_of
@@ -93,7 +94,7 @@ def _router(
         features = encoded.near @ encoded.whitening
         kernel = (KERNEL_WEIGHT * encoded.whitening @ (features.T @ dual)).astype(np.float32)
         offset = ridge.offset - (encoded.near @ kernel).mean(axis=0)
-        ridge = replace(ridge, offset=offset.astype(np.float32))
+        ridge = Ridge(as_stored(ridge.weights), offset.astype(np.float32))
     near = instant.neighbourhood
     return EmbeddingRouter(
         instant=instant,
