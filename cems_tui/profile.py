@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from cems_tui import log, paths, settings
 from cems_tui.cancel import shielded
+from cems_tui.domain.foreign_syntax import ForeignSyntax
 from cems_tui.domain.generation import Generation
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.request import Request
@@ -304,7 +305,7 @@ class Profile:
             pricing=self.pricing,
             shelf=self.shelf(),
             settings=self.settings,
-            note_sources=(StarterVocabulary(),),
+            note_sources=(ForeignSyntax(), StarterVocabulary()),
             weight_budget_bytes=self.weight_budget(),
         )
 

@@ -90,9 +90,11 @@ def parse_prompts(data: bytes, name: str) -> list[PromptLine]:
         raise UsageError(
             f"{name} is not valid {error.encoding.upper()}", "Save the text as UTF-8 and try again."
         ) from error
-    lines = []
+    lines: list[PromptLine] = []
     for number, line in enumerate(text.split(b"\n"), start=1):
         try:
+            if not lines:
+                _refuse_table(line)
             parsed = _parsed(line.removesuffix(b"\r"), number)
         except UsageError as error:
             raise UsageError(f"{name}, line {number}: {error}", error.hint) from error
@@ -112,6 +114,49 @@ def _read_stdin() -> bytes:
         raise UsageError(f"cannot read stdin: {error.strerror or error}") from error
 
 
+_JSON_OBJECT = re.compile(r"\s*\{(?!\{|[^{}\":]*\|)")
+"""What a line that is an object begins with; `{red|blue} car` and `{{red}} car` are words."""
+
+_COLUMNS = frozenset(
+    (*KEYS, "id", "prompt_id", "negative_prompt", "negative prompt", "model", "steps", "width",
+     "height", "metric", "score", "rater", "cost_usd", "seconds", "memory_gb", "category",
+     "challenge", "note", "text", "caption", "image", "source")
+)  # fmt: skip
+"""What tables of prompts have at the head of their columns."""
+
+_OPTION = re.compile(r"--[A-Za-z]")
+
+
+def _refuse_table(first: bytes) -> None:
+    """Refuse a file whose first line says that it is a table or one JSON document.
+
+    Raises:
+        UsageError: it is one; its lines would be drawn as they stand.
+    """
+    text = first.decode("utf-8", "replace").strip()
+    for separator in (",", ";", "\t"):
+        cells = [cell.strip().strip("\"'").lower() for cell in text.split(separator)]
+        if "prompt" in cells and (len(cells) == 1 or _COLUMNS.issuperset(cells)):
+            raise UsageError(
+                f"{text[:60]!r} is the head of a table, not a prompt",
+                "Write one prompt a line without a head, or a JSON object a line.",
+            )
+    if text == "[" or re.match(r'\[\s*[{"]', text):
+        raise UsageError(
+            "it is one JSON array, and prompts are read line by line",
+            'Write a JSON object a line, without [ ]: {"prompt": "…"}.',
+        )
+
+
+def _refuse_option(text: str) -> None:
+    if _OPTION.match(text.lstrip()):
+        raise UsageError(
+            f"{text.strip()[:60]!r} is an option, not a prompt",
+            'Options stand on the command line; one prompt has its own in {"prompt": "…", "seed": '
+            '4}. A prompt that begins so is written {"prompt": "--…"}.',
+        )
+
+
 def _parsed(line: bytes, number: int) -> PromptLine | None:
     try:
         text = line.decode()
@@ -119,8 +164,9 @@ def _parsed(line: bytes, number: int) -> PromptLine | None:
         raise UsageError("not valid UTF-8", "Save the text as UTF-8 and try again.") from error
     if not text.strip():
         return None
-    if text.lstrip().startswith("{"):
+    if _JSON_OBJECT.match(text):
         return _from_json(text, number)
+    _refuse_option(text)
     return PromptLine(checked_prompt(text), line=number)
 
 

@@ -6,8 +6,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from cems_tui.cli import output
+from cems_tui.cli.notes import NoteTeller
 from cems_tui.cli.price_card import price_card, receipt_lines
 from cems_tui.domain.generation import Generation
+from cems_tui.domain.note import Note
 from cems_tui.domain.request import Event, Generated, Loading, Noted, Routed, Scoring, Step
 from cems_tui.settings import Settings
 
@@ -30,6 +32,7 @@ class Narrator:
         self._quiet = quiet
         self._total = total
         self._done = 0
+        self._notes = NoteTeller()
         self._progress: Progress | None = None
         self._task: TaskID | None = None
 
@@ -40,9 +43,9 @@ class Narrator:
                     console = output.console()
                     console.print(price_card(decision, self._settings, console.width))
                 for note in decision.notes:
-                    self._tell(f"note: {note.text}")
+                    self._tell(note)
             case Noted(note=note):
-                self._tell(f"note: {note.text}")
+                self._tell(note)
             case Loading(function=function):
                 self._show(f"loading {function}", None, None)
             case Step(function=function, step=step, steps=steps):
@@ -60,10 +63,15 @@ class Narrator:
             self._progress.stop()
             self._progress = self._task = None
 
-    def _tell(self, text: str) -> None:
+    def end(self) -> None:
+        """Remove the progress bar and say what was left out; after the last picture."""
+        self.close()
+        self._notes.close()
+
+    def _tell(self, note: Note) -> None:
         if not self._quiet:
             self.close()
-            output.note(text)
+            self._notes(note)
 
     def _show(self, text: str, step: int | None, steps: int | None) -> None:
         if self._quiet or not sys.stderr.isatty():

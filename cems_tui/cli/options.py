@@ -12,6 +12,7 @@ import typer
 
 from cems_tui.bench.prompts import PromptLine, read_prompts
 from cems_tui.cli import output
+from cems_tui.cli.notes import one_word_prompts
 from cems_tui.cli.output import only_one
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.request import Request, new_id
@@ -181,8 +182,10 @@ def _range_hint(name: str, low: float, high: float) -> str:
     )
 
 
-def prompt_lines(prompts: list[str] | None, file: Path | None) -> list[PromptLine]:
+def prompt_lines(prompts: list[str] | None, file: Path | None, *, quiet: bool) -> list[PromptLine]:
     """The prompts of a command: its arguments, a file, or stdin; all checked.
+
+    Arguments that are rather one prompt without quotes are said to be, unless it is `quiet`.
 
     Raises:
         UsageError: no prompt, two sources, an unreadable file, or a line that cannot be a prompt.
@@ -199,7 +202,11 @@ def prompt_lines(prompts: list[str] | None, file: Path | None) -> list[PromptLin
         )
     if not prompts:
         raise UsageError("there is no prompt", 'Say what to draw: cems generate "a red car".')
-    return [PromptLine(prompt=checked_prompt(prompt)) for prompt in prompts]
+    lines = [PromptLine(prompt=checked_prompt(prompt)) for prompt in prompts]
+    unquoted = one_word_prompts(prompts)
+    if unquoted is not None and not quiet:
+        output.note(f"note: {unquoted}")
+    return lines
 
 
 # Questions before something that cannot be taken back.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cems_tui.cli import output
+from cems_tui.cli.notes import NoteTeller
 from cems_tui.cli.output import usd_per_thousand
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.generation import Generation
@@ -125,6 +126,7 @@ def print_decision(
     *,
     json: bool,
     quiet: bool,
+    tell: NoteTeller,
     told: Explanation | None = None,
 ) -> None:
     """One decision on stdout: JSON, a name, or the card, with its explanation where asked for."""
@@ -138,7 +140,5 @@ def print_decision(
         console.print(price_card(decision, settings, console.width))
         if told is not None:
             console.print(explanation_table(told, settings))
-        texts = [note.text for note in decision.notes]
-        for text in (*texts, *filter(None, [decision.refusal])):
-            output.note(f"note: {text}")
+        tell.of(decision)
         console.print()

@@ -9,13 +9,23 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from cems_tui.errors import StorageError
+from cems_tui.files import whole_file
 from cems_tui.paths import ensure
-from cems_tui.store.migrations import SET, STEPS, TABLE, applied, migrator, pending
+from cems_tui.store.migrations import (
+    MOVED_PICTURE,
+    SET,
+    STEPS,
+    TABLE,
+    applied,
+    migrator,
+    moved_picture,
+    pending,
+)
 
 BUSY_SECONDS = 5.0
 """How long a locked database is waited for."""
@@ -26,6 +36,9 @@ class Connection:
 
     def __init__(self, path: Path, db: sqlite3.Connection) -> None:
         self.path = path
+        self.home = path.parent.absolute()
+        """The folder that relative paths in rows start from."""
+
         self.db = db
         self._lock = threading.RLock()
 
@@ -87,7 +100,7 @@ def connect(path: Path) -> Connection:
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA foreign_keys = ON")
             connection = Connection(path, db)
-            _migrate(connection)
+            _migrate(connection, on_disk=True)
         except BaseException:
             db.close()
             raise
@@ -116,7 +129,7 @@ def connect_to_read(path: Path) -> Connection:
                 db.close()
                 raise
         connection = Connection(path, db)
-        _migrate(connection)
+        _migrate(connection, on_disk=False)
         db.execute("PRAGMA query_only = ON")
     return connection
 
@@ -215,15 +228,45 @@ def _use_wal(db: sqlite3.Connection) -> None:
             time.sleep(0.02)
 
 
-def _migrate(connection: Connection) -> None:
-    """Apply what is pending, all or nothing; of two processes at once, one does it."""
+def _migrate(connection: Connection, *, on_disk: bool) -> None:
+    """Apply what is pending, all or nothing; of two processes at once, one does it.
+
+    A database on the disk that holds something is copied beside itself first.
+    """
     if not pending(connection.db):
         return
     migrate = migrator()  # imports: before the lock that others wait for
     with connection.transaction() as db:
         _refuse_foreign(db, connection.path)
+        if on_disk:
+            _back_up(db, connection.path)
+        db.create_function(MOVED_PICTURE, 1, moved_picture(connection.home))
         migrate(db)
         db.execute(f"PRAGMA user_version = {len(STEPS)}")
+
+
+def _back_up(db: sqlite3.Connection, path: Path) -> None:
+    """Copy the database as it is before it is changed: `cems-before-m008.db` beside `cems.db`.
+
+    The caller holds the write lock; the copy is read by a connection of its own. A database
+    without steps is new and needs none.
+
+    Raises:
+        StorageError: there is no room for it; nothing was changed.
+    """
+    done = applied(db)
+    first = next((step.__name__ for step in STEPS if step.__name__ not in done), None)
+    if not done or first is None:
+        return
+    with whole_file(backup_before(path, first)) as file:
+        reader = _database(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        with closing(reader), closing(_database(file.name)) as copy:
+            reader.backup(copy)
+
+
+def backup_before(path: Path, step: str) -> Path:
+    """Where the copy of a database is that was made before a step: `cems-before-m008.db`."""
+    return path.with_name(f"{path.stem}-before-{step.split('_')[0]}{path.suffix}")
 
 
 def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:

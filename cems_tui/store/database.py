@@ -146,7 +146,7 @@ class Store:
     def known_images(self) -> dict[str, Path]:
         """The file of every recorded picture, by id."""
         return {
-            row["id"]: Path(row["image"])
+            row["id"]: self._connection.home / row["image"]
             for row in self._connection.rows("SELECT id, image FROM generations")
         }
 

@@ -13,7 +13,13 @@ from cems_tui.domain.generation import Generation, now
 from cems_tui.domain.pricing import GIGABYTE
 from cems_tui.errors import StorageError, UnknownName, UsageError
 from cems_tui.store.connection import Connection
-from cems_tui.store.rows import candidate_rows, generation_of, generation_row, score_rows
+from cems_tui.store.rows import (
+    candidate_rows,
+    generation_of,
+    generation_row,
+    place_column,
+    score_rows,
+)
 
 _QUOTED = re.compile(r'\s+|(".*?")')
 AT_ONCE = 500
@@ -82,7 +88,7 @@ def find_by_image(connection: Connection, path: Path) -> Generation:
     """
     rows = connection.rows(
         "SELECT * FROM generations WHERE image = ? ORDER BY created DESC, id DESC LIMIT 1",
-        [str(path.absolute())],
+        [place_column(path.absolute(), connection.home)],
     )
     if not rows:
         raise UnknownName(
@@ -118,7 +124,9 @@ def with_parts(connection: Connection, rows: Sequence[sqlite3.Row]) -> list[Gene
     ids = [row["id"] for row in rows]
     candidates, scores = _parts(connection, "candidates", ids), _parts(connection, "scores", ids)
     return [
-        generation_of(dict(row), candidates.get(row["id"], []), scores.get(row["id"], []))
+        generation_of(
+            dict(row), candidates.get(row["id"], []), scores.get(row["id"], []), connection.home
+        )
         for row in rows
     ]
 
@@ -296,7 +304,7 @@ def add(connection: Connection, generation: Generation, *, session_if_missing: b
         GenerationError: a figure is not finite.
         StorageError: it cannot be written, or another picture has the id.
     """
-    row = generation_row(generation)
+    row = generation_row(generation, connection.home)
     candidates, scores = candidate_rows(generation), score_rows(generation)
     with connection.transaction() as db:
         if _already_there(connection, generation):

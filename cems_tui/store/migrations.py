@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from cems_tui.store.rows import place_column
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -242,6 +245,31 @@ def m008_blocked_candidates(db: Database) -> None:
     db.execute("ALTER TABLE candidates ADD COLUMN blocked_by TEXT")
 
 
+MOVED_PICTURE = "moved_picture"
+"""The SQL function that m009 names pictures with: what a row says in, what it says from now on."""
+
+
+def moved_picture(home: Path) -> Callable[[str], str]:
+    """How a row of an older database names its picture from now on.
+
+    A picture inside the home is named from there, and so is one whose home has moved since: its
+    old place is empty, and the pictures folder has it.
+    """
+
+    def named(image: str) -> str:
+        place = Path(image)
+        if place.is_absolute() and not place.exists() and (home / "pictures" / place.name).exists():
+            place = home / "pictures" / place.name
+        return place_column(place, home) if place.is_absolute() else image
+
+    return named
+
+
+def m009_pictures_from_home(db: Database) -> None:
+    """Pictures inside the home are named from there, so that a home may move."""
+    db.execute(f"UPDATE generations SET image = {MOVED_PICTURE}(image)")
+
+
 STEPS = (
     m001_sessions,
     m002_generations,
@@ -251,4 +279,5 @@ STEPS = (
     m006_failures,
     m007_benches,
     m008_blocked_candidates,
+    m009_pictures_from_home,
 )

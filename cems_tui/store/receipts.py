@@ -56,6 +56,34 @@ MOST_ITEMS = 1_000
 """Candidates, scores and notes, each."""
 
 
+_PLACE = re.compile(r"(?<![\w.~:/\\])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\'\":,;()]+[/\\])+")
+"""The folders before a file's name, in a text about it."""
+
+
+def shareable(receipt: Mapping[str, Any]) -> dict[str, Any]:
+    """The receipt as it leaves this machine inside a picture.
+
+    A picture is shared: it says its own name, not where it lay, and messages about files lose
+    the folders, which tell a user's name. Prompts stay as they were given.
+    """
+    told = dict(receipt)
+    told["image"] = Path(receipt["image"]).name
+    for key in ("fallback", "score_error"):
+        if told.get(key) is not None:
+            told[key] = without_folders(told[key], Path(receipt["image"]))
+    return told
+
+
+def without_folders(text: str, image: Path) -> str:
+    """The text with every file by its name alone: `cannot read /home/me/x` is `cannot read x`.
+
+    Folders that are known, the user's and the picture's, may have spaces in their names.
+    """
+    for folder in (Path("~").expanduser(), *image.absolute().parents[:-1]):
+        text = text.replace(f"{folder}{os.sep}", os.sep)
+    return _PLACE.sub("", text)
+
+
 class NoReceipt(UsageError):
     """The file may be a sound picture, but cems did not make it."""
 
@@ -67,14 +95,14 @@ def write_png(image: Image, path: Path, generation_json: Mapping[str, Any]) -> N
         StorageError: the disk is full or the folder cannot be written; nothing is left behind.
     """
     ensure(path.parent)
-    texts = _texts(generation_json)
+    texts = _texts(shareable(generation_json))
     hint = "Free some disk space, or choose another folder with --out."
     with whole_file(path, mode=SHARED, hint=hint) as file:
         image.save(file, "PNG", pnginfo=texts)
 
 
 def read_receipt(path: Path) -> dict[str, Any]:
-    """The `generate` object in a PNG, from the file alone.
+    """The `generate` object in a PNG, from the file alone; `image` is that file.
 
     Raises:
         NoReceipt: there is none in it.
@@ -94,7 +122,7 @@ def read_receipt(path: Path) -> dict[str, Any]:
             f"the receipt in {path} is damaged, or of a newer cems-tui",
             "Upgrade cems-tui, or use the original file.",
         ) from error
-    found: dict[str, Any] = receipt
+    found: dict[str, Any] = receipt | {"image": str(path.absolute())}
     return found
 
 
@@ -178,7 +206,7 @@ def parameters_text(receipt: Mapping[str, Any]) -> str:
         "Model": receipt["model"],
     }
     lines.append(", ".join(f"{name}: {value}" for name, value in settings.items()))
-    return "\n".join(lines)
+    return "\n".join(lines).replace("\0", "\u2400")  # PNG ends a text at a NUL
 
 
 _SAMPLERS = {

@@ -20,8 +20,11 @@ LARGEST_INTEGER = 2**63 - 1
 Row = Mapping[str, Any]
 
 
-def generation_row(generation: Generation) -> dict[str, Any]:
+def generation_row(generation: Generation, home: Path) -> dict[str, Any]:
     """The columns of `generations`.
+
+    Args:
+        home: the database's folder; a picture inside it is named from there.
 
     Raises:
         GenerationError: a figure is not finite; it would come back as something else.
@@ -37,7 +40,7 @@ def generation_row(generation: Generation) -> dict[str, Any]:
         "function": generation.function,
         "executed": generation.executed,
         "fallback": generation.fallback,
-        "image": str(generation.image),
+        "image": place_column(generation.image, home),
         "seed": _seed_column(generation.seed),
         "width": generation.width,
         "height": generation.height,
@@ -95,13 +98,19 @@ def check(generation: Generation) -> None:
     Raises:
         GenerationError: a figure is not finite.
     """
-    generation_row(generation)
+    generation_row(generation, generation.image.parent)
     candidate_rows(generation)
     score_rows(generation)
 
 
-def generation_of(row: Row, candidates: Sequence[Row], scores: Sequence[Row]) -> Generation:
-    """The picture these rows are about; `candidates` and `scores` in order of position."""
+def generation_of(
+    row: Row, candidates: Sequence[Row], scores: Sequence[Row], home: Path
+) -> Generation:
+    """The picture these rows are about; `candidates` and `scores` in order of position.
+
+    Args:
+        home: the database's folder, which relative paths start from.
+    """
     return Generation(
         id=row["id"],
         session=row["session"],
@@ -110,7 +119,7 @@ def generation_of(row: Row, candidates: Sequence[Row], scores: Sequence[Row]) ->
         function=row["function"],
         executed=row["executed"],
         fallback=row["fallback"],
-        image=Path(row["image"]),
+        image=home / row["image"],
         seed=int(row["seed"]),
         width=row["width"],
         height=row["height"],
@@ -132,6 +141,24 @@ def generation_of(row: Row, candidates: Sequence[Row], scores: Sequence[Row]) ->
         created=row["created"],
         score_error=row["score_error"],
     )
+
+
+def place_column(place: Path, home: Path) -> str:
+    """A file as rows name it: from the home where it lies inside, so that a home may move.
+
+    What lies elsewhere is named absolutely, and stays found when the home moves.
+    """
+    within = _below(place, home)
+    if within is None:
+        within = _below(place.parent.resolve() / place.name, home.resolve())
+    return str(place.absolute()) if within is None else within
+
+
+def _below(place: Path, home: Path) -> str | None:
+    if not place.is_relative_to(home):
+        return None
+    within = place.relative_to(home)
+    return None if ".." in within.parts else within.as_posix()
 
 
 def decision_column(decision: RoutingDecision) -> str:

@@ -48,10 +48,58 @@ def test_the_mark_of_utf_8_is_no_part_of_the_first_prompt() -> None:
 @given(st.lists(st.text(st.characters(exclude_categories=("Cs",)), min_size=1), min_size=1))
 def test_any_text_is_a_prompt_exactly_as_given(prompts: list[str]) -> None:
     good = [p for p in prompts if p.strip() and "\n" not in p and not p.endswith("\r")]
-    good = [p for p in good if not p.lstrip().startswith("{") and p[0] != "\ufeff"]
+    good = [p for p in good if not p.lstrip().startswith(("{", "[", "--")) and p[0] != "\ufeff"]
     if good:
         found = parse_prompts("\n".join(good).encode(), "f")
         assert [line.prompt for line in found] == good
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "prompt",
+        "Prompt\r",
+        "prompt,seed",
+        "prompt_id;prompt;function;metric;score\r",
+        '"id","prompt","negative"',
+        "Prompt\tCategory\tChallenge\tNote",
+        '[{"prompt": "a cat"}]',
+        "[",
+        "--seed 4",
+        "  --steps 20 a cat",
+    ],
+)
+def test_what_is_no_prompt_but_the_head_of_a_table_or_an_option_is_refused(first: str) -> None:
+    with pytest.raises(UsageError, match=r"f, line 2: .*(head of a table|option|JSON array)"):
+        parse_prompts(f"\n{first}\na red car\n".encode(), "f")
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a prompt, in a book",
+        "prompt: a cat",
+        "cat, dog, seed",
+        "- a cat",
+        "-- a cat --",
+        "[cat|dog] in a box",
+        "{red|blue} car",
+        "{{red}} car",
+        "{2$$red|blue} car",
+    ],
+)
+def test_what_only_looks_like_a_table_or_an_object_is_a_prompt(prompt: str) -> None:
+    assert [line.prompt for line in parse_prompts(f"{prompt}\n".encode(), "f")] == [prompt]
+
+
+def test_the_head_of_a_table_is_looked_for_in_the_first_line_only() -> None:
+    assert len(parse_prompts(b"a cat\nprompt\n", "f")) == 2
+
+
+@pytest.mark.parametrize("broken", [b"{}", b"{broken", b"{prompt: a}", b"{'prompt': 'a'}"])
+def test_an_object_that_is_none_is_refused(broken: bytes) -> None:
+    with pytest.raises(UsageError, match="f, line 1"):
+        parse_prompts(broken, "f")
 
 
 @given(st.text(st.characters(exclude_categories=("Cs",)), min_size=1).filter(str.strip))

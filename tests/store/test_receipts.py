@@ -48,7 +48,8 @@ def test_any_prompt_survives_in_both_texts(tmp_path: Path, prompt: str) -> None:
     write_png(PICTURE, made.image, made.to_json())
     assert Generation.from_json(read_receipt(made.image)) == made
     with Image.open(made.image) as drawn:
-        assert drawn.text["parameters"].startswith(prompt + "\n")  # type: ignore[attr-defined]
+        told = drawn.text["parameters"]  # type: ignore[attr-defined]
+        assert told.startswith(prompt.replace("\0", "␀") + "\n")
         assert json.loads(drawn.text["cems"])["prompt"] == prompt  # type: ignore[attr-defined]
 
 

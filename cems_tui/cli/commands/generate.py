@@ -16,6 +16,7 @@ from cems_tui.cli import output
 from cems_tui.cli.budget import SharedBudget, loads_count, planned, spent_before
 from cems_tui.cli.failures import Failure, failure_of, print_failure
 from cems_tui.cli.narrator import Narrator
+from cems_tui.cli.notes import NoteTeller
 from cems_tui.cli.options import RoutingOptions, not_negative, request_of
 from cems_tui.cli.price_card import print_decision
 from cems_tui.domain.generation import Generation
@@ -119,7 +120,7 @@ def generate(
     quiet: o.Quiet = False,
 ) -> int:
     """Route, generate, score and record a picture of each prompt."""
-    lines = o.prompt_lines(prompts, file)
+    lines = o.prompt_lines(prompts, file, quiet=quiet)
     choice = o.RoutingOptions(
         function, pool, tradeoff, budget_per_image, floor, tolerance, lambda_, router, load_cost
     ).checked()
@@ -205,15 +206,16 @@ def _by_model(
 
 def _bill(requests: Sequence[Request], planner: Planner, *, json: bool, quiet: bool) -> int:
     """What the pictures would cost, before any work."""
-    total, unpriced = 0.0, 0
+    total, unpriced, tell = 0.0, 0, NoteTeller()
     for request in requests:
         decision = planner.decide(request, frozenset(), installed_only=True)
-        print_decision(decision, planner.settings, json=json, quiet=quiet)
+        print_decision(decision, planner.settings, json=json, quiet=quiet, tell=tell)
         chosen = decision.chosen
         if chosen is None or chosen.cost_usd is None:
             unpriced += 1
         else:
             total += chosen.cost_usd
+    tell.close()
     output.note(bill_line(len(requests), output.money(total, planner.settings), unpriced))
     return 0
 
@@ -263,7 +265,7 @@ def _make_all(
                 raise
             print_failure(failure)
             highest = max(highest, failure.exit_code)
-    narrator.close()
+    narrator.end()
     return highest
 
 

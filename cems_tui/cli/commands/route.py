@@ -8,6 +8,7 @@ import typer
 
 from cems_tui.cli import options as o
 from cems_tui.cli.budget import loads_count, planned, spent_before
+from cems_tui.cli.notes import NoteTeller
 from cems_tui.cli.options import request_of
 from cems_tui.cli.price_card import print_decision
 from cems_tui.profile import Profile
@@ -37,7 +38,7 @@ def route(
         function, pool, tradeoff, budget_per_image, floor, tolerance, lambda_, router, load_cost
     ).checked()
     o.not_negative("--session-budget", session_budget)
-    lines = o.prompt_lines(prompts, file)
+    lines = o.prompt_lines(prompts, file, quiet=quiet)
     profile = Profile.current()
     with profile.planner() as planner:
         explainer = profile.explainer(planner.shelf) if explain and (json or not quiet) else None
@@ -45,7 +46,9 @@ def route(
         if session_budget is not None:
             spent = spent_before(None, load_cost=loads_count(requests))
             requests = planned(requests, planner, session_budget, spent, installed_only=False)
+        tell = NoteTeller()
         for request in requests:
             decision = planner.decide(request, frozenset(), installed_only=False)
             told = explainer.explain(decision, request.load_cost) if explainer else None
-            print_decision(decision, planner.settings, json=json, quiet=quiet, told=told)
+            print_decision(decision, planner.settings, json=json, quiet=quiet, tell=tell, told=told)
+        tell.close()
