@@ -25,7 +25,12 @@ from cems_tui.routing.features.text_towers import SENTENCE_ENCODER
 from cems_tui.routing.training.data import pivot_of
 from cems_tui.routing.training.letters_trainer import prepared_for
 from cems_tui.routing.training.order import TrainingOrder
-from cems_tui.routing.training.prepared_prompts import EncodedPrompts, PreparedPrompts, encode
+from cems_tui.routing.training.prepared_prompts import (
+    EncodedPrompts,
+    PreparedPrompts,
+    encode,
+    encode_again,
+)
 from cems_tui.routing.training.train import train
 from cems_tui.score_tables.formats import read_table
 from cems_tui.score_tables.mixed import constants_of, with_mixed
@@ -60,11 +65,13 @@ def build(
     """
     facts = {name: FunctionFacts(steps=_steps(name)) for name in table.functions}
     prepared = read_prompts(table)
-    encoded: dict[int, EncodedPrompts] = {}
+    encoded: EncodedPrompts | None = None
     for metric in METRICS:
         prompts = prepared[metric]
-        if id(prompts) not in encoded:  # of two kernels of 250 MB one is enough at a time
-            encoded = {id(prompts): encode(prompts, encoder, EmbeddingCache(cache))}
+        if encoded is None:
+            encoded = encode(prompts, encoder, EmbeddingCache(cache))
+        else:
+            encoded = encode_again(encoded, prompts)
         yield train(
             TrainingOrder(
                 table,
@@ -78,7 +85,7 @@ def build(
                 scorers=SCORERS,
                 pictures=PICTURES,
                 prepared=prompts,
-                encoded=encoded[id(prompts)],
+                encoded=encoded,
             )
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,9 +113,22 @@ def encode(
     points = space.points(embeddings, said)
     centres = Centres.learn(points)
     near, whitening = centres.near(points), centres.whitening()
+    gram = _together(near, whitening, prompts.gram)
+    return EncodedPrompts(encoder, space, centres, near, whitening, gram)
+
+
+def encode_again(encoded: EncodedPrompts, prompts: PreparedPrompts) -> EncodedPrompts:
+    """The same prompts beside other features of their letters: nothing is read again."""
+    assert prompts.gram is not None, "prepared without a kernel"
+    gram = _together(encoded.near, encoded.whitening, prompts.gram)
+    return replace(encoded, gram=gram)
+
+
+def _together(near: Floats, whitening: NDArray[np.float64], letters: Matrix) -> Matrix:
+    """The kernel over meanings, whole on its diagonal, and that over letters."""
     features = (near @ whitening).astype(np.float32)
     gram = features @ features.T
     np.fill_diagonal(gram, 1.0)
     gram *= np.float32(KERNEL_WEIGHT)
-    gram += prompts.gram
-    return EncodedPrompts(encoder, space, centres, near, whitening, gram)
+    gram += letters
+    return gram
