@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from cems_tui.catalog.catalog import Stamp
+    from cems_tui.catalog.fit import Room
     from cems_tui.catalog.survey import Survey
     from cems_tui.domain.function import Catalog, GenerationFunction
     from cems_tui.generation.device_status import Hold
@@ -170,6 +171,16 @@ class Profile:
         chosen = self.settings.device
         return weight_budget_bytes(probe(), chosen.budget_mb, chosen.leave_bytes)
 
+    def room(self) -> Room:
+        """What this machine's device offers a model, as the user configured it.
+
+        Raises:
+            ConfigError: a setting of the device cannot be followed.
+        """
+        from cems_tui.services.machine_survey import room_here
+
+        return room_here(self.settings.device, self.device.presence())
+
     def survey(self, planner: Planner) -> Survey:
         """This machine, every model of the planner's catalog, and what is worth pulling.
 
@@ -215,8 +226,9 @@ class Profile:
     def shelf(self) -> RouterShelf:
         """Every router checkpoint there is now."""
         from cems_tui.routing.checkpoints.shelf import RouterShelf
+        from cems_tui.starter.prompt_notes import wording_of
 
-        return RouterShelf(self._router_folders, self.towers())
+        return RouterShelf(self._router_folders, self.towers(), wording_of)
 
     @property
     def routers(self) -> Routers:
@@ -276,9 +288,12 @@ class Profile:
         from cems_tui.scoring.clip import ClipScorer
         from cems_tui.scoring.nima import NimaScorer
         from cems_tui.scoring.nima_head import load_nima
+        from cems_tui.starter.prompt_notes import read_prompt
 
         folder = self._verified(f"scorers/{metric}")
-        return NimaScorer(folder, load_nima) if metric == "nima" else ClipScorer(folder)
+        if metric == "nima":
+            return NimaScorer(folder, load_nima)
+        return ClipScorer(folder, wording=read_prompt)
 
     def _verified(self, component: str) -> Path:
         """The folder of a component of the pack, every file checked against the manifest."""
@@ -297,7 +312,7 @@ class Profile:
 
     def planner_over(self, store: Store) -> Planner:
         """A planner over the catalog, the router shelf and the runs in a database."""
-        from cems_tui.starter.vocabulary import StarterVocabulary
+        from cems_tui.starter.prompt_notes import StarterVocabulary
 
         return Planner(
             catalog=self.catalog(),
@@ -306,7 +321,8 @@ class Profile:
             shelf=self.shelf(),
             settings=self.settings,
             note_sources=(ForeignSyntax(), StarterVocabulary()),
-            weight_budget_bytes=self.weight_budget(),
+            room=self.room(),
+            held_bytes=self._held_bytes,
         )
 
     def cost_model(self, store: Store) -> CostModel:
@@ -391,10 +407,20 @@ class Profile:
     def pipeline(self, function: GenerationFunction, shelf: Shelf | None = None) -> Pipeline:
         """The function's model on the device; a damaged file of the pack is refused first."""
         from cems_tui.generation.families import registry
+        from cems_tui.generation.pipeline import WordedPipeline
+        from cems_tui.starter.prompt_notes import read_prompt
 
-        if function.model.name.startswith(RESERVED):
-            self._verified(function.model.name)
-        return registry.load(function, self._engine_settings(), shelf)
+        if not function.model.name.startswith(RESERVED):
+            return registry.load(function, self._engine_settings(), shelf)
+        self._verified(function.model.name)
+        pipeline = registry.load(function, self._engine_settings(), shelf)
+        return WordedPipeline(pipeline, read_prompt)
+
+    def _held_bytes(self, function: GenerationFunction) -> int | None:
+        """What the files of an installed model say that its weights hold."""
+        from cems_tui.generation.families import registry
+
+        return registry.held_bytes(function, self._engine_settings())
 
     def _engine_settings(self) -> EngineSettings:
         """How pipelines are loaded."""

@@ -20,6 +20,7 @@ MOST_MODULES = 16
 
 SAME_THING_FROM_ITS_ROOM = {
     "budget.py",
+    "capabilities.py",
     "commands.py",
     "dial.py",
     "dialogs.py",

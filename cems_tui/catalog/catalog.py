@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from cems_tui import paths
+from cems_tui.domain.capabilities import Capabilities
 from cems_tui.domain.function import Catalog, Expected, Footprint, GenerationFunction, Model
+from cems_tui.generation.families.registry import capabilities_of
 from cems_tui.models.ledger import Entry, Ledger, is_repo
 from cems_tui.models.target import CatalogEntry, is_noncommercial
 
@@ -84,6 +86,11 @@ def _model_of(row: dict[str, Any], starter: StarterPack) -> Model:
 
 
 def _functions_of(row: dict[str, Any], model: Model) -> list[GenerationFunction]:
+    if not row.get("function"):
+        return []
+    capabilities = _capabilities(model)
+    if not model.installed:
+        capabilities = replace(capabilities, **row.get("capabilities", {}))
     return [
         GenerationFunction(
             name=name,
@@ -95,9 +102,15 @@ def _functions_of(row: dict[str, Any], model: Model) -> list[GenerationFunction]
             scheduler=function.get("scheduler"),
             clip_skip=function.get("clip_skip"),
             expected=Expected(**function.get("expected", {})),
+            capabilities=capabilities,
         )
         for name, function in zip(function_names(row), row.get("function", ()), strict=True)
     ]
+
+
+def _capabilities(model: Model) -> Capabilities:
+    """What a model can follow: what its own configs say where it is here, else its family."""
+    return capabilities_of(model.family, model.path)
 
 
 # What the shipped catalog says to whoever pulls a model.
@@ -231,7 +244,8 @@ def with_user_models(shipped: Catalog, ledger: Ledger) -> Catalog:
         if entry.name in models or (entry.removed and ledger.present(entry) is None):
             continue
         model = _model(entry, ledger.present(entry))
-        functions += [_function(entry, model, steps) for steps in entry.steps]
+        capabilities = _capabilities(model)
+        functions += [_function(entry, model, steps, capabilities) for steps in entry.steps]
         if not entry.steps:
             others.append(model)
     return Catalog(functions, others)
@@ -250,18 +264,29 @@ def _pulled(model: Model, entry: Entry | None, ledger: Ledger) -> Model:
 
 def _shipped(shipped: Catalog, model: Model, entry: Entry | None) -> list[GenerationFunction]:
     """A shipped model's functions, and those for more steps that the user asked for."""
-    functions = [replace(function, model=model) for function in shipped.of_model(model.name)]
+    own = shipped.of_model(model.name)
+    if own and model != own[0].model and model.installed:
+        capabilities = _capabilities(model)
+        functions = [replace(one, model=model, capabilities=capabilities) for one in own]
+    else:
+        functions = [replace(one, model=model) for one in own]
     if entry is None or not functions:
         return functions
     there = {function.steps for function in functions}
     first = functions[0]
     return functions + [
-        _function(entry, model, steps, first) for steps in entry.steps if steps not in there
+        _function(entry, model, steps, first.capabilities, first)
+        for steps in entry.steps
+        if steps not in there
     ]
 
 
 def _function(
-    entry: Entry, model: Model, steps: int, like: GenerationFunction | None = None
+    entry: Entry,
+    model: Model,
+    steps: int,
+    capabilities: Capabilities,
+    like: GenerationFunction | None = None,
 ) -> GenerationFunction:
     guidance = entry.guidance if entry.guidance is not None else like.guidance if like else None
     return GenerationFunction(
@@ -273,6 +298,7 @@ def _function(
         height=entry.height or (like.height if like else _SIDE),
         scheduler=like.scheduler if like else None,
         clip_skip=like.clip_skip if like else None,
+        capabilities=capabilities,
     )
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from cems_tui.domain.function import Footprint
+from cems_tui.domain.function import Expected, Footprint, Model
+from cems_tui.generation.families.registry import FAMILIES
 from cems_tui.text import byte_count
 
 Verdict = Literal["fits", "fits with offload", "does not fit", "unknown"]
+
+_HALF_PRECISION = ("cuda", "xpu")
+"""Devices on which 16-bit weights stay so; elsewhere most families are held in 32."""
 
 VERDICTS: tuple[Verdict, ...] = ("fits", "fits with offload", "unknown", "does not fit")
 """From the best to the worst."""
@@ -79,6 +83,43 @@ def fit(footprint: Footprint, room: Room) -> Fit:
     )
 
 
+def of_picture(
+    expected: Expected,
+    model: Footprint,
+    *,
+    held_bytes: int | None,
+    area: float,
+    least_bytes: int | None,
+) -> Footprint:
+    """What drawing one picture takes of the device: the weights, and what its pixels take.
+
+    Args:
+        expected: what a picture of that size takes, as far as it is known.
+        model: what its model takes of this device, at the model's own size.
+        held_bytes: what the model's files say that its weights hold; None is unknown.
+        area: pixels of the picture for each pixel of the model's own size.
+        least_bytes: what drawing it holds beside the weights at the very least.
+    """
+    known = (expected.load_bytes, held_bytes, model.weights_bytes)
+    weights = next((size for size in known if size is not None), None)
+    beside = None
+    if expected.memory_bytes is not None:
+        if weights is None:
+            weights = expected.memory_bytes  # a peak alone stands in for the weights
+        elif expected.memory_bytes > weights:
+            beside = expected.memory_bytes - weights
+    if beside is None and model.activation_bytes is not None:
+        beside = int(model.activation_bytes * area)
+    if beside is not None or least_bytes is not None:
+        beside = max(beside or 0, least_bytes or 0)
+    return Footprint(
+        weights_bytes=weights,
+        activation_bytes=beside,
+        provenance=expected.provenance,
+        source=expected.source,
+    )
+
+
 def scaled(footprint: Footprint, factor: int) -> Footprint:
     """The footprint where every number is held in `factor` times as many bytes.
 
@@ -96,6 +137,13 @@ def scaled(footprint: Footprint, factor: int) -> Footprint:
         provenance=footprint.provenance,
         source=footprint.source,
     )
+
+
+def footprint_on(model: Model, kind: str) -> Footprint:
+    """The catalog's figures of a model in the precision of a device of that kind."""
+    layout = FAMILIES.get(model.family)
+    widened = layout is not None and layout.precision == "float16" and kind not in _HALF_PRECISION
+    return scaled(model.footprint, 2) if widened else model.footprint
 
 
 def _within(weights: int, beside: int | None, room: Room) -> bool:

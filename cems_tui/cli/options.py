@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from cems_tui.bench.prompts import PromptLine, read_prompts
+from cems_tui.bench.prompts import PromptLine, parsed_size, read_prompts
 from cems_tui.cli import output
 from cems_tui.cli.notes import one_word_prompts
 from cems_tui.cli.output import only_one
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.request import Request, new_id
-from cems_tui.errors import UsageError
+from cems_tui.errors import CemsError, UsageError
 from cems_tui.settings import Settings
 from cems_tui.text import checked_prompt
 
@@ -60,6 +61,9 @@ Router = Annotated[
 LoadCost = Annotated[
     OnOff | None, typer.Option("--load-cost", help="Count load time in the price.")
 ]
+Count = Annotated[int, typer.Option("-n", "--count", help="Pictures of each prompt.")]
+Size = Annotated[str | None, typer.Option(metavar="WxH", help="Pixels.")]
+Negative = Annotated[str, typer.Option(metavar="TEXT", help="What to avoid.")]
 SessionBudget = Annotated[
     float | None,
     typer.Option(
@@ -162,6 +166,36 @@ class RoutingOptions:
         return settings.routing.counts_load(several=prompts > 1)
 
 
+@dataclass(frozen=True, slots=True)
+class PictureOptions:
+    """What the pictures shall be, as given on the command line: prices depend on it."""
+
+    count: int = 1
+    size: str | None = None
+    negative: str = ""
+
+    def checked(self) -> PictureOptions:
+        """These options, if they can be followed.
+
+        Raises:
+            UsageError: a value out of range, or a negative prompt that can be none.
+        """
+        self.pixels()
+        if self.count < 1:
+            raise UsageError(f"--count {self.count} is out of range", "Make 1 or more.")
+        if self.negative.strip():
+            checked_prompt(self.negative)
+        return self
+
+    def pixels(self) -> tuple[int | None, int | None]:
+        """Width and height of `--size`.
+
+        Raises:
+            UsageError: it is not a size that can be drawn.
+        """
+        return parsed_size(self.size)
+
+
 def not_negative(name: str, value: float | None) -> None:
     """Refuse an option's value that is below 0 or no number; None is fine.
 
@@ -227,20 +261,43 @@ def agreed(question: str, *, yes: bool) -> bool:
     return output.confirm(question)
 
 
-def request_of(
-    line: PromptLine, choice: RoutingOptions, settings: Settings, prompts: int
-) -> Request:
-    """The request that a prompt and the command's options make together."""
-    policy, explicit = choice.policy(settings, line)
-    return Request(
-        id=new_id(),
-        prompt=line.prompt,
-        policy=policy,
-        policy_is_explicit=explicit,
-        pool=choice.pool_names(),
-        router=choice.router,
-        load_cost=choice.counts_load(settings, prompts),
-        width=line.width,
-        height=line.height,
-        negative=line.negative,
-    )
+def requests_of(
+    lines: Sequence[PromptLine],
+    choice: RoutingOptions,
+    pictures: PictureOptions,
+    settings: Settings,
+    check: Callable[[Sequence[Request]], None],
+) -> list[Request]:
+    """One request a prompt, as the prompts and the command's options make them together.
+
+    Args:
+        check: refuses requests that cannot be followed; what it raises names the prompt's line.
+
+    Raises:
+        UsageError: a request cannot be followed.
+    """
+    width, height = pictures.pixels()
+    found = []
+    for line in lines:
+        policy, explicit = choice.policy(settings, line)
+        request = Request(
+            id=new_id(),
+            prompt=line.prompt,
+            policy=policy,
+            policy_is_explicit=explicit,
+            pool=choice.pool_names(),
+            router=choice.router,
+            load_cost=choice.counts_load(settings, len(lines) * pictures.count),
+            load_pictures=pictures.count,
+            width=line.width or width,
+            height=line.height or height,
+            negative=line.negative or pictures.negative,
+        )
+        try:
+            check([request])
+        except CemsError as error:
+            if line.line is None:
+                raise
+            raise type(error)(f"line {line.line}: {error}", error.hint) from error
+        found.append(request)
+    return found

@@ -9,11 +9,18 @@ from cems_tui.cli.notes import NoteTeller
 from cems_tui.cli.output import usd_per_thousand
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.generation import Generation
+from cems_tui.domain.note import Note
 from cems_tui.routing.explain.explanation import Explanation
 from cems_tui.routing.explain.words import rows
 from cems_tui.settings import Settings
 from cems_tui.text import one_line, visible
-from cems_tui.views.price_card import LEAST_NEEDED, PriceColumn, price_columns, state_sign
+from cems_tui.views.price_card import (
+    LEAST_NEEDED,
+    PriceColumn,
+    blocked_lines,
+    price_columns,
+    state_sign,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -140,5 +147,7 @@ def print_decision(
         console.print(price_card(decision, settings, console.width))
         if told is not None:
             console.print(explanation_table(told, settings))
+        for text in blocked_lines(decision):
+            tell(Note("fit", text))
         tell.of(decision)
         console.print()

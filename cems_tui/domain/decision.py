@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
+from cems_tui.domain.capabilities import ObstacleKind
 from cems_tui.domain.function import Provenance
 from cems_tui.domain.note import Note, NoteKind
 
@@ -53,10 +54,12 @@ class Offer:
     """Whether the device can hold it; None when its size is unknown."""
 
     allowed: bool
-    """Whether it may be chosen: the pool lets it, and nothing blocks it."""
+    """Whether the pool lets it be chosen."""
 
     blocked_by: str | None = None
     """Why it cannot follow the request, in words that go behind its name; None when it can."""
+
+    blocked_kind: ObstacleKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,13 @@ class Candidate:
     resident: bool
     fits: bool | None
     allowed: bool
+    """Whether it may be chosen: the pool lets it, and it can follow the request."""
+
     blocked_by: str | None = None
+    """Why it cannot follow the request, in words that go behind its name."""
+
+    blocked_kind: ObstacleKind | None = None
+    """What of the request it cannot follow."""
 
 
 @dataclass(frozen=True, slots=True)

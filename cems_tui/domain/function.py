@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cems_tui.domain.capabilities import UNKNOWN, Capabilities
 from cems_tui.errors import UnknownName
 
 Provenance = Literal["measured", "estimated", "published"]
@@ -120,6 +121,8 @@ class GenerationFunction:
     """Last layers of the CLIP text encoder that are left out; None leaves out none."""
 
     expected: Expected = Expected()
+
+    capabilities: Capabilities = UNKNOWN
 
     @property
     def installed(self) -> bool:

@@ -47,6 +47,9 @@ class Request:
     load_cost: bool = False
     """Whether load time counts in the price the policy looks at."""
 
+    load_pictures: int = 1
+    """Pictures that one load serves: each bears its share of the load price."""
+
     seed: int | None = None
     """None draws one; the picture's row tells which."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from cems_tui.cancel import Stop
@@ -96,6 +96,10 @@ class Picture:
         return self.encode_seconds + self.denoise_seconds + self.decode_seconds
 
 
+Wording = Callable[[str], str]
+"""A prompt as the user gave it → as a model that knows few words is given it."""
+
+
 class Pipeline(Protocol):
     """A model on the device, ready to draw."""
 
@@ -130,3 +134,35 @@ class Pipeline(Protocol):
     def close(self) -> None:
         """Leave the device. Safe to call twice; `generate` must not be called afterwards."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class WordedPipeline:
+    """A pipeline whose model is given every prompt in words it was taught."""
+
+    pipeline: Pipeline
+    wording: Wording
+
+    @property
+    def weights(self) -> Mapping[str, int]:
+        """As of the pipeline."""
+        return self.pipeline.weights
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """As of the pipeline."""
+        return self.pipeline.names
+
+    @property
+    def weight_bytes(self) -> int:
+        """As of the pipeline."""
+        return self.pipeline.weight_bytes
+
+    def generate(self, job: Job, on_step: OnStep, stop: Stop) -> Picture:
+        """Draw the job with its texts reworded; raises as the pipeline does."""
+        prompt, negative = self.wording(job.prompt), self.wording(job.negative)
+        return self.pipeline.generate(replace(job, prompt=prompt, negative=negative), on_step, stop)
+
+    def close(self) -> None:
+        """Leave the device, as the pipeline does."""
+        self.pipeline.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ class ClipScorer:
         device: str = "cpu",
         digest: str | None = None,
         source: str = "",
+        wording: Callable[[str], str] = str,
     ) -> None:
         """Load the instrument; takes seconds, as it imports open_clip.
 
@@ -43,10 +44,12 @@ class ClipScorer:
             device: a torch device; weights are held in half precision on any but the CPU.
             digest: `sha256:…` of its weights where that is recorded; None reads them.
             source: the repository it comes from.
+            wording: what a text tower that knows few words is given instead of a prompt.
 
         Raises:
             WeightsError: a file is missing or damaged.
         """
+        self._wording = wording
         self.id = f"{name}:{digest or file_digest(weights_in(folder))}"
         self._tower = load_tower(folder, device, source=source)
         self.weight_bytes = self._tower.weight_bytes
@@ -59,7 +62,7 @@ class ClipScorer:
             OutOfMemory: the device has no room.
         """
         with reading(self.id):
-            found = cosines(self._tower, images, prompts)
+            found = cosines(self._tower, images, [self._wording(prompt) for prompt in prompts])
         # Checked before the cut at 0, which NaN would pass.
         return [max(0.0, 100 * check_finite(cosine, self.id)) for cosine in found]
 

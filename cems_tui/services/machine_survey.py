@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from cems_tui.catalog.fit import Room, scaled
+from cems_tui.catalog.fit import Room, footprint_on
 from cems_tui.catalog.recommend import Evidence
 from cems_tui.catalog.survey import Survey
 from cems_tui.catalog.survey import survey as survey_of
@@ -14,12 +14,8 @@ from cems_tui.files import free_bytes
 from cems_tui.generation import device as devices
 from cems_tui.generation.device import weight_budget_bytes
 from cems_tui.generation.device_status import Presence
-from cems_tui.generation.families.registry import FAMILIES
 from cems_tui.services.planner import Planner
 from cems_tui.settings import Device
-
-_HALF_PRECISION = ("cuda", "xpu")
-"""Devices on which 16-bit weights stay so; elsewhere most families are held in 32."""
 
 
 def survey(
@@ -67,12 +63,9 @@ def footprint_here(model: Model, planner: Planner, kind: str) -> Footprint:
     The catalog's figures, in the precision of the device; where there are none, those of the
     model's functions as they ran here or were published.
     """
-    said = model.footprint
-    if said.weights_bytes is None:
+    if model.footprint.weights_bytes is None:
         return _from_runs(model, planner)
-    layout = FAMILIES.get(model.family)
-    widened = layout is not None and layout.precision == "float16" and kind not in _HALF_PRECISION
-    return scaled(said, 2) if widened else said
+    return footprint_on(model, kind)
 
 
 def _from_runs(model: Model, planner: Planner) -> Footprint:

@@ -7,12 +7,14 @@ uses the same code, so what was shown is what is done.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from cems_tui.catalog.fit import Fit, Room, Verdict, fit, footprint_on, of_picture
+from cems_tui.domain.capabilities import Obstacle, Wanted, obstacles
 from cems_tui.domain.decision import Offer, Policy, RoutingDecision
-from cems_tui.domain.function import Catalog, Expected, GenerationFunction
+from cems_tui.domain.function import Catalog, Expected, GenerationFunction, Model
 from cems_tui.domain.note import Note, one_of_each_kind
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.request import Request, new_id
@@ -22,7 +24,17 @@ from cems_tui.routing.checkpoints.checkpoint import Checkpoint
 from cems_tui.routing.checkpoints.shelf import RouterShelf
 from cems_tui.routing.decide.route import Asked, route
 from cems_tui.routing.evaluation.verdict import refusal
+from cems_tui.services.refusal import unfollowed
 from cems_tui.settings import Settings
+
+_FITS: dict[Verdict, bool | None] = {
+    "fits": True,
+    "fits with offload": False,
+    "does not fit": False,
+    "unknown": None,
+}
+_LEAST_BYTES = 2
+"""Of a number while drawing: no precision that runs holds it in fewer."""
 
 
 class CostModel(Protocol):
@@ -56,15 +68,24 @@ class Planner:
         shelf: RouterShelf,
         settings: Settings,
         note_sources: Sequence[NoteSource],
-        weight_budget_bytes: int | None,
+        room: Room | None,
+        held_bytes: Callable[[GenerationFunction], int | None] = lambda function: None,
     ) -> None:
+        """Every part is handed in.
+
+        Args:
+            room: what the device offers; None does not ask whether anything fits.
+            held_bytes: what the files of an installed model say that its weights hold.
+        """
         self.catalog = catalog
         self.pricing = pricing
         self.settings = settings
         self._cost_model = cost_model
         self.shelf = shelf
         self._note_sources = note_sources
-        self._budget_bytes = weight_budget_bytes
+        self._room = room
+        self._held_bytes = held_bytes
+        self._held: dict[Model, int | None] = {}
 
     def function(self, name: str) -> GenerationFunction:
         """The function of that name; UnknownName suggests near ones."""
@@ -95,21 +116,48 @@ class Planner:
         return self._named_or_default(None, [f.name for f in self.catalog.installed()])
 
     def check(self, requests: Sequence[Request]) -> None:
-        """Refuse requests that no decision could follow, before the first picture.
+        """Refuse requests that nothing installed could follow, before the first picture.
 
         Raises:
             UnknownName: a function or pool member that the catalog does not have.
             ModelMissing: one that is not installed.
-            UsageError: a pinned function outside the pool.
+            UsageError: a pinned function outside the pool, or one that cannot follow the request,
+                as none of the pool can.
         """
         for request in requests:
-            for name in _named(request):
-                function = self.catalog.function(name)
-                if not function.installed:
-                    raise ModelMissing(
-                        f"{name} is not installed",
-                        f"`cems pull {function.model.name}` fetches it; `cems ls` shows what is.",
-                    )
+            self._check_installed(request)
+            self._check_followed(request, pinned_only=False)
+
+    def check_pinned(self, requests: Sequence[Request]) -> None:
+        """Refuse requests that the function they name cannot follow.
+
+        Raises:
+            UnknownName: a function that the catalog does not have.
+            UsageError: it cannot follow the request.
+        """
+        for request in requests:
+            self._check_followed(request, pinned_only=True)
+
+    def _check_installed(self, request: Request) -> None:
+        for name in _named(request):
+            function = self.catalog.function(name)
+            if not function.installed:
+                raise ModelMissing(
+                    f"{name} is not installed",
+                    f"`cems pull {function.model.name}` fetches it; `cems ls` shows what is.",
+                )
+
+    def _check_followed(self, request: Request, *, pinned_only: bool) -> None:
+        if request.policy.kind == "pinned":
+            names: Sequence[str] = [str(request.policy.value)]
+        elif pinned_only:
+            return
+        else:
+            names = request.pool or [function.name for function in self.catalog.installed()]
+        functions = [self.catalog.function(name) for name in names]
+        found = _obstacles(request, functions)
+        if functions and len(found) == len(functions):
+            raise unfollowed((name, found[name]) for name in names)
 
     def decide(
         self,
@@ -135,7 +183,7 @@ class Planner:
         """
         began = time.perf_counter()
         if installed_only:
-            self.check([request])
+            self._check_installed(request)
         pool = request.pool
         if (
             request.policy.kind == "pinned"
@@ -151,7 +199,11 @@ class Planner:
         )
         allowed = self._allowed(request, checkpoint, installed, installed_only)
         card = [f for f in self.catalog.values() if f.installed or f.name in allowed]
-        offers = [self._offer(f, request, resident, f.name in allowed) for f in card]
+        blocked = _obstacles(request, [f for f in card if f.name in allowed])
+        blocked |= _obstacles(request, [f for f in card if f.name not in allowed])
+        offers = [
+            self._offer(f, request, resident, f.name in allowed, blocked.get(f.name)) for f in card
+        ]
         at_once = at_once and checkpoint is not None and checkpoint.answers_at_once
         estimates = checkpoint.estimate(request.prompt, at_once=at_once) if checkpoint else None
         encode_ms = (time.perf_counter() - began) * 1000
@@ -163,6 +215,7 @@ class Planner:
             request.policy,
             self._lambda(request.policy, checkpoint, offers),
             request.load_cost,
+            load_share=1.0 / max(1, request.load_pictures),
             asked=Asked(
                 router=checkpoint.name if checkpoint else None,
                 metric=checkpoint.metric if checkpoint else None,
@@ -236,10 +289,13 @@ class Planner:
         request: Request,
         resident: frozenset[str],
         allowed: bool,
+        blocked: Obstacle | None,
     ) -> Offer:
-        expected = self.expected(
-            function, request.width or function.width, request.height or function.height
-        )
+        wanted = _wanted(request, function)
+        expected = self.expected(function, wanted.width, wanted.height)
+        fits = self._fits(function, expected, wanted)
+        if blocked is None and fits is not None and fits.verdict == "does not fit":
+            blocked = _too_big(fits, wanted)
         cost = self.pricing.of(expected)
         is_resident = function.model.name in resident
         return Offer(
@@ -254,19 +310,39 @@ class Planner:
             load_seconds=0.0 if is_resident else expected.load_seconds,
             installed=function.installed,
             resident=is_resident,
-            fits=is_resident or self._fits(expected),
+            fits=_FITS[fits.verdict] if fits is not None else None,
             allowed=allowed,
+            blocked_by=None if blocked is None else blocked.words,
+            blocked_kind=None if blocked is None else blocked.kind,
         )
 
-    def _fits(self, expected: Expected) -> bool | None:
-        """Whether the weights are within what weights may hold; None when that is unknown.
+    def _fits(self, function: GenerationFunction, expected: Expected, wanted: Wanted) -> Fit | None:
+        """Whether the device holds the model and a picture of that size; None: nobody asks.
 
-        Where only the peak of a run is known it stands in for the weights.
+        What is on the device now leaves for another one: it counts as free.
         """
-        needed = expected.load_bytes if expected.load_bytes is not None else expected.memory_bytes
-        if needed is None or self._budget_bytes is None:
+        if self._room is None:
             return None
-        return needed <= self._budget_bytes
+        pixels = wanted.width * wanted.height
+        numbers = function.capabilities.numbers_per_pixel
+        return fit(
+            of_picture(
+                expected,
+                footprint_on(function.model, self._room.kind),
+                held_bytes=self._held_of(function) if expected.load_bytes is None else None,
+                area=pixels / (function.width * function.height),
+                least_bytes=None if numbers is None else numbers * _LEAST_BYTES * pixels,
+            ),
+            self._room,
+        )
+
+    def _held_of(self, function: GenerationFunction) -> int | None:
+        """What the weights of an installed model hold; its files are asked once."""
+        if not function.installed:
+            return None
+        if function.model not in self._held:
+            self._held[function.model] = self._held_bytes(function)
+        return self._held[function.model]
 
     def _lambda(
         self, policy: Policy, checkpoint: Checkpoint | None, offers: Sequence[Offer]
@@ -274,10 +350,32 @@ class Planner:
         """λ of the dial: calibrated on the training prompts at today's prices."""
         if policy.kind != "tradeoff" or checkpoint is None:
             return None
-        prices = {offer.function: offer.cost_usd for offer in offers if offer.allowed}
+        able = [offer for offer in offers if offer.allowed and offer.blocked_by is None]
+        prices = {offer.function: offer.cost_usd for offer in able}
         return checkpoint.lambda_at(float(policy.value or 0.0), prices)
 
 
 def _named(request: Request) -> tuple[str, ...]:
     pinned = (str(request.policy.value),) if request.policy.kind == "pinned" else ()
     return (*pinned, *(request.pool or ()))
+
+
+def _wanted(request: Request, function: GenerationFunction) -> Wanted:
+    """What a request asks of a function: its own settings where the request says nothing."""
+    return Wanted(
+        width=request.width or function.width,
+        height=request.height or function.height,
+        guidance=function.guidance,
+        negative=bool(request.negative.strip()),
+    )
+
+
+def _obstacles(request: Request, functions: Sequence[GenerationFunction]) -> dict[str, Obstacle]:
+    asked = {f.name: (f.capabilities, _wanted(request, f)) for f in functions}
+    return obstacles(asked, request.prompt, pinned=request.policy.kind == "pinned")
+
+
+def _too_big(fits: Fit, wanted: Wanted) -> Obstacle:
+    reason = fits.reason[0].lower() + fits.reason[1:].rstrip(".")
+    size = f"{wanted.width}x{wanted.height}"
+    return Obstacle("memory", f"is too big for this machine at {size}: {reason}")

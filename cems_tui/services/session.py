@@ -30,9 +30,10 @@ from cems_tui.domain.request import (
     Scoring,
     Step,
 )
-from cems_tui.errors import CemsError, GenerationTimeout, ModelMissing, OutOfMemory
+from cems_tui.errors import GenerationTimeout, OutOfMemory
 from cems_tui.generation.pipeline import Job, Picture, Pipeline
 from cems_tui.scoring.panel import Judged, Judges, judged
+from cems_tui.services.refusal import refusal_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -175,8 +176,9 @@ class Session:
 
     def _decide(self, request: Request, emit: Emit) -> RoutingDecision:
         decision = self._planner.decide(request, self.resident(), installed_only=True)
-        if decision.choice is None:
-            raise _nothing_chosen(decision)
+        if (refused := refusal_of(decision)) is not None:
+            raise refused
+        assert decision.choice is not None, "what has no choice is refused"
         emit(Routed(request.id, decision))
         return decision
 
@@ -288,18 +290,6 @@ class Session:
             decision=decision.also_noting(picture.notes),
             created=now(),
         )
-
-
-def _nothing_chosen(decision: RoutingDecision) -> CemsError:
-    """Why a prompt cannot be drawn at all: everything is too big, or nothing is there."""
-    able = [c for c in decision.candidates if c.allowed and c.installed]
-    sizes = [c.memory_bytes for c in able if c.fits is False and c.memory_bytes is not None]
-    if able and len(sizes) == len(able):
-        return OutOfMemory(
-            "no installed function fits the device: the smallest takes "
-            f"{min(sizes) / 1e6:.0f} MB while it draws"
-        )
-    return ModelMissing(f"there is no function to choose: {decision.reason}")
 
 
 def measured_seconds(drawn: Drawn) -> Seconds:

@@ -1,4 +1,4 @@
-"""The words the starter pack can draw, and what to say about those it cannot.
+"""The words the starter pack was taught: what it can draw, and what it cannot.
 
 Standard library only: the app and the command line ask it before every generation.
 """
@@ -6,13 +6,6 @@ Standard library only: the app and the command line ask it before every generati
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from difflib import get_close_matches
-
-from cems_tui.domain.function import GenerationFunction
-from cems_tui.domain.note import Note
-from cems_tui.domain.request import Request
-from cems_tui.text import one_line
 
 NOUNS: dict[str, str] = {
     "cat": "🐱", "dog": "🐶", "rabbit": "🐰", "fox": "🦊", "panda": "🐼", "pig": "🐷",
@@ -105,46 +98,12 @@ _FILLER = """
 FILLER = frozenset(_FILLER.split())
 """Words without a picture of their own: never reported, and read as unknown tokens."""
 
-KINDRED: dict[str, tuple[str, ...]] = {
-    "cat dog rabbit": (
-        "animal", "pet", "horse", "cow", "sheep", "goat", "lion", "tiger", "wolf", "mouse",
-        "monkey", "elephant", "giraffe", "squirrel", "hamster", "zebra", "deer", "unicorn",
-    ),
-    "owl penguin butterfly": (
-        "bird", "duck", "chicken", "eagle", "parrot", "bee", "insect", "ladybug", "crow", "bat",
-    ),
-    "fish octopus turtle": (
-        "whale", "shark", "dolphin", "crab", "squid", "snake", "lizard", "seal", "snail",
-    ),
-    "apple banana strawberry": (
-        "fruit", "orange", "lemon", "pear", "grape", "cherry", "melon", "peach", "pineapple",
-        "tomato", "vegetable", "potato", "food",
-    ),
-    "pizza hamburger cake": (
-        "bread", "cheese", "sandwich", "cookie", "pie", "chocolate", "meal", "cupcake", "meat",
-    ),
-    "car bus train": (
-        "truck", "bicycle", "bike", "motorcycle", "taxi", "van", "tractor", "vehicle", "wheel",
-    ),
-    "airplane rocket boat": ("helicopter", "ufo", "jet", "drone", "submarine", "yacht", "canoe"),
-    "tree flower cactus": (
-        "plant", "rose", "sunflower", "forest", "bush", "leaf", "palm", "pine", "mountain",
-    ),
-    "house": ("castle", "building", "tower", "church", "city", "barn", "bridge", "street", "room"),
-    "robot snowman ghost": (
-        "person", "man", "woman", "boy", "girl", "child", "alien", "people", "king", "queen",
-        "astronaut", "monster", "human", "face",
-    ),
-    "sun moon star": ("cloud", "planet", "rainbow", "earth", "lamp", "light", "fire"),
-    "gift balloon book": (
-        "ball", "box", "table", "chair", "cup", "bottle", "hat", "phone", "computer", "toy", "key",
-    ),
-    "red yellow pink": ("orange",),
-    "black white blue": ("gray", "grey", "brown", "dark", "silver"),
-    "blue purple": ("cyan", "turquoise", "violet", "navy"),
-    "three two": ("four", "five", "six", "many", "several", "seven", "eight", "nine", "ten"),
-}  # fmt: skip
-"""What the pack can offer instead → the common words it has no picture of."""
+_MANY_TEXT = """
+    four five six seven eight nine ten eleven twelve dozen dozens many several few lots
+    hundred hundreds thousand thousands countless
+"""
+MANY = frozenset(_MANY_TEXT.split())
+"""Words for more of a thing than the pack was taught, or for nobody knows how many."""
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+")
 
@@ -182,7 +141,6 @@ NOUN_OF, WORDS = _build()
 """Every singular, plural and synonym → its noun; and every word the pack was taught, sorted."""
 
 _KNOWN = frozenset(WORDS) | FILLER
-_OFFER = {word: tuple(offer.split()) for offer, words in KINDRED.items() for word in words}
 
 
 def words_of(prompt: str) -> list[str]:
@@ -201,45 +159,17 @@ def drawable_nouns(prompt: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def nearest_words(word: str) -> tuple[str, ...]:
-    """Up to three words the pack can draw, near `word` in spelling or in kind."""
-    lowered = word.lower()
-    if lowered in NOUN_OF:
-        return (NOUN_OF[lowered],)
-    for form in (lowered, lowered.removesuffix("s"), lowered.removesuffix("es")):
-        if form in _OFFER:
-            return _OFFER[form]
-    drawable = sorted({*NOUN_OF, *COLOURS, *COUNTS})
-    near = get_close_matches(lowered, drawable, n=3, cutoff=0.72)
-    return tuple(dict.fromkeys(NOUN_OF.get(match, match) for match in near))
+def counts_beyond(prompt: str) -> tuple[str, ...]:
+    """The numbers of `prompt` that the pack was not taught: over three, or not as a word."""
+    words = words_of(prompt)
+    return tuple(dict.fromkeys(word for word in words if word in MANY or word.isdigit()))
 
 
-# Tells the user which words of a prompt the starter pack cannot draw, before it draws.
-
-MOST_WORDS = 6
-"""Unknown words told by name; more are counted."""
-
-PACK_MODELS = "starter-"
-"""What the names of the pack's models begin with."""
-
-
-class StarterVocabulary:
-    """The words the pack's models know."""
-
-    def notes(self, request: Request, function: GenerationFunction) -> Sequence[Note]:
-        """One sentence about unknown words, with the nearest words known; empty without any."""
-        if not function.model.name.startswith(PACK_MODELS):
-            return ()
-
-        unknown = unknown_words(request.prompt)
-        if not unknown:
-            return ()
-        told = []
-        for word in unknown[:MOST_WORDS]:
-            near = nearest_words(word)
-            shown = f"“{one_line(word, 24)}”"
-            told.append(f"{shown} (nearest: {', '.join(near)})" if near else shown)
-        more = f" and {len(unknown) - MOST_WORDS} more" if len(unknown) > MOST_WORDS else ""
-        them = "it" if len(unknown) == 1 else "them"
-        text = f"{function.model.name} does not know {', '.join(told)}{more}; it ignores {them}"
-        return (Note("unknown_words", text),)
+def places_named(prompt: str) -> tuple[str, ...]:
+    """The backgrounds whose phrases, or whose own names, stand in `prompt`."""
+    text = f" {' '.join(words_of(prompt))} "
+    return tuple(
+        place
+        for place, phrases in BACKGROUNDS.items()
+        if any(f" {phrase} " in text for phrase in (place, *phrases))
+    )

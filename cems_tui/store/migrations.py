@@ -243,6 +243,7 @@ def m007_benches(db: Database) -> None:
 def m008_blocked_candidates(db: Database) -> None:
     """Why a candidate could not follow the request."""
     db.execute("ALTER TABLE candidates ADD COLUMN blocked_by TEXT")
+    db.execute("ALTER TABLE candidates ADD COLUMN blocked_kind TEXT")
 
 
 MOVED_PICTURE = "moved_picture"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cems_tui.domain.capabilities import ObstacleKind, told_together
 from cems_tui.domain.decision import Candidate, RoutingDecision
 from cems_tui.domain.pricing import GIGABYTE
 from cems_tui.text import visible
@@ -14,6 +15,19 @@ LEGEND = "● resident  ○ installed  ⇣ not installed  ~ estimated"
 
 LEAST_NEEDED = ("why", "load", "memory", "seconds")
 """The columns that leave where there is no room for all, in that order."""
+
+BLOCKED: dict[ObstacleKind, str] = {
+    "pipeline": "not drawn",
+    "size": "other size",
+    "guidance": "no guidance",
+    "negative": "no negative",
+    "length": "too long",
+    "memory": "too big",
+}
+"""In two words, what of the request a candidate cannot follow."""
+
+MOST_TOO_BIG = 3
+"""Candidates whose figures are told when they are too big; further ones are counted."""
 
 WORTH_SAYING = 1.3
 """How many times dearer than the choice a candidate is before the card says so."""
@@ -85,6 +99,8 @@ def why(candidate: Candidate, decision: RoutingDecision) -> str:
         return {"pinned": "pinned", "tradeoff": "best", "lambda": "best"}.get(
             decision.policy.kind, "chosen"
         )
+    if candidate.blocked_kind is not None:
+        return BLOCKED[candidate.blocked_kind]
     if candidate.fits is False:
         return "too big"
     if not candidate.installed and not candidate.allowed:
@@ -94,6 +110,19 @@ def why(candidate: Candidate, decision: RoutingDecision) -> str:
     if candidate.quality is None:
         return "unrated"
     return _against(candidate, decision.chosen)
+
+
+def blocked_lines(decision: RoutingDecision) -> list[str]:
+    """Why candidates cannot follow the request, a sentence a reason; without a choice that is
+    what the decision's own reason says."""
+    if decision.choice is None:
+        return []
+    blocked = [c for c in decision.candidates if c.blocked_by is not None]
+    big = [c for c in blocked if c.blocked_kind == "memory"]
+    told = [c for c in blocked if c.blocked_kind != "memory"] + big[:MOST_TOO_BIG]
+    lines = told_together((visible(c.function), visible(c.blocked_by or "")) for c in told)
+    more = len(big) - MOST_TOO_BIG
+    return [*lines, f"{more} more are too big"] if more > 0 else lines
 
 
 def _against(candidate: Candidate, chosen: Candidate | None) -> str:

@@ -16,7 +16,7 @@ from textual.widget import Widget
 
 from cems_tui.domain.decision import Candidate, RoutingDecision
 from cems_tui.text import one_line, visible
-from cems_tui.views.price_card import LEAST_NEEDED, LEGEND, price_columns, state_sign
+from cems_tui.views.price_card import LEAST_NEEDED, LEGEND, blocked_lines, price_columns, state_sign
 from screens import figures
 from screens.widgets.columns import Column
 
@@ -239,7 +239,8 @@ class CandidatesTable(Widget, can_focus=True):
             rows[self.cursor] = row.stylize("on $panel")
         if nothing_installed(decision):
             return [*_nothing(decision, width), Content(""), header, *rows][:height]
-        notes = [Content.styled(one_line(note.text, 1000), "$muted") for note in decision.notes]
+        told = (*blocked_lines(decision), *(note.text for note in decision.notes))
+        notes = [Content.styled(one_line(text, 1000), "$muted") for text in told]
         below = [part for line in (_sentence(decision), *notes) for part in line.wrap(width)]
         lines = [header, *rows, Content(""), *below]
         if len(lines) <= height:

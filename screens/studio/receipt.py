@@ -194,6 +194,7 @@ def _candidate(candidate: Candidate, metric: str | None) -> list[Fact]:
         Fact(f"{candidate.rank}", candidate.function, "bold"),
         Fact("", promise, "$quality"),
         Fact("", facts, "$cost" if candidate.priced else "$muted"),
+        *([Fact("", visible(candidate.blocked_by), "$warning")] if candidate.blocked_by else []),
     ]
 
 

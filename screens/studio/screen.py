@@ -18,6 +18,7 @@ from cems_tui.domain.decision import Policy, RoutingDecision
 from cems_tui.domain.generation import Generation
 from cems_tui.domain.request import Request, new_id
 from cems_tui.errors import CemsError
+from cems_tui.services.refusal import refusal_of
 from cems_tui.text import checked_prompt
 from screens.commands import Command, bindings, key_of
 from screens.dialogs import PictureDialog, TextDialog
@@ -285,7 +286,11 @@ class StudioScreen(Screen[None]):
         except CemsError as error:
             self.notify(error.hint, title=str(error), severity="warning", markup=False)
             return
-        self._engine.submit(self._request(new_id(), prompt))
+        request = self._request(new_id(), prompt)
+        if (refused := self._refused(request)) is not None:
+            self.notify(refused.hint, title=str(refused), severity="warning", markup=False)
+            return
+        self._engine.submit(request)
 
     def action_cancel_job(self) -> None:
         """Stops what runs; stops it the hard way when it was asked before; else what waits last."""
@@ -335,6 +340,16 @@ class StudioScreen(Screen[None]):
                 failure = self.under_way.failure
                 return failure is not None and failure.request is not None
         return True
+
+    def _refused(self, request: Request) -> CemsError | None:
+        """Why no function can draw it, by the card; None while no card answers this request."""
+        decision = self.decision
+        if decision is None or (decision.prompt, decision.policy) != (
+            request.prompt,
+            request.policy,
+        ):
+            return None
+        return refusal_of(decision)
 
     # --- helpers ---------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ WARM_UP = 20
 def run() -> dict[str, Any]:
     """Milliseconds a prompt on the starter router: median, its 95 % interval, 95th percentile."""
     os.environ["CEMS_HOME"] = tempfile.mkdtemp(prefix="cems-benchmark-")
-    from cems_tui.cli.options import RoutingOptions, request_of
+    from cems_tui.cli.options import PictureOptions, RoutingOptions, requests_of
     from cems_tui.profile import Profile
     from cems_tui.starter.benchmark_prompts import benchmark_prompts
 
@@ -29,8 +29,10 @@ def run() -> dict[str, Any]:
         taken = []
         for line in lines[:WARM_UP] + lines:
             began = perf_counter()
-            request = request_of(line, RoutingOptions(), planner.settings, 1)
-            planner.decide(request, frozenset(), installed_only=False)
+            for request in requests_of(
+                [line], RoutingOptions(), PictureOptions(), planner.settings, planner.check_pinned
+            ):
+                planner.decide(request, frozenset(), installed_only=False)
             taken.append((perf_counter() - began) * 1000)
     times = taken[WARM_UP:]
     chance = random.Random(0)

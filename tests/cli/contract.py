@@ -35,6 +35,7 @@ CANDIDATE = frozenset(
         "fits",
         "allowed",
         "blocked_by",
+        "blocked_kind",
     }
 )
 

@@ -10,7 +10,7 @@ from cems_tui.bench.prompts import parsed_size
 from cems_tui.cli.commands.generate import DrawingOptions
 from cems_tui.cli.failures import failure_of
 from cems_tui.cli.main import normalised
-from cems_tui.cli.options import RoutingOptions
+from cems_tui.cli.options import PictureOptions, RoutingOptions
 from cems_tui.cli.output import usd_per_thousand
 from cems_tui.errors import DeviceBusy, UnknownName, UsageError
 
@@ -59,7 +59,7 @@ def test_options_that_cannot_be_followed_are_refused(options: dict[str, float]) 
 
 
 def drawing(seed: int) -> DrawingOptions:
-    return DrawingOptions(seed, 1, None, "", None, True, None, None, None)
+    return DrawingOptions(PictureOptions(), seed, None, True, None, None, None)
 
 
 @pytest.mark.parametrize("seed", [-1, 0, 693194942663826797, 2**64 - 1])

@@ -191,7 +191,7 @@ def test_a_job_that_cannot_be_followed_is_a_usage_error_with_a_way_out(
     with pytest.raises(UsageError) as caught:
         pipeline.generate(job(**changes), ignore, never)
     assert caught.value.exit_code == 2
-    assert says in caught.value.hint
+    assert says in f"{caught.value} {caught.value.hint}"
 
 
 def failing_unet(pipeline: Any, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

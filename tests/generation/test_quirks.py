@@ -105,7 +105,7 @@ def test_a_size_that_would_be_rounded_silently_is_refused(
     pipeline, draw = opened(family, tiny_folder(family))
     with pytest.raises(UsageError, match=f"{side}x32") as caught:
         draw(width=side)
-    assert f"multiples of {pipeline.size_multiple}" in caught.value.hint
+    assert f"multiples of {pipeline.size_multiple}" in str(caught.value)
 
 
 @pytest.mark.parametrize(("family", "longest"), [("stable-diffusion-3", 128), ("z-image", 512)])
@@ -115,7 +115,7 @@ def test_a_side_beyond_the_models_positions_is_refused(
     pipeline, draw = opened(family, tiny_folder(family))
     with pytest.raises(UsageError) as caught:
         draw(height=longest + pipeline.size_multiple)
-    assert str(longest) in caught.value.hint
+    assert f"longest side is {longest}" in str(caught.value)
 
 
 @pytest.mark.parametrize("family", ["pixart-sigma", "sana", "flux", "stable-diffusion-xl"])

@@ -107,6 +107,13 @@ def test_a_prompt_longer_than_the_context_is_cut_not_refused(clip_folder: Path) 
     assert 0 <= value <= 100
 
 
+def test_a_scorer_that_knows_few_words_reads_them_instead_of_the_prompt(clip_folder: Path) -> None:
+    worded = ClipScorer(clip_folder, wording=lambda prompt: prompt.replace("🐱", "a red cat"))
+    plain = ClipScorer(clip_folder)
+    assert worded.score([picture()], ["🐱"]) == plain.score([picture()], ["a red cat"])
+    assert worded.id == plain.id
+
+
 def test_a_scorers_id_carries_the_digest_of_its_weights(clip_folder: Path) -> None:
     scorer = ClipScorer(clip_folder)
     assert scorer.id == f"starter-clip:{file_digest(clip_folder / WEIGHTS)}"

@@ -93,14 +93,20 @@ class FakePipeline:
     weight_bytes: int = 1_000_000
     fail: list[Exception] = field(default_factory=list)
     notes: tuple[Note, ...] = ()
+    given: list[Job] = field(default_factory=list)
 
     @property
     def weights(self) -> dict[str, int]:
         return {"fake": self.weight_bytes}
 
+    @property
+    def names(self) -> dict[str, str]:
+        return {"fake": "all of it"}
+
     def generate(
         self, job: Job, on_step: Callable[[int, int], None], stop: Callable[[], bool]
     ) -> Picture:
+        self.given.append(job)
         if self.fail:
             raise self.fail.pop(0)
         for step in range(1, job.steps + 1):

@@ -14,9 +14,11 @@ from cems_tui.domain.note import Note
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.request import Event, Generated, Loading, Noted, Request, Routed, Scoring, Step
 from cems_tui.errors import GenerationTimeout, Interrupted, ModelMissing, OutOfMemory
+from cems_tui.generation.pipeline import WordedPipeline
 from cems_tui.scoring.panel import Judges
-from cems_tui.services.session import Session
+from cems_tui.services.session import Session, job_of
 from tests.services.fakes_session import (
+    FUNCTIONS,
     Committed,
     FakeJudges,
     FakePipeline,
@@ -90,6 +92,24 @@ def test_what_the_model_did_not_read_of_the_prompt_is_said() -> None:
     pipeline = FakePipeline(notes=(Note("cut_prompt", "left out: “red moon”"),))
     _session(Committed(), pipeline).run(request(), events.append, _never)
     assert [event.note for event in events if isinstance(event, Noted)] == list(pipeline.notes)
+
+
+def test_what_was_said_before_is_not_said_again_while_drawing() -> None:
+    events, cut = list[Event](), Note("cut_prompt", "left out: “red moon”")
+    pipeline = FakePipeline(notes=(cut, Note("other", "and this")))
+    made = _session(Committed(), pipeline, notes=(cut,)).run(request(), events.append, _never)
+    assert [event.note.text for event in events if isinstance(event, Noted)] == ["and this"]
+    assert [note.text for note in made.decision.notes] == [cut.text, "and this"]
+
+
+def test_a_model_is_given_the_words_it_was_taught_and_the_record_those_of_the_user() -> None:
+    pipeline = FakePipeline()
+    worded = WordedPipeline(pipeline, lambda text: text.replace("🐱", "cat"))
+    assert worded.weight_bytes == pipeline.weight_bytes
+    assert (worded.weights, worded.names) == (pipeline.weights, pipeline.names)
+    job = job_of(request("a 🐱", negative="no 🐱"), FUNCTIONS["tiny-base@4"])
+    worded.generate(job, lambda step, steps: None, _never)
+    assert pipeline.given == [replace(job, prompt="a cat", negative="no cat")]
 
 
 def test_notes_about_the_prompt_come_before_the_work() -> None:
@@ -171,7 +191,7 @@ def test_a_device_too_small_for_everything_is_out_of_memory() -> None:
         def decide(self, request: Request, resident: frozenset[str], *, installed_only: bool):  # type: ignore[no-untyped-def]
             decision = super().decide(request, resident, installed_only=installed_only)
             small = tuple(replace(c, fits=False) for c in decision.candidates)
-            return replace(decision, choice=None, candidates=small)
+            return replace(decision, choice=None, candidates=small, reason="nothing fits")
 
     session = Session(
         TooSmall(),
@@ -182,7 +202,7 @@ def test_a_device_too_small_for_everything_is_out_of_memory() -> None:
         "01SESSION",
         Path("/pictures"),
     )
-    with pytest.raises(OutOfMemory, match="smallest takes 0 MB"):
+    with pytest.raises(OutOfMemory, match="nothing fits"):
         session.run(replace(request(), policy=Policy.tradeoff(0.5)), lambda event: None, _never)
 
 

@@ -12,8 +12,9 @@ from cems_tui.starter.vocabulary import (
     COLOURS,
     NOUNS,
     RELATIONS,
+    counts_beyond,
     drawable_nouns,
-    nearest_words,
+    places_named,
     plural,
     unknown_words,
 )
@@ -56,21 +57,6 @@ def test_the_domain_is_as_wide_as_promised() -> None:
     assert set(RELATIONS) == {"left", "right", "above", "below", "beside"}
 
 
-@pytest.mark.parametrize(
-    ("word", "offer"),
-    [("horse", "dog"), ("baloon", "balloon"), ("Trucks", "car"), ("ninjas", None), ("cats", "cat")],
-)
-def test_near_words_are_alike_in_kind_or_spelling(word: str, offer: str | None) -> None:
-    near = nearest_words(word)
-    assert (offer in near) if offer else near == ()
-
-
-def test_every_offered_word_can_be_drawn() -> None:
-    for word in ("horse", "bird", "orange", "gray", "four", "castle", "person", "lamp"):
-        assert nearest_words(word), word
-        assert unknown_words(" ".join(nearest_words(word))) == ()
-
-
 def test_every_plural_is_known() -> None:
     assert unknown_words(" ".join(plural(noun) for noun in NOUNS)) == ()
 
@@ -81,7 +67,20 @@ def test_nouns_of_a_prompt_are_found_under_their_other_names() -> None:
 
 def test_asking_needs_no_heavy_library() -> None:
     code = (
-        "import sys, cems_tui.starter.vocabulary, cems_tui.starter.manifest;"
+        "import sys, cems_tui.starter.prompt_notes, cems_tui.starter.manifest;"
         "bad = {'torch', 'numpy', 'PIL', 'transformers'} & set(sys.modules); assert not bad, bad"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_numbers_beyond_what_was_taught_are_found() -> None:
+    assert counts_beyond("four cats, 2 dogs, three owls and a dozen, dozen stars") == (
+        "four",
+        "2",
+        "dozen",
+    )
+
+
+def test_places_are_found_by_their_phrases_and_by_name() -> None:
+    assert places_named("Sunset over nothing, in the snow") == ("snow", "sunset")
+    assert places_named("snowy seas") == ()

@@ -207,6 +207,7 @@ def test_an_older_database_is_read_without_changing_it_and_upgraded_by_writing(
         "DROP TABLE bench_cells",
         "DROP TABLE benches",
         "ALTER TABLE candidates DROP COLUMN blocked_by",
+        "ALTER TABLE candidates DROP COLUMN blocked_kind",
         *(f"DELETE FROM _sqlite_migrations WHERE name = '{name}'" for name in later),
         f"PRAGMA user_version = {len(STEPS) - len(later)}",
     )

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from cems_tui.bench.prompts import PromptLine, parsed_size
+from cems_tui.bench.prompts import PromptLine
 from cems_tui.cancel import was_interrupted
 from cems_tui.cli import options as o
 from cems_tui.cli import output
@@ -17,7 +17,7 @@ from cems_tui.cli.budget import SharedBudget, loads_count, planned, spent_before
 from cems_tui.cli.failures import Failure, failure_of, print_failure
 from cems_tui.cli.narrator import Narrator
 from cems_tui.cli.notes import NoteTeller
-from cems_tui.cli.options import RoutingOptions, not_negative, request_of
+from cems_tui.cli.options import PictureOptions, RoutingOptions, not_negative, requests_of
 from cems_tui.cli.price_card import print_decision
 from cems_tui.domain.generation import Generation
 from cems_tui.domain.request import ANY_SEED, MAX_SEED, Request
@@ -31,6 +31,7 @@ from cems_tui.errors import (
 )
 from cems_tui.profile import Engine, Profile
 from cems_tui.services.planner import Planner
+from cems_tui.services.refusal import refusal_of
 from cems_tui.text import counted
 
 STOPS_AT_ONCE = (BudgetReached, StorageError, Interrupted)
@@ -41,10 +42,8 @@ STOPS_AT_ONCE = (BudgetReached, StorageError, Interrupted)
 class DrawingOptions:
     """How to draw, as given on the command line."""
 
+    pictures: PictureOptions
     seed: int | None
-    count: int
-    size: str | None
-    negative: str
     out: Path | None
     score: bool
     session: str | None
@@ -57,9 +56,7 @@ class DrawingOptions:
         Raises:
             UsageError: a value out of range.
         """
-        self.pixels()
-        if self.count < 1:
-            raise UsageError(f"--count {self.count} is out of range", "Make 1 or more.")
+        self.pictures.checked()
         if self.seed is not None and not ANY_SEED <= self.seed <= MAX_SEED:
             raise UsageError(
                 f"--seed {self.seed} is out of range", f"Give 0 to {MAX_SEED}, or -1 for any."
@@ -72,14 +69,6 @@ class DrawingOptions:
         if self.session is not None and not self.session.strip():
             raise UsageError("--session has no name", "Give it a name, or leave it out.")
         return self
-
-    def pixels(self) -> tuple[int | None, int | None]:
-        """Width and height of `--size`.
-
-        Raises:
-            UsageError: it is not a size that can be drawn.
-        """
-        return parsed_size(self.size)
 
 
 def generate(
@@ -95,9 +84,9 @@ def generate(
     router: o.Router = None,
     load_cost: o.LoadCost = None,
     seed: Annotated[int | None, typer.Option(help="The first picture's seed; -1 is any.")] = None,
-    count: Annotated[int, typer.Option("-n", "--count", help="Pictures of each prompt.")] = 1,
-    size: Annotated[str | None, typer.Option(metavar="WxH", help="Pixels.")] = None,
-    negative: Annotated[str, typer.Option(metavar="TEXT", help="What to avoid.")] = "",
+    count: o.Count = 1,
+    size: o.Size = None,
+    negative: o.Negative = "",
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where pictures go.")] = None,
     no_score: Annotated[bool, typer.Option("--no-score", help="Do not score.")] = False,
     session: Annotated[
@@ -125,10 +114,8 @@ def generate(
         function, pool, tradeoff, budget_per_image, floor, tolerance, lambda_, router, load_cost
     ).checked()
     drawing = DrawingOptions(
+        pictures=o.PictureOptions(count, size, negative),
         seed=seed,
-        count=count,
-        size=size,
-        negative=negative,
         out=out,
         score=not no_score,
         session=session,
@@ -161,12 +148,11 @@ def _requests(
     drawing: DrawingOptions,
     planner: Planner,
 ) -> list[Request]:
-    width, height = drawing.pixels()
     requests = []
-    for line in lines:
-        request = request_of(line, choice, planner.settings, len(lines) * drawing.count)
+    asked = requests_of(lines, choice, drawing.pictures, planner.settings, planner.check)
+    for line, request in zip(lines, asked, strict=True):
         first_seed = line.seed if line.seed is not None else drawing.seed
-        for index in range(drawing.count):
+        for index in range(drawing.pictures.count):
             seed = (
                 None
                 if first_seed is None or first_seed == ANY_SEED
@@ -177,15 +163,11 @@ def _requests(
                     request,
                     id=planner.new_id(),
                     seed=seed,
-                    width=line.width or width,
-                    height=line.height or height,
-                    negative=line.negative or drawing.negative,
                     score=drawing.score and planner.settings.generation.score,
                     out_dir=drawing.out,
                     deadline_seconds=drawing.timeout,
                 )
             )
-    planner.check(requests)
     return requests
 
 
@@ -206,10 +188,13 @@ def _by_model(
 
 def _bill(requests: Sequence[Request], planner: Planner, *, json: bool, quiet: bool) -> int:
     """What the pictures would cost, before any work."""
-    total, unpriced, tell = 0.0, 0, NoteTeller()
+    total, unpriced, highest, tell = 0.0, 0, 0, NoteTeller()
     for request in requests:
         decision = planner.decide(request, frozenset(), installed_only=True)
         print_decision(decision, planner.settings, json=json, quiet=quiet, tell=tell)
+        if (refused := refusal_of(decision)) is not None:
+            print_failure(failure_of(refused, interrupted=False))
+            highest = max(highest, refused.exit_code)
         chosen = decision.chosen
         if chosen is None or chosen.cost_usd is None:
             unpriced += 1
@@ -217,7 +202,7 @@ def _bill(requests: Sequence[Request], planner: Planner, *, json: bool, quiet: b
             total += chosen.cost_usd
     tell.close()
     output.note(bill_line(len(requests), output.money(total, planner.settings), unpriced))
-    return 0
+    return highest
 
 
 def bill_line(pictures: int, total: str, unpriced: int) -> str:

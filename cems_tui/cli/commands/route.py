@@ -9,9 +9,10 @@ import typer
 from cems_tui.cli import options as o
 from cems_tui.cli.budget import loads_count, planned, spent_before
 from cems_tui.cli.notes import NoteTeller
-from cems_tui.cli.options import request_of
+from cems_tui.cli.options import requests_of
 from cems_tui.cli.price_card import print_decision
 from cems_tui.profile import Profile
+from cems_tui.services.refusal import refusal_of
 
 
 def route(
@@ -26,6 +27,9 @@ def route(
     lambda_: o.Lambda = None,
     router: o.Router = None,
     load_cost: o.LoadCost = None,
+    count: o.Count = 1,
+    size: o.Size = None,
+    negative: o.Negative = "",
     session_budget: o.SessionBudget = None,
     json: o.Json = False,
     quiet: o.Quiet = False,
@@ -37,18 +41,24 @@ def route(
     choice = o.RoutingOptions(
         function, pool, tradeoff, budget_per_image, floor, tolerance, lambda_, router, load_cost
     ).checked()
+    pictures = o.PictureOptions(count, size, negative).checked()
     o.not_negative("--session-budget", session_budget)
     lines = o.prompt_lines(prompts, file, quiet=quiet)
     profile = Profile.current()
     with profile.planner() as planner:
         explainer = profile.explainer(planner.shelf) if explain and (json or not quiet) else None
-        requests = [request_of(line, choice, planner.settings, len(lines)) for line in lines]
+        requests = requests_of(lines, choice, pictures, planner.settings, planner.check_pinned)
         if session_budget is not None:
             spent = spent_before(None, load_cost=loads_count(requests))
-            requests = planned(requests, planner, session_budget, spent, installed_only=False)
+            each = [request for request in requests for _ in range(count)]
+            followed = planned(each, planner, session_budget, spent, installed_only=False)
+            requests = followed[::count]
         tell = NoteTeller()
         for request in requests:
             decision = planner.decide(request, frozenset(), installed_only=False)
+            refused = refusal_of(decision) if request.policy.kind == "pinned" else None
+            if refused is not None:
+                raise refused
             told = explainer.explain(decision, request.load_cost) if explainer else None
             print_decision(decision, planner.settings, json=json, quiet=quiet, tell=tell, told=told)
         tell.close()

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from cems_tui.domain.capabilities import Guidance
 from cems_tui.generation.weight_files import Precision
-
-Guidance = Literal["free", "positive", "embedded", "none"]
-"""How a pipeline is guided towards its prompt.
-
-`free`: classifier-free, and a negative prompt steers away from something. `positive`:
-classifier-free against the empty prompt only. `embedded`: the scale is an input of its
-network, there is no second pass. `none`: guidance was distilled into its weights.
-"""
 
 
 @dataclass(frozen=True, slots=True)

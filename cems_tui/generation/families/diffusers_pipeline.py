@@ -88,7 +88,7 @@ class DiffusersPipeline:
     @property
     def size_multiple(self) -> int:
         """Pixels that width and height must be multiples of."""
-        return self._abilities.size_multiple
+        return self._abilities.capabilities.size_multiple or 1
 
     def generate(self, job: Job, on_step: OnStep, stop: Stop) -> Picture:
         """Draw one picture; see `Pipeline.generate` for what is raised."""

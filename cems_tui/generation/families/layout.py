@@ -98,6 +98,16 @@ class Layout:
         keys = self._keys(folder, index, precision, shelf)
         return {key: expected_weight_bytes(folder, [name], precision) for name, key in keys.items()}
 
+    def held_bytes(self, folder: Path, settings: EngineSettings) -> int:
+        """Device bytes the weights will hold, from the headers of their files alone.
+
+        Raises:
+            WeightsError: a file is missing or damaged.
+        """
+        index = self._index(folder)
+        precision = self._precision(likely_kind(settings.device), settings)
+        return expected_weight_bytes(folder, self.networks_of(index), precision)
+
     def warm_up(self, folder: Path) -> None:
         """Import torch, diffusers and the classes of the folder's networks (6 s cold), quietly.
 

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cems_tui.domain.capabilities import Capabilities
 from cems_tui.domain.function import GenerationFunction
 from cems_tui.errors import ModelMissing, WeightsError
 from cems_tui.generation.families.anatomy import Anatomy, EngineSettings
+from cems_tui.generation.families.capabilities import of_family, of_folder
 from cems_tui.generation.families.layout import Layout
 from cems_tui.generation.networks import Shelf
 from cems_tui.generation.pipeline import Pipeline
@@ -154,10 +156,12 @@ LATENT_CONSISTENCY = Layout(
 __all__ = [
     "FAMILIES",
     "EngineSettings",
+    "capabilities_of",
     "expected_bytes",
     "expected_weights",
     "family_of",
     "family_of_class",
+    "held_bytes",
     "load",
     "warm_up",
 ]
@@ -202,6 +206,16 @@ def family_of_class(pipeline_class: object) -> str | None:
         if layout.pipeline_class == pipeline_class:
             return name
     return None
+
+
+def capabilities_of(family: str, folder: Path | None) -> Capabilities:
+    """What the model of a folder can follow, or, where it is not here, any of its family."""
+    layout = FAMILIES.get(family)
+    if layout is None:
+        return Capabilities(undrawable="cannot be drawn with: nothing here runs its pipeline")
+    if folder is None:
+        return of_family(layout.anatomy)
+    return of_folder(layout.anatomy, folder)
 
 
 def load(
@@ -254,6 +268,20 @@ def expected_bytes(
     """
     weights = expected_weights(function, settings)
     return None if weights is None else sum(weights.values())
+
+
+def held_bytes(function: GenerationFunction, settings: EngineSettings | None = None) -> int | None:
+    """Device bytes the weights of an installed model will hold, by the headers of its files.
+
+    None where nothing tells: it is not installed, of no family that runs, or damaged.
+    """
+    layout, folder = FAMILIES.get(function.model.family), function.model.path
+    if layout is None or folder is None:
+        return None
+    try:
+        return layout.held_bytes(folder, settings or EngineSettings())
+    except WeightsError:
+        return None  # leasing it says what is wrong with its files
 
 
 def warm_up(function: GenerationFunction) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from inspect import signature
-from math import lcm
 from typing import Any
 
+from cems_tui.domain.capabilities import WAYS_OUT, Capabilities, Wanted, obstacle
 from cems_tui.domain.note import Note, NoteKind
 from cems_tui.errors import OutOfMemory, UsageError
 from cems_tui.generation.device import free_memory_bytes
-from cems_tui.generation.families.anatomy import Anatomy, Guidance
+from cems_tui.generation.families.anatomy import Anatomy
+from cems_tui.generation.families.capabilities import of_pipeline, prompt_tokens
 from cems_tui.generation.pipeline import Job
 
 _LARGEST_SEED = 2**64 - 1
@@ -20,31 +21,27 @@ _LARGEST_SEED = 2**64 - 1
 class Abilities:
     """What one loaded pipeline can be asked for."""
 
-    guidance: Guidance
-    size_multiple: int
-    """Pixels that width and height must be multiples of."""
-
-    longest_side: int | None
-    """Pixels; None is no limit of its own."""
-
+    capabilities: Capabilities
     clip_skip: int
     """The most layers of its text encoders that can be left out; 0 when it cannot."""
 
     own_scheduler: bool = False
     """Whether it runs with the scheduler it came with only."""
 
+    @property
+    def classifier_free(self) -> bool:
+        """Whether guidance is a second pass of every step."""
+        return self.capabilities.guidance in ("free", "positive")
+
     def passes(self, job: Job) -> int:
         """Pictures in the batch of every step."""
-        return 2 if job.guidance > 1 and self.guidance in ("free", "positive") else 1
+        return 2 if job.guidance > 1 and self.classifier_free else 1
 
 
 def abilities_of(pipe: Any, anatomy: Anatomy) -> Abilities:
     """What a pipeline can do, from its family and its configuration."""
-    multiple = lcm(anatomy.size_multiple, pipe.vae_scale_factor)
     return Abilities(
-        guidance=_guidance(pipe, anatomy),
-        size_multiple=multiple,
-        longest_side=_longest_side(pipe),
+        capabilities=of_pipeline(pipe, anatomy),
         clip_skip=_most_clip_skip(pipe),
         own_scheduler=anatomy.own_scheduler,
     )
@@ -57,7 +54,9 @@ def check(job: Job, abilities: Abilities, model: str) -> None:
         UsageError: it asks for a size, number of steps, seed, guidance, negative prompt, clip
             skip or scheduler that the model has no use for.
     """
-    _check_size(job, abilities, model)
+    wanted = Wanted(job.width, job.height, job.guidance, bool(job.negative))
+    if (stands := obstacle(abilities.capabilities, wanted)) is not None:
+        raise UsageError(f"{model} {stands.words}", WAYS_OUT[stands.kind])
     if job.steps < 1:
         raise UsageError(f"{model} cannot draw in {job.steps} steps", "Use 1 or more.")
     if not 0 <= job.seed <= _LARGEST_SEED:
@@ -69,7 +68,6 @@ def check(job: Job, abilities: Abilities, model: str) -> None:
             f"{model} cannot leave out {job.clip_skip} layers of its text encoder",
             f"Use 0 to {abilities.clip_skip}." if abilities.clip_skip else "Leave it out.",
         )
-    _check_guidance(job, abilities, model)
 
 
 def check_room(job: Job, abilities: Abilities, pipe: Any, decoder: Any) -> None:
@@ -95,61 +93,9 @@ def guidance_arguments(job: Job, abilities: Abilities) -> dict[str, Any]:
     A scale of 1 is passed as 0: Z-Image counts from there, for the others it is the same.
     """
     scale = job.guidance
-    if abilities.guidance in ("free", "positive") and scale <= 1:
+    if abilities.classifier_free and scale <= 1:
         scale = 0.0
     return {"guidance_scale": scale} | ({"negative_prompt": job.negative} if job.negative else {})
-
-
-def _check_size(job: Job, abilities: Abilities, model: str) -> None:
-    multiple, longest = abilities.size_multiple, abilities.longest_side
-    sides = (job.width, job.height)
-    if any(side < multiple or side % multiple for side in sides):
-        raise UsageError(
-            f"{model} cannot draw {job.width}x{job.height}",
-            f"Width and height must be multiples of {multiple}, such as "
-            f"{_nearest(job.width, multiple)}x{_nearest(job.height, multiple)}.",
-        )
-    if longest is not None and max(sides) > longest:
-        raise UsageError(
-            f"{model} cannot draw {job.width}x{job.height}", f"Its longest side is {longest}."
-        )
-
-
-def _check_guidance(job: Job, abilities: Abilities, model: str) -> None:
-    kind = abilities.guidance
-    if kind == "none" and job.guidance > 1:
-        raise UsageError(
-            f"{model} has no use for guidance {job.guidance:g}: it was distilled into it",
-            "Use a guidance of 0.",
-        )
-    if not job.negative:
-        return
-    if kind != "free":
-        raise UsageError(f"{model} cannot follow a negative prompt", "Leave --negative out.")
-    if job.guidance <= 1:
-        raise UsageError(
-            f"{model} cannot follow a negative prompt without guidance",
-            "Leave --negative out, or choose a function with a guidance above 1.",
-        )
-
-
-def _guidance(pipe: Any, anatomy: Anatomy) -> Guidance:
-    if getattr(pipe.config, "is_distilled", False):
-        return "none"
-    if _setting(pipe, "transformer", "guidance_embeds") is False and anatomy.guidance == "embedded":
-        return "none"
-    if _setting(pipe, "unet", "time_cond_proj_dim") is not None:
-        return "embedded"  # a Stable Diffusion whose network was distilled to consistency
-    return anatomy.guidance
-
-
-def _longest_side(pipe: Any) -> int | None:
-    """Stable Diffusion 3 and Z-Image look positions up in tables of so many patches a side."""
-    table = _setting(pipe, "transformer", "pos_embed_max_size")
-    lengths = _setting(pipe, "transformer", "axes_lens")
-    if table is not None:
-        return int(table * pipe.patch_size * pipe.vae_scale_factor)
-    return int(min(lengths[1:]) * 2 * pipe.vae_scale_factor) if lengths else None
 
 
 def _most_clip_skip(pipe: Any) -> int:
@@ -174,14 +120,7 @@ def _least_run_bytes(pipe: Any, decoder: Any, job: Job, batch: int) -> int:
     return int(2 * largest * pipe.dtype.itemsize)
 
 
-def _nearest(side: int, multiple: int) -> int:
-    return max(1, round(side / multiple)) * multiple
-
-
 # How much of a prompt a pipeline reads, and the words it leaves out.
-
-_NO_LIMIT = 1_000_000
-"""Tokens; transformers says 10³⁰ for a tokenizer that was never told its length."""
 
 _LONGEST_QUOTE = 80
 
@@ -195,11 +134,8 @@ def unread(pipe: Any, anatomy: Anatomy, job: Job) -> tuple[Note, ...]:
 
 
 def _unread(pipe: Any, anatomy: Anatomy, text: str, kind: NoteKind) -> tuple[Note, ...]:
-    tokenizer = getattr(pipe, anatomy.reader) or pipe.tokenizer
-    limit = tokenizer.model_max_length
-    if getattr(pipe, anatomy.reader) is not None:
-        limit = anatomy.prompt_tokens or limit
-    if limit >= _NO_LIMIT:
+    tokenizer, limit = getattr(pipe, anatomy.reader) or pipe.tokenizer, prompt_tokens(pipe, anatomy)
+    if limit is None:
         return ()
     ids = tokenizer(text)["input_ids"]
     over = len(ids) + _wrapping_tokens(tokenizer, anatomy) - limit

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -63,6 +63,9 @@ class Checkpoint:
     training_weights: NDArray[np.float32] | None = None
     """The share of the training prompts each of those few stands for; None is one each."""
 
+    wording: Callable[[str], str] = str
+    """What the router is asked about instead of a prompt: words its functions' models know."""
+
     @property
     def name(self) -> str:
         return self.card.name
@@ -86,11 +89,11 @@ class Checkpoint:
         Args:
             at_once: from letters alone, where the router reads a text encoder and can do without.
         """
-        router = self.router
+        router, words = self.router, self.wording(prompt)
         if at_once and isinstance(router, AnswersAtOnce):
-            said = router.estimate_at_once(prompt)
+            said = router.estimate_at_once(words)
         else:
-            said = router.estimate(prompt)
+            said = router.estimate(words)
         return said if self.card.scale is None else self.card.scale.applied(said)
 
     def lambda_at(self, dial: float, prices: Mapping[str, float | None]) -> float:

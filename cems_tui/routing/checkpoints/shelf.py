@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -18,14 +19,21 @@ from cems_tui.routing.features.text_encoder import Towers
 class RouterShelf:
     """Checkpoints of several folders, each loaded and checked once, when first asked."""
 
-    def __init__(self, folders: Sequence[Path], towers: Towers | None = None) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        towers: Towers | None = None,
+        wording_of: Callable[[Iterable[str]], Callable[[str], str]] = lambda functions: str,
+    ) -> None:
         """Of checkpoints of equal name the first folder's counts.
 
         Args:
             towers: the text towers at hand, for the routers that read one.
+            wording_of: in which words functions of these names are asked for.
         """
         self._folders = folders
         self._towers = towers
+        self._wording_of = wording_of
         self._loaded: dict[str, Checkpoint] = {}
         self._digests: dict[str, str] = {}
 
@@ -50,7 +58,8 @@ class RouterShelf:
                 if folder is None:
                     raise UnknownName.of("router", name, self._cards)
                 return load_checkpoint(folder, name, self._towers)  # says what is wrong
-            self._loaded[name] = load_checkpoint(self._cards[name][0], name, self._towers)
+            found = load_checkpoint(self._cards[name][0], name, self._towers)
+            self._loaded[name] = replace(found, wording=self._wording_of(found.functions))
         return self._loaded[name]
 
     def digest(self, name: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from cems_tui.domain.capabilities import told_together
 from cems_tui.domain.decision import Candidate, Offer, Policy, QualityEstimate, RoutingDecision
 from cems_tui.domain.estimate import PromptEstimate
 from cems_tui.domain.note import Note, one_of_each_kind
@@ -45,6 +46,7 @@ def route(
     lambda_: float | None = None,
     load_cost: bool = False,
     *,
+    load_share: float = 1.0,
     asked: Asked | None = None,
     policy_is_explicit: bool = True,
     notes: Sequence[Note] = (),
@@ -55,6 +57,7 @@ def route(
         estimates: what a router expects; None when none knows these functions.
         lambda_: quality units per US dollar for a trade-off (see `dial.lambda_for_dial`).
         load_cost: whether known load prices are added to the prices compared.
+        load_share: the share of a load price that one picture bears.
         policy_is_explicit: given for this prompt; a classifier follows a λ only then.
         notes: what else the user should know.
 
@@ -68,9 +71,10 @@ def route(
     known = estimates.estimates if estimates else {}
     worths = {offer.function: known.get(offer.function, _UNKNOWN).worth for offer in offers}
     _check_classifier(known, policy)
-    options = _options(offers, worths, load_cost)
+    share = load_share if load_cost else 0.0
+    options = _options(offers, worths, share)
     lambda_per_usd = _lambda(policy, lambda_, options, _ignores_prices(known, policy_is_explicit))
-    prices = {offer.function: _price(offer, load_cost) for offer in offers}
+    prices = {offer.function: _price(offer, share) for offer in offers}
     utilities = {
         name: None if worth is None else utility(worth, prices[name], lambda_per_usd or 0.0)
         for name, worth in worths.items()
@@ -91,6 +95,7 @@ def route(
         route_ms=asked.route_ms,
         in_distribution=estimates.in_distribution if estimates else None,
         candidates=_candidates(offers, known, options, utilities, choice),
+        load_share=load_share if load_cost else None,
         notes=one_of_each_kind(
             (*notes, *_prompt_notes(estimates), *_load_notes(offers, policy, load_cost), *extra)
         ),
@@ -114,21 +119,26 @@ def _ignores_prices(known: Mapping[str, QualityEstimate], policy_is_explicit: bo
 
 
 def _options(
-    offers: Sequence[Offer], worths: Mapping[str, float | None], load_cost: bool
+    offers: Sequence[Offer], worths: Mapping[str, float | None], load_share: float
 ) -> list[Option]:
-    """The functions that may be picked: allowed, not known to be too big, of known quality."""
+    """The functions that may be picked: they can follow the request, and their quality is known."""
     options = []
     for offer in offers:
         worth = worths[offer.function]
-        if worth is not None and offer.allowed and offer.fits is not False:
-            options.append(Option(offer.function, worth, _price(offer, load_cost)))
+        if worth is not None and _able(offer):
+            options.append(Option(offer.function, worth, _price(offer, load_share)))
     return options
 
 
-def _price(offer: Offer, load_cost: bool) -> float | None:
+def _able(offer: Offer) -> bool:
+    """Allowed, not known to be too big, and nothing else keeps it from following the request."""
+    return offer.allowed and offer.fits is not False and offer.blocked_by is None
+
+
+def _price(offer: Offer, load_share: float) -> float | None:
     if offer.cost_usd is None:
         return None
-    return offer.cost_usd + ((offer.load_cost_usd or 0.0) if load_cost else 0.0)
+    return offer.cost_usd + (offer.load_cost_usd or 0.0) * load_share
 
 
 def _lambda(
@@ -173,8 +183,9 @@ def _pinned(offers: Sequence[Offer], name: str) -> tuple[str | None, str, tuple[
     if not offer.allowed:
         missing = "it is not in the pool" if offer.installed else "it is not installed"
         return None, f"{name} is pinned, but {missing}", ()
-    notes = (Note("fit", f"{name} may not fit on the device"),) if offer.fits is False else ()
-    return name, "pinned", notes
+    if not _able(offer):
+        return None, f"{name} {offer.blocked_by or 'does not fit on the device'}", ()
+    return name, "pinned", ()
 
 
 def _nothing(offers: Sequence[Offer]) -> str:
@@ -183,9 +194,23 @@ def _nothing(offers: Sequence[Offer]) -> str:
     allowed = [offer for offer in offers if offer.allowed]
     if not allowed:
         return "nothing to choose from: no function is both installed and in the pool"
-    if all(offer.fits is False for offer in allowed):
-        return "nothing to choose from: no allowed function fits on the device"
+    if not any(map(_able, allowed)):
+        return _nothing_able(allowed)
     return "nothing to choose from: no router knows any of the allowed functions; pin one"
+
+
+def _nothing_able(allowed: Sequence[Offer]) -> str:
+    """Why none can follow the request; of those that are too big, the one that takes least."""
+    big = [o for o in allowed if o.fits is False and o.blocked_kind in (None, "memory")]
+    others = [o for o in allowed if o not in big]
+    least = min(big, key=lambda o: o.memory_bytes or 0) if big else None
+    if not others:
+        why = f": {least.function} {least.blocked_by}" if least and least.blocked_by else ""
+        return f"nothing to choose from: no allowed function fits on the device{why}"
+    told = told_together((o.function, o.blocked_by or "") for o in others)
+    if least is not None:
+        told.append(f"{least.function} {least.blocked_by or 'does not fit on the device'}")
+    return f"no function can follow the request: {'; '.join(told)}"
 
 
 def _reason(
@@ -232,7 +257,7 @@ def _load_notes(offers: Sequence[Offer], policy: Policy, load_cost: bool) -> tup
     names = [
         o.function
         for o in offers
-        if o.allowed
+        if _able(o)
         and o.load_cost_usd is None
         and (policy.kind != "pinned" or o.function == policy.value)
     ]
@@ -281,6 +306,7 @@ def _candidate(
         installed=offer.installed,
         resident=offer.resident,
         fits=offer.fits,
-        allowed=offer.allowed,
+        allowed=offer.allowed and offer.blocked_by is None,
         blocked_by=offer.blocked_by,
+        blocked_kind=offer.blocked_kind,
     )

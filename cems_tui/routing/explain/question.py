@@ -59,12 +59,13 @@ def question_of(decision: RoutingDecision, load_cost: bool | None = None) -> Que
         load_cost: whether load prices were compared too; None finds out from the utilities.
     """
     counted = _load_counted(decision) if load_cost is None else load_cost
+    share = (decision.load_share or 1.0) if counted else 0.0
     options, loads = [], {}
     for candidate in sorted(decision.candidates, key=lambda c: c.rank):
         worth = worth_of(candidate)
         if worth is None or not candidate.allowed or candidate.fits is False:
             continue
-        load = (candidate.load_cost_usd or 0.0) if counted else 0.0
+        load = (candidate.load_cost_usd or 0.0) * share
         price = None if candidate.cost_usd is None else candidate.cost_usd + load
         options.append(Option(candidate.function, worth, price))
         loads[candidate.function] = load
@@ -82,6 +83,8 @@ def worth_of(candidate: Candidate) -> float | None:
 
 def _load_counted(decision: RoutingDecision) -> bool:
     """Whether the recorded utilities hold the load prices too."""
+    if decision.load_share is not None:
+        return True
     weight = decision.lambda_per_usd or 0.0
     for candidate in decision.candidates:
         worth, load = worth_of(candidate), candidate.load_cost_usd

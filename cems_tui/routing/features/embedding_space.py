@@ -59,7 +59,7 @@ class EmbeddingSpace:
     @property
     def width(self) -> int:
         """The length of a point, A + C."""
-        return self.axes.shape[1] + self.counts_mean.size
+        return int(self.axes.shape[1] + self.counts_mean.size)
 
     @classmethod
     def learn(cls, embeddings: Floats, counts: Floats) -> EmbeddingSpace:

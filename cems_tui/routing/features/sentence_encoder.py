@@ -250,4 +250,4 @@ def gelu(x: Floats) -> Floats:
     with np.errstate(over="ignore"):  # e^∞ is the right answer far below 0: x / ∞ = 0
         np.exp(inner, out=inner)
     inner += np.float32(1.0)
-    return np.divide(x, inner, out=inner)
+    return np.asarray(np.divide(x, inner, out=inner))
