@@ -42,6 +42,7 @@ def settings_of(router: EmbeddingRouter) -> dict[str, float | int | None]:
         f"{SETTINGS}novelty_mean": router.spread.novelty_mean,
         f"{SETTINGS}interval_growth": router.spread.growth,
         f"{SETTINGS}centres": len(router.centres.places),
+        f"{SETTINGS}trust_power": router.trust_power,
     }
 
 
@@ -107,6 +108,7 @@ def from_tensors(card: Card, tensors: Tensors, towers: Towers) -> EmbeddingRoute
                 novelty_mean=number(card, f"{SETTINGS}novelty_mean"),
                 unfamiliar=instant.spread.unfamiliar,
             ),
+            trust_power=number(card, f"{SETTINGS}trust_power"),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(

@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 
 from cems_tui.domain.estimate import PromptEstimate
 from cems_tui.routing.estimators.intervals import Spread
-from cems_tui.routing.estimators.letters_router import Neighbourhood, TextRouter, look_up
+from cems_tui.routing.estimators.letters_router import (
+    Neighbourhood,
+    TextRouter,
+    look_up,
+    trusted,
+)
 from cems_tui.routing.estimators.neighbours import Nearest
 from cems_tui.routing.estimators.ridge import Ridge
 from cems_tui.routing.features.embedding_space import Centres, EmbeddingSpace
@@ -47,6 +52,8 @@ class EmbeddingRouter:
     """The instant router's training prompts, and what is taken of them beside the encoder."""
 
     spread: Spread
+    trust_power: float
+    """How fast trust falls with novelty: the encoder knows words that no training prompt has."""
 
     @property
     def functions(self) -> tuple[str, ...]:
@@ -69,6 +76,8 @@ class EmbeddingRouter:
         found = look_up(self.neighbourhood, reading, shown=bool(instant.prompts))
         novelty = instant.familiarity.novelty(reading)
         trust = instant.familiarity.trust(novelty, reading)
+        if trust > 0.0:
+            trust = float(trusted(np.array(novelty), self.trust_power))
         point = self.space.points(self.encoder.embeddings([prompt]), [said])
         quality = self.quality(reading, found, self.centres.near(point)[0], trust)
         return instant.told(quality, self.spread, found, novelty, trust)

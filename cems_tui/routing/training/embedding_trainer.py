@@ -1,7 +1,9 @@
 """Learns the kinds that read letters and a text encoder side by side: ridge and the ensemble.
 
 The instant router is learned first and stands in the result. Beside it the kernel over meanings
-is added to that over letters, and everything is learned again on the sum.
+is added to that over letters, and everything is learned again on the sum. Where the table has many
+sources, a prompt within the distribution is trusted in full: in folds of the CEMS scores less trust
+in less familiar prompts cost 0.06 to 0.15 points of the area, as the encoder knows their words.
 """
 
 from __future__ import annotations
@@ -16,7 +18,12 @@ from cems_tui.routing.checkpoints import embedding_codec
 from cems_tui.routing.decide.dial import representatives
 from cems_tui.routing.estimators.embedding_router import KERNEL_WEIGHT, EmbeddingRouter
 from cems_tui.routing.estimators.intervals import held_out_coverage, learn_spread
-from cems_tui.routing.estimators.letters_router import TextRouter, look_up
+from cems_tui.routing.estimators.letters_router import (
+    MANY_SOURCES,
+    TextRouter,
+    look_up,
+    trusted,
+)
 from cems_tui.routing.estimators.ridge import Ridge, primal
 from cems_tui.routing.evaluation.evaluate import evaluate
 from cems_tui.routing.evaluation.truth import costs_of
@@ -53,11 +60,14 @@ def fit(order: TrainingOrder, material: Material) -> Fitted:
     instant = alone.router
     assert isinstance(instant, TextRouter), "the letters' trainer learns it"
     lesson = letters_trainer.lesson_of(pivot, prompts, encoded.gram)
-    held_out = letters_trainer.held_out_of(lesson, kind)
+    power = 0.0 if lesson.caution == MANY_SOURCES else lesson.caution.power
+    held = prompts.held
+    trust = np.where(held.trust > 0.0, trusted(held.novelty, power), 0.0).astype(np.float32)
+    held_out = replace(letters_trainer.held_out_of(lesson, kind), trust=trust)
     estimates = letters_trainer.cross_fitted(held_out, lesson)
     everyone = np.arange(len(lesson.parts))
     blend = choose_blend(held_out, lesson.parts, everyone, lesson.caution.share)
-    router = _router(lesson, encoded, instant, blend, estimates)
+    router = _router(lesson, encoded, instant, blend, estimates, power)
     readings = all_readings(pivot)
     coverage = held_out_coverage(
         estimates.astype(np.float64), prompts.held.novelty, readings, pivot.scores, prompts.fold
@@ -81,7 +91,12 @@ def fit(order: TrainingOrder, material: Material) -> Fitted:
 
 
 def _router(
-    lesson: Lesson, encoded: EncodedPrompts, instant: TextRouter, blend: Blend, estimates: Floats
+    lesson: Lesson,
+    encoded: EncodedPrompts,
+    instant: TextRouter,
+    blend: Blend,
+    estimates: Floats,
+    power: float,
 ) -> EmbeddingRouter:
     """Refitted on all prompts, with the settings and intervals of held-out ones."""
     prompts = lesson.prompts
@@ -112,6 +127,7 @@ def _router(
             all_readings(lesson.pivot),
             lesson.pivot.scores,
         ),
+        trust_power=power,
     )
 
 
