@@ -22,7 +22,7 @@ from cems_tui.files import (
     storage,
 )
 from cems_tui.generation.families.registry import FAMILIES
-from cems_tui.generation.weight_files import component_files, read_header
+from cems_tui.generation.weight_files import component_files, read_header, tensor_shapes
 from cems_tui.locks import FileLock
 from cems_tui.models import install
 from cems_tui.models.events import Emit, Installed, Progressed
@@ -32,7 +32,6 @@ from cems_tui.models.inspect import (
     listed,
     read_json,
     refuse_pickle,
-    tensor_shapes,
 )
 from cems_tui.models.ledger import DEFAULT_STEPS, Entry, Ledger, PinnedFile, checked_name
 from cems_tui.models.plan import Places

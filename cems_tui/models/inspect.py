@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cems_tui.errors import UsageError, WeightsError
+from cems_tui.files import LARGEST_CONFIG_BYTES, read_bytes
 from cems_tui.generation.families.registry import FAMILIES, family_of_class
 from cems_tui.generation.weight_files import component_files, read_header
 from cems_tui.models.repository import (
@@ -133,7 +134,7 @@ def read_json(path: Path) -> dict[str, Any]:
         WeightsError: it is missing or is none.
     """
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, LARGEST_CONFIG_BYTES)
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror or error}") from error
     if data.startswith(BOMS):
@@ -143,27 +144,11 @@ def read_json(path: Path) -> dict[str, Any]:
         )
     try:
         value = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise WeightsError(f"{path} is damaged: it is no configuration")
     return value
-
-
-def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every tensor of a safetensors file, from its header.
-
-    Raises:
-        WeightsError: it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        return {
-            name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(f"{path} cannot be read: {error}") from error
 
 
 def native_side(folder: Path) -> int:

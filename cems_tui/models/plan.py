@@ -10,7 +10,7 @@ from typing import Any, Literal
 from cems_tui.errors import DownloadError
 from cems_tui.files import confined, confined_folder, free_bytes
 from cems_tui.generation.families.registry import family_of_class
-from cems_tui.models.download import PART
+from cems_tui.models.hub.download import PART
 from cems_tui.models.ledger import DEFAULT_STEPS, Entry, Ledger, folder_name
 from cems_tui.models.repository import RemoteFile, Repository, Selection, picked, wanted
 from cems_tui.models.target import PullRequest, Target, functions_of, hold_to, is_noncommercial

@@ -12,10 +12,10 @@ from pathlib import Path
 from cems_tui.cancel import shielded
 from cems_tui.domain.function import Catalog
 from cems_tui.errors import StorageError, UnknownName, UsageError
-from cems_tui.files import write_text
+from cems_tui.files import read_json, write_text
 from cems_tui.paths import ensure
 from cems_tui.routing.checkpoints.card import Card, choose_router
-from cems_tui.routing.checkpoints.checkpoint import load_card, plain_name
+from cems_tui.routing.checkpoints.checkpoint import load_card, plain_name, strays
 from cems_tui.routing.checkpoints.package import keep, read_package
 from cems_tui.routing.checkpoints.shelf import RouterShelf
 from cems_tui.routing.evaluation.verdict import refusal
@@ -130,7 +130,7 @@ class Routers:
         """
         folder = self.own
         found = [folder / f"{plain_name(name)}{ending}" for ending in ENDINGS]
-        found = [file for file in found if file.is_file()]
+        found = [file for file in (*found, *strays(folder, name)) if file.is_file()]
         if found:
             return found
         if name in self.names():
@@ -178,7 +178,7 @@ class Routers:
     def _before(self) -> list[str | None]:
         """What was in use, oldest first; a file that cannot be read remembers nothing."""
         try:
-            found = json.loads(self.before_file.read_text("utf-8"))
+            found = read_json(self.before_file)
         except (OSError, ValueError):
             return []
         if not isinstance(found, list):

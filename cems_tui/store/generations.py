@@ -42,6 +42,7 @@ class Observation:
     load_seconds: float | None
     memory_bytes: int | None
     load_bytes: int | None = None
+    contention: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,30 @@ def find(connection: Connection, id_or_prefix: str) -> Generation:
     return with_parts(connection, rows)[0]
 
 
+SHORT_ID = 10
+"""Characters of a short id: the moment in milliseconds, so that few need more."""
+
+
+def short_ids(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+    """The beginning of each id that no other picture's id has, at least `SHORT_ID` long."""
+    found = {}
+    for whole in ids:
+        [neighbours] = connection.rows(
+            "SELECT (SELECT max(id) FROM generations WHERE id < ?) AS before, "
+            "(SELECT min(id) FROM generations WHERE id > ?) AS after",
+            [whole, whole],
+        )
+        shared = max(_common(whole, neighbours[place] or "") for place in ("before", "after"))
+        found[whole] = whole[: max(SHORT_ID, shared + 1)]
+    return found
+
+
+def _common(one: str, other: str) -> int:
+    """How many letters two ids begin with alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
 def find_by_image(connection: Connection, path: Path) -> Generation:
     """The newest picture whose file that is.
 
@@ -99,7 +124,7 @@ def find_by_image(connection: Connection, path: Path) -> Generation:
 
 
 def session_id(connection: Connection, id_or_name: str) -> str:
-    """The id of the session of that name or id.
+    """The id of the session of that name or id, or of the only one whose id begins so.
 
     Raises:
         UnknownName: there is none.
@@ -108,6 +133,12 @@ def session_id(connection: Connection, id_or_name: str) -> str:
         "SELECT id FROM sessions WHERE name = ? UNION ALL SELECT id FROM sessions WHERE id = ?",
         [id_or_name, id_or_name],
     )
+    if not rows and len(id_or_name) >= SHORT_ID:
+        begun = connection.rows(
+            "SELECT id FROM sessions WHERE substr(id, 1, ?) = ? LIMIT 2",
+            [len(id_or_name), id_or_name.upper()],
+        )
+        rows = begun if len(begun) == 1 else []
     if not rows:
         names = connection.rows("SELECT name FROM sessions WHERE name IS NOT NULL")
         if not names:
@@ -170,6 +201,7 @@ def observations(connection: Connection, limit_per_function: int) -> list[Observ
             load_seconds=row["seconds_load"],
             memory_bytes=row["peak_memory_bytes"],
             load_bytes=row["load_bytes"],
+            contention=row["contention"],
         )
         for row in rows
     ]

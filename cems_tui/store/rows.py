@@ -59,6 +59,7 @@ def generation_row(generation: Generation, home: Path) -> dict[str, Any]:
         "cost_source": generation.cost_source,
         "load_cost_usd": generation.load_cost_usd,
         "load_bytes": generation.load_bytes,
+        "contention": generation.contention,
         "score_error": generation.score_error,
         "decision": decision_column(decision),
     }
@@ -71,11 +72,14 @@ def candidate_rows(generation: Generation) -> list[dict[str, Any]]:
     for position, candidate in enumerate(generation.decision.candidates):
         row = asdict(candidate)
         low, high = row.pop("interval") or (None, None)
+        cost_low, cost_high = row.pop("cost_interval") or (None, None)
         row |= {
             "generation": generation.id,
             "position": position,
             "interval_low": low,
             "interval_high": high,
+            "cost_low": cost_low,
+            "cost_high": cost_high,
         }
         rows.append(recordable(row, f"the candidate {candidate.function} of {generation.id}"))
     return rows
@@ -134,6 +138,7 @@ def generation_of(
         cost_source=row["cost_source"],
         load_cost_usd=row["load_cost_usd"],
         load_bytes=row["load_bytes"],
+        contention=row["contention"],
         scores=tuple(
             Score(s["metric"], s["value"], s["scorer"], bool(s["higher_is_better"])) for s in scores
         ),
@@ -211,6 +216,8 @@ def _candidate_json(row: Row) -> dict[str, Any]:
     said = dict(row)
     low, high = said["interval_low"], said["interval_high"]
     said["interval"] = None if low is None or high is None else [low, high]
+    low, high = said["cost_low"], said["cost_high"]
+    said["cost_interval"] = None if low is None or high is None else [low, high]
     for flag in ("priced", "installed", "resident", "allowed"):
         said[flag] = bool(said[flag])
     said["fits"] = None if said["fits"] is None else bool(said["fits"])

@@ -200,9 +200,21 @@ def test_a_file_that_is_no_router_leaves_nothing_behind(stocked: Inside, tmp_pat
         "other weights": {"card.json": card, "weights.safetensors": weights[:-1] + b"\x00"},
         "no card": {"card.json": b"{}", "weights.safetensors": weights},
         "an escaping name": {"card.json": escaping, "weights.safetensors": weights},
+        "a card nested without end": {
+            "card.json": b"[" * 100_000,
+            "weights.safetensors": weights,
+        },
+        "a figure without end": {
+            "card.json": card.replace(b'"format": 2', b'"format": 1e999'),
+            "weights.safetensors": weights,
+        },
+        "weights made to fill memory": {
+            "card.json": card,
+            "weights.safetensors": b"\0" * 200_000_000,
+        },
     }
     for name, members in bad.items():
-        with zipfile.ZipFile("bad.zip", "w") as package:
+        with zipfile.ZipFile("bad.zip", "w", zipfile.ZIP_DEFLATED) as package:
             for member, data in members.items():
                 package.writestr(member, data)
         ran = stocked("router", "import", "bad.zip", "--name", "evil")
@@ -234,18 +246,33 @@ def test_calibrating_changes_the_unit_and_no_pick(stocked: Inside, tmp_path: Pat
         for row in table_with_signal(60, seed=4).rows
     ]
     imported(stocked, ScoreTable.of(mine), "mine")
-    args = ("router", "diff", "good", "good", "--bench", "signal", "--json")
     before = stocked("router", "eval", "good", "--bench", "mine", "--json").document
     ran = stocked("router", "calibrate", "good", "--bench", "mine", "--json")
     assert ran.code == 0, ran.err
     assert ran.document["slope"] == pytest.approx(3.0, rel=0.25)
-    after = stocked("router", "eval", "good", "--bench", "mine", "--json").document
+    assert ran.document["router"] == "good-calibrated"
+    args = ("router", "diff", "good", "good-calibrated", "--bench", "signal", "--json")
+    after = stocked("router", "eval", "good-calibrated", "--bench", "mine", "--json").document
     for key in ("shares", "area_recovered", "verdict", "top1"):
         assert after[key] == before[key]
     assert stocked(*args).document["changed"] == 0
-    assert "to read as the user's instrument" in stocked("router", "show", "good").out
+    assert "to read as the user's instrument" in stocked("router", "show", "good-calibrated").out
+    assert "to read as the user's instrument" not in stocked("router", "show", "good").out
     again = stocked("router", "calibrate", "good", "--bench", "mine", "--json").document
     assert again["slope"] == pytest.approx(ran.document["slope"])
+
+
+def test_a_calibrated_router_takes_over_and_rollback_goes_back(stocked: Inside) -> None:
+    mine = [
+        replace(row, score=None if row.score is None else 40.0 + 3.0 * row.score)
+        for row in table_with_signal(60, seed=4).rows
+    ]
+    imported(stocked, ScoreTable.of(mine), "mine")
+    stocked("router", "use", "good", "--force")
+    ran = stocked("router", "calibrate", "good", "--bench", "mine", "--name", "ours", "--json")
+    assert (ran.document["router"], ran.document["in_use"]) == ("ours", True)
+    assert stocked("router", "rollback", "-q").out.strip() == "good"
+    assert stocked("router", "calibrate", "good", "--bench", "mine", "--name", "ours").code == 2
 
 
 def test_scores_that_do_not_rise_with_the_router_s_cannot_be_its_scale(stocked: Inside) -> None:

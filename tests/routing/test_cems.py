@@ -23,9 +23,8 @@ from cems_tui.routing.checkpoints.codecs import features_for
 from cems_tui.routing.decide.dial import choices
 from cems_tui.routing.evaluation.classification import classification
 from cems_tui.routing.features.clip_text import TextTower, read_tower
-from cems_tui.routing.features.letters import near_duplicate_group
 from cems_tui.routing.training.order import TrainingOrder
-from cems_tui.routing.training.splits import stratified_split
+from cems_tui.routing.training.splits import near_duplicates, stratified_split
 from cems_tui.routing.training.train import train as train_by
 from cems_tui.score_tables.formats import ScoreTable
 from tests.routing.fakes import grammar_prompts, table_with_signal
@@ -284,10 +283,10 @@ def test_a_split_has_everyone_once_and_near_duplicates_together(count: int, seed
     split = stratified_split(prompts, sources, seed)
     parts = (split.training, split.validation, split.test)
     assert sorted(np.concatenate(parts)) == list(range(len(prompts)))
-    homes: dict[str, set[int]] = {}
+    group, homes = near_duplicates(prompts), dict[int, set[int]]()
     for place, rows in enumerate(parts):
         for row in rows:
-            homes.setdefault(near_duplicate_group(prompts[row]), set()).add(place)
+            homes.setdefault(int(group[row]), set()).add(place)
     assert all(len(places) == 1 for places in homes.values())
     assert len(split.training) > len(split.validation) + len(split.test)
 

@@ -153,7 +153,7 @@ def test_a_prompt_unlike_the_training_prompts_has_no_words_to_blame() -> None:
     router = Strange({"fish": (0.0, 0.0, 0.0, 0.5)})
     told = explain(decided(Policy("lambda", 0.0), router.estimate(PROMPT)), router)
     assert told.words == ()
-    assert "unlike the training prompts: estimates are the means" in told.words_note
+    assert "unlike the training prompts: estimates lie near the means" in told.words_note
     assert told.flips  # what would change the pick is still known
 
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cems_tui.routing.features.letters import FeatureConfig, grams, near_duplicate_group
+from cems_tui.routing.features.letters import FeatureConfig, grams, opening
 from cems_tui.routing.features.space import FeatureSpace, Sparse
-from cems_tui.routing.training.splits import grouped_folds
+from cems_tui.routing.training.splits import grouped_folds, near_duplicates
 from tests.routing.fakes import grammar_prompts
 
 CONFIG = FeatureConfig()
@@ -89,15 +89,33 @@ def test_an_unknown_word_is_counted_against_the_prompt() -> None:
     assert half.unknown_share == pytest.approx(1 / 4)  # red, zyxgorp, on, grass
 
 
-def test_near_duplicates_share_their_first_six_words_and_stay_in_one_fold() -> None:
-    assert near_duplicate_group("A Red ball, on the grass: two") == "a red ball on the grass"
-    assert near_duplicate_group("!!!") != near_duplicate_group("???")
-    prompts = [f"{p}, version {n}" for p in grammar_prompts(40) for n in range(3)]
+def test_prompts_that_begin_alike_or_share_half_their_words_are_near_duplicates() -> None:
+    assert opening("A Red ball, on the grass: two") == "a red ball on the grass"
+    prompts = [
+        "a castle on a hill by the sea, oil painting",
+        "oil painting of a castle on a hill by the sea at night",  # most words shared
+        "a castle on a hill by the sea, oil painting" + ", many more words",
+        "three dogs in a row on green grass",
+        "three dogs in a row on blue ice under every star there is tonight",  # begins alike
+        "a violin",
+        "!!!",
+        "???",
+    ]
+    group = near_duplicates(prompts).tolist()
+    assert group[0] == group[1] == group[2]
+    assert group[3] == group[4]
+    assert len({group[0], group[3], *group[5:]}) == 5
+
+
+@given(count=st.integers(1, 120), seed=st.integers(0, 5))
+def test_near_duplicates_share_a_fold_and_never_fill_the_table(count: int, seed: int) -> None:
+    prompts = [f"{p}, version {n}" for p in grammar_prompts(count, seed) for n in range(3)]
+    group = near_duplicates(prompts)
     folds = grouped_folds(prompts, [""] * len(prompts), 5, seed=1)
-    by_group: dict[str, set[int]] = {}
-    for prompt, fold in zip(prompts, folds, strict=True):
-        by_group.setdefault(near_duplicate_group(prompt), set()).add(int(fold))
-    assert all(len(found) == 1 for found in by_group.values())
+    assert all(len(set(folds[group == number].tolist())) == 1 for number in np.unique(group))
+    openings = [opening(prompt) for prompt in prompts]
+    together = max(openings.count(one) for one in openings)
+    assert np.bincount(group).max() <= max(together, 3, len(prompts) // 10)
 
 
 def test_every_source_is_dealt_evenly_over_the_folds() -> None:

@@ -149,7 +149,7 @@ async def test_a_strange_prompt_and_a_refused_router_are_said_where_one_looks(
     async with app.run_test(size=size) as pilot:
         await write(pilot)
         text = screen_text(pilot)
-        assert "! unlike the training prompts: estimates are the means" in text
+        assert "! unlike the training prompts: estimates lie near the means" in text
         assert "! mine only ties with the best single function" in text
         app.screen.query_one(CandidatesTable).focus()
         whole = " ".join((await ask_why(pilot)).split())

@@ -24,7 +24,7 @@ _UNKNOWN = QualityEstimate(None, None)
 
 UNFAMILIAR = Note(
     "out_of_distribution",
-    "the prompt is unlike the training prompts: estimates are the means, intervals wide",
+    "the prompt is unlike the training prompts: estimates lie near the means, intervals wide",
 )
 
 
@@ -307,6 +307,7 @@ def _candidate(
         resident=offer.resident,
         fits=offer.fits,
         allowed=offer.allowed and offer.blocked_by is None,
+        cost_interval=offer.cost_interval,
         blocked_by=offer.blocked_by,
         blocked_kind=offer.blocked_kind,
     )

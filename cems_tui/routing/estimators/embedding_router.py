@@ -75,12 +75,12 @@ class EmbeddingRouter:
         reading = instant.space.read(said)
         found = look_up(self.neighbourhood, reading, shown=bool(instant.prompts))
         novelty = instant.familiarity.novelty(reading)
-        trust = instant.familiarity.trust(novelty, reading)
-        if trust > 0.0:
-            trust = float(trusted(np.array(novelty), self.trust_power))
+        unknown = np.array(reading.unknown_share)
+        trust = float(trusted(np.array(novelty), unknown, self.trust_power))
+        familiar = instant.familiarity.covers(novelty, reading)
         point = self.space.points(self.encoder.embeddings([prompt]), [said])
         quality = self.quality(reading, found, self.centres.near(point)[0], trust)
-        return instant.told(quality, self.spread, found, novelty, trust)
+        return instant.told(quality, self.spread, found, novelty, familiar=familiar)
 
     def estimate_at_once(self, prompt: str) -> PromptEstimate:
         """The same from the prompt's letters alone, in under a millisecond."""

@@ -87,8 +87,9 @@ class TextRouter:
         reading = self.space.read(grams(prompt, self.space.config))
         found = self.look_up(reading)
         novelty = self.familiarity.novelty(reading)
-        trust = self.familiarity.trust(novelty, reading)
-        return self.told(self.quality(reading, found, trust), self.spread, found, novelty, trust)
+        familiar = self.familiarity.covers(novelty, reading)
+        quality = self.quality(reading, found, self.familiarity.trust(novelty, reading))
+        return self.told(quality, self.spread, found, novelty, familiar=familiar)
 
     def told(
         self,
@@ -96,15 +97,16 @@ class TextRouter:
         spread: Spread,
         found: Nearest | None,
         novelty: float,
-        trust: float,
+        *,
+        familiar: bool,
     ) -> PromptEstimate:
         """The estimates (M,) with their intervals and the nearest training prompts."""
-        low, high = spread.around(quality, novelty, in_distribution=trust > 0.0)
+        low, high = spread.around(quality, novelty, in_distribution=familiar)
         estimates = {
             name: QualityEstimate(float(quality[m]), (float(low[m]), float(high[m])))
             for m, name in enumerate(self.functions)
         }
-        return PromptEstimate(estimates, trust > 0.0, novelty, self._shown(found))
+        return PromptEstimate(estimates, familiar, novelty, self._shown(found))
 
     @property
     def means(self) -> NDArray[np.float64]:
@@ -257,8 +259,7 @@ class Familiarity:
             known = cls._of(near_by[~inside], shares[~inside], caution)
             density = near_by[inside] @ known.centre
             novelty[inside] = _novelty(density, known.typical, shares[inside])
-        trust = np.where(shares > UNKNOWN_LIMIT, 0.0, trusted(novelty, caution.power))
-        return Held(novelty, trust.astype(np.float32))
+        return Held(novelty, trusted(novelty, shares, caution.power).astype(np.float32))
 
     def novelty(self, reading: Reading) -> float:
         """0 as familiar as the typical training prompt … 1 nothing known."""
@@ -266,18 +267,26 @@ class Familiarity:
         return float(_novelty(np.array(density), self.typical, np.array(reading.unknown_share)))
 
     def trust(self, novelty: float, reading: Reading) -> float:
-        """The share of a predicted difference from the means that is believed, 0…1.
+        """The share of a predicted difference from the means that is believed, 0…1."""
+        return float(trusted(np.array(novelty), np.array(reading.unknown_share), self.power))
 
-        It falls evenly with novelty; 0 is out of distribution.
-        """
-        if novelty > self.limit or reading.unknown_share > UNKNOWN_LIMIT:
-            return 0.0
-        return float(trusted(np.array(novelty), self.power))
+    def covers(self, novelty: float, reading: Reading) -> bool:
+        """Whether the prompt is like the training prompts."""
+        return novelty <= self.limit and reading.unknown_share <= UNKNOWN_LIMIT
 
 
-def trusted(novelty: NDArray[np.float64], power: float) -> NDArray[np.float64]:
-    """The share of a predicted difference that is believed within the distribution."""
-    return np.asarray(np.clip(1.0 - novelty, 0.0, 1.0) ** power)
+def trusted(
+    novelty: NDArray[np.float64], unknown: NDArray[np.float64], power: float
+) -> NDArray[np.float64]:
+    """The share of a predicted difference that is believed, of shape (N,).
+
+    It falls evenly with novelty, and beyond `UNKNOWN_LIMIT` with the share of unknown content
+    words too: a prompt of unknown words alone gets the means. There is no cliff on the way: of a
+    small table three prompts in ten lie beyond the limit, and what is known of them is worth
+    having.
+    """
+    known = np.clip((1.0 - unknown) / (1.0 - UNKNOWN_LIMIT), 0.0, 1.0)
+    return np.asarray(np.clip(1.0 - novelty, 0.0, 1.0) ** power * known)
 
 
 def _novelty(

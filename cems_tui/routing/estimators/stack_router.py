@@ -50,7 +50,7 @@ class StackRouter:
         """The quality of every function for the prompt, in the metric's unit."""
         view = self.reader.read(prompt)
         novelty, familiar = self.familiarity.novelty(view), self.familiarity.covers(view)
-        quality = self.quality(view) if familiar else self.means
+        quality = self.trusted(view)
         low, high = self.spread.around(quality, novelty, in_distribution=familiar)
         estimates = {
             name: QualityEstimate(float(quality[m]), (float(low[m]), float(high[m])))
@@ -70,6 +70,11 @@ class StackRouter:
             if part.weights.level or part.weights.deviation:
                 parts += part.weights.apply(part.member.predict(view) - self.parts_mean)
         return np.asarray(parts[0] + parts[1:], dtype=np.float64)
+
+    def trusted(self, view: View) -> NDArray[np.float64]:
+        """The estimates of any prompt, shape (M,): drawn to the means as it is less familiar."""
+        trust = self.familiarity.trust(view)
+        return self.means + trust * (self.quality(view) - self.means) if trust else self.means
 
     def _nearest(self, view: View) -> tuple[Neighbour, ...]:
         """Shown where a member keeps the training prompts' vectors."""

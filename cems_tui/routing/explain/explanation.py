@@ -184,7 +184,7 @@ def _with_words(
     told = replace(told, neighbours=whole.nearest, in_distribution=whole.in_distribution)
     counted = features(trial, lead, tried=whole.in_distribution)
     if not whole.in_distribution:
-        note = "unlike the training prompts: estimates are the means, whatever its words"
+        note = "unlike the training prompts: estimates lie near the means, whatever its words"
         return replace(told, features=counted, words_note=note)
     found, estimates = contributions(trial, lead)
     note = "" if found else "the prompt is too short to leave anything out"

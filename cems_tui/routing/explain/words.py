@@ -18,7 +18,7 @@ Row = tuple[str, str]
 Money = Callable[[float], str]
 """US dollars a picture as the window writes them, three digits that count."""
 
-UNLIKE = "unlike the training prompts: estimates are the means"
+UNLIKE = "unlike the training prompts: estimates lie near the means"
 """What both windows say of a prompt that is out of distribution."""
 
 MOST_WORDS = 4

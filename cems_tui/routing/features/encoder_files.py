@@ -7,7 +7,6 @@ rounded when it is read. A row w of a matrix is kept as round(w / s) with s = ma
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from cems_tui.domain.encoder import EncoderFacts
 from cems_tui.errors import ModelMissing, WeightsError
+from cems_tui.files import read_json
 from cems_tui.routing.features.sentence_encoder import (
     MOST_TOKENS,
     BertShape,
@@ -41,7 +41,7 @@ def is_sentence_encoder(folder: Path) -> bool:
     if not all((folder / name).is_file() for name in (WEIGHTS, TOKENS, CONFIG)):
         return False
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = read_json(folder / CONFIG)
         return bool(config.get("model_type") == "bert")
     except (OSError, ValueError, AttributeError):
         return False
@@ -60,7 +60,7 @@ def read_sentence_encoder(folder: Path, name: str) -> SentenceEncoder:
     if not (folder / CONFIG).is_file():
         raise ModelMissing(f"there is no sentence encoder in {folder}", _WHOLE)
     try:
-        shape = BertShape.of(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+        shape = BertShape.of(read_json(folder / CONFIG))
         words = (folder / TOKENS).read_bytes()
         tensors = read_rounded(folder / WEIGHTS, shape)
         tokens = WordPieces.parse(words)

@@ -185,13 +185,15 @@ def grams(prompt: str, config: FeatureConfig) -> Grams:
     )
 
 
-def near_duplicate_group(prompt: str) -> str:
-    """Prompts of one group stay on one side of a split: the first six lower-case words.
-
-    A prompt without any word is its own group.
-    """
+def opening(prompt: str) -> str:
+    """The first six lower-case words; a prompt without any word is its own opening."""
     words = _WORD.findall(prompt.lower())[:6]
     return " ".join(words) if words else f"\0{prompt}"
+
+
+def said_words(prompt: str) -> frozenset[str]:
+    """The distinct lower-case words of a prompt."""
+    return frozenset(_WORD.findall(prompt.lower()))
 
 
 def _singular(word: str) -> str:

@@ -136,8 +136,18 @@ class Familiarity:
         return min(1.0, max(0.0, 1.0 - best * (1.0 - view.unknown)))
 
     def covers(self, view: View) -> bool:
-        """Whether estimates for the prompt can be trusted."""
+        """Whether the prompt is like the training prompts."""
         return self.novelty(view) <= self.limit and view.unknown <= UNKNOWN_LIMIT
+
+    def trust(self, view: View) -> float:
+        """The share of a predicted difference from the means that is believed, 0…1.
+
+        All of it within the distribution; beyond its limits it falls evenly, to none of it for a
+        prompt of nothing known.
+        """
+        known = (1.0 - view.unknown) / (1.0 - UNKNOWN_LIMIT)
+        near = (1.0 - self.novelty(view)) / max(1e-9, 1.0 - self.limit)
+        return min(1.0, known, near)
 
 
 def unit(vector: Floats) -> Floats:

@@ -19,9 +19,9 @@ from cems_tui.routing.features.letters import Floats
 
 ALPHAS = (3.0, 5.0, 8.0, 13.0, 30.0, 100.0)
 NEIGHBOURS = (10, 20, 50, 100, 200)
-SURE = 1.645
-"""Standard errors that a prediction's worth must lie above 0, else the mean is better."""
-
+TRIED = 2.0
+"""How much more the square of a weight's standard error counts, since the best of several
+penalties and numbers of neighbours is what is asked about (`believed`)."""
 Rows = NDArray[np.intp]
 
 
@@ -129,8 +129,8 @@ def apply_blend(held_out: HeldOut, blend: Blend, rows: Rows) -> Floats:
 def worth_keeping(members: Floats, target: Floats) -> tuple[float, float]:
     """How much of each member's predicted difference from the mean held-out prompts bear out.
 
-    Least-squares weights ≥ 0, or none at all where their sum is not surely worth something: too
-    little data or no signal.
+    Least-squares weights ≥ 0, drawn to 0 by how little sure it is that they are worth something
+    (`believed`): little data or no signal leave nearly nothing.
 
     Args:
         members: predicted differences of the two members, shape (2, n).
@@ -147,7 +147,23 @@ def worth_keeping(members: Floats, target: Floats) -> tuple[float, float]:
     slope = float((predicted * target).sum()) / energy
     by_prompt = predicted * (target - slope * predicted)
     error = float(np.sqrt(np.square(by_prompt).sum())) / energy
-    return weights if slope > SURE * error else (0.0, 0.0)
+    share = believed(slope, error, TRIED)
+    return share * weights[0], share * weights[1]
+
+
+def believed(slope: float, error: float, tried: float) -> float:
+    """The share 0…1 of a slope that is believed when it is only known up to a standard error.
+
+    The posterior mean of a slope with a normal prior around 0 of the variance s² that the estimate
+    suggests, over the estimate: s²/(s² + e²) (empirical Bayes; Efron & Morris, 1973). A slope of 0
+    or less is not believed at all.
+
+    Args:
+        tried: by how much the error's square counts more: the best of several settings was picked.
+    """
+    if slope <= 0.0:
+        return 0.0
+    return slope * slope / (slope * slope + tried * error * error)
 
 
 def _directions(difference: Floats) -> list[Floats]:
@@ -192,12 +208,11 @@ def _not_negative(gram: NDArray[np.float64], moments: NDArray[np.float64]) -> tu
 
 # How much of each member is taken, chosen by what it was worth on held-out prompts.
 #
-# Non-negative least squares on the members' differences from the functions' means, or nothing at
-# all where the whole is not surely worth something: little data and no signal give the means.
+# Non-negative least squares on the members' differences from the functions' means, drawn to 0 by
+# how little sure it is that they are worth something: no signal gives the means, or nearly.
 
-STACK_T_THRESHOLD = 3.3
-"""Standard errors that a stack's worth must lie above 0. More than one member alone needs, since
-the best of several settings of each is what is asked about."""
+TRIED_BY_A_STACK = 8.0
+"""The same of a stack, where the best of several settings of each of five members is picked."""
 
 LEVEL, DEVIATIONS = slice(0, 1), slice(1, None)
 
@@ -257,7 +272,7 @@ def combined(tried: Sequence[Tried], taken: Sequence[Taken], base: Floats, rows:
 
 
 def worth(members: Floats, target: Floats) -> list[float]:
-    """The weight ≥ 0 of each member, all 0 unless together they are surely worth something.
+    """The weight ≥ 0 of each member, drawn to 0 by how little sure they are worth something.
 
     Args:
         members: predicted differences from the means, shape (P, n, T).
@@ -274,9 +289,8 @@ def worth(members: Floats, target: Floats) -> list[float]:
     slope = float((predicted * target).sum()) / energy
     by_prompt = (predicted * (target - slope * predicted)).sum(axis=1)
     error = float(np.sqrt(np.square(by_prompt).sum())) / energy
-    return (
-        [float(w) for w in weights] if slope > STACK_T_THRESHOLD * error else [0.0] * len(members)
-    )
+    share = believed(slope, error, TRIED_BY_A_STACK)
+    return [share * float(one) for one in weights]
 
 
 def not_negative(gram: NDArray[np.float64], moments: NDArray[np.float64]) -> NDArray[np.float64]:

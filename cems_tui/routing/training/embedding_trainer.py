@@ -21,7 +21,6 @@ from cems_tui.routing.estimators.intervals import held_out_coverage, learn_sprea
 from cems_tui.routing.estimators.letters_router import (
     MANY_SOURCES,
     TextRouter,
-    look_up,
     trusted,
 )
 from cems_tui.routing.estimators.ridge import Ridge, primal
@@ -61,8 +60,8 @@ def fit(order: TrainingOrder, material: Material) -> Fitted:
     assert isinstance(instant, TextRouter), "the letters' trainer learns it"
     lesson = letters_trainer.lesson_of(pivot, prompts, encoded.gram)
     power = 0.0 if lesson.caution == MANY_SOURCES else lesson.caution.power
-    held = prompts.held
-    trust = np.where(held.trust > 0.0, trusted(held.novelty, power), 0.0).astype(np.float32)
+    unknown = np.array([reading.unknown_share for reading in prompts.readings])
+    trust = trusted(prompts.held.novelty, unknown, power).astype(np.float32)
     held_out = replace(letters_trainer.held_out_of(lesson, kind), trust=trust)
     estimates = letters_trainer.cross_fitted(held_out, lesson)
     everyone = np.arange(len(lesson.parts))
@@ -72,7 +71,7 @@ def fit(order: TrainingOrder, material: Material) -> Fitted:
     coverage = held_out_coverage(
         estimates.astype(np.float64), prompts.held.novelty, readings, pivot.scores, prompts.fold
     )
-    few, shares = representatives(_own_estimates(router, lesson, encoded))
+    few, shares = representatives(estimates)
     chosen = letters_trainer.settings_of_blend(blend)
     return replace(
         alone,
@@ -129,16 +128,6 @@ def _router(
         ),
         trust_power=power,
     )
-
-
-def _own_estimates(router: EmbeddingRouter, lesson: Lesson, encoded: EncodedPrompts) -> Floats:
-    """What the router says about its own training prompts, shape (N, M)."""
-    shown = bool(router.instant.prompts)
-    rows = [
-        router.quality(reading, look_up(router.neighbourhood, reading, shown=shown), near, 1.0)
-        for reading, near in zip(lesson.prompts.readings, encoded.near, strict=True)
-    ]
-    return np.array(rows, dtype=np.float32)
 
 
 def _instant(order: TrainingOrder, material: Material, alone: Fitted) -> Mapping[str, Any]:

@@ -74,7 +74,7 @@ def fit(order: TrainingOrder, material: Material) -> Fitted:
         pivot.scores,
         data.prompts.fold,
     )
-    few, shares = representatives(_own_estimates(router, data))
+    few, shares = representatives(estimates)
     return Fitted(
         router=router,
         features=data.prompts.space.config,
@@ -109,14 +109,6 @@ def lesson_of(pivot: Pivot, prepared: PreparedPrompts, gram: Matrix | None) -> L
     if prepared.prompts != pivot.prompts:
         raise ValueError("the prepared prompts are not those of the table")
     return Lesson(pivot, prepared, split_parts(filled(pivot.scores)), gram)
-
-
-def _own_estimates(router: TextRouter, data: Lesson) -> Floats:
-    """What the router says about its own training prompts, shape (N, M)."""
-    rows = [
-        router.quality(reading, router.look_up(reading), 1.0) for reading in data.prompts.readings
-    ]
-    return np.array(rows, dtype=np.float32)
 
 
 def _router(data: Lesson, blend: Blend, estimates: Floats, *, keep_prompts: bool) -> TextRouter:

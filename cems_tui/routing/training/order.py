@@ -101,7 +101,8 @@ class Fitted:
     """The single numbers chosen in training."""
 
     dial_estimates: Floats
-    """What the router says of its training prompts, or of a few that stand for them, (K, M)."""
+    """What was said of the training prompts while they were held out, or of a few that stand for
+    them, (K, M): of prompts it has seen a router says more than it will say of others."""
 
     dial_shares: Floats | None
     """The share of the training prompts each of those few stands for; None is one each."""

@@ -71,7 +71,7 @@ def fit(order: TrainingOrder, material: Material) -> Fitted:
         features=reader.config,
         encoder=order.tower.facts if order.tower and order.features != "instant" else None,
         settings={**settings_of(router), **_chosen(learners, learned.taken)},
-        dial_estimates=own_estimates(router, views),
+        dial_estimates=learned.estimates,
         dial_shares=None,
         learned=pivot,
         judged=pivot,
@@ -109,14 +109,6 @@ def lesson_of(pivot: Pivot, views: Sequence[View], seed: int) -> Lesson:
         grouped_folds(pivot.prompts, pivot.groups, FOLDS, seed),
         seed,
     )
-
-
-def own_estimates(router: StackRouter, views: Sequence[View]) -> Floats:
-    """What the router says about its own training prompts, shape (N, M)."""
-    rows = [
-        router.quality(view) if router.familiarity.covers(view) else router.means for view in views
-    ]
-    return np.array(rows, dtype=np.float32)
 
 
 def _coverage(
