@@ -452,7 +452,7 @@ class Profile:
             device=self.device,
             weight_budget=self.weight_budget,
             survey=survey,
-            left_over=self.models.leftovers,
+            left_over=lambda: [*self.models.leftovers(), *self.routers.leftovers()],
             unreadable=lambda: list(self.models.ledger().unreadable),
             shared=lambda: self.settings.storage.shared,
             history=self.history,

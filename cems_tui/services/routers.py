@@ -13,6 +13,7 @@ from cems_tui.cancel import shielded
 from cems_tui.domain.function import Catalog
 from cems_tui.errors import StorageError, UnknownName, UsageError
 from cems_tui.files import read_json, write_text
+from cems_tui.models.leftovers import Leftover
 from cems_tui.paths import ensure
 from cems_tui.routing.checkpoints.card import Card, choose_router
 from cems_tui.routing.checkpoints.checkpoint import load_card, plain_name, strays
@@ -156,7 +157,7 @@ class Routers:
             WeightsError: it is not a router's file, or is damaged.
             StorageError: it cannot be written.
         """
-        package = read_package(path)
+        package = read_package(path).from_outside()
         if name is not None:
             package = package.renamed(name)
         if package.name in self.names():
@@ -171,6 +172,13 @@ class Routers:
         finally:
             shutil.rmtree(check, ignore_errors=True)
         return load_card(folder, package.name)
+
+    def leftovers(self) -> list[Leftover]:
+        """Weights whose writer was killed before they were in their place."""
+        return [
+            Leftover(path, path.stat().st_size, "of a router that was not finished", swept=False)
+            for path in strays(self.own)
+        ]
 
     def _write(self, name: str | None) -> None:
         write_setting(self.config_file, SETTING, name)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cems_tui import log
 from cems_tui.domain.generation import Generation, now
 from cems_tui.domain.pricing import GIGABYTE
 from cems_tui.errors import StorageError, UnknownName, UsageError
@@ -78,7 +79,7 @@ def find(connection: Connection, id_or_prefix: str) -> Generation:
             f"{id_or_prefix!r} begins the ids of several pictures: {shown}{more}",
             "Give more of the id.",
         )
-    return with_parts(connection, rows)[0]
+    return only(connection, rows)
 
 
 SHORT_ID = 10
@@ -120,7 +121,7 @@ def find_by_image(connection: Connection, path: Path) -> Generation:
             f"the history does not know the picture {path}",
             "`cems why` reads the receipt in a PNG without the history.",
         )
-    return with_parts(connection, rows)[0]
+    return only(connection, rows)
 
 
 def session_id(connection: Connection, id_or_name: str) -> str:
@@ -151,15 +152,35 @@ def session_id(connection: Connection, id_or_name: str) -> str:
 
 
 def with_parts(connection: Connection, rows: Sequence[sqlite3.Row]) -> list[Generation]:
-    """The pictures of `generations` rows, in their order, with candidates and scores."""
+    """The pictures of `generations` rows, in their order, with candidates and scores.
+
+    A row that says what no picture can have is named in the log and left out.
+    """
     ids = [row["id"] for row in rows]
     candidates, scores = _parts(connection, "candidates", ids), _parts(connection, "scores", ids)
-    return [
-        generation_of(
-            dict(row), candidates.get(row["id"], []), scores.get(row["id"], []), connection.home
-        )
-        for row in rows
-    ]
+    found = []
+    for row in rows:
+        name = row["id"]
+        parts = candidates.get(name, []), scores.get(name, [])
+        try:
+            found.append(generation_of(dict(row), *parts, connection.home))
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+            log.error("the picture %s of the history is left out: %s", name, error)
+    return found
+
+
+def only(connection: Connection, rows: Sequence[sqlite3.Row]) -> Generation:
+    """The picture of one row.
+
+    Raises:
+        StorageError: the row says what no picture can have.
+    """
+    for generation in with_parts(connection, rows):
+        return generation
+    raise StorageError(
+        f"the row of the picture {rows[0]['id']} is damaged",
+        "`cems why FILE` reads the receipt in the picture itself.",
+    )
 
 
 def among(connection: Connection, select: str, values: Sequence[str]) -> list[sqlite3.Row]:
@@ -262,10 +283,11 @@ def matching(connection: Connection, search: str) -> Matching:
     Words of a script without spaces stand anywhere in a text; the index knows the others, by
     their stems.
     """
-    unspaced = [word for word in search.split() if _UNSPACED.search(word)]
-    if not unspaced or '"' in search:
+    typed = [whole or word for whole, word in _WORDS.findall(search)]
+    unspaced = [word.strip('"') for word in typed if _UNSPACED.search(word)]
+    if not unspaced:
         return _matching_spaced(connection, search)
-    rest = " ".join(word for word in search.split() if word not in unspaced)
+    rest = " ".join(word for word in typed if not _UNSPACED.search(word))
     parts = [_piece(_bindable(word)) for word in unspaced]
     if rest:
         parts.append(_matching_spaced(connection, rest))
@@ -274,6 +296,9 @@ def matching(connection: Connection, search: str) -> Matching:
         tuple(argument for part in parts for argument in part.arguments),
     )
 
+
+_WORDS = re.compile(r'("[^"]*")|(\S+)')
+"""What stands in quotes, as a whole with them, and single words."""
 
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
@@ -405,7 +430,7 @@ def _already_there(connection: Connection, generation: Generation) -> bool:
     rows = connection.rows("SELECT * FROM generations WHERE id = ?", [generation.id])
     if not rows:
         return False
-    if with_parts(connection, rows)[0] == generation:
+    if only(connection, rows) == generation:
         return True
     raise StorageError(
         f"the database {connection.path} has another picture with the id {generation.id}",

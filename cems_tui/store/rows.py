@@ -13,6 +13,7 @@ from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.generation import Generation, Seconds
 from cems_tui.domain.score import Score
 from cems_tui.errors import GenerationError
+from cems_tui.typed import LARGEST_INT
 
 LARGEST_INTEGER = 2**63 - 1
 """What SQLite's integers hold."""
@@ -112,6 +113,8 @@ def generation_of(
 ) -> Generation:
     """The picture these rows are about; `candidates` and `scores` in order of position.
 
+    Raises ValueError, TypeError or KeyError of what no picture can have.
+
     Args:
         home: the database's folder, which relative paths start from.
     """
@@ -124,7 +127,7 @@ def generation_of(
         executed=row["executed"],
         fallback=row["fallback"],
         image=home / row["image"],
-        seed=int(row["seed"]),
+        seed=_seed_of(row["seed"]),
         width=row["width"],
         height=row["height"],
         steps=row["steps"],
@@ -198,6 +201,13 @@ def recordable(row: dict[str, Any], what: str) -> dict[str, Any]:
 
 def _seed_column(seed: int) -> int | str:
     return seed if -LARGEST_INTEGER <= seed <= LARGEST_INTEGER else str(seed)
+
+
+def _seed_of(column: int | str) -> int:
+    """The seed of a column; raises ValueError where it is none."""
+    if not isinstance(column, int | str) or not -LARGEST_INT <= int(column) <= LARGEST_INT:
+        raise ValueError("its seed is none")
+    return int(column)
 
 
 def _seconds_of(row: Row) -> Seconds:

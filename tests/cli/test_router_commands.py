@@ -227,6 +227,15 @@ def test_a_file_that_is_no_router_leaves_nothing_behind(stocked: Inside, tmp_pat
     assert not list(tmp_path.rglob("evil*"))
 
 
+def test_the_figures_of_an_imported_router_are_its_author_s(stocked: Inside) -> None:
+    stocked("router", "export", "good", "--out", "good.zip")
+    assert "as its author tells" not in stocked("router", "show", "good").out
+    for name in ("friend", "friend-of-friend"):
+        assert stocked("router", "import", "good.zip", "--name", name).code == 0
+        assert stocked("router", "show", name).out.count("as its author tells") == 1
+        stocked("router", "export", name, "--out", "good.zip")
+
+
 def test_numbers_that_do_not_fit_the_card_are_not_taken_in(stocked: Inside) -> None:
     stocked("router", "export", "good", "--out", "good.zip")
     with zipfile.ZipFile("good.zip") as package:
