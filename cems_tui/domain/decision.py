@@ -76,6 +76,14 @@ class QualityEstimate:
     probability: float | None = None
     """P(this function is the best), of classifiers only."""
 
+    def within(self, least: float, most: float) -> QualityEstimate:
+        """The estimate with its interval inside the scale; the quality stays in it."""
+        if self.interval is None or self.quality is None:
+            return self
+        low, high = self.interval
+        low, high = max(least, min(low, most)), min(most, max(high, least))
+        return replace(self, interval=(min(low, self.quality), max(high, self.quality)))
+
     @property
     def worth(self) -> float | None:
         """What functions are compared by: quality, or of a classifier the probability."""

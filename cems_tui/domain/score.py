@@ -27,6 +27,14 @@ class Score:
     higher_is_better: bool = True
 
 
+RANGES: dict[str, tuple[float, float]] = {
+    "nima": (1.0, 10.0),
+    "clip": (0.0, 100.0),
+    "mixed": (0.0, 2.0),
+}
+"""The ends of the scales that have ends; others may go on for ever."""
+
+
 # Mixed (CEMS): NIMA and CLIP score, each min–max scaled, summed: 0…2 where it was fitted.
 
 METRIC = "mixed"

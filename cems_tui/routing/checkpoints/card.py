@@ -11,6 +11,7 @@ from cems_tui.domain.decision import FeatureSet
 from cems_tui.domain.encoder import EncoderFacts, FunctionFacts
 from cems_tui.errors import WeightsError
 from cems_tui.routing.checkpoints.scale import Scale
+from cems_tui.routing.estimators.outside import Outside
 from cems_tui.routing.features.letters import FeatureConfig
 
 VERDICTS = ("beats best single", "ties", "worse")
@@ -89,6 +90,10 @@ class Card:
     about: str = ""
     """What has to be known before anything else of it; empty for a user's own."""
 
+    outside: Outside | None = None
+    """What prompts outside the vocabulary of its functions' models scored; None where they know
+    any word, or nobody drew such prompts."""
+
     format: int = FORMAT
 
     @property
@@ -120,13 +125,14 @@ class Card:
             **asdict(self),
         }
         row["features"] = self.features and self.features.to_json()
+        row["outside"] = self.outside and self.outside.to_json()
         return row
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Card:
         """The card that `to_json` wrote; raises KeyError, TypeError or ValueError otherwise."""
         mixed, features, encoder = row["mixed"], row["features"], row.get("encoder")
-        scale = row.get("scale")
+        scale, outside = row.get("scale"), row.get("outside")
         return cls(
             name=str(row["name"]),
             kind=str(row["kind"]),
@@ -147,6 +153,7 @@ class Card:
             evaluation=dict(row["evaluation"]),
             negated=bool(row["negated"]),
             about=str(row.get("about", "")),
+            outside=None if outside is None else Outside.from_json(outside, len(row["functions"])),
             format=int(row["format"]),
         )
 
