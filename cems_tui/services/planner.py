@@ -251,6 +251,7 @@ class Planner:
             decision,
             route_ms=route_ms,
             router_sha256=self.shelf.digest(checkpoint.name),
+            scorer=checkpoint.card.instrument,
             refusal=refusal(checkpoint.card),
             features="instant" if at_once else checkpoint.card.feature_set,
             provisional=at_once,
