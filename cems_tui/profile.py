@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from cems_tui.domain.request import Request
 from cems_tui.errors import StorageError
 from cems_tui.generation.cost_model import Certainty, CostModel, Observation
 from cems_tui.generation.machine_speed import OriginSpeed, load_references_of, references_of
+from cems_tui.locks import this_command
 from cems_tui.models.ledger import RESERVED
 from cems_tui.services.device_access import DeviceAccess
 from cems_tui.services.planner import Planner
@@ -354,7 +354,7 @@ class Profile:
             hold.acquire(wait_seconds)
             stack.callback(hold.release)
             reconcile(store, folder, ours_only=pictures is not None)
-            session_id = store.session(name, kind=kind, command=" ".join(sys.argv[1:])[:500])
+            session_id = store.session(name, kind=kind, command=this_command())
             planner = self.planner_over(store)
             session = self._session(planner, store, session_id, folder, hold)
             stack.callback(session.close)
