@@ -40,8 +40,11 @@ def card(
 
 def reason(decision: RoutingDecision) -> str:
     """Why the choice is the choice, or why there is none and what can be done about it."""
-    pinnable = decision.choice is None and not nothing_installed(decision)
-    return one_line(decision.reason, 1000) + (" · space pins a function" if pinnable else "")
+    way_out = ""
+    if decision.choice is None and not nothing_installed(decision):
+        pinned = decision.policy.kind == "pinned"
+        way_out = " · space on it frees it" if pinned else " · space pins a function"
+    return one_line(decision.reason, 1000) + way_out
 
 
 def nothing_installed(decision: RoutingDecision) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 
 from cems_tui.domain.decision import FeatureSet
 from cems_tui.domain.encoder import EncoderFacts, FunctionFacts
+from cems_tui.domain.score import METRIC as MIXED
+from cems_tui.domain.score import MixedConstants, MixedScale
 from cems_tui.errors import WeightsError
 from cems_tui.routing.checkpoints.scale import Scale
 from cems_tui.routing.estimators.outside import Outside
@@ -104,6 +106,18 @@ class Card:
             f"{self.kind} router for {self.metric} over {len(self.functions)} functions, "
             f"trained on {self.training.prompts:,} prompts: {self.verdict}"
         )
+
+    @property
+    def instrument(self) -> str | None:
+        """The id of the instrument whose scale it predicts on; None where nobody says."""
+        if self.scale is not None:
+            return self.scale.scorer
+        if self.metric != MIXED:
+            return self.scorers.get(self.metric)
+        nima, clip = self.scorers.get("nima"), self.scorers.get("clip")
+        if nima is None or clip is None or self.mixed is None:
+            return None
+        return MixedScale(nima, clip, MixedConstants.of(self.mixed)).id
 
     @property
     def feature_set(self) -> FeatureSet:

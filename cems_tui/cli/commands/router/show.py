@@ -8,6 +8,7 @@ import typer
 
 from cems_tui.cli import options as o
 from cems_tui.cli import output
+from cems_tui.domain.score import MixedConstants
 from cems_tui.profile import Profile
 from cems_tui.routing.checkpoints.card import Card
 from cems_tui.routing.evaluation.verdict import refusal, verdict_in_words
@@ -41,6 +42,8 @@ def _card_lines(card: Card) -> list[str]:
     ]
     if "quality_vs_best_single" in card.evaluation:
         lines.append(f"verdict    {verdict_in_words(card.evaluation)}")
+    if card.mixed is not None:
+        lines.append(f"mixed is   {MixedConstants.of(card.mixed)}")
     if card.scale is not None:
         lines.append(f"scale      {card.scale.told}")
     return lines
