@@ -253,6 +253,8 @@ class CostModel:
         area = width * height / (function.width * function.height)
         measured = self._measured(function, width, height)
         own = measured or _resized(function, width * height) or function.expected
+        if measured is None and (memory := self._drawn_memory(function, width * height)):
+            own = replace(own, memory_bytes=memory)
         low, high = speed.interval
         return replace(
             own,
@@ -263,6 +265,24 @@ class CostModel:
             f"{speed.factor:.2g} × what was told, by {_runs_here(speed.runs)}"
             f"{'' if speed.settled else ', the first after a load'}",
         )
+
+    def _drawn_memory(self, function: GenerationFunction, pixels: int) -> int | None:
+        """Peak bytes of a picture of so many pixels, by the runs of its model at the nearest size:
+        steps take none. None where there is none."""
+        kinds = [
+            self._kind(key)
+            for key, runs in self._runs.items()
+            if runs and runs[0].model == function.model.name
+        ]
+        known = [one for one in kinds if one.memory_bytes is not None]
+        if not known:
+            return None
+        near = min(known, key=lambda one: _ratio(one.pixels, pixels))
+        return _scaled_memory(near.memory_bytes, self._weights(function), pixels / near.pixels)
+
+    def _weights(self, function: GenerationFunction) -> int:
+        """Bytes of a peak that do not grow with the picture; 0 where that is unknown."""
+        return self._load_bytes(function) or function.model.footprint.weights_bytes or 0
 
     def _kind(self, key: tuple[str, int, int]) -> _Typical:
         """What the runs of a function at a size are like; there must be one."""
@@ -318,7 +338,7 @@ class CostModel:
                 seconds_interval=_interval(seconds, noise, runs),
             )
         stretch = math.log(_ratio(stepped[near].steps or 1, function.steps)) / 8.0
-        memory = _scaled_memory(stepped[near].memory_bytes, self._load_bytes(function) or 0, 1.0)
+        memory = _scaled_memory(stepped[near].memory_bytes, self._weights(function), 1.0)
         return Expected(
             seconds=seconds,
             memory_bytes=memory,
@@ -342,7 +362,7 @@ class CostModel:
         steps_ratio = 1.0 if key[0] == function.name else function.steps / (near.steps or 1)
         return Expected(
             seconds=(near.around_seconds + near.denoise_seconds * steps_ratio) * area,
-            memory_bytes=_scaled_memory(near.memory_bytes, self._load_bytes(function) or 0, area),
+            memory_bytes=_scaled_memory(near.memory_bytes, self._weights(function), area),
             source=f"scaled from {key[0]} at {key[1]}x{key[2]}",
         )
 
@@ -437,9 +457,10 @@ def _resized(function: GenerationFunction, pixels: int) -> Expected | None:
     if not _says_something(expected):
         return None
     area = pixels / (function.width * function.height)
+    weights = expected.load_bytes or function.model.footprint.weights_bytes or 0
     return Expected(
         seconds=None if expected.seconds is None else expected.seconds * area,
-        memory_bytes=_scaled_memory(expected.memory_bytes, expected.load_bytes or 0, area),
+        memory_bytes=_scaled_memory(expected.memory_bytes, weights, area),
         source=f"scaled from {function.width}x{function.height}: {expected.source}",
     )
 
