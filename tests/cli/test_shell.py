@@ -105,6 +105,22 @@ def test_a_pipe_that_ends_early_is_no_failure(line: str) -> None:
     assert "error" not in said
 
 
+def test_progress_takes_one_row_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+    def tell() -> int:
+        output.progress("pulling " + "a-model-with-a-long-name " * 9)
+        output.progress("done", last=True)
+        return 0
+
+    code, shown = at_terminal(tell, columns=60)
+    assert code == 0
+    first, last = shown.replace("\r", "").removeprefix("\x1b[2K").split("\x1b[2K")
+    assert first.endswith("…")
+    assert len(first) < 60
+    assert last == "done\n"
+
+
 @pytest.mark.parametrize(
     ("variable", "drawn"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
 )
