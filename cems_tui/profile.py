@@ -21,6 +21,7 @@ from cems_tui.domain.request import Event, Request
 from cems_tui.errors import StorageError
 from cems_tui.generation.cost_model import Certainty, CostModel, Observation
 from cems_tui.generation.machine_speed import OriginSpeed, load_references_of, references_of
+from cems_tui.generation.unread_words import UnreadWords
 from cems_tui.models.ledger import RESERVED
 from cems_tui.services.device_access import DeviceAccess
 from cems_tui.services.planner import Planner
@@ -316,7 +317,7 @@ class Profile:
             pricing=self.pricing,
             shelf=self.shelf(),
             settings=self.settings,
-            note_sources=(ForeignSyntax(), StarterVocabulary()),
+            note_sources=(ForeignSyntax(), UnreadWords(), StarterVocabulary()),
             room=self.room(),
             held_bytes=self._held_bytes,
         )
