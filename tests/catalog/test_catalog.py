@@ -122,7 +122,8 @@ def test_a_name_can_be_typed_and_means_one_model(row: dict[str, Any]) -> None:
 def test_a_row_says_nothing_that_nobody_reads(row: dict[str, Any]) -> None:
     assert set(row) <= {
         "name", "family", "role", "pack", "licence", "gated", "noncommercial", "source", "parts",
-        "files", "convert", "summary", "footprint", "capabilities", "function",
+        "files", "convert", "summary", "footprint", "function",
+        "capabilities", "revision", "sha256",
     }  # fmt: skip
 
 
