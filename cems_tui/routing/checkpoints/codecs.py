@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from cems_tui.domain.decision import FeatureSet
 from cems_tui.domain.estimate import QualityEstimator
 from cems_tui.errors import UsageError, WeightsError
-from cems_tui.routing.checkpoints import classifier_codec, letters_codec, stack_codec
+from cems_tui.routing.checkpoints import (
+    classifier_codec,
+    letters_codec,
+    refined_codec,
+    stack_codec,
+)
 from cems_tui.routing.checkpoints.card import Card
 from cems_tui.routing.features.clip_text import Towers
 
@@ -83,4 +88,14 @@ def codec_of(card: Card) -> Codec:
             "which this cems-tui does not know",
             "Update cems-tui.",
         )
-    return codec
+    return codec if card.refined is None else _refined(codec)
+
+
+def _refined(base: Codec) -> Codec:
+    """Writes and reads a router that refines one of that codec."""
+    return Codec(
+        lambda router: refined_codec.to_tensors(router, base.to_tensors),
+        lambda card, tensors, towers: refined_codec.from_tensors(
+            card, tensors, towers, base.from_tensors
+        ),
+    )

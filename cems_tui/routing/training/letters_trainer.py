@@ -192,6 +192,13 @@ def settings_of(router: TextRouter, blend: Blend) -> dict[str, float | int | Non
         **{f"alpha_contrast_{i}": one.alpha for i, one in enumerate(contrasts, 1)},
         **{f"ridge_contrast_{i}": one.ridge for i, one in enumerate(contrasts, 1)},
         **{f"neighbours_contrast_{i}": one.near for i, one in enumerate(contrasts, 1)},
+        **settings_of_text(router),
+    }
+
+
+def settings_of_text(router: TextRouter) -> dict[str, float | int | None]:
+    """The single numbers that a text router is made of again, but for those of its blend."""
+    return {
         "novelty_limit": router.familiarity.limit,
         "trust_power": router.familiarity.power,
         "typical_density": router.familiarity.typical,

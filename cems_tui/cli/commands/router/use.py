@@ -15,21 +15,29 @@ from cems_tui.services.routers import Change
 def use(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The router to ask from now on.")],
     force: Annotated[
-        bool, typer.Option("--force", help="Though it did not beat the best single function.")
+        bool,
+        typer.Option(
+            "--force", help="Though it beat no single function, or is worse than the one in use."
+        ),
     ] = False,
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """Ask this router from now on, if it beat the best single function."""
+    """Ask this router from now on, if it beat the best single function and the one in use does
+    not beat it."""
     tell_change(Profile.current().routers.use(name, force=force), json=json, quiet=quiet)
 
 
 def tell_change(change: Change, *, json: bool, quiet: bool) -> None:
     if json:
-        output.json_document({"router": change.after, "before": change.before})
+        beside = change.against
+        document = {"router": change.after, "before": change.before}
+        output.json_document({**document, "against": None if beside is None else beside.to_json()})
     elif quiet:
         output.line(change.after or "")
     else:
         before = change.before or "the rule's choice"
         after = change.after or "the router that knows most of the installed functions"
         output.line(f"in use: {after} (before: {before})")
+        if change.against is not None:
+            output.line(f"{after} {change.against.told}")
