@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -9,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +26,9 @@ SHARED = 0o666
 """As far as the user's umask allows: for what is handed on, pictures, exports and weights."""
 
 CHUNK_BYTES = 1 << 20
+LARGEST_CONFIG_BYTES = 4_000_000
+"""Of a JSON file that describes something; vocabularies may be larger."""
+
 GRACE_SECONDS = 60.0
 """In a folder that others write to, a younger temporary file is never taken for a leftover:
 their writer may not be visible from here."""
@@ -36,6 +41,11 @@ _MAKE_ROOM = "Free some space, or choose a folder you may write to."
 _FETCHED_IS_KEPT = (
     "Free some space, or choose a folder you may write to (CEMS_HOME); what was fetched is kept."
 )
+
+
+def keep_private() -> None:
+    """From now on only the user may read what this process, and those it starts, write."""
+    os.umask(os.umask(0o077) | 0o077)
 
 
 @contextmanager
@@ -253,6 +263,46 @@ def _is_writable_name(text: str) -> bool:
         return b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:  # half of a surrogate pair
         return False
+
+
+@contextmanager
+def regular_file(path: Path) -> Iterator[BinaryIO]:
+    """A file opened for reading; a pipe, a device or a folder under its name never blocks.
+
+    Raises:
+        OSError: it cannot be opened, or is no file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no file", str(path))
+        yield file
+
+
+def read_bytes(path: Path, most_bytes: int) -> bytes:
+    """The content of a file that is no larger than it may be.
+
+    Raises:
+        OSError: it cannot be read, is no file, or is larger.
+    """
+    with regular_file(path) as file:
+        data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise OSError(errno.EFBIG, f"it is larger than {most_bytes:,} bytes", str(path))
+    return data
+
+
+def read_json(path: Path, most_bytes: int = LARGEST_CONFIG_BYTES) -> Any:
+    """The value in a JSON file.
+
+    Raises:
+        OSError: as `read_bytes`.
+        ValueError: it is not JSON in UTF-8, or nested deeper than any config.
+    """
+    try:
+        return json.loads(read_bytes(path, most_bytes))
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def file_digest(path: Path) -> str:

@@ -6,7 +6,8 @@ import fcntl
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -15,6 +16,7 @@ from typing import Self
 
 from cems_tui.cancel import Stop, never, refuse_stopped
 from cems_tui.errors import DeviceBusy, StorageError
+from cems_tui.files import OWNER_ONLY
 from cems_tui.paths import ensure
 from cems_tui.text import one_line
 
@@ -131,14 +133,35 @@ class FileLock:
     def _open(self) -> int:
         ensure(self._path.parent)
         try:
-            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
         except OSError as error:
             raise StorageError(f"cannot open {self._path}: {error.strerror or error}") from error
 
 
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """One process at a time puts files that belong together into a folder; others wait.
+
+    The lock is on the folder itself: nothing is left in it.
+
+    Raises:
+        StorageError: the folder cannot be opened.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise StorageError(f"cannot open {folder}: {error.strerror or error}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def this_command() -> str:
-    """This process's command line, as it is told to others."""
-    return one_line(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]), _LONGEST_COMMAND)
+    """This process's program and command, as others are told: not what it draws."""
+    command = [word for word in sys.argv[1:] if word.isascii() and word.isalpha()][:1]
+    return one_line(" ".join([Path(sys.argv[0]).name, *command]), _LONGEST_COMMAND)
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -25,6 +25,11 @@ class Paths:
     state: Path
 
     @property
+    def private(self) -> tuple[Path, ...]:
+        """What tells others what was drawn."""
+        return (self.database, self.pictures, self.log_file, self.config_file)
+
+    @property
     def database(self) -> Path:
         return self.data / "cems.db"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -19,8 +19,8 @@ from cems_tui.domain.generation import Generation
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.request import Request
 from cems_tui.errors import StorageError
-from cems_tui.generation.cost_model import CostModel, Observation
-from cems_tui.generation.machine_speed import references_of
+from cems_tui.generation.cost_model import Certainty, CostModel, Observation
+from cems_tui.generation.machine_speed import OriginSpeed, load_references_of, references_of
 from cems_tui.models.ledger import RESERVED
 from cems_tui.services.device_access import DeviceAccess
 from cems_tui.services.planner import Planner
@@ -324,8 +324,9 @@ class Profile:
 
     def cost_model(self, store: Store) -> CostModel:
         """What a picture takes here, by the runs in a database."""
-        told = references_of(self.catalog().values())
-        return CostModel(observations(store), self.pricing, told)
+        functions = list(self.catalog().values())
+        told, loads = references_of(functions), load_references_of(functions)
+        return CostModel(observations(store), self.pricing, told, loads)
 
     @contextmanager
     def engine(
@@ -436,7 +437,24 @@ class Profile:
             with self.planner() as planner:
                 return self.survey(planner)
 
-        return Doctor(self.paths, self.pack, self.device, self.weight_budget, survey, self.history)
+        def prices() -> tuple[Sequence[OriginSpeed], Sequence[Certainty]]:
+            with self.history() as store:
+                known = self.cost_model(store)
+            installed = self.catalog().installed()
+            return known.origins(), [known.certainty(function) for function in installed]
+
+        return Doctor(
+            paths=self.paths,
+            pack=self.pack,
+            device=self.device,
+            weight_budget=self.weight_budget,
+            survey=survey,
+            left_over=lambda: [*self.models.leftovers(), *self.routers.leftovers()],
+            unreadable=lambda: list(self.models.ledger().unreadable),
+            shared=lambda: self.settings.storage.shared,
+            history=self.history,
+            prices=prices,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -496,4 +514,5 @@ def observed(generation: Generation) -> Observation | None:
         load_seconds=seconds.load or None,
         memory_bytes=generation.peak_memory_bytes,
         load_bytes=generation.load_bytes or None,
+        contention=generation.contention,
     )

@@ -6,6 +6,7 @@ line's name, never ignored.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import tomllib
@@ -14,9 +15,14 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from cems_tui.errors import ConfigError
-from cems_tui.files import write_text
+from cems_tui.errors import ConfigError, UnknownName
+from cems_tui.files import read_bytes, write_text
+from cems_tui.paths import ensure
 from cems_tui.text import as_utf8
+
+_LARGEST_BYTES = 256_000
+_MOST_DOTS = 1_000
+"""In one line."""
 
 Check = Callable[[Any], str | None]
 """None when the value is fine, else what it should be."""
@@ -175,6 +181,17 @@ class App:
 
 
 @dataclass(frozen=True, slots=True)
+class Storage:
+    """What is kept, and who may read it."""
+
+    shared: bool = _setting(
+        False,
+        "others on this machine may read what is kept, as the umask says; false: only you",
+        _yes_or_no,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Every setting's value by section, as in config.toml, and which of them the file gave."""
 
@@ -184,6 +201,7 @@ class Settings:
     device: Device = Device()
     quality: Quality = Quality()
     app: App = App()
+    storage: Storage = Storage()
     keys: Mapping[str, str] = field(default_factory=dict)
     """Key bindings of the app the user changed: command → key."""
 
@@ -225,6 +243,29 @@ class Setting:
         """`file` when config.toml gives it, else `default`."""
         return "file" if self.name in settings.given else "default"
 
+    def parsed(self, text: str) -> Any:
+        """The value that a text on the command line means, by the kind of the default.
+
+        Raises:
+            ConfigError: it is not such a value.
+        """
+        value: Any = text
+        if not isinstance(self.default, str):
+            try:
+                value = tomllib.loads(f"value = {text}")["value"]
+            except tomllib.TOMLDecodeError:
+                value = text
+        if wrong := self.check(value):
+            raise ConfigError(f"{self.name} cannot be {text!r}; it must be {wrong}", self.help)
+        return value
+
+
+def toml_value(value: Any) -> str:
+    """A setting's value as config.toml writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else f"{value!r}"
+
 
 _DEFAULTS = Settings()
 SETTINGS = tuple(
@@ -235,6 +276,17 @@ SETTINGS = tuple(
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _SECTIONS = {setting.section for setting in SETTINGS} | {"keys"}
+
+
+def setting_named(name: str) -> Setting:
+    """The setting of that name, `section.key`.
+
+    Raises:
+        UnknownName: there is none; near ones are suggested.
+    """
+    if name not in _BY_NAME:
+        raise UnknownName.of("setting", name, _BY_NAME)
+    return _BY_NAME[name]
 
 
 def problems(document: Mapping[str, Any]) -> list[str]:
@@ -273,12 +325,18 @@ def read_document(path: Path) -> dict[str, Any]:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path} is nested too deep") from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _config_text(path: Path) -> str:
-    return as_utf8(path.read_bytes()).decode().replace("\r\n", "\n")
+    """Raises ConfigError of what no config is: a parser's time grows with the square of a key."""
+    text = as_utf8(read_bytes(path, _LARGEST_BYTES)).decode().replace("\r\n", "\n")
+    if max(line.count(".") for line in text.split("\n")) > _MOST_DOTS:
+        raise ConfigError(f"{path} has a key of thousands of parts", "Mend it, or remove it.")
+    return text
 
 
 def load(path: Path) -> Settings:
@@ -318,7 +376,7 @@ def write_setting(path: Path, name: str, value: Any) -> None:
         name: `section.key`.
 
     Raises:
-        ConfigError: the file is not TOML.
+        ConfigError: the file is not TOML, or its section is no table.
         StorageError: it cannot be written.
     """
     import tomlkit
@@ -328,7 +386,7 @@ def write_setting(path: Path, name: str, value: Any) -> None:
     try:
         text = _config_text(path) if path.exists() else ""
         document = tomlkit.parse(text)
-    except (TOMLKitError, UnicodeDecodeError) as error:
+    except (TOMLKitError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from error
@@ -337,4 +395,5 @@ def write_setting(path: Path, name: str, value: Any) -> None:
         body.pop(key, None)
     else:
         document.setdefault(section, tomlkit.table())[key] = value
+    ensure(path.parent)
     write_text(path, tomlkit.dumps(document))

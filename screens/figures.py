@@ -9,14 +9,6 @@ from cems_tui.text import byte_count
 from cems_tui.views.figures import UNKNOWN, digits
 
 
-def per_thousand(usd: float | None) -> str:
-    """The price of a thousand such pictures: `$0.103/k`; two digits that count, at least."""
-    if usd is None:
-        return UNKNOWN
-    thousand = usd * 1000
-    return f"${thousand:.{digits(thousand, 3, least=2, most=6)}f}/k"
-
-
 def seconds(value: float | None) -> str:
     """`0.41 s`, `12.3 s`."""
     return UNKNOWN if value is None else f"{value:.{2 if value < 10 else 1}f} s"

@@ -51,7 +51,7 @@ def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_a_second_engine_is_told_who_holds_the_device(
     path: Path, holder: subprocess.Popen[str]
 ) -> None:
-    with pytest.raises(DeviceBusy, match=rf"process {holder.pid} \(-c /.*\)") as caught:
+    with pytest.raises(DeviceBusy, match=rf"process {holder.pid} \(-c\)") as caught:
         FileLock(path, "the device").acquire()
     assert caught.value.exit_code == 7
     assert "\n" not in str(caught.value)

@@ -9,7 +9,7 @@ import pytest
 
 from cems_tui import log
 from cems_tui.cli.failures import Failure, report
-from cems_tui.models.hub import Hub, Transient
+from cems_tui.models.hub.client import Hub, Transient
 from screens.failures import log_traceback
 
 SECRETS = ("pa55word", "5ignature", "hf_AbCdEfGhIjKlMnOpQrStUv", "\x1b", "\x9b")

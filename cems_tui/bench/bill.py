@@ -5,12 +5,12 @@ Pure: it neither draws nor stores.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cems_tui.bench.prompts import PromptLine
 from cems_tui.domain.bench import BenchPlan, BenchPrompt, CellKey
+from cems_tui.domain.bill import Bill, BillLine, bill_of
 from cems_tui.errors import UsageError
 
 
@@ -21,35 +21,10 @@ class CellEstimate:
     seconds: float | None
     cost_usd: float | None
     load_seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Bill:
-    """What cells would take, before any work."""
-
-    cells: int
-    seconds: float
-    """Of the cells whose time is known, with one load a function where that is known."""
-
-    untimed: int
-    """Cells whose seconds are unknown."""
-
-    cost_usd: float
-    """Of the cells whose price is known; loading is not billed to benchmarks."""
-
-    unpriced: int
-    """Cells whose price is unknown."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The object `cems bench run --dry-run --json` prints; unknown sums are null."""
-        known_time, known_price = self.cells > self.untimed, self.cells > self.unpriced
-        return {
-            "cells": self.cells,
-            "seconds": self.seconds if known_time or not self.cells else None,
-            "untimed": self.untimed,
-            "cost_usd": self.cost_usd if known_price or not self.cells else None,
-            "unpriced": self.unpriced,
-        }
+    load_cost_usd: float | None = None
+    load_bytes: int | None = None
+    model: str = ""
+    """Whose weights it needs; empty is a model of its own."""
 
 
 def plan_of(
@@ -87,21 +62,52 @@ def plan_of(
 
 
 def bill(keys: Iterable[CellKey], estimate: Callable[[str], CellEstimate]) -> Bill:
-    """What these cells would take, by the estimate of each function."""
+    """What these cells would take, by the estimate of each function.
+
+    Loading is not billed to benchmarks.
+    """
     estimates: dict[str, CellEstimate] = {}
-    cells = untimed = unpriced = 0
-    seconds = cost = 0.0
-    for key in keys:
+
+    def line(key: CellKey) -> BillLine:
         if key.function not in estimates:
             estimates[key.function] = estimate(key.function)
-            seconds += estimates[key.function].load_seconds or 0.0
-        expected = estimates[key.function]
-        cells += 1
-        untimed += expected.seconds is None
-        unpriced += expected.cost_usd is None
-        seconds += expected.seconds or 0.0
-        cost += expected.cost_usd or 0.0
-    return Bill(cells, seconds, untimed, cost, unpriced)
+        one = estimates[key.function]
+        model = one.model or key.function
+        return BillLine(model, one.cost_usd, one.seconds, one.load_cost_usd, one.load_seconds)
+
+    return bill_of(map(line, keys), loads_included=False)
+
+
+HELD_SHARE = 0.8
+"""Of the memory for weights that the models of a benchmark may hold at once: the rest is for
+scorers, and for what an estimate left out."""
+
+
+def held_together(
+    estimates: Mapping[str, CellEstimate], budget_bytes: int | None
+) -> list[tuple[str, ...]]:
+    """The functions in groups whose models the device holds at once, in their order.
+
+    Args:
+        estimates: by function.
+        budget_bytes: what weights may hold; None where unknown: then each model stands alone.
+    """
+    models: dict[str, list[str]] = {}
+    for name, one in estimates.items():
+        models.setdefault(one.model or name, []).append(name)
+    groups: list[tuple[str, ...]] = []
+    held = float("inf")
+    for functions in models.values():
+        size = max((estimates[name].load_bytes or 0 for name in functions), default=0)
+        room = None if budget_bytes is None else HELD_SHARE * budget_bytes
+        known = all(estimates[name].load_bytes is not None for name in functions)
+        if groups and known and room is not None and held + size <= room:
+            groups[-1] += tuple(functions)
+            held += size
+        else:
+            groups.append(tuple(functions))
+            held = size if known else float("inf")
+    return groups
 
 
 def _refuse_settings(line: PromptLine) -> None:

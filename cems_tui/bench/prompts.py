@@ -5,6 +5,7 @@ Shared by `generate`, `route` and `bench`.
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import sys
@@ -60,6 +61,7 @@ def read_prompts(source: Path | str) -> list[PromptLine]:
     if str(source) == STDIN:
         return parse_prompts(_read_stdin(), "stdin")
     try:
+        _refuse_pipe(Path(source))
         with open(source, "rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
@@ -69,6 +71,12 @@ def read_prompts(source: Path | str) -> list[PromptLine]:
             "Name a text file, one prompt a line.",
         ) from error
     return parse_prompts(data, str(source))
+
+
+def _refuse_pipe(path: Path) -> None:
+    """Raises OSError of a named pipe, which may have no writer; those of the shell have one."""
+    if path.is_fifo() and not str(path).startswith(("/dev/fd/", "/proc/")):
+        raise OSError(errno.EINVAL, "it is a pipe; `cems generate - < PIPE` reads from one")
 
 
 def parse_prompts(data: bytes, name: str) -> list[PromptLine]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cems_tui.bench.drift import drift
 from cems_tui.domain.pricing import Pricing
+from cems_tui.domain.step_line import cheaper_with_more_steps
 from cems_tui.routing.evaluation.curves import hull_corners
 from cems_tui.score_tables.mixed import computed_prices
 from cems_tui.score_tables.table import Pivot, ScoreTable
@@ -84,6 +86,12 @@ class BenchReport:
     """Cells without a score, by metric."""
 
     metrics: tuple[MetricReport, ...]
+    drift: float | None = None
+    """How many times longer the last third of the pictures took than the first; None of an
+    imported table, or of few pictures."""
+
+    notes: tuple[str, ...] = ()
+    """What cannot be right in its figures, or has to be known of them."""
 
     def to_json(self) -> dict[str, Any]:
         """The object `cems bench report --json` prints."""
@@ -91,12 +99,17 @@ class BenchReport:
 
 
 def report_of(
-    name: str, table: ScoreTable, pricing: Pricing, scorers: Mapping[str, str | None]
+    name: str,
+    table: ScoreTable,
+    pricing: Pricing,
+    scorers: Mapping[str, str | None],
+    seconds: Sequence[tuple[str, float]] = (),
 ) -> BenchReport:
     """The report of a table.
 
     Args:
         scorers: the instrument of each metric; None where the table does not say.
+        seconds: (function, seconds) of what was drawn here, in its order.
     """
     groups = tuple(group for group in table.group.values if group)
     return BenchReport(
@@ -109,6 +122,17 @@ def report_of(
             _metric_report(table, metric, groups, pricing, scorers.get(metric))
             for metric in table.metrics
         ),
+        drift=drift(seconds),
+        notes=price_notes(computed_prices(table, pricing)),
+    )
+
+
+def price_notes(prices: Mapping[str, float | None]) -> tuple[str, ...]:
+    """Prices that cannot be right: more steps of one net below fewer of it."""
+    return tuple(
+        f"{more} is priced below {fewer}, of the same net with fewer steps: the hour they were "
+        "measured in is in their prices; `cems router train` takes the line through its net's"
+        for more, fewer in cheaper_with_more_steps(prices)
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from cems_tui.bench.bill import CellEstimate
+from cems_tui.bench.drift import drift
 from cems_tui.cancel import Stop, refuse_stopped
 from cems_tui.domain.bench import BenchPlan, BenchPrompt, Cell, CellKey, Status
 from cems_tui.domain.decision import Policy
@@ -123,6 +124,7 @@ class CellDone:
             "seconds": cell.seconds if cell else None,
             "memory_bytes": cell.memory_bytes if cell else None,
             "cost_usd": cell.cost_usd if cell else None,
+            "contention": cell.contention if cell else None,
             "scores": {score.metric: score.value for score in cell.scores} if cell else {},
             "scorers": {score.metric: score.scorer for score in cell.scores} if cell else {},
             "error": self.error,
@@ -149,6 +151,10 @@ class BenchOutcome:
     unpriced: int
     """Cells made in this run whose price is unknown."""
 
+    drift: float | None
+    """How many times longer the last third of this run's pictures took than the first; None of
+    few pictures."""
+
     ended: Ended
     exit_code: int
     """0, the highest of the failed cells' codes, 6 for the budget, 130 when stopped."""
@@ -170,8 +176,9 @@ def run_bench(
     resume: bool = False,
     retry_failed: bool = False,
     budget: Budget | None = None,
+    groups: Sequence[Sequence[str]] = (),
 ) -> BenchOutcome:
-    """Make every cell of the plan that is not there yet, one function after the other.
+    """Make every cell of the plan that is not there yet, functions interleaved.
 
     Args:
         plan, maker, book: what to run, who makes a picture, where its cell is kept at once.
@@ -179,13 +186,14 @@ def run_bench(
         resume: let a benchmark of that name grow to this plan.
         retry_failed: try the cells again that failed in an earlier run.
         budget: what this run may cost; a cell expected to break it is not begun.
+        groups: functions whose models the device holds together, see `BenchPlan.keys`.
 
     Raises:
         UsageError: another benchmark has the name, or scores come from another instrument.
         DeviceBusy, StorageError: the run cannot go on; what is done is kept.
     """
     whole = book.begin(plan, resume=resume)
-    keys = whole.left(book.done(whole.name, failed_too=not retry_failed))
+    keys = whole.left(book.done(whole.name, failed_too=not retry_failed), groups)
     run = _Run(whole, maker, book, stop, skipped=whole.size - len(keys))
     status: Status = "stopped"
     try:
@@ -221,6 +229,7 @@ class _Run:
         self._failed = 0
         self._unpriced = 0
         self._exit_code = 0
+        self._seconds: list[tuple[str, float]] = []
         self.spent_usd = 0.0
 
     def try_cell(self, key: CellKey) -> CellDone:
@@ -242,6 +251,8 @@ class _Run:
             self._made += 1
             self.spent_usd += cell.cost_usd or 0.0
             self._unpriced += cell.cost_usd is None
+            if cell.seconds is not None:
+                self._seconds.append((key.function, cell.seconds))
         number = self._skipped + self._made + self._failed
         return CellDone(self._plan.name, key, prompt.prompt, cell, error, number, self._total)
 
@@ -254,6 +265,7 @@ class _Run:
             left=self._total - self._skipped - self._made - self._failed,
             spent_usd=self.spent_usd,
             unpriced=self._unpriced,
+            drift=drift(self._seconds),
             ended=ended,
             exit_code=self._exit_code if error is None else error.exit_code,
             message="" if error is None else str(error),
@@ -303,6 +315,7 @@ class SessionMaker:
             memory_bytes=drawn.memory_bytes,
             cost_usd=self._pricing.cost(seconds, drawn.memory_bytes, "measured").usd,
             scores=tuple(score for score in found.scores if score.metric in self._metrics),
+            contention=drawn.picture.contention,
         )
 
     def _draw(self, request: Request, function: GenerationFunction, stop: Stop) -> Drawn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import tomllib
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -14,6 +13,7 @@ from typing import Any
 from cems_tui import paths
 from cems_tui.domain.capabilities import Capabilities
 from cems_tui.domain.function import Catalog, Expected, Footprint, GenerationFunction, Model
+from cems_tui.files import read_json
 from cems_tui.generation.families.registry import capabilities_of
 from cems_tui.models.ledger import Entry, Ledger, is_repo
 from cems_tui.models.target import CatalogEntry, is_noncommercial
@@ -157,7 +157,7 @@ class StarterPack:
         """
         root = root or paths.checkpoints() / "starter"
         try:
-            manifest = json.loads((root / "manifest.json").read_text("utf-8"))
+            manifest = read_json(root / "manifest.json")
             files = manifest["files"]
         except (OSError, ValueError, KeyError, TypeError):
             files = {}

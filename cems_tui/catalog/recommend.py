@@ -8,7 +8,6 @@ that nobody has scored yet, and is told so.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 from cems_tui.catalog.fit import Fit, Room
 from cems_tui.domain.function import Model
 from cems_tui.errors import WeightsError
+from cems_tui.files import read_json
 from cems_tui.text import byte_count, counted
 
 LEAST_GAIN = 0.01
@@ -405,7 +405,7 @@ def read_evidence(path: Path, metric: str = METRIC) -> Evidence:
         WeightsError: the file is missing or damaged.
     """
     try:
-        row: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        row: dict[str, Any] = read_json(path)
         return Evidence(
             source=str(row["source"]),
             prompts=int(row["prompts"]),

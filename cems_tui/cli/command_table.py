@@ -5,12 +5,14 @@ A command is imported when it is called or asked for its own help; `cems --help`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import typer
 import typer.main
 from typer.core import TyperCommand, TyperGroup
+
+from cems_tui.cli.help import COMMANDS, CemsCommand, group_lines
 
 Command = Callable[..., Any]
 Load = Callable[[], Command | typer.Typer]
@@ -21,6 +23,9 @@ class CommandTable(TyperGroup):
 
     table: ClassVar[Mapping[str, tuple[Load, str]]]
     """Name → how to import the command, and the first sentence of its help."""
+
+    sections: ClassVar[Mapping[str, Sequence[str]]] = {}
+    """Names under titles, in the help; without any they stand as in the table."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -36,12 +41,14 @@ class CommandTable(TyperGroup):
         if isinstance(found, typer.Typer):
             return typer.main.get_group(found)
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(cmd_name)(found)
+        single.command(cmd_name, cls=CemsCommand)(found)
         return typer.main.get_command(single)
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """The names with their lines of help."""
-        TyperGroup(commands=dict(self.commands)).format_commands(ctx, formatter)
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help of the group, each command with its line; none is imported."""
+        told = {name: text for name, (_, text) in self.table.items()}
+        lines = group_lines(self, ctx, told, self.sections, formatter.width)
+        formatter.write("\n".join(lines) + "\n")
 
 
 def _group(table: type[CommandTable], told: str) -> tuple[Load, str]:
@@ -296,6 +303,18 @@ def _config_show() -> Command:
     return show
 
 
+def _config_get() -> Command:
+    from cems_tui.cli.commands.config.get import get
+
+    return get
+
+
+def _config_set() -> Command:
+    from cems_tui.cli.commands.config.set_ import set_
+
+    return set_
+
+
 def _config_validate() -> Command:
     from cems_tui.cli.commands.config.validate import validate
 
@@ -308,6 +327,11 @@ class Config(CommandTable):
     table: ClassVar = {
         "path": (_config_path, "Print where everything lives."),
         "show": (_config_show, "Print every setting, its value and where the value comes from."),
+        "get": (_config_get, "Print the value of one setting."),
+        "set": (
+            _config_set,
+            "Write one setting into config.toml; comments and everything else there stay.",
+        ),
         "validate": (
             _config_validate,
             "Check config.toml and the environment; exit 2 when something cannot be followed.",
@@ -387,9 +411,16 @@ def _doctor() -> Command:
     return doctor
 
 
+def _completion() -> Command:
+    from cems_tui.cli.commands.completion import completion
+
+    return completion
+
+
 class Cems(CommandTable):
     """The commands of `cems`."""
 
+    sections: ClassVar = COMMANDS
     table: ClassVar = {
         "generate": (_generate, "Route, generate, score and record a picture of each prompt."),
         "route": (
@@ -437,6 +468,10 @@ class Cems(CommandTable):
         "router": _group(Router, "Train routers, judge them, choose one."),
         "starter": _group(Starter, "The embedded starter pack."),
         "config": _group(Config, "The settings."),
+        "completion": (
+            _completion,
+            "Print what makes a shell complete the commands and options of cems.",
+        ),
     }
 
 

@@ -10,12 +10,15 @@ from typing import Annotated
 import typer
 import typer.main
 
-from cems_tui import __version__
+from cems_tui import __version__, paths
 from cems_tui.cancel import catch_interrupts, was_interrupted
+from cems_tui.cli import completion
 from cems_tui.cli.command_table import Cems, open_app
 from cems_tui.cli.failures import Failure, failure_of, report
 from cems_tui.cli.output import line, prepare_streams
-from cems_tui.errors import UsageError
+from cems_tui.errors import CemsError, UsageError
+from cems_tui.files import keep_private
+from cems_tui.settings import load
 from cems_tui.text import visible
 
 app = typer.Typer(
@@ -52,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     prepare_streams()
     catch_interrupts()
     try:
+        if not _is_shared():
+            keep_private()
         refuse_broken(arguments)
         code = _run(arguments)
         sys.stdout.flush()
@@ -69,9 +74,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return report(failure_of(error, interrupted=was_interrupted()), debug, error)
 
 
+def _is_shared() -> bool:
+    """Whether the user lets others read what is kept; a config that says nothing sound does not."""
+    try:
+        return load(paths.current().config_file).storage.shared
+    except CemsError:
+        return False
+
+
 def _run(arguments: list[str]) -> int:
     """Parse and call. Typer's own `main` would turn ctrl+c and a closed pipe into silent exits."""
     command = typer.main.get_command(app)
+    instruction = completion.asked()
+    if instruction is not None:
+        return completion.answer(command, instruction)
     with command.make_context("cems", arguments) as context:
         code = command.invoke(context)
     return code if isinstance(code, int) else 0

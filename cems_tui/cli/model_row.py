@@ -73,6 +73,7 @@ def _function_row(function: GenerationFunction, planner: Planner) -> dict[str, A
         "load_seconds": expected.load_seconds,
         "cost_usd": cost.usd,
         "cost_source": cost.source,
+        "cost_interval": None if cost.interval is None else list(cost.interval),
         "provenance": expected.provenance if says_something(expected) else None,
         "figures_from": expected.source or None,
         "catalog": asdict(function.expected) if says_something(function.expected) else None,

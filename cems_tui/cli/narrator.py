@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -108,7 +109,13 @@ class Narrator:
 
 
 def show_picture(path: Path) -> None:
-    """The picture in the terminal, as well as it can; nothing in a pipe."""
+    """The picture in the terminal, as well as it can.
+
+    Nothing in a pipe, and nothing where colour is not wanted or not there: half cells without
+    colour are a block.
+    """
     if not (sys.stdout.isatty() and sys.stdin.isatty()):
+        return
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return
     output.picture(path, PICTURE_COLUMNS)

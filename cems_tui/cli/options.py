@@ -41,19 +41,31 @@ Tradeoff = Annotated[
 ]
 BudgetPerImage = Annotated[
     float | None,
-    typer.Option("--budget-per-image", metavar="USD", help="The best that costs at most this."),
+    typer.Option(
+        "--budget-per-image",
+        metavar="USD",
+        help="US dollars a picture: the best that costs at most this.",
+    ),
 ]
 Floor = Annotated[
     float | None,
-    typer.Option("--floor", metavar="Q", help="The cheapest of at least this quality."),
+    typer.Option(
+        "--floor", metavar="Q", help="In the metric's unit: the cheapest of at least this quality."
+    ),
 ]
 Tolerance = Annotated[
     float | None,
-    typer.Option("--tolerance", metavar="EPS", help="The cheapest this close to the best."),
+    typer.Option(
+        "--tolerance",
+        metavar="EPS",
+        help="In the metric's unit: the cheapest this close to the best.",
+    ),
 ]
 Lambda = Annotated[
     float | None,
-    typer.Option("--lambda", metavar="X", help="Quality units a US dollar is worth, raw."),
+    typer.Option(
+        "--lambda", metavar="X", help="Quality units that a US dollar a picture is worth, raw."
+    ),
 ]
 Router = Annotated[
     str | None, typer.Option("--router", metavar="NAME", help="The checkpoint to ask.")
@@ -69,7 +81,7 @@ SessionBudget = Annotated[
     typer.Option(
         "--session-budget",
         metavar="USD",
-        help="What the session may cost; prompts without a policy share what is left.",
+        help="US dollars the session may cost; prompts without a policy share what is left.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -79,6 +91,7 @@ SessionName = Annotated[
 Metric = Annotated[
     str | None, typer.Option("--metric", metavar="M", help="The scale to judge by; the router's.")
 ]
+Paths = Annotated[bool, typer.Option("--paths", help="Print the path of each too.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print names or paths only.")]
 
 
@@ -203,17 +216,28 @@ def not_negative(name: str, value: float | None) -> None:
         UsageError: it is one of those.
     """
     if value is not None and (math.isnan(value) or value < 0):
-        raise UsageError(f"{name} {value:g} is out of range", "Give 0 or more.")
+        raise UsageError(f"{name} {value:g} is out of range", _range_hint(name, 0.0, math.inf))
+
+
+_UNITS = {
+    "--budget-per-image": "US dollars a picture",
+    "--session-budget": "US dollars",
+    "--budget": "US dollars",
+    "--floor": "in the metric's unit",
+    "--tolerance": "in the metric's unit",
+    "--lambda": "quality units a US dollar",
+    "--wait": "seconds",
+    "--timeout": "seconds",
+}
 
 
 def _range_hint(name: str, low: float, high: float) -> str:
+    unit = f", {_UNITS[name]}" if name in _UNITS else ""
     if math.isinf(low):
-        return f"{name} takes a finite number."
-    return (
-        f"{name} takes {low:g} to {high:g}."
-        if math.isfinite(high)
-        else f"{name} takes {low:g} or more."
-    )
+        return f"{name} takes a finite number{unit}."
+    if math.isfinite(high):
+        return f"{name} takes {low:g} to {high:g}{unit}."
+    return f"{name} takes {low:g} or more{unit}."
 
 
 def prompt_lines(prompts: list[str] | None, file: Path | None, *, quiet: bool) -> list[PromptLine]:

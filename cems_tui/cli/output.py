@@ -11,15 +11,17 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import typer
 
+from cems_tui.cli.text_layout import GAP, Column, folded, table_lines
 from cems_tui.errors import UsageError
 from cems_tui.text import redacted, visible
+from cems_tui.views.figures import Money
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from cems_tui.settings import Settings
+
+USUAL_WIDTH = 80
+"""Columns of a terminal that does not tell how many it has."""
 
 PIPE_WIDTH = 160
 """Columns of a table that goes into a pipe: wide enough that nothing is cut."""
@@ -69,14 +74,58 @@ def _json(value: Any, indent: int | None = None) -> str:
     return text.replace("\x7f", "\\u007f")  # the one control that is left as it is
 
 
-def line(text: str = "") -> None:
-    """One line of data on stdout."""
-    print(_shown(text), flush=True)
+def line(text: str = "", *, hang: int | None = None) -> None:
+    """One line of data on stdout; in a terminal words that have no room go on below.
+
+    What is one word, a name or a path, stays whole: it is there to be copied.
+
+    Args:
+        hang: how far further lines are indented; None is where the words of the line begin.
+    """
+    whole = text.startswith("/") or not re.search(r"\S\s+\S", text)
+    width = None if whole else width_of(sys.stdout)
+    for part in folded(_shown(text), width, hang):
+        print(part, flush=True)
+
+
+def table(
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[str]],
+    *,
+    titles: bool = True,
+    gap: str = GAP,
+) -> None:
+    """A table on stdout: whole rows in a pipe, within its columns in a terminal."""
+    for text in table_lines(columns, rows, width_of(sys.stdout), titles=titles, gap=gap):
+        print(_shown(text), flush=True)
+
+
+def script_line(text: str) -> None:
+    """One line of a script, exactly as it is: another program reads it."""
+    print(text, flush=True)
+
+
+def width_of(stream: TextIO) -> int | None:
+    """The columns of the terminal at a stream; None where there is none.
+
+    `COLUMNS` says otherwise, and a terminal that does not know is taken for 80 wide.
+    """
+    if not stream.isatty():
+        return None
+    told = os.environ.get("COLUMNS", "")
+    if told.isdigit() and int(told) > 0:
+        return int(told)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or USUAL_WIDTH
+    except (OSError, ValueError):
+        return USUAL_WIDTH
 
 
 def note(*lines: str) -> None:
-    """Lines of narration on stderr, without secrets."""
-    _narrate("".join(f"{visible(redacted(text))}\n" for text in lines))
+    """Lines of narration on stderr, without secrets; folded between words in a terminal."""
+    width = width_of(sys.stderr)
+    told = (part for text in lines for part in folded(visible(redacted(text)), width))
+    _narrate("".join(f"{part}\n" for part in told))
 
 
 def progress(text: str, *, last: bool = False) -> None:
@@ -151,6 +200,9 @@ def console(*, stderr: bool = False) -> Console:
         def render_str(self, text: str, **looks: Any) -> Text:
             return super().render_str(_visible_lines(text), **looks)
 
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # nobody reads on; rich would leave with an exit code of 1
+
         def render(
             self, renderable: RenderableType, options: ConsoleOptions | None = None
         ) -> Iterator[Segment]:
@@ -182,24 +234,6 @@ def only_one(**given: bool) -> None:
         raise UsageError(f"{' and '.join(names)} exclude each other", "Give only one of them.")
 
 
-def money(usd: float | None, settings: Settings) -> str:
-    """US dollars in the currency the user wants to see; `—` when unknown."""
-    if usd is None:
-        return "—"
-    currency = settings.pricing.currency
-    sign = "$" if currency == "USD" else f"{currency} "
-    return f"{sign}{usd * settings.pricing.per_usd:.6g}"
-
-
-def unit_per_thousand(settings: Settings) -> str:
-    """The heading of a column of prices per 1,000 pictures."""
-    currency = settings.pricing.currency
-    return "$/1,000" if currency == "USD" else f"{currency}/1,000"
-
-
-def usd_per_thousand(usd: float | None, *, estimated: bool, per_usd: float, currency: str) -> str:
-    """A price as money per 1,000 pictures; `—` when unknown, `~` before an estimate."""
-    if usd is None:
-        return "—"
-    sign = "$" if currency == "USD" else f"{currency} "
-    return f"{'~' if estimated else ''}{sign}{usd * 1000 * per_usd:.4f}"
+def money_of(settings: Settings) -> Money:
+    """How the user wants to see money."""
+    return Money(settings.pricing.currency, float(settings.pricing.per_usd))

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from cems_tui.cli import output
 from cems_tui.cli.notes import NoteTeller
-from cems_tui.cli.output import usd_per_thousand
+from cems_tui.cli.text_layout import Column, cut
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.generation import Generation
 from cems_tui.domain.note import Note
 from cems_tui.routing.explain.explanation import Explanation
 from cems_tui.routing.explain.words import rows
 from cems_tui.settings import Settings
-from cems_tui.text import one_line, visible
+from cems_tui.text import visible
 from cems_tui.views.price_card import (
     LEAST_NEEDED,
     PriceColumn,
@@ -21,10 +21,14 @@ from cems_tui.views.price_card import (
     price_columns,
     state_sign,
 )
+from cems_tui.views.receipt import expected_words, load_words, measured_words
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+
+TITLE_CELLS = 70
+"""Width of a prompt above its card."""
 
 SIGN_CELLS = 3
 """Width of the pick's mark and of the sign that says where the weights are."""
@@ -42,7 +46,7 @@ def price_card(decision: RoutingDecision, settings: Settings, width: int | None 
     table = Table(
         box=None,
         pad_edge=False,
-        title=Text(f"“{one_line(decision.prompt, 70)}”", style="bold"),
+        title=Text(f"“{cut(visible(decision.prompt), TITLE_CELLS)}”", style="bold"),
         title_justify="left",
         caption=Text(visible(decision.reason)),
         caption_justify="left",
@@ -61,57 +65,35 @@ def price_card(decision: RoutingDecision, settings: Settings, width: int | None 
 
 def _fitting(decision: RoutingDecision, settings: Settings, width: int | None) -> list[PriceColumn]:
     """The columns that fit, or all if no width is given."""
-    pricing = settings.pricing
-    columns = price_columns(decision, pricing.currency, pricing.per_usd)
+    columns = price_columns(decision, output.money_of(settings))
     widths = {
         name: 2 + max(map(len, (column.title, *column.cells))) for name, column in columns.items()
     }
     for name in LEAST_NEEDED:
         if width is None or SIGN_CELLS + sum(widths[name] for name in columns) <= width:
             break
-        del columns[name]
+        columns.pop(name, None)
     return list(columns.values())
 
 
-def explanation_table(told: Explanation, settings: Settings) -> Table:
+def print_explanation(told: Explanation, settings: Settings) -> None:
     """Why the pick is the pick, a name and a text a row."""
-    from rich.table import Table
-    from rich.text import Text
-
-    sign = "$" if settings.pricing.currency == "USD" else f"{settings.pricing.currency} "
-
-    def money(usd: float) -> str:
-        return f"{sign}{usd * 1000 * settings.pricing.per_usd:.3g} per 1,000"
-
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, text in rows(told, money):
-        table.add_row(Text(name, style="dim"), Text(text))
-    return table
+    money = output.money_of(settings)
+    columns = (Column("what"), Column("told", words="fold"))
+    output.table(columns, rows(told, money.per_thousand_words), titles=False)
 
 
 def receipt_lines(generation: Generation, settings: Settings) -> list[str]:
-    """What a finished picture was, scored and cost, against the dearest candidate."""
-
-    def money(usd: float | None, estimated: bool = False) -> str:
-        return usd_per_thousand(
-            usd,
-            estimated=estimated,
-            per_usd=settings.pricing.per_usd,
-            currency=settings.pricing.currency,
-        )
-
+    """What a finished picture was, scored and cost, and what was expected of it."""
+    money = output.money_of(settings)
     lines = [str(generation.image)]
     if generation.scores:
         lines.append("scores  " + "  ".join(f"{s.metric} {s.value:.3f}" for s in generation.scores))
-    cost = "unpriced" if generation.cost_usd is None else f"{money(generation.cost_usd)} per 1,000"
-    dearest = generation.decision.dearest
-    against = ""
-    if dearest is not None and dearest.function != generation.executed:
-        price = money(dearest.cost_usd, dearest.cost_source != "measured")
-        against = f"; the dearest, {dearest.function}, would have cost {price}"
-    lines.append(f"cost    {cost}{against}")
+    loading = load_words(generation, money)
+    lines.append(f"cost    {measured_words(generation, money)}{f'; {loading}' if loading else ''}")
+    expected = expected_words(generation, money)
+    if expected:
+        lines.append(f"priced  {expected}")
     seconds = generation.seconds
     parts = (
         ("load", seconds.load),
@@ -146,7 +128,7 @@ def print_decision(
         console = output.console()
         console.print(price_card(decision, settings, console.width))
         if told is not None:
-            console.print(explanation_table(told, settings))
+            print_explanation(told, settings)
         for text in blocked_lines(decision):
             tell(Note("fit", text))
         tell.of(decision)

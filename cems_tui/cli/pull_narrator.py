@@ -7,7 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from cems_tui.cli import output
-from cems_tui.models.events import Installed, ModelEvent, Progressed, Waited
+from cems_tui.models.events import Installed, ModelEvent, Noted, Progressed, Waited
 from cems_tui.models.plan import PullPlan
 from cems_tui.text import byte_count, counted, visible
 
@@ -40,6 +40,8 @@ class PullNarrator:
                 self._progressed(event)
             case Waited():
                 self._waited(event)
+            case Noted():
+                self._noted(event)
             case Installed():
                 self.close()
                 self._installed(event)
@@ -113,6 +115,13 @@ class PullNarrator:
             self.close()
             again = "" if not event.seconds else f"; again in {event.seconds:.0f} s"
             output.note(f"note: {event.model}: {event.reason}{again}")
+
+    def _noted(self, event: Noted) -> None:
+        if self._json:
+            output.json_line({"event": "note", "model": event.model, "text": event.text})
+        elif not self._quiet:
+            self.close()
+            output.note(f"note: {event.model}: {event.text}")
 
     def _installed(self, event: Installed) -> None:
         if self._json:

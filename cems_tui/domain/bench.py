@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Literal
 
 from cems_tui.domain.score import Score
+from cems_tui.domain.step_line import net_of
 from cems_tui.errors import UsageError
+
+MOST_PASSES = 8
+"""How many times a model is loaded at most, where the device does not hold all at once."""
+
+PASS_PICTURES = 20
+"""Pictures of a function in a pass, at least."""
 
 Status = Literal["running", "done", "stopped", "imported"]
 
@@ -47,6 +54,8 @@ class Cell:
     memory_bytes: int | None
     cost_usd: float | None
     scores: tuple[Score, ...]
+    contention: float | None = None
+    """Share of its time that it waited for a processor that others had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +73,46 @@ class BenchPlan:
         """How many cells there are."""
         return len(self.prompts) * len(self.functions) * len(self.seeds)
 
-    def keys(self) -> Iterator[CellKey]:
-        """Every cell, one function after the other: each model is loaded once."""
-        for function in self.functions:
-            for prompt in self.prompts:
-                for seed in self.seeds:
-                    yield CellKey(prompt.id, function, seed)
+    def keys(self, groups: Sequence[Sequence[str]] = ()) -> Iterator[CellKey]:
+        """Every cell, functions interleaved, so that no hour enters the price of one alone.
 
-    def left(self, done: Collection[CellKey]) -> list[CellKey]:
-        """The cells that are not done, in the order they are run."""
-        return [key for key in self.keys() if key not in done]
+        Prompt by prompt within what the device holds at once. Where that is not all of them the
+        prompts are passed through in a few stretches, in each of them every model loaded once.
+
+        Args:
+            groups: functions whose models are held together; others stand with those of their
+                net alone.
+        """
+        grouped = self._grouped(groups)
+        passes = 1 if len(grouped) < 2 else self._passes()
+        stretch = -(-len(self.prompts) // passes) if self.prompts else 1
+        for number, start in enumerate(range(0, len(self.prompts), stretch)):
+            # every other pass runs backwards: it begins with what is loaded
+            for group in grouped if number % 2 == 0 else reversed(grouped):
+                for prompt in self.prompts[start : start + stretch]:
+                    for seed in self.seeds:
+                        for function in group:
+                            yield CellKey(prompt.id, function, seed)
+
+    def left(
+        self, done: Collection[CellKey], groups: Sequence[Sequence[str]] = ()
+    ) -> list[CellKey]:
+        """The cells that are not done, in the order they are run; `groups` as in `keys`."""
+        return [key for key in self.keys(groups) if key not in done]
+
+    def _grouped(self, groups: Sequence[Sequence[str]]) -> list[list[str]]:
+        kept = [[name for name in group if name in self.functions] for group in groups]
+        grouped = {name for group in kept for name in group}
+        nets: dict[str, list[str]] = {}
+        for name in self.functions:
+            if name not in grouped:
+                nets.setdefault(net_of(name), []).append(name)
+        return [group for group in [*kept, *nets.values()] if group]
+
+    def _passes(self) -> int:
+        """A load must not outweigh what is drawn between two, so a pass has some pictures."""
+        pictures = len(self.prompts) * len(self.seeds)
+        return max(1, min(MOST_PASSES, len(self.prompts), pictures // PASS_PICTURES))
 
     def spec(self) -> dict[str, Any]:
         """The plan as JSON, as the database keeps it."""

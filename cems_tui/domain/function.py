@@ -39,6 +39,10 @@ class Expected:
     source: str = ""
     """The paper, card or run these figures come from, for people."""
 
+    seconds_interval: tuple[float, float] | None = None
+    """90 % interval of the seconds of one picture of a model at rest, the machine's own; None
+    where nothing was measured that could tell."""
+
 
 @dataclass(frozen=True, slots=True)
 class Footprint:

@@ -75,12 +75,20 @@ class Generation:
     load_bytes: int | None = None
     """Bytes of weights that were loaded for it: 0 when resident, None when not known."""
 
+    contention: float | None = None
+    """Share of the drawing that waited for a processor that others had; None is not measured."""
+
     score_error: str | None = None
     """Why there are no scores although they were asked for; None when nothing failed."""
 
     @property
     def priced(self) -> bool:
         return self.cost_usd is not None
+
+    @property
+    def cold(self) -> bool:
+        """Whether it was the first after its model was loaded: such a picture takes longer."""
+        return bool(self.seconds.load)
 
     def to_json(self) -> dict[str, Any]:
         """The object `cems generate --json` prints."""
@@ -109,6 +117,8 @@ class Generation:
             "priced": self.priced,
             "load_cost_usd": self.load_cost_usd,
             "load_bytes": self.load_bytes,
+            "cold": self.cold,
+            "contention": self.contention,
             "scores": {score.metric: score.value for score in self.scores},
             "scorers": {score.metric: score.scorer for score in self.scores},
             "lower_is_better": [s.metric for s in self.scores if not s.higher_is_better],
@@ -145,6 +155,7 @@ class Generation:
             cost_source=row["cost_source"],
             load_cost_usd=row["load_cost_usd"],
             load_bytes=row.get("load_bytes"),
+            contention=row.get("contention"),
             scores=tuple(
                 Score(metric, value, row["scorers"][metric], metric not in lower)
                 for metric, value in row["scores"].items()

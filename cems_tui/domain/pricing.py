@@ -6,7 +6,7 @@ term of its own. A price that cannot be known is None, never 0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from cems_tui.domain.function import Expected, Provenance
@@ -24,6 +24,8 @@ class Cost:
 
     usd: float | None = None
     source: Provenance | None = None
+    interval: tuple[float, float] | None = None
+    """90 % interval of `usd`; None where nothing was measured that could tell."""
 
     @property
     def priced(self) -> bool:
@@ -53,7 +55,11 @@ class Pricing:
 
     def of(self, expected: Expected) -> Cost:
         """The price of one picture that takes what `expected` says."""
-        return self.cost(expected.seconds, expected.memory_bytes, expected.provenance)
+        cost = self.cost(expected.seconds, expected.memory_bytes, expected.provenance)
+        ends, memory = expected.seconds_interval, expected.memory_bytes
+        if cost.usd is None or ends is None or memory is None:
+            return cost
+        return replace(cost, interval=(self.usd(ends[0], memory), self.usd(ends[1], memory)))
 
     def load_usd(
         self, load_seconds: float | None, load_bytes: int | None, *, resident: bool

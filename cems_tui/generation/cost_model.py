@@ -5,14 +5,26 @@ It knows nothing about devices or databases: observations go in, expectations co
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from cems_tui.domain.function import Expected, GenerationFunction
+from cems_tui.domain.function import Expected, GenerationFunction, Provenance
 from cems_tui.domain.pricing import Cost, Pricing
-from cems_tui.generation.machine_speed import MachineSpeed, Reference
+from cems_tui.domain.step_line import StepLine, net_and_steps, step_line
+from cems_tui.generation.machine_speed import (
+    BELIEF_FIGURES,
+    BELIEF_NOISE,
+    LEAST_WEIGHT,
+    TO_DEVIATION,
+    Z_90,
+    MachineSpeed,
+    OriginSpeed,
+    Reference,
+    weighted_median,
+)
 
 WINDOW = 20
 """Runs of one kind that count: the latest ones, as drivers, load and settings change."""
@@ -39,6 +51,9 @@ class Observation:
     load_bytes: int | None = None
     """Bytes of weights that loading brought; 0 when the model was resident."""
 
+    contention: float | None = None
+    """Share of its time that the run waited for a processor that others had."""
+
     @property
     def model(self) -> str:
         return self.function.rpartition("@")[0]
@@ -46,8 +61,8 @@ class Observation:
     @property
     def steps(self) -> int | None:
         """The step count in the function's name; None when it says none."""
-        text = self.function.rpartition("@")[2]
-        return int(text) if text.isdigit() and int(text) > 0 else None
+        place = net_and_steps(self.function)
+        return None if place is None else place[1]
 
     @property
     def pixels(self) -> int:
@@ -59,14 +74,40 @@ class Observation:
         return self.encode_seconds + self.denoise_seconds + self.decode_seconds
 
     @property
+    def weight(self) -> float:
+        """1 of a run that never waited for a processor, less of one that did."""
+        return max(LEAST_WEIGHT, 1.0 - (self.contention or 0.0))
+
+    @property
+    def undisturbed_seconds(self) -> float:
+        """What is billed, without the time it waited for a processor that others had."""
+        return self.billed_seconds * self.weight
+
+    @property
     def settled(self) -> bool:
         """Whether the model was on the device before: the first picture after a load is slower."""
         return not self.load_seconds
 
 
 @dataclass(frozen=True, slots=True)
+class _Load:
+    """A load as the machine's speed learns of it: a picture of one pixel."""
+
+    function: str
+    undisturbed_seconds: float
+    weight: float
+    pixels: int = 1
+    settled: bool = True
+
+    @classmethod
+    def of(cls, run: Observation) -> _Load:
+        """The load of a run; as little or much disturbed as the run after it."""
+        return cls(run.function, (run.load_seconds or 0.0) * run.weight, run.weight)
+
+
+@dataclass(frozen=True, slots=True)
 class _Typical:
-    """Medians over runs of one function at one size."""
+    """Medians over runs of one function at one size, without what they waited."""
 
     steps: int | None
     pixels: int
@@ -76,6 +117,29 @@ class _Typical:
     denoise_seconds: float
     seconds: float
     memory_bytes: int | None
+    noise: float
+    """Standard deviation of the logarithm of one run's seconds."""
+
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Certainty:
+    """How sure the price of a function is."""
+
+    function: str
+    provenance: Provenance | None
+    """None where its seconds are unknown."""
+
+    runs: int
+    """Pictures of it here, as far as they are remembered."""
+
+    settled_runs: int
+    """Of those made with its model at rest."""
+
+    reach: float | None
+    """The 90 % interval of its seconds goes up to this many times what is expected; None where no
+    run here could tell."""
 
 
 class CostModel:
@@ -86,14 +150,15 @@ class CostModel:
     1. somebody told what the function takes, and runs here say how much slower or faster this
        machine is than theirs: the told seconds times that factor, `measured` where the function
        itself was run at this size, else `estimated`. So all prices of one card are on one scale;
-    2. this function at this size was run here: medians of its latest runs, `measured`;
-    3. another step count of its model was run at this size: denoising scaled by the steps,
-       `estimated`;
-    4. the catalog has figures for the function and this is its own size: those, as published;
-    5. the function or its model was run here at another size: also scaled by the pixels,
-       `estimated`;
-    6. the catalog's figures scaled by the pixels, `estimated`;
-    7. nothing is known: every field None.
+    2. the model was run here at this size: the line through its runs, so much once and so much a
+       step; `measured` where the function itself was among them, else `estimated`;
+    3. the catalog has figures for the function and this is its own size: those, as published;
+    4. the model was run here at another size: also scaled by the pixels, `estimated`;
+    5. the catalog's figures scaled by the pixels, `estimated`;
+    6. nothing is known: every field None.
+
+    Of the runs of a function those count that were made with its model at rest, where there is
+    one: the first picture after a load takes longer.
     """
 
     def __init__(
@@ -101,17 +166,23 @@ class CostModel:
         observations: Iterable[Observation] = (),
         pricing: Pricing | None = None,
         references: Mapping[str, Reference] | None = None,
+        load_references: Mapping[str, Reference] | None = None,
     ) -> None:
         """Learn from `observations`, oldest first.
 
         Args:
             pricing: CEMS's unless given.
             references: what was told of functions on other machines, by name.
+            load_references: what was told of loading their models.
         """
+        self._load_speed = MachineSpeed(load_references or {})
         self._speed = MachineSpeed(references or {})
         self._pricing = pricing or Pricing()
         self._runs: dict[tuple[str, int, int], list[Observation]] = defaultdict(list)
         self._loads: dict[str, list[Observation]] = defaultdict(list)
+        self._typical: dict[tuple[str, int, int], _Typical] = {}
+        """Of the runs, until one more of their kind is learnt."""
+
         for observation in observations:
             self.learn(observation)
 
@@ -119,27 +190,45 @@ class CostModel:
         """Take one more run into account."""
         key = (observation.function, observation.width, observation.height)
         _keep_latest(self._runs[key], observation)
+        self._typical.pop(key, None)
         if observation.load_seconds:
             _keep_latest(self._loads[observation.model], observation)
+            self._load_speed.learn(_Load.of(observation))
         self._speed.learn(observation)
+
+    def origins(self) -> list[OriginSpeed]:
+        """How fast this machine is beside those that the catalog's figures are of."""
+        return self._speed.origins()
+
+    def certainty(self, function: GenerationFunction) -> Certainty:
+        """How sure the price of a picture at the function's own size is."""
+        expected, ends = self.predict(function), self.predict(function).seconds_interval
+        runs = [one for key, kept in self._runs.items() if key[0] == function.name for one in kept]
+        return Certainty(
+            function=function.name,
+            provenance=None if expected.seconds is None else expected.provenance,
+            runs=len(runs),
+            settled_runs=sum(one.settled for one in runs),
+            reach=ends[1] / expected.seconds if ends and expected.seconds else None,
+        )
 
     def predict(
         self, function: GenerationFunction, width: int | None = None, height: int | None = None
     ) -> Expected:
         """What one picture of the function takes, at its own size unless another is given.
 
-        Load seconds and bytes are the model's: the medians of its loads here, else the
-        catalog's. Where a measured run has no memory figure the catalog's stands in, and the
-        whole is `estimated`.
+        Load seconds and bytes are the model's. Where somebody told how long it takes to load,
+        that times what loads here take beside what was told; else the median of its loads here.
+        Where a measured run has no memory figure the catalog's stands in, and the whole is
+        `estimated`.
         """
         width, height = width or function.width, height or function.height
         own_size = (width, height) == (function.width, function.height)
         expected = (
             self._told(function, width, height)
-            or self._measured(function, width, height)
-            or self._rescaled(function, [(width, height)], width * height)
+            or self._on_line(function, width, height)
             or (function.expected if own_size and _says_something(function.expected) else None)
-            or self._rescaled(function, None, width * height)
+            or self._from_another_size(function, width * height)
             or _resized(function, width * height)
             or Expected()
         )
@@ -164,46 +253,86 @@ class CostModel:
         area = width * height / (function.width * function.height)
         measured = self._measured(function, width, height)
         own = measured or _resized(function, width * height) or function.expected
+        low, high = speed.interval
         return replace(
             own,
             seconds=told * area * speed.factor,
+            seconds_interval=(told * area * low, told * area * high),
             provenance="estimated" if measured is None else measured.provenance,
             source=f"{'' if measured is None else f'{measured.source}; '}"
             f"{speed.factor:.2g} × what was told, by {_runs_here(speed.runs)}"
             f"{'' if speed.settled else ', the first after a load'}",
         )
 
+    def _kind(self, key: tuple[str, int, int]) -> _Typical:
+        """What the runs of a function at a size are like; there must be one."""
+        if key not in self._typical:
+            self._typical[key] = _typical(self._runs[key])
+        return self._typical[key]
+
     def _measured(self, function: GenerationFunction, width: int, height: int) -> Expected | None:
-        runs = self._runs.get((function.name, width, height))
-        if not runs:
+        """The runs of this function at this size; None where there is none."""
+        key = (function.name, width, height)
+        if not self._runs.get(key):
             return None
-        typical = _typical(runs)
-        if typical.memory_bytes is not None:
-            return Expected(
-                seconds=typical.seconds,
-                memory_bytes=typical.memory_bytes,
-                provenance="measured",
-                source=f"median of {_runs_here(len(runs))}",
-            )
-        return Expected(
+        typical = self._kind(key)
+        told = Expected(
             seconds=typical.seconds,
+            memory_bytes=typical.memory_bytes,
+            provenance="measured",
+            source=f"median of {_runs_here(typical.runs)}",
+            seconds_interval=_interval(typical.seconds, typical.noise, typical.runs),
+        )
+        if typical.memory_bytes is not None:
+            return told
+        return replace(
+            told,
             memory_bytes=function.expected.memory_bytes,
             provenance="estimated",
-            source=f"median of {_runs_here(len(runs))}; memory from the catalog",
+            source=f"{told.source}; memory from the catalog",
         )
 
-    def _rescaled(
-        self,
-        function: GenerationFunction,
-        sizes: Sequence[tuple[int, int]] | None,
-        pixels: int,
-    ) -> Expected | None:
-        """From runs of the same model with other steps, and other sizes when `sizes` is None."""
-        known = {
-            key: _typical(runs)
+    def _on_line(self, function: GenerationFunction, width: int, height: int) -> Expected | None:
+        """What the line through the model's runs at this size says of the function's steps."""
+        kinds = {
+            key: self._kind(key)
             for key, runs in self._runs.items()
-            if runs[0].model == function.model.name
-            and (sizes is None or key[1:] in sizes)
+            if runs and key[1:] == (width, height) and runs[0].model == function.model.name
+        }
+        measured = self._measured(function, width, height)
+        stepped = {key: one for key, one in kinds.items() if one.steps is not None}
+        line = _line(list(stepped.values()))
+        if line is None or (measured is not None and (function.name, width, height) not in stepped):
+            return measured
+        if measured is not None and len({one.steps for one in stepped.values()}) == 1:
+            return measured
+        near = min(stepped, key=lambda key: _ratio(stepped[key].steps or 1, function.steps))
+        seconds = line.at(function.steps)
+        runs = sum(one.runs for one in stepped.values())
+        noise = max(one.noise for one in stepped.values())
+        if measured is not None:
+            return replace(
+                measured,
+                seconds=seconds,
+                source=f"{measured.source}, on the line of {_runs_here(runs)} of its model",
+                seconds_interval=_interval(seconds, noise, runs),
+            )
+        stretch = math.log(_ratio(stepped[near].steps or 1, function.steps)) / 8.0
+        memory = _scaled_memory(stepped[near].memory_bytes, self._load_bytes(function) or 0, 1.0)
+        return Expected(
+            seconds=seconds,
+            memory_bytes=memory,
+            source=f"scaled from {near[0]} at {near[1]}x{near[2]}",
+            seconds_interval=_interval(seconds, math.hypot(noise, stretch), runs),
+        )
+
+    def _from_another_size(self, function: GenerationFunction, pixels: int) -> Expected | None:
+        """From runs of the same model at other sizes, and other steps; None where there is none."""
+        known = {
+            key: self._kind(key)
+            for key, runs in self._runs.items()
+            if runs
+            and runs[0].model == function.model.name
             and (key[0] == function.name or runs[0].steps is not None)
         }
         if not known:
@@ -222,12 +351,16 @@ class CostModel:
         return int(median(loads)) if loads else function.expected.load_bytes
 
     def _with_load(self, function: GenerationFunction, expected: Expected) -> Expected:
-        seconds = [
-            o.load_seconds for o in self._loads.get(function.model.name, ()) if o.load_seconds
-        ]
+        told, speed = function.expected.load_seconds, self._load_speed.of(function.name)
+        loads = self._loads.get(function.model.name, ())
+        seconds = [load.load_seconds * load.weight for load in loads if load.load_seconds]
+        if told is not None and speed is not None:
+            here: float | None = told * speed.factor
+        else:
+            here = weighted_median(seconds, [load.weight for load in loads]) if seconds else told
         return replace(
             expected,
-            load_seconds=median(seconds) if seconds else function.expected.load_seconds,
+            load_seconds=here,
             load_bytes=self._load_bytes(function),
         )
 
@@ -238,17 +371,52 @@ def _keep_latest(runs: list[Observation], observation: Observation) -> None:
 
 
 def _typical(runs: Sequence[Observation]) -> _Typical:
+    settled = [run for run in runs if run.settled]
+    believed = settled or list(runs)
+    weights = [run.weight for run in believed]
     memory = [run.memory_bytes for run in runs if run.memory_bytes is not None]
-    around = [run.encode_seconds + run.decode_seconds for run in runs]
-    denoise = [run.denoise_seconds for run in runs]
+
+    def middle(values: list[float]) -> float:
+        kept = [value * weight for value, weight in zip(values, weights, strict=True)]
+        return weighted_median(kept, weights)
+
+    seconds = middle([run.billed_seconds for run in believed])
     return _Typical(
         steps=runs[0].steps,
         pixels=runs[0].pixels,
-        around_seconds=median(around),
-        denoise_seconds=median(denoise),
-        seconds=median(a + d for a, d in zip(around, denoise, strict=True)),
+        around_seconds=middle([run.encode_seconds + run.decode_seconds for run in believed]),
+        denoise_seconds=middle([run.denoise_seconds for run in believed]),
+        seconds=seconds,
         memory_bytes=int(median(memory)) if memory else None,
+        noise=_noise([run.undisturbed_seconds for run in believed], weights, seconds),
+        runs=len(believed),
     )
+
+
+def _noise(seconds: Sequence[float], weights: Sequence[float], middle: float) -> float:
+    """The deviation of one run, as a logarithm, with the belief before it."""
+    away = [abs(math.log(one / middle)) for one in seconds if one > 0 < middle]
+    seen = TO_DEVIATION * weighted_median(away, weights) if len(away) == len(weights) else 0.0
+    figures = max(0, len(away) - 1)
+    whole = BELIEF_FIGURES * BELIEF_NOISE**2 + figures * seen**2
+    return math.sqrt(whole / (BELIEF_FIGURES + figures))
+
+
+def _interval(seconds: float, noise: float, runs: int) -> tuple[float, float]:
+    """90 % interval of one more run."""
+    reach = math.exp(Z_90 * noise * math.sqrt(1.0 + 1.0 / runs))
+    return seconds / reach, seconds * reach
+
+
+def _line(kinds: Sequence[_Typical]) -> StepLine | None:
+    """So much once and so much a step; of one step count by what was measured around denoising."""
+    stepped = [(one.steps, one) for one in kinds if one.steps is not None]
+    if not stepped:
+        return None
+    if len({steps for steps, _ in stepped}) == 1:
+        steps, one = stepped[0]
+        return StepLine(one.around_seconds, one.denoise_seconds / steps)
+    return step_line((steps, one.seconds, float(one.runs)) for steps, one in stepped)
 
 
 def _distance(typical: _Typical, steps: int, pixels: int) -> tuple[float, float]:

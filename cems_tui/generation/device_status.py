@@ -17,7 +17,7 @@ from typing import Any
 from cems_tui import log
 from cems_tui.domain.request import new_id
 from cems_tui.errors import StorageError
-from cems_tui.files import write_text
+from cems_tui.files import read_json, write_text
 from cems_tui.generation.admission import held_bytes
 from cems_tui.locks import FileLock, this_command
 from cems_tui.paths import ensure
@@ -146,7 +146,7 @@ class Hold:
         asked = set()
         for request in _requests(self._file):
             try:
-                asked.add(str(json.loads(request.read_text("utf-8"))["model"]))
+                asked.add(str(read_json(request)["model"]))
             except (OSError, ValueError, KeyError, TypeError):
                 log.error("a request to free a model could not be read: %s", request.name)
             try:
@@ -169,7 +169,7 @@ def read_presence(file: Path, lock: FileLock) -> Presence | None:
     if holder is None:
         return None
     try:
-        row: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        row: dict[str, Any] = read_json(file)
         told = Presence(**{**row, "models": tuple(Present(**model) for model in row["models"])})
     except (OSError, ValueError, KeyError, TypeError):
         return None  # it has not told anything yet

@@ -17,7 +17,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from cems_tui.errors import WeightsError
-from cems_tui.files import file_digest
+from cems_tui.files import file_digest, read_json
 from cems_tui.generation.weight_files import Precision, WeightFile, read_header
 
 _BLOCK_BYTES = 1 << 20
@@ -106,7 +106,7 @@ def _settings(folder: Path) -> str:
     """What config.json says about the network itself."""
     path = folder / "config.json"
     try:
-        said = json.loads(path.read_text("utf-8"))
+        said = read_json(path)
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path} is missing or damaged") from error
     if not isinstance(said, dict):

@@ -90,6 +90,9 @@ class Picture:
     notes: tuple[Note, ...] = ()
     """What the user should know about it, such as what of the prompt was not read."""
 
+    contention: float | None = None
+    """Share of its time that it waited for a processor that others had; None is not measured."""
+
     @property
     def seconds(self) -> float:
         """What is billed: encode + denoise + decode."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cems_tui.errors import WeightsError
+from cems_tui.files import read_json, regular_file
 
 Precision = Literal["float16", "bfloat16", "float32"]
 """What floating-point weights are loaded as."""
@@ -61,12 +63,7 @@ def read_header(path: Path) -> WeightFile:
         WeightsError: the file cannot be read, is no safetensors file, or is cut short.
     """
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
-            if not 0 < length <= min(size - _LENGTH_BYTES, _LARGEST_HEADER_BYTES):
-                raise WeightsError(f"{path} is damaged: it is cut short or no safetensors file")
-            header = json.loads(file.read(length))
+        size, length, header = _header(path)
         tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
         end = max((int(entry["data_offsets"][1]) for entry in tensors.values()), default=0)
         found = _measure(path, tensors, _LENGTH_BYTES + length)
@@ -78,6 +75,36 @@ def read_header(path: Path) -> WeightFile:
     if size != expected:
         raise WeightsError(f"{path} is damaged: {size:,} bytes instead of {expected:,}")
     return found
+
+
+def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every tensor of a file, from its header.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
+    try:
+        _, _, header = _header(path)
+        return {
+            name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"
+        }
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{path} is damaged: its header makes no sense") from error
+
+
+def _header(path: Path) -> tuple[int, int, dict[str, Any]]:
+    """Bytes of the file, bytes of its header, and the header; raises OSError and ValueError."""
+    with regular_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
+        if not 0 < length <= min(size - _LENGTH_BYTES, _LARGEST_HEADER_BYTES):
+            raise WeightsError(f"{path} is damaged: it is cut short or no safetensors file")
+        try:
+            return size, length, json.loads(file.read(length))
+        except RecursionError:
+            raise ValueError("it is nested too deep") from None
 
 
 def _measure(path: Path, tensors: dict[str, Any], data_start: int) -> WeightFile:
@@ -135,7 +162,7 @@ def _by_variant(folder: Path) -> dict[str | None, list[Path]]:
 
 def _shards(index: Path) -> list[str]:
     try:
-        return sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
+        return sorted(set(read_json(index)["weight_map"].values()))
     except OSError as error:
         raise WeightsError(f"cannot read {index}: {error.strerror or error}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -10,9 +10,9 @@ from pathlib import Path
 from cems_tui.errors import WeightsError
 from cems_tui.files import SHARED, confined, confined_folder, file_digest, storage, write_text
 from cems_tui.generation.families.registry import family_of_class
-from cems_tui.generation.weight_files import component_files
+from cems_tui.generation.weight_files import component_files, tensor_shapes
 from cems_tui.models import install
-from cems_tui.models.inspect import read_json, tensor_shapes
+from cems_tui.models.inspect import read_json
 from cems_tui.models.ledger import Entry, Ledger, PinnedFile
 from cems_tui.models.plan import Places, is_whole
 from cems_tui.models.repository import INDEX

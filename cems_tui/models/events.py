@@ -31,6 +31,14 @@ class Waited:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """Something the user should know; the work goes on."""
+
+    model: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Installed:
     """A model is whole and in the catalog."""
 
@@ -44,7 +52,7 @@ class Installed:
     """Whether there was nothing to do."""
 
 
-ModelEvent: TypeAlias = "PullPlan | Progressed | Waited | Installed"
+ModelEvent: TypeAlias = "PullPlan | Progressed | Waited | Noted | Installed"
 """A plan comes once, before anything is fetched."""
 
 Emit = Callable[["ModelEvent"], None]

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from cems_tui import paths
 from cems_tui.cancel import Stop, never
+from cems_tui.domain.capabilities import WAYS_OUT, Wanted, obstacle
 from cems_tui.errors import UnknownName, UsageError, WeightsError
 from cems_tui.files import (
     Digests,
@@ -21,18 +22,23 @@ from cems_tui.files import (
     read_into,
     storage,
 )
-from cems_tui.generation.families.registry import FAMILIES
-from cems_tui.generation.weight_files import component_files, read_header
+from cems_tui.generation.families.registry import FAMILIES, capabilities_of
+from cems_tui.generation.families.single_file import (
+    PART_WORDS,
+    is_checkpoint,
+    lacking_parts,
+    refuse_other_kinds,
+)
+from cems_tui.generation.weight_files import component_files, read_header, tensor_shapes
 from cems_tui.locks import FileLock
 from cems_tui.models import install
-from cems_tui.models.events import Emit, Installed, Progressed
+from cems_tui.models.events import Emit, Installed, Noted, Progressed
 from cems_tui.models.inspect import (
     Inspection,
     inspect_folder,
     listed,
     read_json,
     refuse_pickle,
-    tensor_shapes,
 )
 from cems_tui.models.ledger import DEFAULT_STEPS, Entry, Ledger, PinnedFile, checked_name
 from cems_tui.models.plan import Places
@@ -40,18 +46,9 @@ from cems_tui.models.repository import INDEX, RemoteFile, component_names
 
 SUPPORTED = (
     "Supported, with --base NAME, an installed model of the same architecture: a .safetensors "
-    "file of a whole Stable Diffusion or SDXL checkpoint, or of one network in the diffusers "
-    "layout (such as a fine-tuned unet)."
+    "file of a Stable Diffusion or SDXL checkpoint (what it lacks is the base's), or of one "
+    "network in the diffusers layout (such as a fine-tuned unet)."
 )
-_ORIGINAL_LAYOUT = (
-    ("model.diffusion_model.",),
-    ("first_stage_model.",),
-    ("cond_stage_model.", "conditioner."),
-)
-"""How names begin: of the U-Net, the autoencoder, the text encoders (Stable Diffusion, SDXL)."""
-
-_LORA = (".lora_", "lora_unet_", "lora_te_", ".lora.")
-
 Manner = Literal["in place", "copy", "link", "convert"]
 
 Convert = Callable[[Path, str, Path, Path], None]
@@ -95,6 +92,8 @@ class ImportPlan:
     copied_bytes: int
     free_bytes: int
     functions: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What the user should know of it."""
 
     @property
     def total_bytes(self) -> int:
@@ -146,6 +145,7 @@ class Importer:
                 f"{source} is a {inspection.pipeline}, which cannot be drawn with here",
                 f"These can: {', '.join(layout.pipeline_class for layout in FAMILIES.values())}.",
             )
+        _refuse_unfollowable(wish, source, source, inspection)
         in_place = wish.manner == "in place"
         files = _of_folder(source, inspection) if in_place else inspection.selection.files
         sources = {file.path: source / file.path for file in files}
@@ -153,19 +153,23 @@ class Importer:
         return self._plan(wish, name, source, folder, inspection, tuple(files), sources)
 
     def _plan_of_file(self, wish: ImportWish, name: str, source: Path) -> ImportPlan:
-        """One network of a base model: everything else is the base's."""
-        refuse_pickle(source)
+        """One network of a base model, or a checkpoint: everything else is the base's."""
+        shapes = shapes_of(source)
+        refuse_other_kinds(source, shapes)
         if wish.base is None:
             raise UsageError(f"{source} is one file, not a whole model", SUPPORTED)
         if wish.base not in self.bases:
             raise UnknownName.of("installed model", wish.base, self.bases)
-        base = self.bases[wish.base]
+        base_name, base = wish.base, self.bases[wish.base]
         inspection = inspect_folder(base)
+        _refuse_unfollowable(wish, source, base, inspection)
         folder = confined_folder(self.models, f"imported/{name}")
-        if is_whole_checkpoint(source):
+        if is_checkpoint(shapes):
+            lacking = lacking_parts(source, shapes, base)
             whole = (RemoteFile(source.name, source.stat().st_size),)
             wish = replace(wish, manner="convert")
-            return self._plan(wish, name, source, folder, inspection, whole, {BASE: base})
+            plan = self._plan(wish, name, source, folder, inspection, whole, {BASE: base})
+            return replace(plan, notes=(*plan.notes, *_taken(lacking, base_name)))
         network = network_of(source, base, read_json(base / INDEX))
         file = RemoteFile(network.file.as_posix(), source.stat().st_size)
         kept = tuple(
@@ -209,6 +213,7 @@ class Importer:
             copied_bytes=sum(f.size for f in files) if wish.manner in ("copy", "convert") else 0,
             free_bytes=free_bytes(self.models),
             functions=tuple(f"{name}@{step}" for step in wish.steps or DEFAULT_STEPS),
+            notes=tuple(inspection.selection.notes),
         )
 
     def run(self, wish: ImportWish) -> Installed:
@@ -226,6 +231,8 @@ class Importer:
         name = checked_name(wish.name)
         with FileLock(self.locks / f"import-{name}.lock", name).acquire(None, self.stop):
             plan = self.plan(wish)
+            for note in plan.notes:
+                self.emit(Noted(name, note))
             install.refuse_short_disk(plan.model, self.models, plan.copied_bytes, plan.free_bytes)
             files = self._place(plan)
             ledger = Ledger.read(self.models)
@@ -338,8 +345,34 @@ class Network:
     """Where the file goes, relative to the model's folder."""
 
 
-def is_whole_checkpoint(path: Path) -> bool:
-    """Whether a file is a whole model in its original layout, by the names in its header.
+def _refuse_unfollowable(
+    wish: ImportWish, source: Path, folder: Path, inspection: Inspection
+) -> None:
+    """Refuse what could never be drawn: a model of another kind, a size or guidance it has no
+    use for.
+
+    Args:
+        folder: where the configs are: the model's own, or its base's.
+
+    Raises:
+        UsageError: it could not.
+    """
+    width, height = wish.size or (inspection.side, inspection.side)
+    guidance = inspection.guidance if wish.guidance is None else wish.guidance
+    stands = obstacle(
+        capabilities_of(inspection.family or "", folder),
+        Wanted(width, height, guidance, negative=False),
+    )
+    if stands is not None:
+        raise UsageError(f"{source} {stands.words}", WAYS_OUT[stands.kind])
+
+
+def _taken(lacking: Sequence[str], base: str) -> list[str]:
+    return [f"it holds no {PART_WORDS[part]}: that of {base} is taken" for part in lacking]
+
+
+def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every tensor of a safetensors file that is whole.
 
     Raises:
         UsageError: it is a pickle, or no safetensors file.
@@ -349,30 +382,45 @@ def is_whole_checkpoint(path: Path) -> bool:
     if path.suffix != ".safetensors":
         raise UsageError(f"{path} is no safetensors file", SUPPORTED)
     read_header(path)
-    names = tensor_shapes(path)
-    return all(any(name.startswith(part) for name in names) for part in _ORIGINAL_LAYOUT)
+    return tensor_shapes(path)
 
 
 def network_of(path: Path, base: Path, index: Mapping[str, Any]) -> Network:
     """Which network of the base model the file is, by the names and shapes in its header.
 
     Raises:
-        UsageError: it is a LoRA, or fits nothing of the base.
+        UsageError: it fits nothing of the base; the message says how near it comes.
         WeightsError: it is damaged.
     """
     shapes = tensor_shapes(path)
-    if any(part in name for name in shapes for part in _LORA):
-        raise UsageError(
-            f"{path} is a LoRA, which changes a model and is none",
-            "Fuse it into a model with diffusers (`fuse_lora`), save that, and import the folder.",
-        )
+    nearest, shared = "", 0
     for component in component_names(index):
         files = component_files(base / component)
-        if len(files) == 1 and tensor_shapes(files[0]) == shapes:
+        theirs: dict[str, tuple[int, ...]] = {}
+        for file in files:
+            theirs |= tensor_shapes(file)
+        if len(files) == 1 and theirs == shapes:
             # Under the plain name: float32 or float16 is told by the file itself.
             name = files[0].name.replace(".fp16.", ".")
             return Network(component, Path(component, name))
+        common = len(theirs.keys() & shapes.keys())
+        if common > shared:
+            nearest, shared = _nearness(component, shapes, theirs), common
     raise UsageError(
-        f"{path} is none of the networks of {base}: its tensors have other names or shapes",
+        f"{path} is none of the networks of {base}: "
+        f"{nearest or 'its tensors have other names or shapes'}",
         SUPPORTED,
     )
+
+
+def _nearness(
+    component: str, shapes: Mapping[str, tuple[int, ...]], theirs: Mapping[str, tuple[int, ...]]
+) -> str:
+    """How a file differs from the component whose names it shares."""
+    ours, base = shapes.get("conv_in.weight", ()), theirs.get("conv_in.weight", ())
+    if component == "unet" and len(ours) > 1 and len(base) > 1 and ours[1] != base[1]:
+        kind = ", as inpainting models do" if ours[1] == 9 else ""
+        return f"its unet takes {ours[1]} channels instead of {base[1]}{kind}"
+    if missing := len(theirs.keys() - shapes.keys()):
+        return f"it has {len(theirs) - missing} of the {len(theirs)} tensors of the {component}"
+    return f"its tensors differ in shape from those of the {component}"

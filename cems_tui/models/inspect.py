@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cems_tui.domain.capabilities import nearest_side
 from cems_tui.errors import UsageError, WeightsError
-from cems_tui.generation.families.registry import FAMILIES, family_of_class
+from cems_tui.files import LARGEST_CONFIG_BYTES, read_bytes
+from cems_tui.generation.families.registry import FAMILIES, capabilities_of, family_of_class
 from cems_tui.generation.weight_files import component_files, read_header
 from cems_tui.models.repository import (
     INDEX,
@@ -91,14 +93,21 @@ def inspect_folder(folder: Path) -> Inspection:
         family=family,
         selection=selection,
         parameter_count=sum(read_header(folder / file.path).float_count for file in weights),
-        side=native_side(folder),
-        guidance=default_guidance(family),
+        side=drawn_side(family, folder),
+        guidance=guidance_of(family, folder),
     )
 
 
 def default_guidance(family: str | None) -> float:
     """The guidance that diffusers' own pipeline takes when nobody says."""
     return _DEFAULT_GUIDANCE.get(family or "", _OTHER_GUIDANCE)
+
+
+def guidance_of(family: str | None, folder: Path) -> float:
+    """The guidance that a folder's pipeline is drawn with when nobody says; 0 where its network
+    was distilled to draw without."""
+    distilled = family is not None and capabilities_of(family, folder).guidance == "none"
+    return 0.0 if distilled else default_guidance(family)
 
 
 def listed(folder: Path) -> Iterator[RemoteFile]:
@@ -133,7 +142,7 @@ def read_json(path: Path) -> dict[str, Any]:
         WeightsError: it is missing or is none.
     """
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, LARGEST_CONFIG_BYTES)
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror or error}") from error
     if data.startswith(BOMS):
@@ -143,27 +152,11 @@ def read_json(path: Path) -> dict[str, Any]:
         )
     try:
         value = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise WeightsError(f"{path} is damaged: it is no configuration")
     return value
-
-
-def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every tensor of a safetensors file, from its header.
-
-    Raises:
-        WeightsError: it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        return {
-            name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(f"{path} cannot be read: {error}") from error
 
 
 def native_side(folder: Path) -> int:
@@ -181,6 +174,12 @@ def native_side(folder: Path) -> int:
     if sample is None or not isinstance(blocks, list) or not blocks:
         return _TRANSFORMER_SIDE if _config(folder / "transformer") else _DEFAULT_SIDE
     return int(sample * 2 ** (len(blocks) - 1))
+
+
+def drawn_side(family: str | None, folder: Path) -> int:
+    """The side it was made for, or the nearest to it that its class can draw."""
+    able = capabilities_of(family or "", folder)
+    return nearest_side(native_side(folder), able.size_multiple or 1, able.longest_side)
 
 
 def refuse_pickle(path: Path) -> None:

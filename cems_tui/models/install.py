@@ -20,7 +20,7 @@ from cems_tui.files import (
     storage,
 )
 from cems_tui.generation.families.registry import family_of_class
-from cems_tui.models.inspect import default_guidance, native_side
+from cems_tui.models.inspect import drawn_side, guidance_of
 from cems_tui.models.ledger import Entry, PinnedFile
 from cems_tui.models.plan import Places, PlannedFile, PullPlan
 from cems_tui.models.repository import RemoteFile
@@ -174,8 +174,8 @@ def with_facts(entry: Entry, plan: PullPlan, folder: Path) -> Entry:
     """The entry with what the configs tell, where neither user nor catalog said otherwise."""
     if entry.pipeline is None or plan.target.known is not None:
         return entry
-    side = native_side(folder)
-    guidance = default_guidance(entry.family) if entry.guidance is None else entry.guidance
+    side = drawn_side(entry.family, folder)
+    guidance = guidance_of(entry.family, folder) if entry.guidance is None else entry.guidance
     return replace(entry, guidance=guidance, width=entry.width or side, height=entry.height or side)
 
 

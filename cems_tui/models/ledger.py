@@ -6,7 +6,7 @@ An entry outlives the model's files: pulled again, the same files are asked for.
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -16,16 +16,28 @@ from typing import Any
 
 from cems_tui import log
 from cems_tui.errors import StorageError, UsageError
-from cems_tui.files import confined, confined_folder, stays_within, storage, write_json
-from cems_tui.models.repository import is_commit
+from cems_tui.files import (
+    confined,
+    confined_folder,
+    read_json,
+    stays_within,
+    storage,
+    write_json,
+)
+from cems_tui.models.repository import MOST_FILES, is_commit
 from cems_tui.paths import ensure
+from cems_tui.typed import fits
 
 FORMAT = 1
 RESERVED = "starter-"
 """What the names of the starter pack's models begin with."""
 
 DEFAULT_STEPS = (20,)
-_TEXTS = ["name", "repo", "commit", "folder", "pipeline", "family", "licence", "accepted", "origin"]
+MOST_STEPS = 10_000
+MOST_PIXELS_A_SIDE = 65_536
+_LARGEST_BYTES = 16_000_000
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_GIT_SHA1 = re.compile(r"[0-9a-f]{40}")
 _FORBIDDEN = re.compile(r"[@/\\,\s:*?\"<>|]")
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -124,17 +136,22 @@ class Ledger:
     """The folder of all models."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
+    unreadable: tuple[str, ...] = ()
+    """The files of entries that cannot be read, and are left out."""
 
     @classmethod
     def read(cls, models: Path) -> Ledger:
         """Every entry that can be read; one that cannot is named in the log and left out."""
         entries: dict[str, Entry] = {}
+        unreadable = []
         folder = models / "ledger"
         for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
             entry = _read(path, models)
             if entry is not None:
                 entries[entry.name] = entry
-        return cls(models, entries)
+            elif path.exists():
+                unreadable.append(path.name)
+        return cls(models, entries, tuple(unreadable))
 
     def is_current(self, name: str) -> bool:
         """Whether the model of that name is still recorded as it was when this was read."""
@@ -206,29 +223,48 @@ class Ledger:
 
 def _read(path: Path, models: Path) -> Entry | None:
     try:
-        entry = _parsed(json.loads(path.read_text("utf-8")), path)
-        _refuse_foreign(entry, path, models)
-        return entry
+        return _parsed(read_json(path, _LARGEST_BYTES), path, models)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         log.error("%s cannot be read and is left out: %s", path, error)
         return None
 
 
-def _parsed(value: dict[str, Any], path: Path) -> Entry:
+def _parsed(value: dict[str, Any], path: Path, models: Path) -> Entry:
     if value["format"] > FORMAT:
         raise StorageError(f"{path} was written by a newer cems", "Upgrade this one.")
     known = {key.name for key in fields(Entry)}
     values = {key: item for key, item in value.items() if key in known}
-    for key in _TEXTS:
-        if not isinstance(values.get(key), str | None):
-            raise TypeError(f"its {key} is {values[key]!r}, no text")
     for key in ("files", "fetched"):
         values[key] = tuple(PinnedFile(**file) for file in values.get(key, ()))
-    values["steps"] = tuple(int(step) for step in values.get("steps", ()))
-    values["damaged"] = tuple(values.get("damaged", ()))
-    return Entry(**values)
+    for key in ("steps", "damaged"):
+        values[key] = tuple(values.get(key, ()))
+    entry = Entry(**values)
+    _refuse_impossible(entry)
+    _refuse_foreign(entry, path, models)
+    return entry
+
+
+def _refuse_impossible(entry: Entry) -> None:
+    """Raises ValueError where an entry says what no model of ours can have."""
+    told = replace(entry, folder=_as_text(entry.folder), origin=_as_text(entry.origin))
+    if not fits(told, Entry, most_items=MOST_FILES):
+        raise ValueError("a value has another type, or is out of range")
+    if not all(1 <= steps <= MOST_STEPS for steps in entry.steps):
+        raise ValueError("its steps are none")
+    sides = [side for side in (entry.width, entry.height) if side is not None]
+    if not all(1 <= side <= MOST_PIXELS_A_SIDE for side in sides):
+        raise ValueError("its size is none")
+    for file in (*entry.files, *entry.fetched):
+        digests = ((file.sha256, _SHA256), (file.git_sha1, _GIT_SHA1))
+        if not all(digest is None or pattern.fullmatch(digest) for digest, pattern in digests):
+            raise ValueError(f"the digest of {file.path!r} is none")
+
+
+def _as_text(path: Any) -> Any:
+    """A path as text: the name of a folder need not be UTF-8."""
+    return os.fsencode(path).decode(errors="replace") if isinstance(path, str) else path
 
 
 def _refuse_foreign(entry: Entry, path: Path, models: Path) -> None:
@@ -245,7 +281,7 @@ def _refuse_foreign(entry: Entry, path: Path, models: Path) -> None:
     if entry.commit is not None and not is_commit(entry.commit):
         raise ValueError(f"{entry.commit!r} is no commit")
     for file in (*entry.files, *entry.fetched):
-        if not stays_within(file.path) or not isinstance(file.bytes, int) or file.bytes < 0:
+        if not stays_within(file.path) or file.bytes < 0:
             raise ValueError(f"{file.path!r} ({file.bytes} bytes) is no file of a model")
     if entry.folder is not None and not _may_be_folder(entry.folder, entry.owned, models):
         raise ValueError(f"{entry.folder!r} is no folder of a model")

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from cems_tui.errors import UsageError
 from cems_tui.files import confined, confined_folder, free_bytes
-from cems_tui.generation.families.registry import family_of_class
-from cems_tui.models.download import PART
+from cems_tui.generation.families.registry import FAMILIES, family_of_class
+from cems_tui.models.hub.download import PART
 from cems_tui.models.ledger import DEFAULT_STEPS, Entry, Ledger, folder_name
 from cems_tui.models.repository import RemoteFile, Repository, Selection, picked, wanted
 from cems_tui.models.target import PullRequest, Target, functions_of, hold_to, is_noncommercial
@@ -155,6 +156,7 @@ def plan_of(
 
     Raises:
         DownloadError: the repository is not what was recorded.
+        UsageError: nothing here draws with it, and more than its files is wanted.
         WeightsError: a file is missing, comes as a pickle only, or would leave the folder.
     """
     entry = target.entry
@@ -162,8 +164,10 @@ def plan_of(
         selection, pipeline = Selection(hold_to(entry, repository)), entry.pipeline
     else:
         index = read_index()
-        selection = selected(target, repository, index)
         pipeline = None if index is None else str(index.get("_class_name"))
+        if pipeline is not None and not wish.files_only:
+            _refuse_undrawable(target, pipeline)
+        selection = selected(target, repository, index)
     apart = target.name if target.known is not None and target.known.files else None
     places = Places.of(ledger.models, target.repo, repository.commit, apart)
     same = entry if entry is not None and entry.commit == repository.commit else None
@@ -185,6 +189,15 @@ def plan_of(
         whole=whole,
         notes=(*selection.notes, *_notes(target, repository, pipeline)),
     )
+
+
+def _refuse_undrawable(target: Target, pipeline: str) -> None:
+    if family_of_class(pipeline) is None:
+        raise UsageError(
+            f"{target.repo} is a {pipeline}, which cannot be drawn with here",
+            f"These can: {', '.join(layout.pipeline_class for layout in FAMILIES.values())}. "
+            "--files-only keeps its files nevertheless.",
+        )
 
 
 def plan_of_recorded(
@@ -282,13 +295,14 @@ def _found(file: RemoteFile, places: Places, damaged: bool, cached: Cached) -> P
 def _steps_of(target: Target, pipeline: str | None) -> tuple[int, ...]:
     if target.entry is not None:
         return target.entry.steps
-    return () if pipeline is None or target.known is not None else DEFAULT_STEPS
+    drawn = pipeline is not None and family_of_class(pipeline) is not None
+    return DEFAULT_STEPS if drawn and target.known is None else ()
 
 
 def _notes(target: Target, repository: Repository, pipeline: str | None) -> list[str]:
     notes, known = [], target.known
     if pipeline is not None and family_of_class(pipeline) is None:
-        notes.append(f"nothing here draws with a {pipeline} yet: it can be kept, not used")
+        notes.append(f"nothing here draws with a {pipeline}: its files are kept, not used")
     if known is not None and known.convert:
         notes.append("its weights come as pickles: they are kept as safetensors")
     if known is not None and _is_news(known.licence, repository.licence):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,9 +18,9 @@ from cems_tui.locks import FileLock, Holder
 from cems_tui.models import install
 from cems_tui.models.compose import compose, is_composed
 from cems_tui.models.convert import Converter, kept_as_safetensors, refuse_without
-from cems_tui.models.download import Body, Patience, Transfer, gave_up
 from cems_tui.models.events import Emit, Installed, Progressed, Waited
-from cems_tui.models.hub import Transient, Unreachable
+from cems_tui.models.hub.client import Transient, Unreachable
+from cems_tui.models.hub.download import Body, Patience, Transfer, gave_up
 from cems_tui.models.ledger import Entry, Ledger, PinnedFile, folder_name
 from cems_tui.models.plan import (
     Cached,
@@ -159,13 +159,19 @@ class Puller:
             return plan
 
     def _plan_of_cache(self, wish: PullRequest, target: Target, ledger: Ledger) -> PullPlan | None:
-        """For the model in the user's own Hub cache, if all of it is there."""
+        """For the model in the user's own Hub cache, if all of it is there.
+
+        Raises:
+            DownloadError: the cache's own names do not tell what a file has to be.
+        """
         repository = self.hub.cached_repository(target.repo, target.revision)
         index = None if repository is None else self.hub.index(repository)
         if repository is None or index is None:
             return None
-        if missing_parts(selected(target, repository, index), index):
+        selection = selected(target, repository, index)
+        if missing_parts(selection, index):
             return None
+        _refuse_unknown(target.repo, selection.files)
         try:
             return self._plan_of(wish, target, repository, ledger)
         except DownloadError:
@@ -261,6 +267,17 @@ class Puller:
             for file in files:
                 install.link(snapshot / file.path, confined(partial, file.path))
         return kept_as_safetensors(partial, files, refuse_without(self.converter, plan.model))
+
+
+def _refuse_unknown(repo: str, files: Iterable[RemoteFile]) -> None:
+    """Refuse files of which no digest is known: nothing could tell whether they are whole."""
+    unknown = [file.path for file in files if file.sha256 is None and file.git_sha1 is None]
+    if unknown:
+        raise DownloadError(
+            f"the Hub's cache holds {repo}, but not the digest of {unknown[0]}: it was copied "
+            "without its links",
+            "Pull it once with the Hub in reach, or `cems import` the folder if you trust it.",
+        )
 
 
 def _drop_old(old: Entry, ledger: Ledger) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import traceback
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from typing import Literal, Protocol
 from cems_tui import log
 from cems_tui.cancel import Stop
 from cems_tui.errors import CemsError, Interrupted, StorageError
-from cems_tui.files import write_json
+from cems_tui.files import read_json, write_json
 from cems_tui.models.events import Emit, Installed, ModelEvent, Progressed, Waited
 from cems_tui.models.plan import PullPlan
 from cems_tui.paths import ensure
@@ -192,7 +191,7 @@ class PullQueue:
 def _read(file: Path) -> list[tuple[str, bool]]:
     """Model and agreement of every pull that was not finished."""
     try:
-        rows = json.loads(file.read_text("utf-8"))
+        rows = read_json(file)
         return [(str(row["model"]), row.get("agreed") is True) for row in rows]
     except FileNotFoundError:
         return []

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from cems_tui.errors import UsageError
-from cems_tui.files import confined_folder, storage
-from cems_tui.models import install
+from cems_tui.errors import StorageError, UsageError
+from cems_tui.files import confined_folder
+from cems_tui.models import install, leftovers
 from cems_tui.models.ledger import Entry, Ledger, folder_name
 
 
@@ -59,7 +58,9 @@ def plan_removal(entry: Entry, ledger: Ledger) -> Removal:
 
 
 def remove(entry: Entry, ledger: Ledger) -> Removal:
-    """Remove the model: first from the catalog, then its files.
+    """Remove the model: its files leave their place in one rename, then it is recorded as gone.
+
+    A command that is killed in between leaves a model that is not installed, never a broken one.
 
     Raises:
         UsageError: another model links to its files.
@@ -69,16 +70,26 @@ def remove(entry: Entry, ledger: Ledger) -> Removal:
     if removal.linked_by:
         names = ", ".join(removal.linked_by)
         raise UsageError(f"{names} uses the files of {entry.name}", f"Remove {names} first.")
-    # First the record: a command that is killed here leaves files, never a broken model.
+    discarded = leftovers.discard(ledger.models, removal.paths)
+    try:
+        _forget(entry, ledger)
+    except StorageError:  # on a full disk the record needs the room that the files take
+        if not discarded:
+            raise
+        leftovers.empty(discarded)
+        discarded = []
+        _forget(entry, ledger)
+    leftovers.empty(discarded)
+    for path in removal.paths:
+        install.remove_empty(path.parent)
+    return removal
+
+
+def _forget(entry: Entry, ledger: Ledger) -> None:
     if entry.repo is None:
         ledger.forget(entry)
     else:
         ledger.removed(entry)
-    for path in removal.paths:
-        with storage(str(path)):
-            shutil.rmtree(path)
-            install.remove_empty(path.parent)
-    return removal
 
 
 def _partial_folder(entry: Entry, ledger: Ledger) -> Path | None:

@@ -12,6 +12,8 @@ from typing import Any
 from cems_tui.errors import DownloadError, WeightsError
 
 INDEX = "model_index.json"
+MOST_FILES = 20_000
+"""Of one repository; no model has so many."""
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
 """Endings of files that Python's pickle writes."""
 

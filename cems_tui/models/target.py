@@ -53,6 +53,8 @@ class PullRequest:
     steps: tuple[int, ...] = ()
     guidance: float | None = None
     size: tuple[int, int] | None = None
+    files_only: bool = False
+    """Whether a pipeline that nothing here draws with is wanted nevertheless, for its files."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from cems_tui.errors import StorageError, UsageError
-from cems_tui.files import SHARED, whole_file
+from cems_tui.files import SHARED, read_bytes, whole_file
 from cems_tui.score_tables.cells import Cells, Found, checked, column_of, found_columns, found_rows
 from cems_tui.score_tables.table import COLUMNS, NUMBERS, REQUIRED, Pivot, Row, ScoreTable
 from cems_tui.text import as_utf8
@@ -40,6 +40,13 @@ DELIMITERS = {"csv": ",", "tsv": "\t"}
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+(?:[eE][+-]?\d+)?\s*")
 
 CACHED_BYTES = 1 << 18
+MOST_BYTES = 1 << 31
+MOST_COLUMNS = 1_000
+MOST_UNPACKED = 20
+"""Times the bytes of a Parquet file that its columns may unpack to."""
+
+_FEW_ROWS = 100_000
+_FEW_BYTES = 64_000_000
 
 Line = tuple[int, Mapping[Any, Any]]
 
@@ -162,7 +169,7 @@ def found_in(path: Path) -> Found:
     if form == "parquet":
         return _found_in_parquet(path)
     try:
-        data = as_utf8(path.read_bytes())
+        data = as_utf8(read_bytes(path, MOST_BYTES))
     except OSError as error:
         raise UsageError(
             f"cannot read {path}: {error.strerror or error}", "Check the path."
@@ -174,17 +181,32 @@ def found_in(path: Path) -> Found:
     if form == "jsonl":
         return found_rows(_json_lines(_decoded(data, path.name), path.name))
     delimiter = _delimiter(data, DELIMITERS[form])
+    _refuse_wide(_first_line(data).count(delimiter) + 1, path.name)
     found = _found_in_csv(data, path.name, delimiter)
     return found if delimiter == "," else _with_points(found)
 
 
 def _delimiter(data: bytes, usual: str) -> str:
     """What separates the cells: the format's own, or what a spreadsheet's locale made of it."""
-    header = data.lstrip(b"\r\n").split(b"\n", 1)[0].decode(errors="replace").strip()
+    header = _first_line(data)
     for delimiter in (usual, ";", "\t", ","):
         if set(REQUIRED) <= set(next(csv.reader([header], delimiter=delimiter), [])):
             return delimiter
     return usual
+
+
+def _first_line(data: bytes) -> str:
+    start = next((at for at, letter in enumerate(data) if letter not in b"\r\n"), len(data))
+    end = data.find(b"\n", start)
+    return data[start : len(data) if end < 0 else end].decode(errors="replace").strip()
+
+
+def _refuse_wide(columns: int, name: str) -> None:
+    """Raises UsageError of a table that is no long form."""
+    if columns > MOST_COLUMNS:
+        raise UsageError(
+            f"{name} has {columns:,} columns", f"A score table has {', '.join(REQUIRED)} and few."
+        )
 
 
 def _with_points(found: Found) -> Found:
@@ -397,12 +419,13 @@ def _json_lines(text: str, name: str) -> Iterator[Line]:
             continue
         try:
             values = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(
                 f"{name} line {number}: not JSON: {error}", "Nothing was imported."
             ) from error
         if not isinstance(values, dict):
             raise UsageError(f"{name} line {number}: not a JSON object", "Nothing was imported.")
+        _refuse_wide(len(values), f"{name} line {number}")
         yield number, values
 
 
@@ -413,6 +436,7 @@ def _found_in_parquet(path: Path) -> Found:
     if not path.is_file():
         raise UsageError(f"cannot read {path}: no such file", "Check the path.")
     try:
+        _refuse_inflated(parquet.read_metadata(path), path)
         kinds = parquet.read_schema(path)
         texts = [kind.name for kind in kinds if pyarrow.types.is_string(kind.type)]
         table = parquet.read_table(path, read_dictionary=texts)
@@ -427,6 +451,22 @@ def _found_in_parquet(path: Path) -> Found:
         lambda: range(1, rows + 1),
         [name for name in table.column_names if name not in COLUMNS],
     )
+
+
+def _refuse_inflated(told: Any, path: Path) -> None:
+    """Raises UsageError where a small file would fill the memory.
+
+    Scores differ from row to row, so a row takes some bytes of its file, however it is packed.
+    """
+    _refuse_wide(told.num_columns, path.name)
+    packed = path.stat().st_size
+    unpacked = sum(told.row_group(at).total_byte_size for at in range(told.num_row_groups))
+    most_rows = max(_FEW_ROWS, packed // 2)
+    if told.num_rows > most_rows or unpacked > max(_FEW_BYTES, MOST_UNPACKED * packed):
+        raise UsageError(
+            f"{path.name} holds {told.num_rows:,} rows in {packed:,} bytes: those are no scores",
+            "Write the table anew.",
+        )
 
 
 # A benchmark's long form written as CSV, JSON Lines or Parquet.

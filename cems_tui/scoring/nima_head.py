@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cems_tui.errors import WeightsError
+from cems_tui.files import read_json
 
 BINS = 10
 FORMAT = 1
@@ -92,7 +93,7 @@ def save_nima(head: NimaHead, folder: Path) -> None:
 def load_nima(folder: Path, device: torch.device | str = "cpu") -> NimaHead:
     """The trained head in float32 on `device`, ready to judge."""
     try:
-        config = json.loads((folder / "config.json").read_text())
+        config = read_json(folder / "config.json")
         if config["format"] > FORMAT:
             raise WeightsError(f"{folder} needs a newer cems-tui (format {config['format']})")
         head = NimaHead(int(config["width"]), int(config["size_px"]))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cems_tui.errors import WeightsError
+from cems_tui.files import read_json
 from cems_tui.log import hush
 from cems_tui.scoring.runtime import brief, instrument_dtype, module_bytes, only_safetensors, rgb
 
@@ -92,7 +92,7 @@ def _read_config(folder: Path) -> Mapping[str, Any]:
     """
     path = folder / CONFIG_FILE
     try:
-        config = json.loads(path.read_text("utf-8"))["model_cfg"]
+        config = read_json(path)["model_cfg"]
         text, vision = config["text_cfg"], config["vision_cfg"]
         needs = [*filter(text.get, ("hf_model_name",))]
         needs += filter(vision.get, ("timm_model_pretrained",))

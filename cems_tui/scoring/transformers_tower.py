@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cems_tui.errors import WeightsError
+from cems_tui.files import read_json
 from cems_tui.log import hush
 from cems_tui.scoring.open_clip_tower import BUNDLED_WORDS, bundled_tokenizer
 from cems_tui.scoring.runtime import brief, instrument_dtype, module_bytes, rgb
@@ -99,7 +99,7 @@ def _load_model(folder: Path, dtype: Any) -> Any:
 
 def _model_type(folder: Path) -> str:
     try:
-        return str(json.loads((folder / "config.json").read_text("utf-8"))["model_type"])
+        return str(read_json(folder / "config.json")["model_type"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{folder / 'config.json'} is missing or damaged") from error
 

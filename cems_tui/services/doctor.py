@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -15,11 +16,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from cems_tui.catalog.survey import Survey
 from cems_tui.errors import CemsError
 from cems_tui.generation import device as devices
+from cems_tui.generation.cost_model import Certainty
+from cems_tui.generation.machine_speed import OriginSpeed
+from cems_tui.models.leftovers import Leftover
 from cems_tui.paths import Paths
 from cems_tui.services.device_access import DeviceAccess
 from cems_tui.settings import environment_problems, problems, read_document
 from cems_tui.starter.manifest import verify
-from cems_tui.text import byte_count
+from cems_tui.text import byte_count, counted, one_line
 
 if TYPE_CHECKING:
     from cems_tui.store.database import Store
@@ -66,7 +70,16 @@ class Doctor:
     """Bytes that weights may hold, as the user configured it."""
 
     survey: Callable[[], Survey]
+    left_over: Callable[[], list[Leftover]]
+    unreadable: Callable[[], list[str]]
+    """The files of records of models that cannot be read."""
+
+    shared: Callable[[], bool]
+    """Whether others on this machine may read what is kept."""
+
     history: Callable[[], AbstractContextManager[Store]]
+    prices: Callable[[], tuple[Sequence[OriginSpeed], Sequence[Certainty]]]
+    """How fast this machine is, and how sure the prices of the installed functions are."""
 
     def examine(self) -> list[Finding]:
         """Every finding, in the order a picture needs them."""
@@ -75,6 +88,9 @@ class Doctor:
             ("disk", self._disk),
             ("pack", self._pack),
             ("models", self._models),
+            ("leftovers", self._leftovers),
+            ("privacy", self._privacy),
+            ("prices", self._prices),
             ("database", self._database),
             ("config", self._config),
             ("network", _network),
@@ -135,6 +151,63 @@ class Doctor:
             f"`cems pull --recommended` fetches {', '.join(pick.model for pick in picks)}, {size}.",
         )
 
+    def _leftovers(self) -> Iterator[Finding]:
+        found, unreadable = self.left_over(), self.unreadable()
+        if not found and not unreadable:
+            yield Finding("leftovers", "ok", "nothing lies about of commands that were stopped")
+        for name in unreadable:
+            yield Finding(
+                "leftovers",
+                "problem",
+                f"the record of a model, {name}, cannot be read: it is left out",
+                "`cems pull` or `cems import` records it anew; the log has the reason.",
+                3,
+            )
+        for one in found:
+            hint = (
+                "The next `cems pull`, `import` or `rm` removes it."
+                if one.swept
+                else "Look at it, and remove it if you do not need it."
+            )
+            yield Finding(
+                "leftovers", "note", f"{one.path}: {byte_count(one.bytes)}, {one.why}", hint
+            )
+
+    def _privacy(self) -> Iterator[Finding]:
+        open_to = [p for p in self.paths.private if _is_open(p) and _is_open(p.parent)]
+        if self.shared() or not open_to:
+            whom = "others on this machine" if self.shared() else "only you"
+            yield Finding("privacy", "ok", f"{whom} may read what is kept (storage.shared)")
+            return
+        places = " ".join(map(shlex.quote, map(str, open_to)))
+        yield Finding(
+            "privacy",
+            "note",
+            f"others on this machine may read {', '.join(map(str, open_to))}",
+            f"chmod -R go= {places}; or set storage.shared = true.",
+        )
+
+    def _prices(self) -> Iterator[Finding]:
+        origins, functions = self.prices()
+        if not origins and not any(one.runs for one in functions):
+            yield Finding(
+                "prices",
+                "note",
+                "estimated by what others told of their machines: nothing was drawn here yet",
+                "Three pictures tell how fast this machine is.",
+            )
+            return
+        for one in origins:
+            yield _speed_finding(one)
+        measured = [one for one in functions if one.provenance == "measured"]
+        for what, found in (
+            ("measured", measured),
+            ("estimated", [one for one in functions if one not in measured and one.provenance]),
+            ("unknown", [one for one in functions if one.provenance is None]),
+        ):
+            if found:
+                yield Finding("prices", "ok", f"{what}: {', '.join(map(_certain, found))}")
+
     def _database(self) -> Iterator[Finding]:
         where = self.paths.database
         if not where.exists():
@@ -153,6 +226,39 @@ class Doctor:
         if not in_file and not in_environment:
             yield Finding("config", "ok", str(file) if file.exists() else "defaults")
         yield Finding("config", "note", f"the log is {self.paths.log_file}")
+
+
+def _is_open(place: Path) -> bool:
+    """Whether others than its owner may read or enter it."""
+    try:
+        return bool(place.stat().st_mode & 0o077)
+    except OSError:
+        return False
+
+
+def _speed_finding(one: OriginSpeed) -> Finding:
+    """How many times longer pictures take here than was told, and by how many runs."""
+    by = f"{counted(one.runs, 'run')}, {one.settled_runs} of them with the model at rest"
+    source = one_line(one.origin.partition(": ")[2], 60)
+    told = f"this machine takes {one.factor:.2f} × the seconds told of another ({source})"
+    if not one.settled_runs:
+        return Finding(
+            "prices",
+            "note",
+            f"{told}, by {by}: the first pictures after a load overstate it",
+            "Draw several pictures in one command: -n 3.",
+        )
+    spread = f", half of them within {100 * (one.spread - 1):.0f} %" if one.runs > 1 else ""
+    disturbed = f"; {one.disturbed_runs} waited for a processor" if one.disturbed_runs else ""
+    return Finding("prices", "ok", f"{told}, by {by}{spread}{disturbed}")
+
+
+def _certain(one: Certainty) -> str:
+    """`starter-turbo@1 (5 runs, up to 1.2 ×)`."""
+    told = [counted(one.runs, "run")] if one.runs else []
+    if one.reach is not None:
+        told.append(f"up to {one.reach:.2g} ×")
+    return f"{one.function} ({', '.join(told)})" if told else one.function
 
 
 def _existing(folder: Path) -> Path:

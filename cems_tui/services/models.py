@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from cems_tui import log
 from cems_tui.cancel import Stop, never
 from cems_tui.catalog.catalog import known_models, read_catalog
 from cems_tui.domain.function import Catalog
-from cems_tui.errors import ModelMissing, UnknownName, UsageError
+from cems_tui.errors import ModelMissing, StorageError, UnknownName, UsageError
 from cems_tui.generation.families.single_file import convert_checkpoint
 from cems_tui.locks import FileLock
-from cems_tui.models import remove, verify
+from cems_tui.models import leftovers, remove, verify
 from cems_tui.models.convert import PickleConverter
 from cems_tui.models.events import Emit, Progressed
-from cems_tui.models.hub import Hub
+from cems_tui.models.hub.client import Hub
 from cems_tui.models.importer import Importer
 from cems_tui.models.ledger import Entry, Ledger, folder_name
+from cems_tui.models.leftovers import Leftover
 from cems_tui.models.pull import Ask, Assembler, Puller
 from cems_tui.models.remove import Removal
 from cems_tui.models.target import only_name
@@ -53,6 +55,7 @@ class Models:
 
     def puller(self, emit: Emit, ask: Ask, stop: Stop = never) -> Assembler:
         """Pulls models from the Hub."""
+        self._sweep()
         return Assembler(
             Puller(
                 hub=Hub(),
@@ -68,6 +71,7 @@ class Models:
 
     def importer(self, emit: Emit, stop: Stop = never) -> Importer:
         """Imports what is on the disk already."""
+        self._sweep()
         models = self.catalog().models().values()
         return Importer(
             models=self.folder,
@@ -118,6 +122,7 @@ class Models:
         entry = _removable(name, self.ledger())
         lock = folder_name(entry.repo) if entry.repo else f"import-{entry.name}"
         with FileLock(self.locks / f"{lock}.lock", entry.name).acquire(None, stop):
+            self._sweep()
             ledger = self.ledger()
             return remove.remove(_removable(name, ledger), ledger)
 
@@ -129,6 +134,17 @@ class Models:
         """Whether an installed model has a function that runs here."""
         entry = self.entry_of(name)
         return entry is not None and bool(entry.steps) and entry.family is not None
+
+    def leftovers(self) -> list[Leftover]:
+        """What killed commands left among the models."""
+        return leftovers.leftovers(self.folder, self.ledger())
+
+    def _sweep(self) -> None:
+        """What cannot be removed now is told by `leftovers`: it stops nobody."""
+        try:
+            leftovers.sweep(self.folder, self.locks)
+        except StorageError as error:
+            log.error("%s", error)
 
     def _verify_pack(self, name: str, emit: Emit, dry_run: bool) -> Verified:
         entries = manifest.read_manifest(self.pack).of(name)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from cems_tui.catalog.fit import Fit, Room, Verdict, fit, footprint_on, of_picture
+from cems_tui.domain.bill import BillLine
 from cems_tui.domain.capabilities import Obstacle, Wanted, obstacles
 from cems_tui.domain.decision import Offer, Policy, RoutingDecision
 from cems_tui.domain.function import Catalog, Expected, GenerationFunction, Model
@@ -94,6 +95,24 @@ class Planner:
     def expected(self, function: GenerationFunction, width: int, height: int) -> Expected:
         """What a picture of that size takes on this machine."""
         return self._cost_model.predict(function, width, height)
+
+    @property
+    def weight_budget_bytes(self) -> int | None:
+        """What weights may hold on the device; None where nobody asked it."""
+        return None if self._room is None else self._room.weight_bytes
+
+    def bill_line(self, decision: RoutingDecision) -> BillLine:
+        """What the picture of a decision would cost; all unknown where nothing is chosen."""
+        chosen = decision.chosen
+        if chosen is None:
+            return BillLine("", None, None)
+        return BillLine(
+            self.catalog.function(chosen.function).model.name,
+            chosen.cost_usd,
+            chosen.seconds,
+            chosen.load_cost_usd,
+            chosen.load_seconds,
+        )
 
     def new_id(self) -> str:
         """A fresh id for a request."""
@@ -292,6 +311,7 @@ class Planner:
             function=function.name,
             cost_usd=cost.usd,
             cost_source=cost.source,
+            cost_interval=cost.interval,
             load_cost_usd=self.pricing.load_usd(
                 expected.load_seconds, expected.load_bytes, resident=is_resident
             ),

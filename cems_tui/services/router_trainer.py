@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from cems_tui.domain.decision import FeatureSet
 from cems_tui.domain.encoder import FunctionFacts
 from cems_tui.domain.function import Catalog
 from cems_tui.domain.score import METRIC as MIXED
+from cems_tui.domain.step_line import cheaper_with_more_steps, on_one_line
 from cems_tui.errors import UsageError
 from cems_tui.generation.device import torch_device
 from cems_tui.routing.checkpoints.card import Card
@@ -36,6 +37,7 @@ MOST_TUNED_ON_A_CPU = 5_000_000
 """Parameters of a text tower that a CPU still tunes in minutes: larger ones stay as they are."""
 
 BASE = "mine"
+CALIBRATED = "-calibrated"
 KIND = "ensemble"
 """What a router is called and what kind it is where nobody says."""
 
@@ -169,6 +171,12 @@ class RouterTrainer:
         if metric is None:
             metric = default_metric(scored.table.metrics)
             tell(f"trained for {metric}; --metric chooses another")
+        prices = on_one_line(scored.prices)
+        for more, fewer in cheaper_with_more_steps(scored.prices):
+            tell(
+                f"{more} is priced below {fewer}, which has fewer steps of the same net; trained "
+                f"with the line through its prices instead: {_told(prices, more, fewer)}"
+            )
         device = torch_device() if kind == "cems" else "cpu"
         order = TrainingOrder(
             scored.table,
@@ -178,7 +186,7 @@ class RouterTrainer:
             features=reads,
             tower=tower,
             functions_facts=facts_of(self.catalog()),
-            prices=scored.prices,
+            prices=prices,
             scorers=scored.scorers,
             keep_prompts=True,
             tell=tell,
@@ -228,7 +236,7 @@ class RouterTrainer:
         scored = self.scores.table(metric, prefer, tuple(functions), also)
         metric = metric or default_metric(scored.table.metrics)
         if base is not None and not _in_common(base, scored.table.functions):
-            tell(f"{base.name} knows none of the functions that were scored: it is left out")
+            tell(f"{base.name} knows fewer than two of the functions that were scored")
             base = None
         pairs = pairs_of(scored.table, metric, base)
         found = len(pairs.pivot.prompts)
@@ -240,7 +248,7 @@ class RouterTrainer:
             tell(f"{pairs.seen:,} more were what {base.name} was trained on, and are left out")
         if not enough(found, base=base is not None):
             raise NotEnoughPairs.of(found, functions)
-        fresh = fresh_name(wanted, taken, datetime.now(UTC).date().isoformat())
+        fresh = fresh_name(wanted, taken, _today())
         if base is None:
             card = shelf.named(wanted).card if wanted in taken else None
             kind = card.kind if card else KIND
@@ -260,19 +268,26 @@ class RouterTrainer:
             raise NotEnoughPairs.of(found, base.functions)
         return self._keep(checkpoint)
 
-    def calibrate(self, name: str, bench: str | None) -> Card:
-        """Fit the router's scale to one's own scores of its functions, and keep that with it.
+    def calibrate(self, name: str, bench: str | None, called: str | None = None) -> Card:
+        """A router with another's scale mapped to one's own scores of its functions.
 
-        A shipped router is copied among one's own first.
+        It gets a name of its own: the router itself, shipped or not, is left as it is.
 
         Args:
             bench: the benchmark with the scores; None is the history and all of them.
+            called: what to call it; None is the router's name and `-calibrated`.
 
         Raises:
             UnknownName: no such router, benchmark or metric.
-            UsageError: too few scores, or scores that do not rise with what the router says.
+            UsageError: the name is taken, the scores were read by the instrument that the router
+                was trained on, or as `fit_scale`.
             StorageError: it cannot be written.
         """
+        taken = self.names()
+        if called is not None and plain_name(called) in taken:
+            raise UsageError(
+                f"there is a router {called} already", "Give it another name with --name."
+            )
         checkpoint = self.shelf().named(name)
         metric = checkpoint.metric
         if bench:
@@ -283,14 +298,19 @@ class RouterTrainer:
         if metric == MIXED and MIXED not in scored.table.metrics:
             mixed = constants_of(scored.table)
             scored = replace(scored, table=with_mixed(scored.table, mixed))
-        scale = fit_scale(_pairs(checkpoint, scored), _instrument(scored, metric))
         card = checkpoint.card
+        _refuse_the_same_instrument(card, scored, mixed)
+        scale = fit_scale(_pairs(checkpoint, scored), _instrument(scored, metric))
+        fresh = called or fresh_name(
+            f"{name.removesuffix(CALIBRATED)}{CALIBRATED}", taken, _today()
+        )
         read = {part: scored.scorers.get(part) for part in (PARTS if mixed else (metric,))}
         return self._keep(
             replace(
                 checkpoint,
                 card=replace(
                     card,
+                    name=plain_name(fresh),
                     scale=scale,
                     scorers={**card.scorers, **read},
                     mixed=mixed or card.mixed,
@@ -306,6 +326,10 @@ class RouterTrainer:
             return None
         return shelf.named(name)
 
+    def names(self) -> list[str]:
+        """Every router there is."""
+        return [card.name for card in self.shelf().cards()]
+
     def _tower(self, reading: Reading, tell: Callable[[str], None]) -> TextTower:
         """The text tower to read with; where it lies is kept, so that the router finds it again."""
         tower, folder = self.towers().choose(reading.encoder)
@@ -317,6 +341,32 @@ class RouterTrainer:
     def _keep(self, checkpoint: Checkpoint) -> Card:
         save_checkpoint(self.own, checkpoint)
         return checkpoint.card
+
+
+def _told(prices: Mapping[str, float | None], *functions: str) -> str:
+    return ", ".join(f"{name} ${prices[name] or 0.0:.3g}" for name in functions)
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()
+
+
+def _refuse_the_same_instrument(
+    card: Card, scored: Scored, mixed: Mapping[str, tuple[float, float]] | None
+) -> None:
+    """Raises UsageError where the scores are on the scale that the router predicts already."""
+    metrics = PARTS if card.metric == MIXED else (card.metric,)
+    read = [scored.scorers.get(metric) for metric in metrics]
+    trained = [card.scorers.get(metric) for metric in metrics]
+    if None in read or read != trained or card.scale is not None:
+        return
+    if card.metric == MIXED and (mixed is None or card.mixed is None):
+        return
+    raise UsageError(
+        f"these scores were read by the instrument that router {card.name} was trained on "
+        f"({', '.join(map(str, read))}): there is nothing to map",
+        "To learn from them, train anew: cems router retrain.",
+    )
 
 
 def _stays_frozen(reading: Reading, tower: TextTower, device: str) -> bool:

@@ -12,10 +12,11 @@ from pathlib import Path
 from cems_tui.cancel import shielded
 from cems_tui.domain.function import Catalog
 from cems_tui.errors import StorageError, UnknownName, UsageError
-from cems_tui.files import write_text
+from cems_tui.files import read_json, write_text
+from cems_tui.models.leftovers import Leftover
 from cems_tui.paths import ensure
 from cems_tui.routing.checkpoints.card import Card, choose_router
-from cems_tui.routing.checkpoints.checkpoint import Checkpoint, load_card, plain_name
+from cems_tui.routing.checkpoints.checkpoint import Checkpoint, load_card, plain_name, strays
 from cems_tui.routing.checkpoints.package import keep, read_package
 from cems_tui.routing.checkpoints.shelf import RouterShelf
 from cems_tui.routing.evaluation.rival import BETTER, WORSE, Against
@@ -163,7 +164,7 @@ class Routers:
         """
         folder = self.own
         found = [folder / f"{plain_name(name)}{ending}" for ending in ENDINGS]
-        found = [file for file in found if file.is_file()]
+        found = [file for file in (*found, *strays(folder, name)) if file.is_file()]
         if found:
             return found
         if name in self.names():
@@ -189,7 +190,7 @@ class Routers:
             WeightsError: it is not a router's file, or is damaged.
             StorageError: it cannot be written.
         """
-        package = read_package(path)
+        package = read_package(path).from_outside()
         if name is not None:
             package = package.renamed(name)
         if package.name in self.names():
@@ -205,13 +206,20 @@ class Routers:
             shutil.rmtree(check, ignore_errors=True)
         return load_card(folder, package.name)
 
+    def leftovers(self) -> list[Leftover]:
+        """Weights whose writer was killed before they were in their place."""
+        return [
+            Leftover(path, path.stat().st_size, "of a router that was not finished", swept=False)
+            for path in strays(self.own)
+        ]
+
     def _write(self, name: str | None) -> None:
         write_setting(self.config_file, SETTING, name)
 
     def _before(self) -> list[str | None]:
         """What was in use, oldest first; a file that cannot be read remembers nothing."""
         try:
-            found = json.loads(self.before_file.read_text("utf-8"))
+            found = read_json(self.before_file)
         except (OSError, ValueError):
             return []
         if not isinstance(found, list):

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cems_tui.errors import WeightsError
-from cems_tui.files import SHARED, write_text
+from cems_tui.files import SHARED, read_json, write_text
 
 FORMAT = 1
 NAME = "manifest.json"
@@ -88,7 +88,7 @@ def read_manifest(root: Path) -> Manifest:
     """The manifest of the pack in `root`."""
     path = root / NAME
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
         version = int(data["format"])
     except FileNotFoundError as error:
         raise WeightsError(f"{path} is missing: there is no pack in {root}") from error

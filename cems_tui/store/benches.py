@@ -228,6 +228,21 @@ class Benches:
             yield page
             after = (page[-1]["id"], page[-1]["metric"])
 
+    def seconds(self, name: str) -> list[tuple[str, float]]:
+        """(function, seconds) of the cells that were drawn here, in the order they were drawn.
+
+        Raises:
+            UnknownName: there is no such benchmark.
+        """
+        if self._row(name)["status"] == "imported":
+            return []
+        rows = self._connection.rows(
+            "SELECT function, seconds FROM bench_cells "
+            "WHERE bench = ? AND seconds IS NOT NULL ORDER BY id",
+            [name],
+        )
+        return [(row[0], row[1]) for row in rows]
+
     def failures(self, name: str) -> list[tuple[CellKey, str]]:
         """The cells that failed, and why."""
         self._row(name)
@@ -312,6 +327,7 @@ def cell_row(
         "seconds": cell.seconds if cell else None,
         "memory_bytes": cell.memory_bytes if cell else None,
         "cost_usd": cell.cost_usd if cell else None,
+        "contention": cell.contention if cell else None,
         "error": error,
         "created": now(),
     }

@@ -194,14 +194,36 @@ def _database_to_read(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         db.close()
         log = path.with_name(path.name + "-wal")
-        refused = _primary(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
-        if not refused or not path.is_file() or (log.exists() and log.stat().st_size):
+        refused = _primary(error)
+        if not path.is_file() or refused not in (*_NOT_ALLOWED, *_NO_ROOM):
             raise
-        return _database(uri + "&immutable=1", uri=True)
+        if not log.exists() or not log.stat().st_size:
+            return _database(uri + "&immutable=1", uri=True)
+        if refused not in _NO_ROOM:
+            raise
+        return _read_into_memory(path)
     except BaseException:
         db.close()
         raise
     return db
+
+
+_NOT_ALLOWED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+_NO_ROOM = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
+
+
+def _read_into_memory(path: Path) -> sqlite3.Connection:
+    """A copy in memory, of a database beside which nothing can be written: the disk is full.
+
+    Who has it alone keeps the index of its log in memory, not in a file.
+    """
+    copy = _database(":memory:")
+    with closing(_database(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as db:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("PRAGMA query_only = ON")
+        db.backup(copy)
+    copy.execute("PRAGMA query_only = ON")
+    return copy
 
 
 def _primary(error: sqlite3.Error) -> int | None:

@@ -124,6 +124,10 @@ class Store:
         """
         return generations.find(self._connection, id_or_prefix)
 
+    def short_ids(self, ids: Sequence[str]) -> dict[str, str]:
+        """A beginning of each picture's id that is unique, and taken wherever an id is."""
+        return generations.short_ids(self._connection, ids)
+
     def generation_by_image(self, path: Path) -> Generation:
         """The picture whose file that is, the newest of them when several were.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cems_tui import log
 from cems_tui.domain.generation import Generation, now
 from cems_tui.domain.pricing import GIGABYTE
 from cems_tui.errors import StorageError, UnknownName, UsageError
@@ -42,6 +43,7 @@ class Observation:
     load_seconds: float | None
     memory_bytes: int | None
     load_bytes: int | None = None
+    contention: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,31 @@ def find(connection: Connection, id_or_prefix: str) -> Generation:
             f"{id_or_prefix!r} begins the ids of several pictures: {shown}{more}",
             "Give more of the id.",
         )
-    return with_parts(connection, rows)[0]
+    return only(connection, rows)
+
+
+SHORT_ID = 10
+"""Characters of a short id: the moment in milliseconds, so that few need more."""
+
+
+def short_ids(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+    """The beginning of each id that no other picture's id has, at least `SHORT_ID` long."""
+    found = {}
+    for whole in ids:
+        [neighbours] = connection.rows(
+            "SELECT (SELECT max(id) FROM generations WHERE id < ?) AS before, "
+            "(SELECT min(id) FROM generations WHERE id > ?) AS after",
+            [whole, whole],
+        )
+        shared = max(_common(whole, neighbours[place] or "") for place in ("before", "after"))
+        found[whole] = whole[: max(SHORT_ID, shared + 1)]
+    return found
+
+
+def _common(one: str, other: str) -> int:
+    """How many letters two ids begin with alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def find_by_image(connection: Connection, path: Path) -> Generation:
@@ -95,11 +121,11 @@ def find_by_image(connection: Connection, path: Path) -> Generation:
             f"the history does not know the picture {path}",
             "`cems why` reads the receipt in a PNG without the history.",
         )
-    return with_parts(connection, rows)[0]
+    return only(connection, rows)
 
 
 def session_id(connection: Connection, id_or_name: str) -> str:
-    """The id of the session of that name or id.
+    """The id of the session of that name or id, or of the only one whose id begins so.
 
     Raises:
         UnknownName: there is none.
@@ -108,6 +134,12 @@ def session_id(connection: Connection, id_or_name: str) -> str:
         "SELECT id FROM sessions WHERE name = ? UNION ALL SELECT id FROM sessions WHERE id = ?",
         [id_or_name, id_or_name],
     )
+    if not rows and len(id_or_name) >= SHORT_ID:
+        begun = connection.rows(
+            "SELECT id FROM sessions WHERE substr(id, 1, ?) = ? LIMIT 2",
+            [len(id_or_name), id_or_name.upper()],
+        )
+        rows = begun if len(begun) == 1 else []
     if not rows:
         names = connection.rows("SELECT name FROM sessions WHERE name IS NOT NULL")
         if not names:
@@ -120,15 +152,35 @@ def session_id(connection: Connection, id_or_name: str) -> str:
 
 
 def with_parts(connection: Connection, rows: Sequence[sqlite3.Row]) -> list[Generation]:
-    """The pictures of `generations` rows, in their order, with candidates and scores."""
+    """The pictures of `generations` rows, in their order, with candidates and scores.
+
+    A row that says what no picture can have is named in the log and left out.
+    """
     ids = [row["id"] for row in rows]
     candidates, scores = _parts(connection, "candidates", ids), _parts(connection, "scores", ids)
-    return [
-        generation_of(
-            dict(row), candidates.get(row["id"], []), scores.get(row["id"], []), connection.home
-        )
-        for row in rows
-    ]
+    found = []
+    for row in rows:
+        name = row["id"]
+        parts = candidates.get(name, []), scores.get(name, [])
+        try:
+            found.append(generation_of(dict(row), *parts, connection.home))
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+            log.error("the picture %s of the history is left out: %s", name, error)
+    return found
+
+
+def only(connection: Connection, rows: Sequence[sqlite3.Row]) -> Generation:
+    """The picture of one row.
+
+    Raises:
+        StorageError: the row says what no picture can have.
+    """
+    for generation in with_parts(connection, rows):
+        return generation
+    raise StorageError(
+        f"the row of the picture {rows[0]['id']} is damaged",
+        "`cems why FILE` reads the receipt in the picture itself.",
+    )
 
 
 def among(connection: Connection, select: str, values: Sequence[str]) -> list[sqlite3.Row]:
@@ -170,6 +222,7 @@ def observations(connection: Connection, limit_per_function: int) -> list[Observ
             load_seconds=row["seconds_load"],
             memory_bytes=row["peak_memory_bytes"],
             load_bytes=row["load_bytes"],
+            contention=row["contention"],
         )
         for row in rows
     ]
@@ -373,7 +426,7 @@ def _already_there(connection: Connection, generation: Generation) -> bool:
     rows = connection.rows("SELECT * FROM generations WHERE id = ?", [generation.id])
     if not rows:
         return False
-    if with_parts(connection, rows)[0] == generation:
+    if only(connection, rows) == generation:
         return True
     raise StorageError(
         f"the database {connection.path} has another picture with the id {generation.id}",

@@ -271,6 +271,14 @@ def m009_pictures_from_home(db: Database) -> None:
     db.execute(f"UPDATE generations SET image = {MOVED_PICTURE}(image)")
 
 
+def m010_price_certainty(db: Database) -> None:
+    """How sure prices are: intervals of what was expected, and what waited for a processor."""
+    db.execute("ALTER TABLE candidates ADD COLUMN cost_low REAL")
+    db.execute("ALTER TABLE candidates ADD COLUMN cost_high REAL")
+    db.execute("ALTER TABLE generations ADD COLUMN contention REAL")
+    db.execute("ALTER TABLE bench_cells ADD COLUMN contention REAL")
+
+
 STEPS = (
     m001_sessions,
     m002_generations,
@@ -281,4 +289,5 @@ STEPS = (
     m007_benches,
     m008_blocked_candidates,
     m009_pictures_from_home,
+    m010_price_certainty,
 )

@@ -13,27 +13,16 @@ import stat
 import struct
 import zlib
 from collections.abc import Mapping
-from dataclasses import is_dataclass
 from datetime import datetime
-from functools import cache
 from pathlib import Path
-from types import UnionType
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    BinaryIO,
-    Literal,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cems_tui.domain.generation import Generation
 from cems_tui.errors import UsageError
 from cems_tui.files import SHARED, whole_file
 from cems_tui.paths import ensure
 from cems_tui.text import MAX_PROMPT_CHARACTERS
+from cems_tui.typed import LARGEST_INT, fits
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -44,16 +33,9 @@ KEYWORD = "cems"
 _ID = re.compile(r"[0-9A-Z]{1,64}")
 _SESSION = re.compile(r"[0-9A-Za-z]{1,64}")
 
-LARGEST_SEED = 2**64 - 1
-LARGEST_FIGURE = 1e18
-"""Of any figure: differences and ratios of what is smaller stay finite."""
-
+LARGEST_SEED = LARGEST_INT
 LEAST_PRICE_USD = 1e-18
 """A price that is not 0 is not below this."""
-
-LONGEST_TEXT = 100_000
-MOST_ITEMS = 1_000
-"""Candidates, scores and notes, each."""
 
 
 _PLACE = re.compile(r"(?<![\w.~:/\\])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\'\":,;()]+[/\\])+")
@@ -128,7 +110,7 @@ def read_receipt(path: Path) -> dict[str, Any]:
 
 def _refuse_impossible(generation: Generation) -> None:
     """Raises ValueError where a receipt says what no picture of ours can have."""
-    if not _fits(generation, Generation):
+    if not fits(generation, Generation):
         raise ValueError("a value has another type, or is out of range")
     if not (_ID.fullmatch(generation.id) and _SESSION.fullmatch(generation.session)):
         raise ValueError("its id or its session is none")
@@ -150,46 +132,6 @@ def _refuse_impossible(generation: Generation) -> None:
         prices += [candidate.cost_usd, candidate.load_cost_usd]
     if any(usd is not None and usd != 0 and usd < LEAST_PRICE_USD for usd in prices):
         raise ValueError("a price is none")
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    """Whether a value, and all that it is made of, is of the kind that it is declared as."""
-    origin, kinds = get_origin(kind), get_args(kind)
-    if origin in (Union, UnionType):
-        return any(_fits(value, one) for one in kinds)
-    if origin is Literal:
-        return isinstance(value, str) and value in kinds
-    if origin is tuple:
-        if not isinstance(value, tuple):
-            return False
-        if kinds[-1] is Ellipsis:
-            kinds = kinds[:1] * len(value)
-        return len(kinds) == len(value) <= MOST_ITEMS and all(map(_fits, value, kinds))
-    if isinstance(kind, type) and is_dataclass(kind):
-        hints = _hints(kind)
-        return all(_fits(getattr(value, name), hint) for name, hint in hints.items())
-    return _is_plain(value, kind)
-
-
-def _is_plain(value: Any, kind: Any) -> bool:
-    if kind is float:
-        return type(value) in (int, float) and abs(value) <= LARGEST_FIGURE
-    if kind is int:
-        return type(value) is int and abs(value) <= LARGEST_SEED
-    if kind is str:
-        return type(value) is str and len(value) <= LONGEST_TEXT and _is_utf8(value)
-    if kind is Path:
-        return _is_plain(str(value), str)
-    return type(value) is kind
-
-
-def _is_utf8(text: str) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-@cache
-def _hints(kind: type[Any]) -> dict[str, Any]:
-    return get_type_hints(kind)
 
 
 def parameters_text(receipt: Mapping[str, Any]) -> str:
@@ -241,7 +183,7 @@ def _texts(receipt: Mapping[str, Any]) -> PngInfo:
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_TEXT_BYTES = 8 * 1024 * 1024
-"""Of one text chunk, packed or unpacked; a receipt is a few thousand bytes."""
+"""Of all text chunks together, packed or unpacked; a receipt is a few thousand bytes."""
 
 MAX_CHUNKS = 100_000
 
@@ -272,6 +214,7 @@ def _png_texts(file: BinaryIO, path: Path) -> dict[str, str]:
         raise UsageError(f"{path} is not a PNG", "Name a PNG that cems made.")
     size = os.fstat(file.fileno()).st_size
     found: dict[str, str] = {}
+    left = MAX_TEXT_BYTES
     for _ in range(MAX_CHUNKS):
         head = file.read(8)
         length, kind = struct.unpack(">I4s", head) if len(head) == 8 else (0, b"")
@@ -282,17 +225,18 @@ def _png_texts(file: BinaryIO, path: Path) -> dict[str, str]:
         if kind not in (b"tEXt", b"zTXt", b"iTXt"):
             file.seek(length + 4, os.SEEK_CUR)
             continue
-        if length > MAX_TEXT_BYTES:
-            raise UsageError(f"{path} holds a text of {length:,} bytes; that is no receipt")
+        if length > left:
+            raise UsageError(f"{path} holds texts of over {MAX_TEXT_BYTES:,} bytes: no receipt")
         data = file.read(length)
         if struct.unpack(">I", file.read(4))[0] != zlib.crc32(kind + data):
             raise UsageError(f"{path} is damaged: a text fails its checksum")
-        keyword, text = _text(kind, data, path)
+        keyword, text = _text(kind, data, path, left)
         found.setdefault(keyword, text)
+        left -= max(length, len(text))
     raise UsageError(f"{path} is damaged: it has no end")
 
 
-def _text(kind: bytes, data: bytes, path: Path) -> tuple[str, str]:
+def _text(kind: bytes, data: bytes, path: Path, most: int) -> tuple[str, str]:
     """Keyword and text of one chunk."""
     keyword, _, rest = data.partition(b"\0")
     encoding, packed = "latin-1", False
@@ -304,19 +248,19 @@ def _text(kind: bytes, data: bytes, path: Path) -> tuple[str, str]:
         _translated, _, rest = rest.partition(b"\0")
         encoding = "utf-8"
     if packed:
-        rest = _unpacked(rest, path)
+        rest = _unpacked(rest, path, most)
     try:
         return keyword.decode("latin-1"), rest.decode(encoding)
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is damaged: a text is not valid UTF-8") from error
 
 
-def _unpacked(data: bytes, path: Path) -> bytes:
+def _unpacked(data: bytes, path: Path, most: int) -> bytes:
     unpacker = zlib.decompressobj()
     try:
-        text = unpacker.decompress(data, MAX_TEXT_BYTES)
+        text = unpacker.decompress(data, most)
     except zlib.error as error:
         raise UsageError(f"{path} is damaged: a packed text cannot be unpacked") from error
     if unpacker.unconsumed_tail:
-        raise UsageError(f"{path} holds a text that unpacks to over {MAX_TEXT_BYTES:,} bytes")
+        raise UsageError(f"{path} holds texts that unpack to over {MAX_TEXT_BYTES:,} bytes")
     return text

@@ -13,6 +13,7 @@ from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.generation import Generation, Seconds
 from cems_tui.domain.score import Score
 from cems_tui.errors import GenerationError
+from cems_tui.typed import LARGEST_INT
 
 LARGEST_INTEGER = 2**63 - 1
 """What SQLite's integers hold."""
@@ -59,6 +60,7 @@ def generation_row(generation: Generation, home: Path) -> dict[str, Any]:
         "cost_source": generation.cost_source,
         "load_cost_usd": generation.load_cost_usd,
         "load_bytes": generation.load_bytes,
+        "contention": generation.contention,
         "score_error": generation.score_error,
         "decision": decision_column(decision),
     }
@@ -71,11 +73,14 @@ def candidate_rows(generation: Generation) -> list[dict[str, Any]]:
     for position, candidate in enumerate(generation.decision.candidates):
         row = asdict(candidate)
         low, high = row.pop("interval") or (None, None)
+        cost_low, cost_high = row.pop("cost_interval") or (None, None)
         row |= {
             "generation": generation.id,
             "position": position,
             "interval_low": low,
             "interval_high": high,
+            "cost_low": cost_low,
+            "cost_high": cost_high,
         }
         rows.append(recordable(row, f"the candidate {candidate.function} of {generation.id}"))
     return rows
@@ -108,6 +113,8 @@ def generation_of(
 ) -> Generation:
     """The picture these rows are about; `candidates` and `scores` in order of position.
 
+    Raises ValueError, TypeError or KeyError of what no picture can have.
+
     Args:
         home: the database's folder, which relative paths start from.
     """
@@ -120,7 +127,7 @@ def generation_of(
         executed=row["executed"],
         fallback=row["fallback"],
         image=home / row["image"],
-        seed=int(row["seed"]),
+        seed=_seed_of(row["seed"]),
         width=row["width"],
         height=row["height"],
         steps=row["steps"],
@@ -134,6 +141,7 @@ def generation_of(
         cost_source=row["cost_source"],
         load_cost_usd=row["load_cost_usd"],
         load_bytes=row["load_bytes"],
+        contention=row["contention"],
         scores=tuple(
             Score(s["metric"], s["value"], s["scorer"], bool(s["higher_is_better"])) for s in scores
         ),
@@ -195,6 +203,13 @@ def _seed_column(seed: int) -> int | str:
     return seed if -LARGEST_INTEGER <= seed <= LARGEST_INTEGER else str(seed)
 
 
+def _seed_of(column: int | str) -> int:
+    """The seed of a column; raises ValueError where it is none."""
+    if not isinstance(column, int | str) or not -LARGEST_INT <= int(column) <= LARGEST_INT:
+        raise ValueError("its seed is none")
+    return int(column)
+
+
 def _seconds_of(row: Row) -> Seconds:
     parts = ("load", "encode", "denoise", "decode", "score", "total")
     return Seconds(**{part: row[f"seconds_{part}"] for part in parts})
@@ -211,6 +226,8 @@ def _candidate_json(row: Row) -> dict[str, Any]:
     said = dict(row)
     low, high = said["interval_low"], said["interval_high"]
     said["interval"] = None if low is None or high is None else [low, high]
+    low, high = said["cost_low"], said["cost_high"]
+    said["cost_interval"] = None if low is None or high is None else [low, high]
     for flag in ("priced", "installed", "resident", "allowed"):
         said[flag] = bool(said[flag])
     said["fits"] = None if said["fits"] is None else bool(said["fits"])

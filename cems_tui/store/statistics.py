@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from cems_tui.domain.savings import (
+    PricedFunction,
+    RoutedPicture,
+    Savings,
+    Scale,
+    picture_of,
+    savings_of,
+)
 from cems_tui.store.connection import Connection
+
+PAGE = 500
+"""Pictures whose candidates are read at once: SQLite's oldest limit of values is 999."""
 
 PARTS = ("load", "encode", "denoise", "decode", "score", "total")
 
@@ -39,20 +51,6 @@ class FunctionStats:
     """Mean of what is billed, encode + denoise + decode; None where it was never measured."""
 
     scores: tuple[ScoreStats, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Savings:
-    """Money not spent, had the dearest function that could be chosen made every picture.
-
-    Estimated: the dearest function's price is what the decision expected, not measured.
-    """
-
-    estimated_usd: float | None
-    """None when no picture has both figures."""
-
-    compared: int
-    """Pictures where both the price paid and the dearest candidate's are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,17 +218,49 @@ def _functions(connection: Connection, window: Window) -> tuple[FunctionStats, .
 
 
 def _savings(connection: Connection, window: Window) -> Savings:
-    [row] = connection.rows(
+    """What was saved by the pictures that were routed, page by page."""
+    routed, after = 0, 0
+    pictures: list[RoutedPicture] = []
+    while page := connection.rows(
         f"""
-        SELECT SUM(dearest - paid) AS saved, COUNT(*) AS n FROM (
-            SELECT picture.cost_usd AS paid,
-                (SELECT MAX(candidates.cost_usd) FROM candidates
-                    WHERE candidates.generation = picture.id AND candidates.allowed
-                        AND candidates.fits IS NOT 0) AS dearest
-            FROM (SELECT id, cost_usd FROM generations
-                WHERE {window.sql} AND policy <> 'pinned') AS picture
-        ) WHERE paid IS NOT NULL AND dearest IS NOT NULL
+        SELECT number, id, executed, router, metric,
+            json_extract(decision, '$.router_sha256') AS sha256
+        FROM generations WHERE {window.sql} AND policy <> 'pinned' AND number > ?
+        ORDER BY number LIMIT ?
+        """,
+        (*window.arguments, after, PAGE),
+    ):
+        routed, after = routed + len(page), page[-1]["number"]
+        pictures += _routed(connection, page)
+    [pinned] = connection.rows(
+        f"""
+        SELECT COUNT(*) AS n, COUNT(cost_usd) AS priced, SUM(cost_usd) AS cost
+        FROM generations WHERE {window.sql} AND policy = 'pinned'
         """,
         window.arguments,
     )
-    return Savings(estimated_usd=row["saved"], compared=row["n"])
+    return savings_of(pictures, routed, pinned["n"], pinned["cost"] if pinned["n"] else 0.0)
+
+
+def _routed(connection: Connection, page: Sequence[sqlite3.Row]) -> Iterator[RoutedPicture]:
+    """The routed pictures of those rows whose prices are known."""
+    marks = ", ".join("?" * len(page))
+    priced: dict[str, list[tuple[PricedFunction, bool]]] = {}
+    for one in connection.rows(
+        f"""
+        SELECT generation, function, cost_usd, quality, interval_low, interval_high,
+            allowed AND fits IS NOT 0 AS able
+        FROM candidates WHERE generation IN ({marks}) AND cost_usd IS NOT NULL
+        ORDER BY generation, position
+        """,
+        [row["id"] for row in page],
+    ):
+        low, high = one["interval_low"], one["interval_high"]
+        interval = None if low is None or high is None else (low, high)
+        said = PricedFunction(one["function"], one["cost_usd"], one["quality"], interval)
+        priced.setdefault(one["generation"], []).append((said, bool(one["able"])))
+    for row in page:
+        scale = Scale(row["router"], row["metric"], row["sha256"])
+        found = picture_of(scale, row["executed"], priced.get(row["id"], ()))
+        if found is not None:
+            yield found

@@ -1,11 +1,69 @@
-"""Columns of figures as both windows write them: few digits, aligned, unknown is `—`."""
+"""Figures and money as both windows write them: few digits, aligned, unknown is `—`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil, floor, log10
 
 UNKNOWN = "—"
+
+_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹", "KRW": "₩", "CHF": "CHF "}
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """How US dollars are shown: in the user's currency, what a picture costs by the thousand.
+
+    JSON holds exact US dollars; nothing of this is for it.
+    """
+
+    currency: str = "USD"
+    per_usd: float = 1.0
+    """Units of the currency that a US dollar buys."""
+
+    @property
+    def sign(self) -> str:
+        """`$`, `€`; of a currency without a sign of its own its name and a space."""
+        return _SIGNS.get(self.currency, f"{self.currency} ")
+
+    @property
+    def unit(self) -> str:
+        """The title of a column of prices of a thousand pictures: `$/k`."""
+        return f"{self.sign.strip()}/k"
+
+    def thousand(self, usd: float | None) -> float | None:
+        """What a thousand such pictures cost, in the currency."""
+        return None if usd is None else usd * 1000 * self.per_usd
+
+    def per_thousand(self, usd: float | None, *, estimated: bool = False) -> str:
+        """The price of a picture: `$0.103/k`, `~€0.095/k`; `—` where unknown."""
+        value = self.thousand(usd)
+        if value is None:
+            return UNKNOWN
+        return f"{'~' if estimated else ''}{self._amount(value, 2, 6)}/k"
+
+    def per_thousand_words(self, usd: float | None, *, estimated: bool = False) -> str:
+        """The same in a sentence: `$0.103 per 1,000`."""
+        value = self.thousand(usd)
+        if value is None:
+            return UNKNOWN
+        return f"{'~' if estimated else ''}{self._amount(value, 2, 6)} per 1,000"
+
+    def total(self, usd: float | None, *, estimated: bool = False) -> str:
+        """A sum that is spent once, whatever it was for: `$0.00231`; `—` where unknown."""
+        if usd is None:
+            return UNKNOWN
+        return f"{'~' if estimated else ''}{self._amount(usd * self.per_usd, 0, 12)}"
+
+    def _amount(self, value: float, least: int, most: int) -> str:
+        if value == 0:
+            return f"{self.sign}0"
+        size = abs(value)
+        return f"{'−' if value < 0 else ''}{self.sign}{size:,.{digits(size, 3, least, most)}f}"
+
+
+DOLLARS = Money()
 
 
 def column(

@@ -8,12 +8,12 @@ from cems_tui.domain.capabilities import ObstacleKind, told_together
 from cems_tui.domain.decision import Candidate, RoutingDecision
 from cems_tui.domain.pricing import GIGABYTE
 from cems_tui.text import visible
-from cems_tui.views.figures import UNKNOWN, column, times
+from cems_tui.views.figures import DOLLARS, UNKNOWN, Money, column, times
 
 RESIDENT, INSTALLED, MISSING = "●", "○", "⇣"
 LEGEND = "● resident  ○ installed  ⇣ not installed  ~ estimated"
 
-LEAST_NEEDED = ("why", "load", "memory", "seconds")
+LEAST_NEEDED = ("sure", "why", "load", "memory", "seconds")
 """The columns that leave where there is no room for all, in that order."""
 
 BLOCKED: dict[ObstacleKind, str] = {
@@ -43,19 +43,15 @@ class PriceColumn:
     """Whether text stands at the left, as words do; figures stand at the right."""
 
 
-def price_columns(
-    decision: RoutingDecision, currency: str = "USD", per_usd: float = 1.0
-) -> dict[str, PriceColumn]:
+def price_columns(decision: RoutingDecision, money: Money = DOLLARS) -> dict[str, PriceColumn]:
     """The columns in their order; prices are for 1,000 pictures.
 
-    Args:
-        currency: what prices are told in.
-        per_usd: units of it a US dollar buys.
+    How sure the prices are stands beside them where it is known of any.
     """
     candidates = decision.candidates
     known = [False] * len(candidates)
     guessed = [c.cost_source is not None and c.cost_source != "measured" for c in candidates]
-    prices = [None if c.cost_usd is None else c.cost_usd * 1000 * per_usd for c in candidates]
+    prices = [money.thousand(c.cost_usd) for c in candidates]
     sizes = [None if c.memory_bytes is None else c.memory_bytes / GIGABYTE for c in candidates]
 
     def figures(
@@ -63,8 +59,7 @@ def price_columns(
     ) -> tuple[str, ...]:
         return tuple(column(values, guesses, least, most))
 
-    unit = "$/k" if currency == "USD" else f"{currency}/k"
-    return {
+    columns = {
         "function": PriceColumn("function", tuple(visible(c.function) for c in candidates), True),
         "quality": PriceColumn(
             decision.metric or "quality", figures([c.quality for c in candidates], known, 2, 3)
@@ -73,9 +68,13 @@ def price_columns(
         "seconds": PriceColumn("s", figures([c.seconds for c in candidates], guessed, 2, 3)),
         "load": PriceColumn("load", figures([c.load_seconds for c in candidates], known, 1, 1)),
         "memory": PriceColumn("GB", figures(sizes, guessed, 1, 3)),
-        "price": PriceColumn(unit, figures(prices, guessed, 2, 4)),
+        "price": PriceColumn(money.unit, figures(prices, guessed, 2, 4)),
+        "sure": PriceColumn("sure", tuple(map(certainty, candidates))),
         "why": PriceColumn("why", tuple(why(c, decision) for c in candidates), True),
     }
+    if all(candidate.cost_interval is None for candidate in candidates):
+        del columns["sure"]
+    return columns
 
 
 def state_sign(candidate: Candidate) -> str:
@@ -83,6 +82,15 @@ def state_sign(candidate: Candidate) -> str:
     if candidate.resident:
         return RESIDENT
     return INSTALLED if candidate.installed else MISSING
+
+
+def certainty(candidate: Candidate) -> str:
+    """How far the price may be off, by its 90 % interval: `±18 %`, `÷×2.5`."""
+    if candidate.cost_interval is None or not candidate.cost_usd:
+        return UNKNOWN
+    low, high = candidate.cost_interval
+    reach = max(high / candidate.cost_usd, candidate.cost_usd / low if low > 0 else 1.0)
+    return f"±{100 * (reach - 1):.0f} %" if reach < 1.995 else f"÷×{reach:.1f}"
 
 
 def interval_words(candidate: Candidate) -> str:

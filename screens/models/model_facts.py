@@ -10,6 +10,7 @@ from cems_tui.models.queue import Pull
 from cems_tui.models.remove import Removal
 from cems_tui.services.library import FunctionFacts, Library, ModelFacts, Recommended
 from cems_tui.text import byte_count, counted, visible
+from cems_tui.views.figures import DOLLARS, Money
 from screens import figures
 from screens.widgets.facts import Fact
 
@@ -18,7 +19,7 @@ NONCOMMERCIAL = "noncommercial use only"
 UNKNOWN_SIZE = "not known before the Hub is asked"
 
 
-def model(facts: ModelFacts, pull: Pull | None, key: str) -> list[Fact]:
+def model(facts: ModelFacts, pull: Pull | None, key: str, money: Money = DOLLARS) -> list[Fact]:
     """Everything about a model, what matters for a decision first.
 
     Args:
@@ -31,7 +32,7 @@ def model(facts: ModelFacts, pull: Pull | None, key: str) -> list[Fact]:
     found += [Fact("disk" if first else "", text, "$quality") for first, text in _verdict(facts)]
     found += [Fact("adds" if n == 0 else "", text) for n, text in enumerate(facts.evidence)]
     found.append(Fact("licence", _licence(facts)))
-    found += [_function(one, n == 0) for n, one in enumerate(facts.functions)]
+    found += [_function(one, n == 0, money) for n, one in enumerate(facts.functions)]
     found += [
         Fact("size", size(facts)),
         Fact("family", visible(facts.model.family)),
@@ -227,7 +228,7 @@ def _licence(facts: ModelFacts) -> str:
     return " · ".join(parts)
 
 
-def _function(one: FunctionFacts, first: bool) -> Fact:
+def _function(one: FunctionFacts, first: bool, money: Money) -> Fact:
     parts = [visible(one.function.name)]
     if one.seconds is not None:
         measured = one.provenance == "measured"
@@ -235,7 +236,7 @@ def _function(one: FunctionFacts, first: bool) -> Fact:
         parts.append(f"{'' if measured else '~'}{figures.seconds(one.seconds)} {where}")
     parts.append(f"{one.function.width}×{one.function.height}")
     if one.cost_usd is not None:
-        parts.append(figures.per_thousand(one.cost_usd))
+        parts.append(money.per_thousand(one.cost_usd, estimated=one.provenance != "measured"))
     if one.drawn:
         parts.append(counted(one.drawn, "picture") + " here")
     return Fact("draws" if first else "", " · ".join(parts))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from textual.widget import Widget
 
+from cems_tui.views.figures import DOLLARS, Money
 from screens.services.engine import EngineService
 from screens.services.library import LibraryService
 from screens.services.planner import PlannerFactory
@@ -23,6 +24,9 @@ class Defaults:
     router: str | None = None
     pool: tuple[str, ...] | None = None
     load_cost: bool = True
+    money: Money = DOLLARS
+    """What prices are shown in."""
+
     keys: Mapping[str, str] = field(default_factory=dict)
     """Command id → the key the user gave it."""
 

@@ -6,6 +6,7 @@ from cems_tui.domain.decision import RoutingDecision
 from cems_tui.routing.explain.explanation import Explanation
 from cems_tui.routing.explain.words import UNLIKE, rows
 from cems_tui.text import one_line, visible
+from cems_tui.views.figures import DOLLARS, Money
 from screens.studio import receipt
 from screens.widgets.facts import Fact
 
@@ -15,10 +16,10 @@ PROMPT_CHARACTERS = 120
 STYLES = {"why": "bold", "for it": "$quality", "against": "$cost"}
 
 
-def facts(decision: RoutingDecision, told: Explanation) -> list[Fact]:
+def facts(decision: RoutingDecision, told: Explanation, money: Money = DOLLARS) -> list[Fact]:
     """The prompt, who was asked, and the explanation."""
     found = _head(decision)
-    for name, text in rows(told, _money):
+    for name, text in rows(told, money.per_thousand):
         found.append(Fact(name, text, STYLES.get(name, "")))
     return found
 
@@ -42,7 +43,3 @@ def _head(decision: RoutingDecision) -> list[Fact]:
         *receipt.refused(decision),
         *([Fact("", UNLIKE, "$warning")] if unlike else []),
     ]
-
-
-def _money(usd: float) -> str:
-    return f"${usd * 1000:.3g}/k"

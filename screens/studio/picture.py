@@ -16,6 +16,7 @@ from textual.reactive import reactive
 from textual.widgets import Static
 
 from cems_tui.domain.generation import Generation
+from cems_tui.views.figures import DOLLARS, Money
 from screens.commands import GENERATE, key_of
 from screens.services.defaults import ImageFactory
 from screens.studio import receipt
@@ -63,9 +64,13 @@ class PicturePane(Vertical, can_focus=True):
     holds: reactive[str] = reactive("", init=False)
     """A second line where there is no picture yet."""
 
-    def __init__(self, new_image: ImageFactory, id: str = "picture") -> None:
+    def __init__(
+        self, new_image: ImageFactory, money: Money = DOLLARS, id: str = "picture"
+    ) -> None:
+        """`money` is what prices are told in."""
         super().__init__(id=id)
         self._new_image = new_image
+        self._money = money
         self.border_title = "Picture"
 
     def compose(self) -> ComposeResult:
@@ -88,7 +93,7 @@ class PicturePane(Vertical, can_focus=True):
         if generation is None:
             return
         self.border_title = Content(receipt.title(generation))
-        self.border_subtitle = Content(receipt.bill(generation))
+        self.border_subtitle = Content(receipt.bill(generation, self._money))
         self.query_one("#picture-facts", Static).update(
             Content.styled(receipt.scores(generation), "$quality")
         )

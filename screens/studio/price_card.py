@@ -16,6 +16,7 @@ from textual.widget import Widget
 
 from cems_tui.domain.decision import Candidate, RoutingDecision
 from cems_tui.text import one_line, visible
+from cems_tui.views.figures import DOLLARS, Money
 from cems_tui.views.price_card import LEAST_NEEDED, LEGEND, blocked_lines, price_columns, state_sign
 from screens import figures
 from screens.widgets.columns import Column
@@ -27,9 +28,11 @@ BAR_CELLS = (8, 21)
 """The narrowest and the widest drawing of an interval."""
 
 
-def card(decision: RoutingDecision, width: int) -> tuple[Content, list[Content]]:
+def card(
+    decision: RoutingDecision, width: int, money: Money = DOLLARS
+) -> tuple[Content, list[Content]]:
     """The header and one line a candidate, at most `width` cells wide."""
-    columns = _fitting(decision, width)
+    columns = _fitting(decision, width, money)
     rows = [_row(decision, columns, index) for index in range(len(decision.candidates))]
     header = Content("     ") + Content("  ").join([column.at(None) for column in columns])
     return header, rows
@@ -55,15 +58,21 @@ def short_name(function: str, cells: int = NAME_CELLS) -> str:
     return one_line(model, kept) + at + steps if kept >= 4 else one_line(name, cells)
 
 
-STYLES = {"quality": "$quality", "interval": "$quality", "price": "$cost", "why": "$muted"}
+STYLES = {
+    "quality": "$quality",
+    "interval": "$quality",
+    "price": "$cost",
+    "sure": "$muted",
+    "why": "$muted",
+}
 
 
-def _fitting(decision: RoutingDecision, width: int) -> list[Column]:
+def _fitting(decision: RoutingDecision, width: int, money: Money) -> list[Column]:
     """All columns if they fit; else without the least needed ones, one after the other."""
     least, most = BAR_CELLS
     columns = {
         name: Column(column.title, column.cells, STYLES.get(name, ""), column.left)
-        for name, column in price_columns(decision).items()
+        for name, column in price_columns(decision, money).items()
     }
     names = tuple(short_name(candidate.function) for candidate in decision.candidates)
     columns["function"] = replace(columns["function"], cells=names)
@@ -72,7 +81,8 @@ def _fitting(decision: RoutingDecision, width: int) -> list[Column]:
     for name in LEAST_NEEDED:
         if spare >= 0:
             break
-        spare += columns.pop(name).width + 2
+        if name in columns:
+            spare += columns.pop(name).width + 2
     cells = max(least, min(most, least + spare))
     columns["interval"] = _interval(decision.candidates, columns["interval"], cells)
     return list(columns.values())
@@ -151,8 +161,10 @@ class CandidatesTable(Widget, can_focus=True):
 
     cursor = reactive(0)
 
-    def __init__(self) -> None:
+    def __init__(self, money: Money = DOLLARS) -> None:
+        """`money` is what prices are told in."""
         super().__init__(id="candidates")
+        self._money = money
         self.border_title = TITLE
 
     def watch_decision(self, before: RoutingDecision | None, now: RoutingDecision | None) -> None:
@@ -232,7 +244,7 @@ class CandidatesTable(Widget, can_focus=True):
     def _table(self, decision: RoutingDecision, width: int, height: int) -> list[Content]:
         if not decision.candidates:
             return _nothing(decision, width)
-        header, rows = card(decision, width)
+        header, rows = card(decision, width, self._money)
         if self.has_focus:
             row = Content.styled("›", "bold") + rows[self.cursor][1:]
             row = row.pad_right(max(0, width - row.cell_length))

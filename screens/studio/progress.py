@@ -10,6 +10,7 @@ from textual.widget import Widget
 from cems_tui.domain.generation import Generation
 from cems_tui.services.engine.protocol import EngineLost
 from cems_tui.text import one_line
+from cems_tui.views.figures import DOLLARS, Money
 from screens import figures
 from screens.commands import GENERATE, key_of
 from screens.studio.commands import FRESH_ENGINE, RETRY
@@ -31,8 +32,10 @@ class ProgressLine(Widget):
     now = reactive(0.0)
     """The screen's clock, seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, money: Money = DOLLARS) -> None:
+        """`money` is what prices are told in."""
         super().__init__(id="progress")
+        self._money = money
 
     def watch_work(self, work: Work) -> None:
         self.set_class(bool(work.jobs), "busy")
@@ -49,7 +52,7 @@ class ProgressLine(Widget):
         work = self.work
         lines = self._now_and_needed(width)
         lines += [_waits(job) for job in work.waiting]
-        lines += [_made(generation, width) for generation in self.made]
+        lines += [_made(generation, width, self._money) for generation in self.made]
         return Content("\n").join(line.truncate(width, ellipsis=True) for line in lines[:height])
 
     def _now_and_needed(self, width: int) -> list[Content]:
@@ -114,14 +117,18 @@ def _waits(job: Job) -> Content:
     return Content.assemble(("○ ", "$muted"), one_line(job.request.prompt, 200))
 
 
-def _made(generation: Generation, width: int) -> Content:
-    guess = "" if generation.cost_source == "measured" else "~"
-    price = figures.per_thousand(generation.cost_usd) if generation.priced else "unpriced"
+def _made(generation: Generation, width: int, money: Money) -> Content:
+    estimated = generation.cost_source != "measured"
+    price = (
+        money.per_thousand(generation.cost_usd, estimated=estimated)
+        if generation.priced
+        else "unpriced"
+    )
     return Content.assemble(
         ("✓ ", "$quality"),
         f"{short_name(generation.executed):<16} ",
         (f"{figures.seconds(generation.seconds.total):>8} ", "$muted"),
-        (f"{guess + price if generation.priced else price:>11}  ", "$cost"),
+        (f"{price:>11}  ", "$cost"),
         (one_line(generation.prompt, max(8, width)), "$muted"),
     )
 

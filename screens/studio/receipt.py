@@ -7,7 +7,8 @@ from shlex import quote
 from cems_tui.domain.decision import Candidate, Policy, RoutingDecision
 from cems_tui.domain.generation import Generation
 from cems_tui.text import visible
-from cems_tui.views.figures import UNKNOWN
+from cems_tui.views.figures import DOLLARS, UNKNOWN, Money
+from cems_tui.views.receipt import expected_words, load_words, measured_words, price_interval
 from screens import figures
 from screens.widgets.facts import Fact
 
@@ -17,15 +18,16 @@ def title(generation: Generation) -> str:
     return f"{generation.executed} · seed {generation.seed} · {visible(generation.prompt)}"
 
 
-def bill(generation: Generation) -> str:
+def bill(generation: Generation, money: Money = DOLLARS) -> str:
     """Time, memory and price on one line."""
-    guess = "" if generation.cost_source == "measured" else "~"
-    price = figures.per_thousand(generation.cost_usd)
+    estimated = generation.cost_source != "measured"
     return " · ".join(
         (
             figures.seconds(generation.seconds.total),
             figures.gigabytes(generation.peak_memory_bytes),
-            f"{guess}{price}" if generation.priced else "unpriced",
+            money.per_thousand(generation.cost_usd, estimated=estimated)
+            if generation.priced
+            else "unpriced",
         )
     )
 
@@ -46,7 +48,7 @@ def scores(generation: Generation) -> str:
     return "\n".join(line for line in ("   ".join(first), "   ".join(others)) if line)
 
 
-def receipt(generation: Generation) -> list[Fact]:
+def receipt(generation: Generation, money: Money = DOLLARS) -> list[Fact]:
     """Everything about the picture, one fact a line."""
     return [
         Fact("prompt", visible(generation.prompt)),
@@ -54,7 +56,8 @@ def receipt(generation: Generation) -> list[Fact]:
         Fact("why", visible(generation.decision.reason)),
         *noted(generation.decision),
         Fact("scores", scores(generation).replace("\n", "   "), "$quality"),
-        Fact("price", _exact(generation), "$cost"),
+        Fact("price", _exact(generation, money), "$cost"),
+        *_expected(generation, money),
         Fact("seconds", _seconds_line(generation)),
         Fact("memory", figures.gigabytes(generation.peak_memory_bytes)),
         Fact("picture", f"{generation.width}×{generation.height}, seed {generation.seed}"),
@@ -66,7 +69,7 @@ def receipt(generation: Generation) -> list[Fact]:
     ]
 
 
-def decision_receipt(decision: RoutingDecision) -> list[Fact]:
+def decision_receipt(decision: RoutingDecision, money: Money = DOLLARS) -> list[Fact]:
     """The decision with its exact figures, two lines a candidate."""
     facts = [
         Fact("prompt", visible(decision.prompt)),
@@ -77,7 +80,7 @@ def decision_receipt(decision: RoutingDecision) -> list[Fact]:
         *noted(decision),
     ]
     for candidate in decision.candidates:
-        facts += _candidate(candidate, decision.metric)
+        facts += _candidate(candidate, decision.metric, money)
     return facts
 
 
@@ -138,15 +141,18 @@ def _chosen(generation: Generation) -> str:
     return f"{generation.function}, but {generation.executed} ran: {fallback}"
 
 
-def _exact(generation: Generation) -> str:
-    if generation.cost_usd is None:
-        return "unpriced"
-    load = generation.load_cost_usd
-    loading = "load unpriced" if load is None else f"load {figures.per_thousand(load)}"
-    return (
-        f"{figures.per_thousand(generation.cost_usd)} {generation.cost_source}"
-        f" ({generation.cost_usd:.4g} $ a picture; {loading})"
-    )
+def _exact(generation: Generation, money: Money) -> str:
+    """What it was measured to cost, exactly too, and what loading cost beside."""
+    told = [measured_words(generation, money)]
+    if generation.cost_usd is not None:
+        told.append(f"{money.total(generation.cost_usd)} this picture")
+    loading = load_words(generation, money)
+    return "; ".join([*told, *([loading] if loading else [])])
+
+
+def _expected(generation: Generation, money: Money) -> list[Fact]:
+    words = expected_words(generation, money)
+    return [Fact("priced", words, "$cost")] if words else []
 
 
 def _seconds_line(generation: Generation) -> str:
@@ -173,10 +179,12 @@ def router(decision: RoutingDecision) -> str:
     return f"{decision.router}, {decision.metric or 'no metric'}{spent}"
 
 
-def _candidate(candidate: Candidate, metric: str | None) -> list[Fact]:
+def _candidate(candidate: Candidate, metric: str | None, money: Money) -> list[Fact]:
     price = "unpriced"
     if candidate.cost_usd is not None:
-        price = f"{figures.per_thousand(candidate.cost_usd)} {candidate.cost_source}"
+        price = f"{money.per_thousand(candidate.cost_usd)} {candidate.cost_source}"
+        interval = price_interval(candidate, money)
+        price += f" [{interval}]" if interval else ""
     where = "resident" if candidate.resident else "installed"
     facts = " · ".join(
         (

@@ -102,18 +102,20 @@ class StudioScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         studio = StudioScreen
-        yield StatusLine("studio").data_bind(totals=studio.totals)
+        yield StatusLine("studio", self._defaults.money).data_bind(totals=studio.totals)
         with Container(id="body"):
             with Container(id="left"):
                 yield PromptBox().data_bind(in_distribution=studio.in_distribution)
                 yield TradeoffDial(self._defaults.tradeoff).data_bind(
                     decision=studio.decision, pinned=studio.pinned
                 )
-                yield CandidatesTable().data_bind(decision=studio.decision, error=studio.card_error)
-                yield ProgressLine().data_bind(
+                yield CandidatesTable(self._defaults.money).data_bind(
+                    decision=studio.decision, error=studio.card_error
+                )
+                yield ProgressLine(self._defaults.money).data_bind(
                     work=studio.under_way, made=studio.made, now=studio.now
                 )
-            yield PicturePane(self._new_image).data_bind(
+            yield PicturePane(self._new_image, self._defaults.money).data_bind(
                 generation=studio.generation, holds=studio.holds
             )
         yield KeyLine()
@@ -223,7 +225,7 @@ class StudioScreen(Screen[None]):
 
     @on(CandidatesTable.Opened)
     def _open_decision(self, message: CandidatesTable.Opened) -> None:
-        facts = receipt.decision_receipt(message.decision)
+        facts = receipt.decision_receipt(message.decision, self._defaults.money)
         self.app.push_screen(TextDialog("Decision", facts))
 
     @on(PicturePane.Opened)
@@ -235,7 +237,8 @@ class StudioScreen(Screen[None]):
             picture.image = thumbnail(made.image)  # type: ignore[attr-defined]
         except OSError:
             picture = None  # the pane says why; the receipt is still worth reading
-        self.app.push_screen(PictureDialog(picture, receipt.title(made), receipt.receipt(made)))
+        facts = receipt.receipt(made, self._defaults.money)
+        self.app.push_screen(PictureDialog(picture, receipt.title(made), facts))
 
     @on(Explained)
     def _explained(self, message: Explained) -> None:
@@ -261,7 +264,8 @@ class StudioScreen(Screen[None]):
         try:
             if self._planner is None:
                 self._planner = self._planner_factory()
-            told = explanation_facts.facts(decision, self._planner.explain(decision, load_cost))
+            explained = self._planner.explain(decision, load_cost)
+            told = explanation_facts.facts(decision, explained, self._defaults.money)
         except Exception as error:
             # a router can be of any kind; reading on must go on whatever it does
             log_traceback(error)

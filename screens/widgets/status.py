@@ -7,6 +7,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from cems_tui.views.figures import DOLLARS, Money
 from screens.messages import PlaceAsked
 from screens.places import PLACES, Place
 from screens.totals import SessionTotals
@@ -24,10 +25,11 @@ class StatusLine(Widget):
     told: reactive[str | None] = reactive(None)
     """What stands at the right in the place of the totals."""
 
-    def __init__(self, here: str) -> None:
-        """`here` is the id of the place it stands in."""
+    def __init__(self, here: str, money: Money = DOLLARS) -> None:
+        """`here` is the id of the place it stands in; `money` is what prices are told in."""
         super().__init__(id="status")
         self._here = here
+        self._money = money
 
     def columns(self) -> list[tuple[Place, tuple[int, int]]]:
         """Where each place stands: its first column, and the one after its last."""
@@ -53,7 +55,7 @@ class StatusLine(Widget):
             while len(" · ".join(parts)) > room and len(parts) > 1:
                 parts.pop()
             return Content.styled(" · ".join(parts), "$muted")
-        parts = self.totals.parts()
+        parts = self.totals.parts(self._money)
         text = " · ".join(parts)
         versus = f" {self.totals.versus()}"
         if self.totals.saved is not None and len(text) + len(versus) <= room and len(parts) == 3:

@@ -7,13 +7,15 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cems_tui.bench.bill import CellEstimate, bill, plan_of
+from cems_tui.bench.bill import CellEstimate, bill, held_together, plan_of
+from cems_tui.bench.drift import drift
 from cems_tui.bench.prompts import parse_prompts
 from cems_tui.bench.run import BenchOutcome, Budget, CellDone, Stop, run_bench
 from cems_tui.domain.bench import BenchPlan, BenchPrompt, Cell, CellKey
@@ -179,7 +181,7 @@ def test_a_budget_stops_before_the_cell_that_would_break_it(book: Benches) -> No
 def test_the_bill_counts_the_unknown_apart() -> None:
     known = {"base@20": CellEstimate(0.5, PRICE, load_seconds=3.0)}
     found = bill(PLAN.keys(), lambda name: known.get(name, CellEstimate(None, None)))
-    assert (found.cells, found.untimed, found.unpriced) == (8, 4, 4)
+    assert (found.pictures, found.untimed, found.unpriced) == (8, 4, 4)
     assert found.seconds == pytest.approx(3.0 + 4 * 0.5)
     assert found.cost_usd == pytest.approx(4 * PRICE)
     assert bill(PLAN.keys(), lambda name: CellEstimate(None, None)).to_json()["cost_usd"] is None
@@ -192,8 +194,67 @@ def test_what_is_left_and_what_is_done_make_the_plan(done: set[CellKey]) -> None
     left = PLAN.left(done)
     assert set(left) | done == set(PLAN.keys())
     assert not set(left) & done
-    functions = [key.function for key in left]
-    assert functions == sorted(functions), "each function is loaded once"
+    assert len(left) == len(set(left))
+
+
+MANY = BenchPlan(
+    "many",
+    tuple(BenchPrompt.of(f"prompt {number}") for number in range(60)),
+    ("base@4", "base@20", "turbo@1", "other"),
+    (0, 1),
+    ("nima",),
+)
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(["base@4", "base@20", "turbo@1"]), unique=True), max_size=2)
+)
+def test_every_cell_is_run_once_however_functions_are_held_together(
+    groups: list[list[str]],
+) -> None:
+    flat = [name for group in groups for name in group]
+    if len(flat) == len(set(flat)):
+        keys = list(MANY.keys(groups))
+        assert len(keys) == len(set(keys)) == MANY.size
+
+
+def test_functions_held_together_are_drawn_prompt_by_prompt() -> None:
+    functions = [key.function for key in MANY.keys([MANY.functions])]
+    assert functions == [*MANY.functions] * (60 * 2)
+
+
+def test_what_is_not_held_together_is_loaded_once_a_pass() -> None:
+    nets = [key.function.partition("@")[0] for key in MANY.keys([])]
+    loads = 1 + sum(one != before for before, one in pairwise(nets))
+    passes = 6  # 60 prompts × 2 seeds, 20 pictures at least
+    assert loads == passes * 3 - (passes - 1)  # every other pass begins with what is loaded
+    halves = nets[: len(nets) // 2], nets[len(nets) // 2 :]
+    assert all({"base", "turbo", "other"} == set(half) for half in halves)
+
+
+def test_models_are_held_together_as_far_as_the_device_holds_them() -> None:
+    def of(model: str, size: int | None) -> CellEstimate:
+        return CellEstimate(1.0, PRICE, load_bytes=size, model=model)
+
+    estimates = {
+        "a@4": of("a", 30),
+        "b@1": of("b", 40),
+        "a@20": of("a", 30),
+        "c@1": of("c", 30),
+        "d@1": of("d", None),
+        "e@1": of("e", 1),
+    }
+    assert held_together(estimates, 100) == [("a@4", "a@20", "b@1"), ("c@1",), ("d@1",), ("e@1",)]
+    assert held_together(estimates, None)[0] == ("a@4", "a@20")
+
+
+def test_drift_is_what_the_last_pictures_took_beside_the_first() -> None:
+    steady = [("a@1", 1.0), ("a@4", 4.0)] * 9
+    assert drift(steady) == pytest.approx(1.0)
+    slower = steady[:12] + [(name, 1.5 * taken) for name, taken in steady[12:]]
+    assert drift(slower) == pytest.approx(1.5)
+    assert drift(steady[:4]) is None
+    assert drift([("a@1", 1.0)] * 9 + [("b@1", 1.0)] * 9) is None
 
 
 def test_a_plan_is_made_of_a_prompt_file() -> None:

@@ -108,11 +108,25 @@ def test_a_taken_device_is_no_reason_to_fail_unless_the_probe_was_asked_for(
     assert {"mine", "other", "third"} <= set(Profile.current().catalog().models())
 
 
-@pytest.mark.slow
-def test_a_model_that_cannot_draw_is_imported_and_said_to_be_untimed(
+def test_a_size_that_it_could_never_draw_is_refused_before_anything_is_kept(
     tiny: Path, inside: Inside
 ) -> None:
     ran = inside("import", tiny, "--name", "mine", "--size", "13x13")
-    assert ran.code == 0, ran.err
-    assert "not timed" in ran.err
-    assert inside("import", tiny, "--name", "other", "--size", "13x13", "--probe").code == 2
+    assert ran.code == 2
+    assert "multiples of 8, such as 16x16" in ran.err
+    assert "mine" not in Profile.current().catalog().models()
+
+
+@pytest.mark.slow
+def test_a_model_whose_network_is_not_whole_is_not_kept(tiny: Path, inside: Inside) -> None:
+    from safetensors.torch import load_file, save_file
+
+    (file,) = (tiny / "unet").glob("*.safetensors")
+    half = dict(list(load_file(file).items())[::2])
+    save_file(half, file, metadata={"format": "pt"})
+    ran = inside("import", tiny, "--name", "mine")
+    assert ran.code == 3
+    assert "mine is not imported" in ran.err
+    assert "incomplete" in ran.err
+    assert "mine" not in Profile.current().catalog().models()
+    assert tiny.is_dir()

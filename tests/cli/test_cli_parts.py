@@ -11,8 +11,8 @@ from cems_tui.cli.commands.generate import DrawingOptions
 from cems_tui.cli.failures import failure_of
 from cems_tui.cli.main import normalised
 from cems_tui.cli.options import PictureOptions, RoutingOptions
-from cems_tui.cli.output import usd_per_thousand
 from cems_tui.errors import DeviceBusy, UnknownName, UsageError
+from cems_tui.views.figures import DOLLARS, Money
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_a_failure_says_what_it_means() -> None:
 
 
 def test_money_is_unknown_estimated_or_measured_and_looks_so() -> None:
-    def told(usd: float | None, estimated: bool) -> str:
-        return usd_per_thousand(usd, estimated=estimated, per_usd=1.0, currency="USD")
-
-    assert told(None, True) == "—"
-    assert told(0.0001, True) == "~$0.1000"
-    assert told(0.0001, False) == "$0.1000"
-    assert usd_per_thousand(0.0001, estimated=False, per_usd=0.9, currency="EUR") == "EUR 0.0900"
+    assert DOLLARS.per_thousand(None, estimated=True) == "—"
+    assert DOLLARS.per_thousand(0.0001, estimated=True) == "~$0.100/k"
+    assert DOLLARS.per_thousand_words(0.0001) == "$0.100 per 1,000"
+    assert Money("EUR", 0.9).per_thousand(0.0001) == "€0.0900/k"
+    assert Money("SEK", 10.0).per_thousand_words(0.0001) == "SEK 1.00 per 1,000"
+    assert (DOLLARS.total(0.0000123), DOLLARS.total(-2.5)) == ("$0.0000123", "−$2.50")
+    assert (DOLLARS.unit, Money("EUR", 1.0).unit, Money("SEK", 1.0).unit) == ("$/k", "€/k", "SEK/k")
 
 
 def test_an_unknown_stage_of_the_recipe_is_refused(tmp_path: Path) -> None:

@@ -22,14 +22,17 @@ from cems_tui import paths, settings
 from cems_tui.bench.prompts import parse_prompts
 from cems_tui.cli import main
 from cems_tui.cli.commands.bench.run import run
-from cems_tui.cli.commands.generate import bill_line, generate
+from cems_tui.cli.commands.generate import generate
 from cems_tui.cli.failures import failure_of
 from cems_tui.cli.main import app
-from cems_tui.cli.output import money
+from cems_tui.cli.output import money_of
+from cems_tui.domain.bill import BillLine, bill_of
 from cems_tui.domain.score import MixedConstants, MixedScale
 from cems_tui.errors import ConfigError, DeviceBusy, UsageError
 from cems_tui.profile import Profile
 from cems_tui.score_tables.mixed import mixed_value
+from cems_tui.views.bill import bill_words
+from cems_tui.views.figures import DOLLARS
 from tests.cli.cems import ROOT, cems, environment
 from tests.patience import PATIENCE
 
@@ -55,9 +58,15 @@ def test_a_dial_too_large_for_a_float_is_a_usage_error() -> None:
 
 
 def test_a_bill_without_a_known_price_says_so_instead_of_zero() -> None:
-    assert bill_line(1, "$0", 1) == "1 picture: the price is not known yet; nothing was generated"
-    assert bill_line(3, "$0.5", 1).startswith("3 pictures would cost $0.5")
-    assert "1 unpriced beside" in bill_line(3, "$0.5", 1)
+    unknown = BillLine("a", None, None)
+    told = bill_words(bill_of([unknown], loads_included=False), DOLLARS)
+    assert told.startswith("1 picture: the price is not known yet")
+    lines = [unknown, BillLine("b", 0.3, 1.0, 0.2, 2.0), BillLine("b", 0.2, 1.0, 0.2, 2.0)]
+    told = bill_words(bill_of(lines, loads_included=False), DOLLARS)
+    assert told.startswith("3 pictures would cost ~$0.500 (~$250.00 per 1,000), 1 unpriced beside")
+    assert "loading 2 models is not in it: ~$0.200 and 1 unknown; ~4 s" in told
+    counted = bill_words(bill_of(lines, loads_included=True), DOLLARS)
+    assert "counted in what was compared" in counted
 
 
 def test_without_wait_a_busy_device_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,9 +345,9 @@ print([name for name in sys.modules if "cems_tui.cli.commands" in name or name =
 
 def test_totals_are_shown_in_the_currency_of_the_settings() -> None:
     euros = settings.Settings.of({"pricing": {"currency": "EUR", "per_usd": 0.5}})
-    assert money(2.0, euros) == "EUR 1"
-    assert money(None, euros) == "—"
-    assert money(2.0, settings.Settings()) == "$2"
+    assert money_of(euros).total(2.0) == "€1.00"
+    assert money_of(euros).total(None) == "—"
+    assert money_of(settings.Settings()).total(2.0) == "$2.00"
 
 
 def test_a_picture_has_one_mixed_score_whoever_computes_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -200,9 +201,21 @@ def test_a_file_that_is_no_router_leaves_nothing_behind(stocked: Inside, tmp_pat
         "other weights": {"card.json": card, "weights.safetensors": weights[:-1] + b"\x00"},
         "no card": {"card.json": b"{}", "weights.safetensors": weights},
         "an escaping name": {"card.json": escaping, "weights.safetensors": weights},
+        "a card nested without end": {
+            "card.json": b"[" * 100_000,
+            "weights.safetensors": weights,
+        },
+        "a figure without end": {
+            "card.json": card.replace(b'"format": 2', b'"format": 1e999'),
+            "weights.safetensors": weights,
+        },
+        "weights made to fill memory": {
+            "card.json": card,
+            "weights.safetensors": b"\0" * 200_000_000,
+        },
     }
     for name, members in bad.items():
-        with zipfile.ZipFile("bad.zip", "w") as package:
+        with zipfile.ZipFile("bad.zip", "w", zipfile.ZIP_DEFLATED) as package:
             for member, data in members.items():
                 package.writestr(member, data)
         ran = stocked("router", "import", "bad.zip", "--name", "evil")
@@ -213,6 +226,15 @@ def test_a_file_that_is_no_router_leaves_nothing_behind(stocked: Inside, tmp_pat
     kept = sorted(file.name for file in (tmp_path / "home" / "routers").iterdir())
     assert kept == ["good.json", "good.safetensors", "luck.json", "luck.safetensors"]
     assert not list(tmp_path.rglob("evil*"))
+
+
+def test_the_figures_of_an_imported_router_are_its_author_s(stocked: Inside) -> None:
+    stocked("router", "export", "good", "--out", "good.zip")
+    assert "as its author tells" not in stocked("router", "show", "good").out
+    for name in ("friend", "friend-of-friend"):
+        assert stocked("router", "import", "good.zip", "--name", name).code == 0
+        assert stocked("router", "show", name).out.count("as its author tells") == 1
+        stocked("router", "export", name, "--out", "good.zip")
 
 
 def test_numbers_that_do_not_fit_the_card_are_not_taken_in(stocked: Inside) -> None:
@@ -234,18 +256,33 @@ def test_calibrating_changes_the_unit_and_no_pick(stocked: Inside, tmp_path: Pat
         for row in table_with_signal(60, seed=4).rows
     ]
     imported(stocked, ScoreTable.of(mine), "mine")
-    args = ("router", "diff", "good", "good", "--bench", "signal", "--json")
     before = stocked("router", "eval", "good", "--bench", "mine", "--json").document
     ran = stocked("router", "calibrate", "good", "--bench", "mine", "--json")
     assert ran.code == 0, ran.err
     assert ran.document["slope"] == pytest.approx(3.0, rel=0.25)
-    after = stocked("router", "eval", "good", "--bench", "mine", "--json").document
+    assert ran.document["router"] == "good-calibrated"
+    args = ("router", "diff", "good", "good-calibrated", "--bench", "signal", "--json")
+    after = stocked("router", "eval", "good-calibrated", "--bench", "mine", "--json").document
     for key in ("shares", "area_recovered", "verdict", "top1"):
         assert after[key] == before[key]
     assert stocked(*args).document["changed"] == 0
-    assert "to read as the user's instrument" in stocked("router", "show", "good").out
+    assert "to read as the user's instrument" in stocked("router", "show", "good-calibrated").out
+    assert "to read as the user's instrument" not in stocked("router", "show", "good").out
     again = stocked("router", "calibrate", "good", "--bench", "mine", "--json").document
     assert again["slope"] == pytest.approx(ran.document["slope"])
+
+
+def test_a_calibrated_router_takes_over_and_rollback_goes_back(stocked: Inside) -> None:
+    mine = [
+        replace(row, score=None if row.score is None else 40.0 + 3.0 * row.score)
+        for row in table_with_signal(60, seed=4).rows
+    ]
+    imported(stocked, ScoreTable.of(mine), "mine")
+    stocked("router", "use", "good", "--force")
+    ran = stocked("router", "calibrate", "good", "--bench", "mine", "--name", "ours", "--json")
+    assert (ran.document["router"], ran.document["in_use"]) == ("ours", True)
+    assert stocked("router", "rollback", "-q").out.strip() == "good"
+    assert stocked("router", "calibrate", "good", "--bench", "mine", "--name", "ours").code == 2
 
 
 def test_scores_that_do_not_rise_with_the_router_s_cannot_be_its_scale(stocked: Inside) -> None:
@@ -305,7 +342,10 @@ def test_too_few_pairs_are_told_with_what_supplies_them(stocked: Inside, pairs: 
     imported(stocked, ScoreTable.of(rows), "few")
     ran = stocked("router", "retrain", "good", "--from", "few")
     assert ran.code == 2
-    assert f"not enough pairs yet: {pairs} of about 120" in ran.err
+    told = re.search(r"not enough pairs yet: (\d+) of about 120", ran.err)
+    assert told is not None, ran.err
+    assert int(told[1]) <= pairs  # those that the router was trained on are left out
+    assert int(told[1]) >= pairs / 2
     assert "--from B" in ran.err
     assert "bug" not in ran.err
 
@@ -347,4 +387,4 @@ def test_a_table_that_nothing_can_be_learned_from_gets_a_clear_word(
 def test_there_is_nothing_to_retrain_from_in_an_empty_home(inside: Inside) -> None:
     ran = inside("router", "retrain")
     assert ran.code == 2
-    assert "no score" in ran.err
+    assert "score of one's own" in ran.err

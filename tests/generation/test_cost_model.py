@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cems_tui.domain.function import Expected, GenerationFunction, Model
 from cems_tui.domain.pricing import Pricing
@@ -62,9 +64,71 @@ def test_another_step_count_of_the_model_is_scaled_and_called_an_estimate() -> N
     assert "base@20" in expected.source
 
 
-def test_the_nearest_step_count_is_scaled() -> None:
-    runs = [run("base@100", denoise=77.0), run("base@8", denoise=0.8)]
-    assert CostModel(runs).predict(function(steps=4)).seconds == pytest.approx(0.4 + 0.4)
+def test_steps_of_one_model_share_a_line_of_so_much_once_and_so_much_a_step() -> None:
+    model = CostModel([run("base@100", denoise=10.0), run("base@8", denoise=0.8)])
+    foreseen = {steps: model.predict(function(steps)).seconds for steps in (4, 8, 50, 100)}
+    assert foreseen == {steps: pytest.approx(0.4 + 0.1 * steps) for steps in foreseen}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([1, 4, 8, 20, 50]), st.floats(0.01, 100.0)), min_size=1),
+    st.tuples(st.integers(1, 100), st.integers(1, 100)),
+)
+def test_more_steps_of_a_model_are_never_cheaper_whatever_was_measured(
+    measured: list[tuple[int, float]], asked: tuple[int, int]
+) -> None:
+    model = CostModel([run(f"base@{steps}", denoise=seconds) for steps, seconds in measured])
+    fewer, more = (
+        model.predict(function(steps, expected=Expected())).seconds for steps in sorted(asked)
+    )
+    assert fewer is not None
+    assert more is not None
+    assert fewer <= more * (1 + 1e-9)
+
+
+def test_the_first_picture_after_a_load_is_left_out_once_another_is_there() -> None:
+    cold, settled = run(denoise=9.0, load_seconds=3.0), run(denoise=2.0)
+    assert CostModel([cold]).predict(function()).seconds == pytest.approx(9.4)
+    assert CostModel([cold, cold, settled]).predict(function()).seconds == pytest.approx(2.4)
+
+
+@given(st.lists(st.floats(0.3, 0.95), min_size=1, max_size=20), st.integers(0, 5))
+def test_a_busy_hour_does_not_raise_prices(waited: list[float], quiet: int) -> None:
+    """A run that waited for a processor for a share of its time took that much longer."""
+    busy = [
+        run(denoise=2.0 / (1 - share) + 0.4 * share / (1 - share), contention=share)
+        for share in waited
+    ]
+    expected = CostModel([*[run(denoise=2.0, contention=0.0)] * quiet, *busy]).predict(function())
+    assert expected.seconds == pytest.approx(2.4, rel=0.2)
+
+
+def test_a_disturbed_run_speaks_more_softly_than_a_quiet_one() -> None:
+    off = run(denoise=40.0, contention=0.8)
+    model = CostModel([run(denoise=2.0), off, off])
+    assert model.predict(function()).seconds == pytest.approx(2.4)
+
+
+def test_the_interval_of_a_price_holds_it_and_narrows_with_runs() -> None:
+    widths = []
+    for count in (1, 4, 16):
+        expected = CostModel([run()] * count).predict(function())
+        assert expected.seconds is not None
+        assert expected.seconds_interval is not None
+        low, high = expected.seconds_interval
+        assert low < expected.seconds < high
+        widths.append(high / low)
+    assert widths == sorted(widths, reverse=True)
+    assert widths[-1] < widths[0]
+    cost = CostModel([run()]).cost(function())
+    assert cost.usd is not None
+    assert cost.interval is not None
+    assert cost.interval[0] < cost.usd < cost.interval[1]
+
+
+def test_the_interval_of_what_nobody_measured_here_is_unknown() -> None:
+    assert CostModel().predict(function()).seconds_interval is None
+    assert CostModel().cost(function()).interval is None
 
 
 def test_another_models_runs_say_nothing() -> None:

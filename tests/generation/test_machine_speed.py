@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from cems_tui.domain.function import Expected, GenerationFunction, Model
 from cems_tui.generation.cost_model import CostModel, Observation
-from cems_tui.generation.machine_speed import references_of
+from cems_tui.generation.machine_speed import load_references_of, references_of
 
 TOLD = {"turbo@1": 0.0242, "small@4": 0.056, "base@4": 0.0889, "base@20": 0.389, "base@50": 0.945}
 """Processor seconds of the pack's functions on the machine it was made on."""
@@ -65,7 +67,7 @@ def test_what_was_never_drawn_here_is_priced_for_this_machine_and_called_an_esti
     dear, cheap = model.predict(FUNCTIONS["base@50"]), model.predict(FUNCTIONS["turbo@1"])
     assert dear.seconds == pytest.approx(1.6 * TOLD["base@50"])
     assert (dear.provenance, cheap.provenance) == ("estimated", "measured")
-    assert "1.6 × what was told, by 3 runs here" in dear.source
+    assert "1.6 × what was told, by 2 runs here" in dear.source
 
 
 def test_cold_pictures_are_left_out_as_soon_as_a_settled_one_is_there() -> None:
@@ -115,3 +117,70 @@ def test_what_was_measured_on_this_machine_is_no_reference_for_its_speed() -> No
         "base@20", mine.model, 20, 2.5, 64, 64, expected=Expected(0.5, provenance="measured")
     )
     assert references_of([measured]) == {}
+
+
+def test_intervals_cover_nine_pictures_of_ten_over_many_machines() -> None:
+    held = tried = 0
+    for seed in range(300):
+        chance = random.Random(seed)
+        departs = {name.partition("@")[0]: chance.gauss(0.0, 0.1) for name in TOLD}
+
+        def drawn_here(
+            name: str, chance: random.Random = chance, departs: dict[str, float] = departs
+        ) -> Observation:
+            away = departs[name.partition("@")[0]] + chance.gauss(0.0, 0.08)
+            return run(name, 1.7 * math.exp(away))
+
+        history = [drawn_here(chance.choice(sorted(TOLD))) for _ in range(1 + seed % 12)]
+        model = CostModel(history, references=references_of(FUNCTIONS.values()))
+        for name, one in FUNCTIONS.items():
+            interval = model.predict(one).seconds_interval
+            assert interval is not None
+            tried += 1
+            held += interval[0] <= drawn_here(name).billed_seconds <= interval[1]
+    assert 0.85 <= held / tried <= 0.99
+
+
+def test_cold_pictures_alone_leave_the_price_open_downwards() -> None:
+    model = CostModel(
+        [run("turbo@1", 1.6, cold=True)], references=references_of(FUNCTIONS.values())
+    )
+    interval = model.predict(FUNCTIONS["base@20"]).seconds_interval
+    assert interval is not None
+    assert interval[0] < 1.6 * TOLD["base@20"] < interval[1]
+
+
+def test_pictures_drawn_beside_other_work_move_the_factor_less_than_quiet_ones() -> None:
+    busy = replace(run("turbo@1", 8.0), contention=0.8)
+    found = prices(*[busy] * 6)
+    assert found["turbo@1"] == pytest.approx(1.6 * TOLD["turbo@1"])
+    odd = replace(run("turbo@1", 40.0), contention=0.8)
+    assert prices(*[run("turbo@1", 1.6)] * 2, odd, odd)["turbo@1"] == pytest.approx(
+        1.6 * TOLD["turbo@1"]
+    )
+
+
+def test_a_load_here_tells_how_long_the_others_take_to_load_here() -> None:
+    """One load in a busy hour makes no model dearer to load beside the others."""
+    told = {
+        name: replace(one, expected=replace(one.expected, load_seconds=0.2, load_bytes=31_000_000))
+        for name, one in FUNCTIONS.items()
+    }
+    model = CostModel(
+        [replace(run("turbo@1", 1.0), load_seconds=2.6)],
+        load_references=load_references_of(told.values()),
+    )
+    loads = [model.predict(one).load_seconds for one in told.values()]
+    assert loads == pytest.approx([2.6] * len(told))
+    assert CostModel().predict(told["turbo@1"]).load_seconds == 0.2
+
+
+def test_how_fast_the_machine_is_is_told_with_its_spread_and_runs() -> None:
+    model = CostModel(
+        [run("turbo@1", 1.6, cold=True), run("turbo@1", 1.5), run("base@4", 1.7)],
+        references=references_of(FUNCTIONS.values()),
+    )
+    [origin] = model.origins()
+    assert origin.factor == pytest.approx(1.6)
+    assert (origin.runs, origin.settled_runs, origin.disturbed_runs) == (3, 2, 0)
+    assert 1.0 < origin.spread < 1.1

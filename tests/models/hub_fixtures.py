@@ -13,9 +13,9 @@ import pytest
 
 from cems_tui import paths
 from cems_tui.cancel import Stop, never
-from cems_tui.models.download import Patience
 from cems_tui.models.events import Installed, ModelEvent
-from cems_tui.models.hub import Hub
+from cems_tui.models.hub.client import Hub
+from cems_tui.models.hub.download import Patience
 from cems_tui.models.ledger import Entry, Ledger
 from cems_tui.models.plan import PullPlan
 from cems_tui.models.pull import Puller

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from cems_tui.errors import CemsError, UsageError
-from cems_tui.models.hub import Hub, Transient, Unreachable, reason
+from cems_tui.models.hub.client import Hub, Transient, Unreachable, reason
 from tests.models.hub_fixtures import online
 
 __all__ = ["online"]

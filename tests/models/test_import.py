@@ -17,8 +17,9 @@ from cems_tui.errors import (
     Interrupted,
     UnknownName,
     UsageError,
+    WeightsError,
 )
-from cems_tui.models.events import ModelEvent
+from cems_tui.models.events import ModelEvent, Noted
 from cems_tui.models.importer import ImportWish
 from cems_tui.models.ledger import Entry, Ledger
 from cems_tui.profile import Profile
@@ -302,9 +303,16 @@ def test_one_network_is_imported_with_the_rest_of_its_base(shelf: Shelf, tmp_pat
 @pytest.mark.parametrize(
     ("shapes", "told"),
     [
-        ({"model.diffusion_model.x": (1,)}, "none of the networks"),
-        ({"unet.x.lora_down.weight": (1,)}, "LoRA"),
         ({"something": (1,)}, "none of the networks"),
+        ({"conv_in.weight": (8, 4)}, "1 of the 2 tensors of the unet"),
+        ({"conv_in.weight": (8, 9), "conv_out.weight": (4, 8)}, "9 channels instead of 4"),
+        ({"conv_in.weight": (8, 4), "conv_out.weight": (4, 9)}, "differ in shape"),
+        ({"first_stage_model.a": (4, 4)}, "autoencoder.* and no U-Net"),
+        ({"cond_stage_model.b": (4,)}, "text encoder and no U-Net"),
+        (
+            {"model.diffusion_model.input_blocks.0.0.weight": (8, 9), "first_stage_model.a": (4,)},
+            "is an inpainting model: its U-Net takes 9 channels",
+        ),
     ],
 )
 def test_a_file_that_is_no_network_of_the_base_says_what_is_supported(
@@ -316,6 +324,99 @@ def test_a_file_that_is_no_network_of_the_base_says_what_is_supported(
     with pytest.raises(UsageError, match=told) as refused:
         shelf.bring("tuned", path=file, base="base")
     assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("lora_unet_down.lora_down.weight", "LoRA"),
+        ("unet.x.lora_A.weight", "LoRA"),
+        ("lora_te1_text_model.alpha", "LoRA"),
+        ("down.0.hada_w1_a", "LoRA"),
+        ("control_model.input_hint_block.0.weight", "ControlNet"),
+        ("emb_params", "textual inversion"),
+        ("decoder.up.0.block.0.conv1.weight", "autoencoder"),
+        ("input_blocks.0.0.weight", "U-Net in its original layout"),
+    ],
+)
+@pytest.mark.parametrize("base", [None, "base"])
+def test_a_file_that_is_no_model_is_called_by_what_it_is(
+    shelf: Shelf, tmp_path: Path, name: str, told: str, base: str | None
+) -> None:
+    shelf.bring("base")
+    file = tmp_path / "x.safetensors"
+    file.write_bytes(safetensors({name: (4, 4)}))
+    with pytest.raises(UsageError, match=told) as refused:
+        shelf.bring("tuned", path=file, base=base)
+    assert refused.value.hint
+    assert not (paths.current().models / "imported").exists()
+
+
+def test_half_of_a_part_of_a_checkpoint_is_told_before_anything_is_copied(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    shelf.bring("base")
+    file = tmp_path / "half.safetensors"
+    file.write_bytes(
+        safetensors({"model.diffusion_model.a": (8, 4), "first_stage_model.a": (4, 4)})
+    )
+    with pytest.raises(WeightsError, match=r"its U-Net has 32 numbers of 64") as refused:
+        shelf.bring("half", path=file, base="base")
+    assert refused.value.exit_code == 3
+    assert not (paths.current().models / "imported").exists()
+
+
+def test_what_a_checkpoint_lacks_is_the_bases_and_said_by_the_plan(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    shelf.bring("base")
+    file = tmp_path / "pruned.safetensors"
+    file.write_bytes(safetensors({"model.diffusion_model.a": (8, 8)}))
+    importer = Profile.current().models.importer(shelf.events.append)
+    plan = importer.plan(ImportWish(file, "pruned", base="base"))
+    assert plan.manner == "convert"
+    assert plan.notes == (
+        "it holds no autoencoder (VAE): that of base is taken",
+        "it holds no text encoder: that of base is taken",
+    )
+
+
+def test_a_checkpoint_for_a_base_of_transformers_is_refused(shelf: Shelf, tmp_path: Path) -> None:
+    index = json.loads((shelf.folder / "model_index.json").read_text())
+    (shelf.folder / "unet").rename(shelf.folder / "transformer")
+    index["transformer"] = index.pop("unet")
+    index["_class_name"] = "PixArtSigmaPipeline"
+    shelf.write("model_index.json", json.dumps(index).encode())
+    shelf.bring("base")
+    file = tmp_path / "x.safetensors"
+    file.write_bytes(safetensors({"model.diffusion_model.a": (8, 8)}))
+    with pytest.raises(UsageError, match="PixArtSigmaPipeline"):
+        shelf.bring("other", path=file, base="base")
+
+
+@pytest.mark.parametrize(
+    ("channels", "told"), [(9, "is an inpainting model"), (5, "draws from depth")]
+)
+def test_a_folder_of_a_known_class_whose_unet_draws_from_a_picture_is_refused(
+    shelf: Shelf, channels: int, told: str
+) -> None:
+    shelf.write("unet/config.json", json.dumps({"in_channels": channels}).encode())
+    shelf.write(
+        "vae/config.json", json.dumps({"latent_channels": 4, "block_out_channels": [8]}).encode()
+    )
+    with pytest.raises(UsageError, match=told):
+        shelf.bring()
+
+
+@pytest.mark.parametrize(
+    ("wish", "told"), [({"size": (13, 13)}, "multiples of 8"), ({"size": (8, 12)}, "multiples")]
+)
+def test_a_size_that_a_model_could_never_draw_is_refused_when_it_is_imported(
+    shelf: Shelf, wish: dict[str, object], told: str
+) -> None:
+    with pytest.raises(UsageError, match=told):
+        shelf.bring(**wish)
+    assert Profile.current().catalog().models().get("mine") is None
 
 
 def test_a_file_without_a_base_and_a_base_that_is_not_there_are_refused(
@@ -494,6 +595,32 @@ def test_a_whole_checkpoint_in_one_file_becomes_the_model_it_holds(
     assert (function.width, function.model.family) == (16, "stable-diffusion")
     file.unlink()
     assert Profile.current().models.verify("tuned", shelf.events.append).damaged == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("without", ["first_stage_model.", "cond_stage_model."])
+def test_a_checkpoint_without_a_part_takes_its_bases_and_keeps_its_own(
+    shelf: Shelf, tmp_path: Path, without: str
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    from tests.generation.original_layout import build, write_checkpoint
+
+    base, tuned = build(seed=0), build(seed=1)
+    base.save_pretrained(tmp_path / "base")
+    tuned.save_pretrained(tmp_path / "tuned")
+    shelf.bring("base", path=tmp_path / "base")
+    file = write_checkpoint(tuned, tmp_path / "tuned.safetensors")
+    kept = {name: t for name, t in load_file(file).items() if not name.startswith(without)}
+    save_file(kept, file)
+    folder = shelf.bring("pruned", path=file, base="base", steps=(2,))
+    taken = "vae" if without.startswith("first") else "text_encoder"
+    for part in ("unet", "vae", "text_encoder"):
+        source = "base" if part == taken else "tuned"
+        _same_weights(folder / part, tmp_path / source / part)
+    notes = [event.text for event in shelf.events if isinstance(event, Noted)]
+    assert len(notes) == 1
+    assert "that of base is taken" in notes[0]
 
 
 def _same_weights(folder: Path, expected: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cems_tui.errors import UnknownName, UsageError, WeightsError
-from cems_tui.models.download import Patience
+from cems_tui.models.hub.download import Patience
 from cems_tui.models.ledger import Entry, Ledger, checked_name, chosen_name
 from cems_tui.models.repository import RemoteFile, Repository, variant_of, wanted
 from cems_tui.models.target import CatalogEntry, PullRequest, is_noncommercial, resolve

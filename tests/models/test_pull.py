@@ -17,7 +17,7 @@ from cems_tui.errors import DownloadError, Interrupted, StorageError, UsageError
 from cems_tui.locks import FileLock
 from cems_tui.models import install
 from cems_tui.models.events import Installed, ModelEvent, Progressed, Waited
-from cems_tui.models.hub import Unreachable
+from cems_tui.models.hub.client import Unreachable
 from cems_tui.models.ledger import Ledger
 from cems_tui.models.plan import Places
 from cems_tui.models.target import PullRequest

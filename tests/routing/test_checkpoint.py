@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from time import process_time
+from typing import Any
 
 import pytest
 
@@ -65,6 +67,65 @@ def test_what_is_saved_estimates_the_same_when_loaded(folder: Path, trained: Che
 
 def test_nothing_but_the_two_files_is_left_behind(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["mine.json", "mine.safetensors"]
+
+
+class Killed(BaseException):
+    """What nothing catches, as with a kill."""
+
+
+def test_a_router_is_whole_at_every_step_of_its_replacement(
+    folder: Path, trained: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = (folder / "mine.json").read_text()
+    card = replace(trained.card, metric="other")
+    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+    new, steps = set(), 0
+    while True:
+        for path in folder.iterdir():
+            path.unlink()
+        for name, data in kept.items():
+            (folder / name).write_bytes(data)
+        left = steps
+        rename = Path.replace
+
+        def killed_at(self: Path, target: Path, rename: Any = rename) -> Path:
+            nonlocal left
+            if left == 0:
+                raise Killed
+            left -= 1
+            renamed: Path = rename(self, target)
+            return renamed
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "replace", killed_at)
+            try:
+                save_checkpoint(folder, replace(trained, card=card))
+            except Killed:
+                finished = False
+            else:
+                finished = True
+        loaded = load_checkpoint(folder, "mine")
+        new.add(loaded.card.metric)
+        assert loaded.card.metric == (
+            "other" if (folder / "mine.json").read_text() != old else trained.card.metric
+        )
+        assert [c.metric for _, c in list_checkpoints([folder])] == [loaded.card.metric]
+        if finished:
+            break
+        steps += 1
+    assert steps == 3
+    assert new == {trained.card.metric, "other"}
+    assert sorted(path.name for path in folder.iterdir()) == ["mine.json", "mine.safetensors"]
+
+
+def test_routers_that_are_written_at_once_under_one_name_leave_one_whole(
+    tmp_path: Path, trained: Checkpoint
+) -> None:
+    cards = [replace(trained.card, metric=f"metric {n}") for n in range(8)]
+    with ThreadPoolExecutor(8) as writers:
+        list(writers.map(lambda c: save_checkpoint(tmp_path, replace(trained, card=c)), cards))
+    assert load_checkpoint(tmp_path, "mine").card in cards
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.json", "mine.safetensors"]
 
 
 def test_the_card_says_in_plain_json_what_the_router_is(folder: Path) -> None:

@@ -66,3 +66,24 @@ def test_few_scores_or_falling_ones_are_refused() -> None:
     flat = np.full(50, 3.0)
     with pytest.raises(UsageError, match="do not rise"):
         fit_scale(Pairs(flat, flat - 1, flat + 1, good.scores[:50]), None)
+
+
+def test_a_map_that_is_no_better_than_the_router_as_it_is_is_refused() -> None:
+    random = np.random.default_rng(3)
+    said = random.normal(5.0, 1.0, size=200)
+    same = said + random.normal(0.0, 0.5, size=200)
+    same += float((said - same).mean())
+    slope = float(((said - said.mean()) * (same - same.mean())).sum()) / float(
+        ((said - said.mean()) ** 2).sum()
+    )
+    same -= (slope - 1.0) * (said - said.mean())  # the line through them is the router's own
+    with pytest.raises(UsageError, match="no better"):
+        fit_scale(Pairs(said, said - 1, said + 1, same), "nima:mine")
+
+
+def test_a_map_that_tells_hardly_more_than_the_mean_is_refused() -> None:
+    random = np.random.default_rng(4)
+    said = random.normal(0.0, 1.0, size=400)
+    scores = 50.0 + said + random.normal(0.0, 5.0, size=400)  # correlation 0.2
+    with pytest.raises(UsageError, match="hardly better"):
+        fit_scale(Pairs(said, said - 1, said + 1, scores), "clip:mine")

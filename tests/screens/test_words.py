@@ -14,7 +14,7 @@ from cems_tui.domain.decision import Policy
 from cems_tui.domain.note import Note
 from cems_tui.domain.request import Failed, Generated, Loading, Noted, Routed, Scoring, Step
 from cems_tui.services.engine.protocol import EngineLost, EngineReady, Started
-from cems_tui.views.figures import column
+from cems_tui.views.figures import DOLLARS, column
 from cems_tui.views.price_card import why
 from screens import figures
 from screens.commands import PALETTE, Command
@@ -35,12 +35,12 @@ amounts = st.none() | st.floats(min_value=0, max_value=1e5, allow_nan=False)
         (None, "—"),
         (1.027e-4, "$0.103/k"),
         (6.833e-6, "$0.00683/k"),
-        (0.0, "$0.00/k"),
+        (0.0, "$0/k"),
         (0.012, "$12.00/k"),
     ],
 )
 def test_a_price_is_for_a_thousand_pictures(usd: float | None, text: str) -> None:
-    assert figures.per_thousand(usd) == text
+    assert DOLLARS.per_thousand(usd) == text
 
 
 @given(st.lists(amounts, min_size=1, max_size=8), st.data())
@@ -122,11 +122,18 @@ def test_the_session_counts_unpriced_pictures_apart(tmp_path: Path) -> None:
     priced = generation(request(), tmp_path / "a.png")
     unpriced = replace(priced, cost_usd=None, cost_source=None)
     totals = SessionTotals().adding(priced).adding(priced).adding(unpriced)
-    assert totals.parts() == ["3 pictures", "$0.00283/k", "saved ~59 %", "1 unpriced"]
-    assert totals.versus() == "vs always starter-base@20"
+    assert totals.parts() == ["3 pictures", "$0.00283/k", "saved ~60 %", "1 unpriced"]
+    assert totals.versus().startswith("vs always starter-base@20, −")
     only_unpriced = SessionTotals().adding(unpriced)
-    assert only_unpriced.parts() == ["1 picture", "1 unpriced"]
-    assert only_unpriced.saved is None
+    assert only_unpriced.parts() == ["1 picture", "saved ~60 %", "1 unpriced"]
+
+
+def test_a_session_of_pinned_pictures_saved_nothing(tmp_path: Path) -> None:
+    made = generation(request(), tmp_path / "a.png")
+    pinned = replace(made, decision=replace(made.decision, policy=Policy.pinned(made.function)))
+    totals = SessionTotals().adding(pinned)
+    assert totals.parts() == ["1 picture", "$0.00283/k", "saved 0, none routed"]
+    assert (totals.saved, totals.savings.estimated_usd) == (None, 0.0)
 
 
 def test_work_follows_a_request_from_waiting_to_its_end(tmp_path: Path) -> None:
@@ -206,7 +213,7 @@ def test_a_receipt_tells_expected_from_measured_and_priced_from_not(tmp_path: Pa
     made = generation(request(), tmp_path / "a.png")
     words = {fact.name: fact.text for fact in receipt.receipt(made)}
     assert "1.27 (expected 1.28, 1.20…1.35)" in words["scores"]
-    assert words["price"].startswith("$0.00283/k measured")
+    assert words["price"].startswith("$0.00283 per 1,000 measured")
     unpriced = replace(made, cost_usd=None, cost_source=None, score_error="no scorer\x1b")
     words = {fact.name: fact.text for fact in receipt.receipt(unpriced)}
     assert words["price"] == "unpriced"

@@ -214,3 +214,30 @@ def test_a_picture_with_a_byte_changed_or_cut_is_answered(
     path = home / "some.png"
     path.write_bytes(png(whole.decode("utf-8", "replace"))[: data.draw(st.integers(8, 5000))])
     assert main(["why", str(path)]) in (0, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("seed", 1e308),
+        ("seed", "x"),
+        ("seed", str(2**70)),
+        ("decision", "[" * 100),
+        ("decision", "{}"),
+        ("decision", "7"),
+    ],
+)
+def test_a_row_that_an_older_program_took_in_hides_no_other(
+    home: Path, column: str, value: object, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with open_store(home / "home" / "cems.db") as store:
+        session = store.session("app")
+        for name in ("01A", "01B"):
+            store.add_generation(generation(session, home, id=name))
+        store._connection.db.execute(
+            f"UPDATE generations SET {column} = ? WHERE id = '01A'", [value]
+        )
+    assert main(["history", "ls", "--json"]) == 0
+    assert [row["id"] for row in json.loads(capfd.readouterr().out)] == ["01B"]
+    assert main(["why", "01A"]) == 8
+    assert "01A is damaged" in capfd.readouterr().err

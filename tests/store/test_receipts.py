@@ -20,6 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 from cems_tui.domain.generation import Generation
 from cems_tui.errors import StorageError, UsageError
 from cems_tui.store.receipts import (
+    MAX_TEXT_BYTES,
     SIGNATURE,
     parameters_text,
     read_receipt,
@@ -87,6 +88,12 @@ def _bomb() -> bytes:
     return _chunk(b"zTXt", b"cems\0\0" + zlib.compress(b" " * 40_000_000))
 
 
+def _bombs(count: int) -> bytes:
+    """Many texts, each as long as one may be, under names of their own."""
+    packed = zlib.compress(b" " * MAX_TEXT_BYTES)
+    return b"".join(_chunk(b"zTXt", b"k%d\0\0" % n + packed) for n in range(count))
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -103,7 +110,8 @@ def _bomb() -> bytes:
         (SIGNATURE + _chunk(b"tEXt", b"cems\0" + b"[" * 99999) + _chunk(b"IEND", b""), "damaged"),
         (SIGNATURE + _chunk(b"iTXt", b"cems\0\0\0\0\0\xff") + _chunk(b"IEND", b""), "UTF-8"),
         (SIGNATURE + _chunk(b"zTXt", b"cems\0\0nope") + _chunk(b"IEND", b""), "unpacked"),
-        (SIGNATURE + _bomb() + _chunk(b"IEND", b""), "unpacks to over"),
+        (SIGNATURE + _bomb() + _chunk(b"IEND", b""), "unpack to over"),
+        (SIGNATURE + _bombs(200) + _chunk(b"IEND", b""), "over"),
     ],
 )
 def test_what_holds_no_receipt_is_refused_with_its_reason(

@@ -14,6 +14,7 @@ from cems_tui.domain.generation import Seconds
 from cems_tui.domain.score import Score
 from cems_tui.errors import UnknownName
 from cems_tui.store.database import Store, open_store
+from screens.totals import SessionTotals
 from tests.store.records import candidate, decision, generation
 
 FOLDER = Path("/pictures")
@@ -28,7 +29,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def test_an_empty_history_costs_nothing(store: Store) -> None:
     empty = store.stats()
     assert (empty.pictures, empty.cost_usd, empty.unpriced, empty.functions) == (0, 0.0, 0, ())
-    assert (empty.savings.estimated_usd, empty.since) == (None, None)
+    assert (empty.savings.estimated_usd, empty.since) == (0.0, None)
     assert json.loads(json.dumps(empty.to_json()))["savings"]["label"] == "estimated"
 
 
@@ -84,26 +85,55 @@ def test_savings_compare_only_what_is_known_and_allowed(store: Store) -> None:
     dear, cheap = candidate("dear@1", cost_usd=1.0), candidate("cheap@1", cost_usd=0.1)
     forbidden = candidate("gold@1", cost_usd=9.0, allowed=False)
     unknown = candidate("new@1", cost_usd=None)
-    for paid, candidates in (
-        (0.25, (cheap, dear, forbidden, unknown)),
-        (1.0, (dear, cheap)),
-        (None, (dear, cheap)),
-        (0.25, (unknown,)),
+    for ran, candidates in (
+        ("cheap@1", (cheap, dear, forbidden, unknown)),
+        ("dear@1", (dear, cheap)),
+        ("new@1", (dear, cheap, unknown)),
     ):
         store.add_generation(
-            generation(session, FOLDER, cost_usd=paid, decision=decision(candidates=candidates))
+            generation(session, FOLDER, executed=ran, decision=decision(candidates=candidates))
         )
     found = store.stats().savings
-    assert (found.estimated_usd, found.compared) == (0.75, 2)
+    assert (found.estimated_usd, found.compared, found.routed) == (pytest.approx(0.9), 2, 3)
 
 
-def test_pinned_pictures_save_nothing(store: Store) -> None:
+def test_what_a_busy_moment_cost_is_not_set_against_an_estimate(store: Store) -> None:
+    session = store.session()
+    for paid in (0.1, 50.0, None):
+        store.add_generation(generation(session, FOLDER, cost_usd=paid))
+    saved = store.stats().savings
+    assert saved.estimated_usd == 0.0  # it drew with the dearest
+    assert saved.compared == 3
+
+
+def test_pinned_pictures_stand_apart_and_save_exactly_nothing(store: Store) -> None:
     session = store.session()
     candidates = (candidate("dear@1", cost_usd=1.0), candidate("cheap@1", cost_usd=0.1))
     pinned = replace(decision(candidates=candidates), policy=Policy.pinned("cheap@1"))
     store.add_generation(generation(session, FOLDER, cost_usd=0.25, decision=pinned))
     found = store.stats().savings
-    assert (found.estimated_usd, found.compared) == (None, 0)
+    assert (found.estimated_usd, found.compared, found.routed) == (0.0, 0, 0)
+    assert (found.pinned, found.pinned_usd, found.against) == (1, 0.25, ())
+
+
+def test_the_database_and_the_app_add_up_the_same_savings(store: Store) -> None:
+    session = store.session()
+    totals = SessionTotals()
+    for number in range(7):
+        candidates = (
+            candidate("dear@1", cost_usd=1.0 + number, quality=1.5, interval=(1.2, 1.8)),
+            candidate("cheap@1", rank=2, cost_usd=0.1, quality=1.1, interval=(0.7, 1.5)),
+        )
+        ran = "dear@1" if number % 3 == 0 else "cheap@1"
+        taken = decision(candidates=candidates, choice=ran)
+        if number == 6:
+            taken = replace(taken, policy=Policy.pinned(ran))
+        made = generation(session, FOLDER, executed=ran, function=ran, decision=taken)
+        store.add_generation(made)
+        totals = totals.adding(made)
+    saved = store.stats().savings
+    assert totals.savings.against == saved.against
+    assert json.loads(json.dumps(store.stats().to_json()))["savings"]["against"][2]["function"]
 
 
 def test_failures_and_sessions_are_counted(store: Store) -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 
 from cems_tui.app_engine import AppPlanner, OpenSession
+from cems_tui.cli.output import money_of
 from cems_tui.errors import UsageError
 from cems_tui.profile import Profile
 from screens.main import run
@@ -32,6 +33,7 @@ def open_app() -> int:
             tradeoff=float(settings.routing.tradeoff),
             router=settings.routing.router or None,
             load_cost=settings.routing.counts_load(several=True),
+            money=money_of(settings),
             keys=settings.keys,
         ),
         settings.app.image,

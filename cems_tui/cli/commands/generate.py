@@ -19,6 +19,7 @@ from cems_tui.cli.narrator import Narrator
 from cems_tui.cli.notes import NoteTeller
 from cems_tui.cli.options import PictureOptions, RoutingOptions, not_negative, requests_of
 from cems_tui.cli.price_card import print_decision
+from cems_tui.domain.bill import bill_of
 from cems_tui.domain.generation import Generation
 from cems_tui.domain.request import ANY_SEED, MAX_SEED, Request
 from cems_tui.errors import (
@@ -32,7 +33,7 @@ from cems_tui.errors import (
 from cems_tui.profile import Engine, Profile
 from cems_tui.services.planner import Planner
 from cems_tui.services.refusal import refusal_of
-from cems_tui.text import counted
+from cems_tui.views.bill import bill_words
 
 STOPS_AT_ONCE = (BudgetReached, StorageError, Interrupted)
 """Errors after which no further picture is tried (exit codes 6, 8 and 130)."""
@@ -188,30 +189,18 @@ def _by_model(
 
 def _bill(requests: Sequence[Request], planner: Planner, *, json: bool, quiet: bool) -> int:
     """What the pictures would cost, before any work."""
-    total, unpriced, highest, tell = 0.0, 0, 0, NoteTeller()
+    decisions, highest, tell = [], 0, NoteTeller()
     for request in requests:
         decision = planner.decide(request, frozenset(), installed_only=True)
         print_decision(decision, planner.settings, json=json, quiet=quiet, tell=tell)
         if (refused := refusal_of(decision)) is not None:
             print_failure(failure_of(refused, interrupted=False))
             highest = max(highest, refused.exit_code)
-        chosen = decision.chosen
-        if chosen is None or chosen.cost_usd is None:
-            unpriced += 1
-        else:
-            total += chosen.cost_usd
+        decisions.append(decision)
     tell.close()
-    output.note(bill_line(len(requests), output.money(total, planner.settings), unpriced))
+    told = bill_of(map(planner.bill_line, decisions), loads_included=loads_count(requests))
+    output.note(bill_words(told, output.money_of(planner.settings), "nothing was generated"))
     return highest
-
-
-def bill_line(pictures: int, total: str, unpriced: int) -> str:
-    """The bill in words; what has no price is not counted as 0."""
-    what = counted(pictures, "picture")
-    if unpriced == pictures:
-        return f"{what}: the price is not known yet; nothing was generated"
-    beside = f", {unpriced} unpriced beside" if unpriced else ""
-    return f"{what} would cost {total}{beside}; nothing was generated"
 
 
 def _make_all(

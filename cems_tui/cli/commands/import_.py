@@ -24,7 +24,7 @@ from cems_tui.cli.model_options import (
 from cems_tui.cli.pull_narrator import PullNarrator
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.request import Request
-from cems_tui.errors import CemsError, Interrupted
+from cems_tui.errors import CemsError, Interrupted, WeightsError
 from cems_tui.models.importer import ImportPlan, ImportWish
 from cems_tui.profile import Profile
 from cems_tui.text import byte_count, counted
@@ -109,7 +109,7 @@ def _import_row(plan: ImportPlan) -> dict[str, Any]:
         "size": f"{found.side}x{found.side}",
         "guidance": found.guidance,
         "functions": list(plan.functions),
-        "notes": list(found.selection.notes),
+        "notes": list(plan.notes),
         "files": [{"path": file.path, "bytes": file.size} for file in plan.files],
     }
 
@@ -123,7 +123,7 @@ def _import_lines(plan: ImportPlan) -> list[str]:
         f"{plan.folder}",
         f"  {', '.join(plan.functions)} at {found.side}x{found.side}, guidance {found.guidance:g}",
     ]
-    return lines + [f"  note: {n}" for n in found.selection.notes]
+    return lines + [f"  note: {n}" for n in plan.notes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +148,15 @@ def draw_one(model: str, *, insisted: bool, json: bool, quiet: bool) -> int:
 
     Raises:
         Interrupted: the user stopped it.
+        WeightsError: it cannot be loaded, and so never drawn with: the model is not kept.
     """
     try:
         probed = draw(model, None if insisted else PATIENCE_SECONDS)
     except Interrupted:
         raise
+    except WeightsError as error:
+        Profile.current().models.remove(model)
+        raise WeightsError(f"{model} is not imported: {error}", error.hint) from error
     except CemsError as error:
         failure = failure_of(error, interrupted=was_interrupted())
         if insisted:

@@ -12,8 +12,9 @@ from cems_tui.catalog.fit import Verdict
 from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.model_row import keys, model_row
+from cems_tui.cli.text_layout import Column
 from cems_tui.profile import Profile
-from cems_tui.text import byte_count, counted, one_line, visible
+from cems_tui.text import byte_count, counted, visible
 from cems_tui.views.figures import UNKNOWN
 from cems_tui.views.model_list import (
     ADDS,
@@ -31,16 +32,26 @@ from cems_tui.views.price_card import INSTALLED, MISSING
 LEGEND = "adds: CEMS score, ≤+ by routing   ★ recommended"
 """What else the cells of the table mean."""
 
-_HEADINGS = ("", "model", "", DISK, "here", ADDS, STEPS, LICENCE)
+STEPS_CELLS = 10
+"""Of the steps of a model's functions; `cems show` tells all."""
 
-_LEAST_LICENCE = 8
-"""Characters of a licence that are shown in any terminal."""
+_COLUMNS = (
+    Column(""),
+    Column("model"),
+    Column(""),
+    Column(DISK, right=True),
+    Column("here"),
+    Column(ADDS, right=True, spare=1),
+    Column(STEPS, spare=3),
+    Column(LICENCE, words="cut", least=8, spare=2),
+)
 
 
 def ls(
     fits: Annotated[
         bool, typer.Option("--fits", help="Only those that this machine holds whole.")
     ] = False,
+    paths: o.Paths = False,
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> None:
@@ -61,6 +72,12 @@ def ls(
     else:
         folders = [Path(row["path"]) for row in rows if row["path"] is not None]
         print_models(rows, disk_bytes(folders))
+        if paths:
+            output.line()
+            output.table(
+                (Column("model"), Column("path", words="fold")),
+                [(row["model"], row["path"]) for row in rows if row["path"] is not None],
+            )
 
 
 def disk_bytes(folders: Iterable[Path]) -> int:
@@ -82,25 +99,17 @@ def _helps(row: Mapping[str, Any]) -> bool:
 
 def print_models(rows: Sequence[dict[str, Any]], total_bytes: int) -> None:
     """The table of `cems ls`: models that draw, then those that help, then the total."""
-    from rich.table import Table
-
     sizes = gigabytes([_bytes(row) for row in rows], [_estimated(row) for row in rows])
     drawing = [_cells(row, size) for row, size in zip(rows, sizes, strict=True) if not _helps(row)]
     helping = [_cells(row, size) for row, size in zip(rows, sizes, strict=True) if _helps(row)]
     lines = drawing
     if helping:
-        lines += [("",) * len(_HEADINGS), ("", "support models", *("",) * 4, "role", ""), *helping]
-    console = output.console()
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in _HEADINGS:
-        table.add_column(name, justify="right" if name in (DISK, ADDS) else "left")
-    for line in _one_line_each(lines, console.width):
-        table.add_row(*line)
-    console.print(table)
+        lines += [("",) * len(_COLUMNS), ("", "support models", *("",) * 4, "role", ""), *helping]
+    output.table(_COLUMNS, lines, gap=" ")
     installed = sum(row["installed"] for row in rows)
-    console.print(f"total {byte_count(total_bytes)} in {counted(installed, 'model')}")
-    console.print(SIGNS)
-    console.print(LEGEND)
+    output.line(f"total {byte_count(total_bytes)} in {counted(installed, 'model')}")
+    output.line(SIGNS, hang=0)
+    output.line(LEGEND, hang=0)
 
 
 def _cells(row: dict[str, Any], size: str) -> tuple[str, ...]:
@@ -111,7 +120,7 @@ def _cells(row: dict[str, Any], size: str) -> tuple[str, ...]:
         size,
         held(row),
         row["adds"] or UNKNOWN,
-        row["role"] or steps([name.split("@")[-1] for name in row["functions"]]),
+        row["role"] or steps([name.split("@")[-1] for name in row["functions"]], STEPS_CELLS),
         visible(str(row["licence"])),
     )
 
@@ -120,14 +129,6 @@ def held(row: Mapping[str, Any]) -> str:
     """How this machine holds a model of `ls --json`, in words; a star where it is recommended."""
     verdict: Verdict = row["verdict"]
     return FIT[verdict] + (" ★" if row["recommended"] is not None else "")
-
-
-def _one_line_each(lines: Sequence[tuple[str, ...]], width: int) -> list[tuple[str, ...]]:
-    """The lines with their last cell cut, so that each fits the width where that is possible."""
-    columns = list(zip(_HEADINGS, *lines, strict=True))[:-1]
-    taken = sum(max(len(cell) for cell in column) + 1 for column in columns)
-    room = max(_LEAST_LICENCE, width - taken)
-    return [(*line[:-1], one_line(line[-1], room)) for line in lines]
 
 
 def _bytes(row: Mapping[str, Any]) -> int | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from cems_tui.cli import options as o
 from cems_tui.cli import output
+from cems_tui.cli.text_layout import Column
 from cems_tui.domain.function import Catalog
 from cems_tui.generation.device_status import Presence, Present
 from cems_tui.profile import Profile
@@ -61,17 +62,24 @@ def _utc(seconds: float) -> str:
 
 
 def _print_table(rows: list[dict[str, Any]], there: Presence) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for name in ("model", "size", "components", "until"):
-        table.add_column(name, justify="right" if name == "size" else "left")
-    for row in rows:
-        parts = ", ".join(_part(part) for part in row["components"])
-        table.add_row(row["model"], byte_count(row["bytes"]), parts, _until(row))
-    console = output.console()
-    console.print(table)
-    console.print(
+    output.table(
+        (
+            Column("model"),
+            Column("size", right=True),
+            Column("until"),
+            Column("components", words="fold"),
+        ),
+        [
+            (
+                row["model"],
+                byte_count(row["bytes"]),
+                _until(row),
+                ", ".join(_part(part) for part in row["components"]),
+            )
+            for row in rows
+        ],
+    )
+    output.line(
         f"{byte_count(there.total_bytes)} on {there.device}, in process {there.pid} "
         f"({there.command})"
     )

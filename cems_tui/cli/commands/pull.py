@@ -55,6 +55,10 @@ def pull(
     steps: Steps = None,
     guidance: Guidance = None,
     size: Size = None,
+    files_only: Annotated[
+        bool,
+        typer.Option("--files-only", help="Take a pipeline too that nothing here draws with."),
+    ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     json: o.Json = False,
@@ -77,6 +81,7 @@ def pull(
         checked_steps(steps),
         checked_guidance(guidance),
         checked_size(size),
+        files_only,
     )
     wishes = [PullRequest(typed, *settings) for typed in names]
     narrator = PullNarrator(json=json, quiet=quiet)

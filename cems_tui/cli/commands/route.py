@@ -7,12 +7,15 @@ from typing import Annotated
 import typer
 
 from cems_tui.cli import options as o
+from cems_tui.cli import output
 from cems_tui.cli.budget import loads_count, planned, spent_before
 from cems_tui.cli.notes import NoteTeller
 from cems_tui.cli.options import requests_of
 from cems_tui.cli.price_card import print_decision
+from cems_tui.domain.bill import bill_of
 from cems_tui.profile import Profile
 from cems_tui.services.refusal import refusal_of
+from cems_tui.views.bill import bill_words
 
 
 def route(
@@ -53,7 +56,7 @@ def route(
             each = [request for request in requests for _ in range(count)]
             followed = planned(each, planner, session_budget, spent, installed_only=False)
             requests = followed[::count]
-        tell = NoteTeller()
+        bill, tell = [], NoteTeller()
         for request in requests:
             decision = planner.decide(request, frozenset(), installed_only=False)
             refused = refusal_of(decision) if request.policy.kind == "pinned" else None
@@ -61,4 +64,8 @@ def route(
                 raise refused
             told = explainer.explain(decision, request.load_cost) if explainer else None
             print_decision(decision, planner.settings, json=json, quiet=quiet, tell=tell, told=told)
+            bill += [planner.bill_line(decision)] * count
         tell.close()
+        if len(bill) > 1 and not (json or quiet):
+            told_bill = bill_of(bill, loads_included=loads_count(requests))
+            output.note(bill_words(told_bill, output.money_of(planner.settings)))

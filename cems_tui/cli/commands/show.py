@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -31,6 +32,15 @@ _FACTS = (
     "digest",
 )
 
+DIGEST_CHARACTERS = 19
+"""Of `sha256:…`: twelve hexadecimal digits tell any two models apart."""
+
+_SHORT: dict[str, Callable[[Any], str]] = {
+    "path": lambda path: f"…/{Path(path).name}",
+    "digest": lambda digest: str(digest)[:DIGEST_CHARACTERS],
+}
+"""What is told of what is too long for a line; `--paths` and `--json` tell all of it."""
+
 _SIZES = {
     "download_bytes": "to fetch",
     "weights_bytes": "weights on a device",
@@ -41,6 +51,7 @@ _SIZES = {
 
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A model, function or ORG/REPO.")],
+    paths: o.Paths = False,
     json: o.Json = False,
 ) -> None:
     """Print everything known of a model: licence, files, functions, seconds, memory, price."""
@@ -49,11 +60,12 @@ def show(
         model = named_model(planner.catalog, name)
         here = keys(profile.survey(planner).of(model.name))
         row = {**model_row(model, planner, details=True), **here, **_recorded(model)}
-        price = [output.money(f["cost_usd"], planner.settings) for f in row["functions"]]
+        money = output.money_of(planner.settings)
+        price = [money.per_thousand_words(f["cost_usd"]) for f in row["functions"]]
     if json:
         output.json_document(row)
     else:
-        print_model(row, price)
+        print_model(row, price, whole=paths)
 
 
 def _recorded(model: Model) -> dict[str, Any]:
@@ -85,14 +97,17 @@ def _recorded(model: Model) -> dict[str, Any]:
     }
 
 
-def print_model(row: dict[str, Any], prices: Sequence[str]) -> None:
+def print_model(row: dict[str, Any], prices: Sequence[str], *, whole: bool = False) -> None:
     """What `cems show` tells.
 
     Args:
         prices: of one picture of each function, as money.
+        whole: whether its path and digest are printed whole; else their ends and beginnings.
     """
     for key in _FACTS:
         value = _licence(row) if key == "licence" else row[key]
+        if value is not None and not whole:
+            value = _SHORT.get(key, str)(value)
         output.line(f"{key:<10} {_UNKNOWN if value is None else visible(str(value))}")
     output.line(f"{'here':<10} {row['verdict']}. {row['verdict_reason'] or ''}")
     gain = row["gain"]

@@ -9,10 +9,9 @@ import typer
 
 from cems_tui.cli import options as o
 from cems_tui.cli import output
-from cems_tui.cli.price_card import explanation_table, price_card, receipt_lines
+from cems_tui.cli.price_card import price_card, print_explanation, receipt_lines
 from cems_tui.domain.generation import Generation
 from cems_tui.profile import Profile
-from cems_tui.settings import Settings
 from cems_tui.store.receipts import read_receipt
 
 
@@ -30,9 +29,9 @@ def why(
     settings = profile.settings
     console = output.console()
     console.print(price_card(generation.decision, settings, console.width))
-    console.print(explanation_table(told, settings))
+    print_explanation(told, settings)
     notes = [f"note    {note.text}" for note in generation.decision.notes]
-    for line in (*notes, *receipt_lines(generation, settings), *_predicted(generation, settings)):
+    for line in (*notes, *receipt_lines(generation, settings), *_predicted(generation)):
         output.line(line)
 
 
@@ -49,7 +48,7 @@ def find_generation(picture: str) -> Generation:
         return store.generation(picture)
 
 
-def _predicted(generation: Generation, settings: Settings) -> list[str]:
+def _predicted(generation: Generation) -> list[str]:
     """Predicted beside measured, in the metric's unit."""
     chosen = generation.decision.chosen
     lines = []
@@ -63,11 +62,6 @@ def _predicted(generation: Generation, settings: Settings) -> list[str]:
         lines.append(
             f"quality {generation.decision.metric}: expected {chosen.quality:.3f}{interval}, "
             f"measured {told}"
-        )
-    if chosen is not None and chosen.cost_usd is not None and generation.cost_usd is not None:
-        lines.append(
-            f"price   expected {output.money(chosen.cost_usd, settings)}, "
-            f"measured {output.money(generation.cost_usd, settings)}"
         )
     for score in generation.scores:
         lines.append(f"scorer  {score.metric}: {score.scorer}")

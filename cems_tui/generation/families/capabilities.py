@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cems_tui.domain.capabilities import Capabilities, Guidance
+from cems_tui.files import LARGEST_CONFIG_BYTES, read_bytes
 from cems_tui.generation.families.anatomy import Anatomy
 
 Setting = Callable[[str, str], Any]
@@ -97,7 +98,7 @@ def _config(folder: Path, component: str) -> dict[str, Any]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        said = json.loads(path.read_bytes())
+        said = json.loads(read_bytes(path, LARGEST_CONFIG_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}

@@ -17,6 +17,7 @@ from typing import Any
 
 from cems_tui.cancel import Stop
 from cems_tui.errors import CemsError, GenerationError, Interrupted, OutOfMemory, UsageError
+from cems_tui.generation.contention import Contention
 from cems_tui.generation.device import use_threads
 from cems_tui.generation.families.anatomy import Anatomy
 from cems_tui.generation.families.library_errors import drawing_error
@@ -112,7 +113,10 @@ class DiffusersPipeline:
     def _generate(self, job: Job, on_step: OnStep, stop: Stop) -> Picture:
         watch = Watch(self._pipe.device.type, on_step, stop)
         watch.pass_gate()
+        contention = Contention(self._pipe.device.type)
+        contention.start()
         image, extra_bytes = self._draw(job, watch)
+        waited = contention.share()
         return Picture(
             image=image,
             encode_seconds=watch.encode.seconds,
@@ -121,6 +125,7 @@ class DiffusersPipeline:
             extra_bytes=extra_bytes,
             sampler=type(self._pipe.scheduler).__name__,
             notes=unread(self._pipe, self._anatomy, job),
+            contention=waited,
         )
 
     def _draw(self, job: Job, watch: Watch) -> tuple[Any, int | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any, Literal
 
 from cems_tui.domain.function import GenerationFunction, Model
 from cems_tui.errors import WeightsError
+from cems_tui.files import read_json
 from cems_tui.generation.device import likely_kind, torch_device
 from cems_tui.generation.families.anatomy import Anatomy, EngineSettings
 from cems_tui.generation.families.diffusers_pipeline import DiffusersPipeline
@@ -228,7 +228,7 @@ def read_index(folder: Path) -> dict[str, Any]:
     """
     path = folder / "model_index.json"
     try:
-        index = json.loads(path.read_text(encoding="utf-8"))
+        index = read_json(path)
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:

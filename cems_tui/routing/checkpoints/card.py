@@ -199,7 +199,7 @@ def parse_card(text: str, where: str) -> tuple[Card, str]:
     try:
         row = json.loads(text, parse_constant=_refuse_constant)
         written = int(row["format"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise WeightsError(f"{where} is not the card of a router: {error}", DAMAGED) from error
     if written != FORMAT:
         newer = written > FORMAT
@@ -212,7 +212,7 @@ def parse_card(text: str, where: str) -> tuple[Card, str]:
         card = Card.from_json(row)
         _check_types(card)
         return card, str(row["sha256"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise WeightsError(f"{where} is not the card of a router: {error!r}", DAMAGED) from error
 
 

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from cems_tui.domain.encoder import FunctionFacts
 from cems_tui.domain.estimate import PromptEstimate, QualityEstimator
 from cems_tui.errors import UsageError, WeightsError
-from cems_tui.files import SHARED, write_bytes, write_text
+from cems_tui.files import SHARED, flush_folder, read_bytes, storage, write_bytes, write_text
+from cems_tui.locks import only_writer
 from cems_tui.paths import ensure
 from cems_tui.routing.checkpoints.card import (
     DAMAGED,
@@ -48,6 +49,11 @@ __all__ = [
 
 _ESTIMATES, _WEIGHTS = "training_estimates", "training_weights"
 _MEANING = "written_for"
+LARGEST_CARD_BYTES = 32 * 1024 * 1024
+LARGEST_WEIGHTS_BYTES = 2 * 1024**3
+"""Larger files are not read: no router comes near."""
+
+_STAGED = re.compile(r"(?P<name>.+)\.[0-9a-f]{16}\.safetensors")
 
 
 @dataclass(frozen=True)
@@ -111,13 +117,67 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     name = plain_name(checkpoint.name)
     tensors = codec_of(checkpoint.card).to_tensors(checkpoint.router)
     data = save({**tensors, **_dial_tensors(checkpoint)}, metadata=_bound(checkpoint.card))
-    row = checkpoint.card.to_json(f"sha256:{hashlib.sha256(data).hexdigest()}")
-    text = json.dumps(row, ensure_ascii=False, indent=1) + "\n"
-    card = folder / f"{name}.json"
-    ensure(folder)
-    write_bytes(folder / f"{name}.safetensors", data, mode=SHARED)
-    write_text(card, text, mode=SHARED)
-    return card
+    row = checkpoint.card.to_json(_digest(data))
+    put_files(folder, name, json.dumps(row, ensure_ascii=False, indent=1) + "\n", data)
+    return folder / f"{name}.json"
+
+
+def put_files(folder: Path, name: str, card: str, weights: bytes) -> None:
+    """Put a router's two files in place of those of its name: both, or neither.
+
+    The weights come under a name of their content. The older router is whole until the card that
+    names their digest is renamed, the new one from then on; they take the router's own name last.
+
+    Args:
+        card: names the digest of these weights.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    with only_writer(ensure(folder)):
+        staged = _staged(folder, name, _digest(weights))
+        write_bytes(staged, weights, mode=SHARED)
+        write_text(folder / f"{name}.json", card, mode=SHARED)
+        with storage(f"router {name} to {folder}"):
+            staged.replace(folder / f"{name}.safetensors")
+            for stray in strays(folder, name):
+                stray.unlink(missing_ok=True)
+            flush_folder(folder)
+
+
+def read_files(folder: Path, name: str) -> tuple[Card, str, bytes]:
+    """A router's card, parsed and as it is written, and the weights that it names.
+
+    Raises:
+        WeightsError: a file is missing, damaged, or not the other's.
+    """
+    path, failure = folder / f"{plain_name(name)}.json", WeightsError(f"router {name} is damaged")
+    for _ in range(2):  # the other router of the name may have been put there in between
+        text, card, expected = _read_card(path)
+        try:
+            return card, text, _weights(folder, name, expected)
+        except WeightsError as error:
+            failure = error
+    raise failure
+
+
+def strays(folder: Path, name: str | None = None) -> list[Path]:
+    """Weights that were to be put in place when their writer was killed.
+
+    Args:
+        name: of one router; None is of any.
+    """
+    found = []
+    for path in sorted(folder.glob("*.safetensors")) if folder.is_dir() else ():
+        match = _STAGED.fullmatch(path.name)
+        if match is not None and name in (None, match["name"]) and not _is_own_name(path):
+            found.append(path)
+    return found
+
+
+def _is_own_name(path: Path) -> bool:
+    """Whether weights of that name are those of a router, by its whole name."""
+    return path.with_suffix(".json").is_file()
 
 
 def load_checkpoint(folder: Path, name: str, towers: Towers | None = None) -> Checkpoint:
@@ -131,19 +191,8 @@ def load_checkpoint(folder: Path, name: str, towers: Towers | None = None) -> Ch
             program; or the router's text tower is not at hand or is another one.
         UsageError: the name is not a plain one.
     """
-    card, expected = _read_card(folder / f"{plain_name(name)}.json")
-    weights = folder / f"{name}.safetensors"
-    try:
-        data = weights.read_bytes()
-    except OSError as error:
-        raise WeightsError(
-            f"the weights of router {name} cannot be read: {weights.name}: "
-            f"{error.strerror or error}",
-            DAMAGED,
-        ) from error
-    if f"sha256:{hashlib.sha256(data).hexdigest()}" != expected:
-        raise WeightsError(f"{weights.name} is not the file its card was written for", DAMAGED)
-    tensors = _tensors(data, weights.name)
+    card, _, data = read_files(folder, name)
+    tensors = _tensors(data, f"{name}.safetensors")
     estimates, shares = _training_estimates(card, tensors)
     router = codec_of(card).from_tensors(card, tensors, towers or NoTowers())
     _check_bound(card, data)
@@ -156,7 +205,7 @@ def load_card(folder: Path, name: str) -> Card:
     Raises:
         WeightsError: it is missing or not a card.
     """
-    return _read_card(folder / f"{plain_name(name)}.json")[0]
+    return _read_card(folder / f"{plain_name(name)}.json")[1]
 
 
 def list_checkpoints(folders: Iterable[Path]) -> list[tuple[Path, Card]]:
@@ -167,12 +216,14 @@ def list_checkpoints(folders: Iterable[Path]) -> list[tuple[Path, Card]]:
     found: dict[str, tuple[Path, Card]] = {}
     for folder in folders:
         for path in sorted(folder.glob("*.json")):
-            if path.stem in found or not path.with_suffix(".safetensors").is_file():
+            if path.stem in found:
                 continue
             try:
-                found[path.stem] = (folder, _read_card(path)[0])
+                _, card, digest = _read_card(path)
             except WeightsError:
                 continue  # `cems router show NAME` loads it and says what is wrong
+            if any(place.is_file() for place in _places(folder, path.stem, digest)):
+                found[path.stem] = (folder, card)
     return [found[name] for name in sorted(found)]
 
 
@@ -189,9 +240,10 @@ def plain_name(name: str) -> str:
     return name
 
 
-def _read_card(path: Path) -> tuple[Card, str]:
+def _read_card(path: Path) -> tuple[str, Card, str]:
+    """The text of a card, the card, and the digest that it names."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_bytes(path, LARGEST_CARD_BYTES).decode("utf-8-sig")
     except FileNotFoundError as error:
         raise WeightsError(
             f"there is no router {path.stem} in {path.parent}", "`cems router ls` shows them."
@@ -202,7 +254,42 @@ def _read_card(path: Path) -> tuple[Card, str]:
     if card.name != path.stem:
         raise WeightsError(f"{path.name} is the card of another router, {card.name}", DAMAGED)
     codec_of(card)  # a kind of a newer program is not offered to anyone
-    return card, digest
+    return text, card, digest
+
+
+def _weights(folder: Path, name: str, digest: str) -> bytes:
+    """The weights of that digest.
+
+    Raises:
+        WeightsError: they are not there, or are others.
+    """
+    why = f"{name}.safetensors is not the file its card was written for"
+    for path in _places(folder, name, digest):
+        try:
+            data = read_bytes(path, LARGEST_WEIGHTS_BYTES)
+        except OSError as error:
+            why = (
+                f"the weights of router {name} cannot be read: {path.name}: "
+                f"{error.strerror or error}"
+            )
+            continue
+        if _digest(data) == digest:
+            return data
+        why = f"{path.name} is not the file its card was written for"
+    raise WeightsError(why, DAMAGED)
+
+
+def _places(folder: Path, name: str, digest: str) -> tuple[Path, Path]:
+    """Where the weights of a router can be: on their way, and in their place."""
+    return _staged(folder, name, digest), folder / f"{name}.safetensors"
+
+
+def _staged(folder: Path, name: str, digest: str) -> Path:
+    return folder / f"{name}.{digest.removeprefix('sha256:')[:16]}.safetensors"
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _bound(card: Card) -> dict[str, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -11,15 +13,39 @@ from pathlib import Path
 from typing import Any
 
 from cems_tui.errors import UsageError, WeightsError
-from cems_tui.files import SHARED, confined, flush_folder, storage, whole_file, write_bytes
+from cems_tui.files import SHARED, regular_file, whole_file
 from cems_tui.routing.checkpoints.card import parse_card
-from cems_tui.routing.checkpoints.checkpoint import load_checkpoint, plain_name
+from cems_tui.routing.checkpoints.checkpoint import (
+    LARGEST_CARD_BYTES,
+    LARGEST_WEIGHTS_BYTES,
+    load_checkpoint,
+    plain_name,
+    put_files,
+    read_files,
+)
 from cems_tui.routing.features.clip_text import Towers
 
 CARD, WEIGHTS = "card.json", "weights.safetensors"
-MOST_BYTES = {CARD: 32 * 1024 * 1024, WEIGHTS: 2 * 1024**3}
-"""Larger members are not read: no router comes near, and a small zip can hold a very large file."""
+MOST_BYTES = {CARD: LARGEST_CARD_BYTES, WEIGHTS: LARGEST_WEIGHTS_BYTES}
+MOST_UNPACKED, SMALL_BYTES = 8, 32 * 1024 * 1024
+"""Weights hardly get smaller when packed: what is over the second and unpacks to more than the
+first times its packed bytes was made to fill memory."""
 
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    NotImplementedError,
+    EOFError,
+    ValueError,
+    OverflowError,
+    RuntimeError,
+    struct.error,
+)
+"""What Python's reader raises of a file that is no zip, or a damaged one."""
+
+IMPORTED = "imported, figures as its author tells them"
 _BROKEN = "Ask for the file again; `cems router export` writes it."
 
 
@@ -37,6 +63,16 @@ class Package:
         text = json.dumps({**row, "name": plain_name(name)}, ensure_ascii=False, indent=1) + "\n"
         return Package(name, text.encode("utf-8"), self.weights)
 
+    def from_outside(self) -> Package:
+        """The same router, its card saying that nobody here has checked the figures."""
+        row: dict[str, Any] = json.loads(self.card)
+        about = str(row.get("about") or "")
+        if IMPORTED in about:
+            return self
+        told = f"{about}; {IMPORTED}" if about else IMPORTED
+        text = json.dumps({**row, "about": told}, ensure_ascii=False, indent=1) + "\n"
+        return Package(self.name, text.encode("utf-8"), self.weights)
+
 
 def export_router(folder: Path, name: str, path: Path) -> None:
     """Write the router of that name in the folder as one file, whole or not at all.
@@ -45,12 +81,8 @@ def export_router(folder: Path, name: str, path: Path) -> None:
         WeightsError: it is missing or damaged.
         StorageError: the file cannot be written.
     """
-    files = {CARD: f"{plain_name(name)}.json", WEIGHTS: f"{name}.safetensors"}
-    try:
-        members = {member: (folder / file).read_bytes() for member, file in files.items()}
-    except OSError as error:
-        raise WeightsError(f"router {name} cannot be read: {error.strerror or error}") from error
-    _check_digest(members[CARD], members[WEIGHTS], f"router {name}")
+    _, card, weights = read_files(folder, name)
+    members = {CARD: card.encode("utf-8"), WEIGHTS: weights}
     with whole_file(path, mode=SHARED) as file, zipfile.ZipFile(file, "w") as package:
         for member, data in members.items():
             # a fixed date: the same router is the same file
@@ -67,9 +99,9 @@ def read_package(path: Path) -> Package:
     if not path.is_file():
         raise UsageError(f"cannot read {path}: no such file", "Check the path.")
     try:
-        with zipfile.ZipFile(path) as package:
+        with regular_file(path) as file, zipfile.ZipFile(file) as package:
             members = _members(package, path.name)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
+    except _UNREADABLE as error:
         raise WeightsError(f"{path.name} is not a router's file: {error}", _BROKEN) from error
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror or error}", _BROKEN) from error
@@ -89,14 +121,10 @@ def keep(package: Package, folder: Path, check: Path, towers: Towers | None = No
         WeightsError: its numbers are not those of its card.
         StorageError: it cannot be written.
     """
-    names = (f"{package.name}.safetensors", f"{package.name}.json")
-    for name, data in zip(names, (package.weights, package.card), strict=True):
-        write_bytes(confined(check, name), data, mode=SHARED)
+    card = package.card.decode("utf-8")
+    put_files(check, package.name, card, package.weights)
     load_checkpoint(check, package.name, towers)
-    with storage(f"router {package.name} to {folder}"):
-        for name in names:  # the card last: without one it is no router
-            (check / name).replace(confined(folder, name))
-        flush_folder(folder)
+    put_files(folder, package.name, card, package.weights)
 
 
 def _members(package: zipfile.ZipFile, where: str) -> dict[str, bytes]:
@@ -109,7 +137,7 @@ def _members(package: zipfile.ZipFile, where: str) -> dict[str, bytes]:
 
 
 def _read(package: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> bytes:
-    most = MOST_BYTES[info.filename]
+    most = min(MOST_BYTES[info.filename], max(SMALL_BYTES, MOST_UNPACKED * info.compress_size))
     if info.flag_bits & 0x1:
         raise WeightsError(f"{where}: {info.filename} is encrypted", _BROKEN)
     with package.open(info) as member:

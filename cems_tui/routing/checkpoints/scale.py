@@ -20,6 +20,8 @@ Vector = NDArray[np.float64]
 
 LEAST_READINGS = 20
 COVERAGE = 0.9
+LEAST_CORRELATION = 0.3
+"""Of what the router says with what was read, below which a line between them says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,9 @@ def fit_scale(pairs: Pairs, scorer: str | None) -> Scale:
     """The least-squares line from what the router says to what the instrument read.
 
     Raises:
-        UsageError: too few pairs, or scores that do not rise with what the router says.
+        UsageError: too few pairs, scores that do not rise with what the router says, or a line
+            that tells a score it was not fitted on no better than the router itself, or than the
+            mean, does.
     """
     count = pairs.said.size
     if count < LEAST_READINGS:
@@ -102,14 +106,47 @@ def fit_scale(pairs: Pairs, scorer: str | None) -> Scale:
         )
     intercept = float(pairs.scores.mean() - slope * pairs.said.mean())
     total = float((scores**2).sum())
+    correlation = slope * float(np.sqrt(spread / total)) if total > 0 else 0.0
+    _refuse_what_does_not_hold(pairs, left, correlation)
     return Scale(
         slope=slope,
         intercept=intercept,
         widen=_widening(pairs, slope, left),
         scorer=scorer,
         readings=count,
-        correlation=slope * float(np.sqrt(spread / total)) if total > 0 else 0.0,
+        correlation=correlation,
     )
+
+
+def _refuse_what_does_not_hold(pairs: Pairs, left: Vector, correlation: float) -> None:
+    """Each score foretold by the line through all others; n ≥ 20, so the leverages are below 1.
+
+    Raises:
+        UsageError: the router as it is, or the mean of the other scores, foretells it as well.
+    """
+    count, said = pairs.said.size, pairs.said - pairs.said.mean()
+    leverage = 1.0 / count + said**2 / float((said**2).sum())
+    mapped = _root_mean_square(left / (1.0 - leverage))
+    as_it_is = _root_mean_square(pairs.scores - pairs.said)
+    mean = _root_mean_square((pairs.scores - pairs.scores.mean()) * count / (count - 1))
+    told = f"leave-one-out error {mapped:.3g}, correlation {correlation:.2f}"
+    keep = "It stays as it is; more scores may help, or train one with `cems router retrain`."
+    if mapped >= as_it_is:
+        raise UsageError(
+            f"mapped, the router would foretell these scores no better ({told}) than it does "
+            f"unmapped ({as_it_is:.3g})",
+            keep,
+        )
+    if mapped >= mean or correlation < LEAST_CORRELATION:
+        raise UsageError(
+            f"what the router says foretells these scores hardly better ({told}) than their mean "
+            f"does ({mean:.3g})",
+            keep,
+        )
+
+
+def _root_mean_square(values: Vector) -> float:
+    return float(np.sqrt((values**2).mean()))
 
 
 def _widening(pairs: Pairs, slope: float, left: Vector) -> float:

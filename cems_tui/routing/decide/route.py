@@ -307,6 +307,7 @@ def _candidate(
         resident=offer.resident,
         fits=offer.fits,
         allowed=offer.allowed and offer.blocked_by is None,
+        cost_interval=offer.cost_interval,
         blocked_by=offer.blocked_by,
         blocked_kind=offer.blocked_kind,
     )

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cems_tui.domain.step_line import on_one_line
 from cems_tui.score_tables.table import Pivot, ScoreTable
 
 
@@ -34,11 +35,15 @@ def subset(pivot: Pivot, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> P
 def costs_of(
     table: ScoreTable, prices: Mapping[str, float | None], functions: Sequence[str]
 ) -> dict[str, float | None]:
-    """US dollars a picture of each function; the table's own prices win."""
+    """US dollars a picture of each function; the table's own prices win.
+
+    Where more steps of a net are priced below fewer, its prices are those of the line through them.
+    """
     own = table.costs()
-    return {
+    known = {
         name: own[name] if own.get(name) is not None else prices.get(name) for name in functions
     }
+    return on_one_line(known)
 
 
 def other_metrics(

@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from cems_tui.domain.encoder import EncoderFacts
 from cems_tui.errors import ModelMissing, WeightsError
-from cems_tui.files import file_digest
+from cems_tui.files import file_digest, read_json
 
 Floats = NDArray[np.float32]
 
 _BATCH = 32
+_LARGEST_VOCABULARY_BYTES = 64_000_000
 _WEIGHT_NAMES = ("model.safetensors", "model.fp16.safetensors")
 _WHOLE = "Give the folder of a CLIP text model in the transformers layout, or of a pipeline."
 
@@ -191,7 +192,7 @@ def read_tower(folder: Path, name: str | None = None) -> TextTower:
     """
     model, words = _places(folder)
     try:
-        shape = TowerShape.of(json.loads((model / "config.json").read_text(encoding="utf-8")))
+        shape = TowerShape.of(read_json(model / "config.json"))
         weights = _read_weights(_weight_file(model), shape)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"{model} is not a CLIP text tower: {error}", _WHOLE) from error
@@ -375,7 +376,7 @@ def _from_vocabulary(vocabulary: Path, merges: Path) -> Any:
     """OpenAI's byte-pair encoding, as older repositories keep it."""
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
-    ids = json.loads(vocabulary.read_text(encoding="utf-8"))
+    ids = read_json(vocabulary, _LARGEST_VOCABULARY_BYTES)
     lines = merges.read_text(encoding="utf-8").splitlines()
     pairs = [tuple(line.split()) for line in lines if line and not line.startswith("#version")]
     tokenizer = Tokenizer(
@@ -403,7 +404,7 @@ def _from_vocabulary(vocabulary: Path, merges: Path) -> Any:
 def _ends(folder: Path, tokenizer: Any) -> tuple[int, int]:
     """The ids of the start and the end of a text."""
     settings = folder / "tokenizer_config.json"
-    said = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
+    said = read_json(settings) if settings.is_file() else {}
     ids = []
     for key, usual in (("bos_token", _START), ("eos_token", _END)):
         token = said.get(key) or usual

@@ -14,7 +14,7 @@ from pathlib import Path
 from cems_tui.domain.encoder import EncoderFacts
 from cems_tui.domain.function import Catalog
 from cems_tui.errors import ModelMissing, UnknownName, WeightsError
-from cems_tui.files import write_text
+from cems_tui.files import read_json, write_text
 from cems_tui.paths import ensure
 from cems_tui.routing.features.clip_text import TextTower, read_tower, tower_digest
 
@@ -136,7 +136,7 @@ def remember(tower: TextTower, folder: Path, file: Path) -> None:
 
 def _read_places(file: Path) -> list[Place]:
     try:
-        known = json.loads(file.read_text(encoding="utf-8"))
+        known = read_json(file)
         return [Place(str(name), Path(str(folder))) for name, folder in known.items()]
     except (OSError, ValueError, AttributeError):
         return []
@@ -156,7 +156,7 @@ def _in_the_hub_cache() -> Iterable[Place]:
 
 def _is_clip(folder: Path) -> bool:
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = read_json(folder / "config.json")
         return config.get("model_type") in ("clip", "clip_text_model")
     except (OSError, ValueError, AttributeError):
         return False

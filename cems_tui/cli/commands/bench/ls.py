@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from cems_tui.cli import options as o
 from cems_tui.cli import output
+from cems_tui.cli.text_layout import Column
 from cems_tui.profile import Profile
 from cems_tui.text import visible
+from cems_tui.views.figures import UNKNOWN
 
 
 def ls(json: o.Json = False, quiet: o.Quiet = False) -> None:
@@ -22,19 +24,24 @@ def ls(json: o.Json = False, quiet: o.Quiet = False) -> None:
     if not found:
         output.note("there is no benchmark yet; try: cems bench run --prompts starter")
         return
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("name", "created", "status", "prompts", "functions", "cells", "failed", "USD"):
-        number = column not in ("name", "created", "status")
-        table.add_column(column, justify="right" if number else "left", no_wrap=True)
-    for one in found:
-        table.add_row(
-            Text(visible(one.name)),
-            one.created[:19].replace("T", " "),
-            one.status,
-            *(f"{count:,}" for count in (one.prompts, one.functions, one.cells, one.failed)),
-            "—" if one.cost_usd is None else f"{one.cost_usd:.4g}",
-        )
-    output.console().print(table)
+    names = ("prompts", "functions", "cells", "failed")
+    columns = (
+        Column("name"),
+        Column("created", spare=2),
+        Column("status"),
+        *(Column(name, right=True, spare=1 if name == "functions" else 0) for name in names),
+        Column("USD", right=True),
+    )
+    output.table(
+        columns,
+        [
+            (
+                one.name,
+                one.created[:16].replace("T", " "),
+                one.status,
+                *(f"{count:,}" for count in (one.prompts, one.functions, one.cells, one.failed)),
+                UNKNOWN if one.cost_usd is None else f"{one.cost_usd:.4g}",
+            )
+            for one in found
+        ],
+    )

@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
-from cems_tui.bench.report import BenchReport, report_of
+from cems_tui.bench.report import BenchReport, FunctionRow, report_of
 from cems_tui.bench.report_html import report_page
 from cems_tui.cli import options as o
 from cems_tui.cli import output
+from cems_tui.cli.text_layout import Column
 from cems_tui.files import SHARED, write_text
 from cems_tui.profile import Profile
 from cems_tui.score_tables.formats import parse_columns
 from cems_tui.text import visible
+from cems_tui.views.figures import UNKNOWN, Money
 
 
 def report(
@@ -29,47 +31,52 @@ def report(
     with profile.history() as store:
         table = parse_columns(store.benches.columns(name), name)
         scorers = store.benches.scorers(name)
+        seconds = store.benches.seconds(name)
     settings = profile.settings
-    found = report_of(name, table, profile.pricing, scorers)
+    found = report_of(name, table, profile.pricing, scorers, seconds)
     if html is not None:
         write_text(html, report_page(found), mode=SHARED)
         output.note(f"wrote {html}")
     if json:
         output.json_document(found.to_json())
     elif html is None:
-        _print_report(found, output.unit_per_thousand(settings), settings.pricing.per_usd)
+        _print_report(found, output.money_of(settings))
 
 
-def _print_report(report: BenchReport, unit: str, per_usd: float) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    console = output.console()
+def _print_report(report: BenchReport, money: Money) -> None:
+    columns = (
+        Column("function"),
+        Column("group", spare=4),
+        Column("mean", right=True),
+        Column("95 %", right=True),
+        Column("scores", right=True, spare=2),
+        Column("missing", right=True, spare=1),
+        Column(money.unit, right=True),
+        Column("won", right=True, spare=3),
+    )
     for metric in report.metrics:
         direction = "" if metric.higher_is_better else ", lower is better"
-        table = Table(
-            box=None,
-            pad_edge=False,
-            title=Text(f"{visible(metric.metric)}{direction}", style="bold"),
-            title_justify="left",
-        )
-        names = ("function", "group", "mean", "95 %", "scores", "missing", unit, "won")
-        for column in names:
-            left = column in ("function", "group")
-            table.add_column(column, justify="left" if left else "right", no_wrap=True)
-        for row in metric.functions:
-            table.add_row(
-                Text(visible(row.function)),
-                Text("all" if row.group is None else visible(row.group)),
-                "—" if row.mean is None else f"{row.mean:.4g}",
-                "—" if row.ci95 is None else f"{row.ci95[0]:.4g} … {row.ci95[1]:.4g}",
-                f"{row.count:,}",
-                f"{row.missing:,}",
-                "—" if row.cost_usd is None else f"{row.cost_usd * 1000 * per_usd:.4g}",
-                "—" if row.won is None else f"{row.won:.1%}",
-            )
-        console.print(table)
+        output.line(f"{visible(metric.metric)}{direction}")
+        output.table(columns, [_cells(row, money) for row in metric.functions])
         if metric.zero_mix:
-            corners = " → ".join(visible(corner.function) for corner in metric.zero_mix)
-            console.print(Text(f"best random mixes (zero-mix): {corners}"))
-        console.print()
+            corners = " → ".join(corner.function for corner in metric.zero_mix)
+            output.line(f"best random mixes (zero-mix): {corners}")
+        output.line()
+    if report.drift is not None:
+        output.line(f"the last third of its pictures took {report.drift:.2f} × the first")
+    for note in report.notes:
+        output.note(f"note: {note}")
+
+
+def _cells(row: FunctionRow, money: Money) -> tuple[str, ...]:
+    price = money.thousand(row.cost_usd)
+    return (
+        row.function,
+        "all" if row.group is None else row.group,
+        UNKNOWN if row.mean is None else f"{row.mean:.4g}",
+        UNKNOWN if row.ci95 is None else f"{row.ci95[0]:.4g} … {row.ci95[1]:.4g}",
+        f"{row.count:,}",
+        f"{row.missing:,}",
+        UNKNOWN if price is None else f"{price:.4g}",
+        UNKNOWN if row.won is None else f"{row.won:.1%}",
+    )

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cems_tui.bench.bill import Bill, CellEstimate, bill, plan_of
+from cems_tui.bench.bill import CellEstimate, bill, held_together, plan_of
 from cems_tui.bench.prompts import PromptLine, read_prompts
 from cems_tui.bench.run import BenchOutcome, Budget, CellDone, SessionMaker, run_bench
 from cems_tui.cancel import was_interrupted
@@ -24,7 +24,8 @@ from cems_tui.scoring.instruments import metrics_of
 from cems_tui.services.planner import Planner
 from cems_tui.services.scorers import Scorers
 from cems_tui.starter.benchmark_prompts import benchmark_prompts
-from cems_tui.text import counted
+from cems_tui.views.bill import bill_words
+from cems_tui.views.figures import Money
 
 DEFAULT_METRICS = "nima,clip"
 
@@ -67,7 +68,7 @@ def run(
         bool, typer.Option("--dry-run", help="Print what it would take, draw nothing.")
     ] = False,
     budget: Annotated[
-        float | None, typer.Option(metavar="USD", help="Stop before it costs more.")
+        float | None, typer.Option(metavar="USD", help="US dollars; stop before it costs more.")
     ] = None,
     wait: Annotated[
         float | None, typer.Option(metavar="[S]", help="Wait for the device, S seconds at most.")
@@ -109,7 +110,7 @@ def run(
             retry_failed=retry_failed,
             budget_usd=budget,
         )
-        return _tell_outcome(plan.name, outcome)
+        return _tell_outcome(plan.name, outcome, output.money_of(engine.planner.settings))
 
 
 def _draw(
@@ -141,6 +142,10 @@ def _draw(
             resume=resume,
             retry_failed=retry_failed,
             budget=budget,
+            groups=held_together(
+                {name: estimate(planner, name) for name in plan.functions},
+                planner.weight_budget_bytes,
+            ),
         )
     except KeyboardInterrupt:
         output.note(f"benchmark {plan.name} was stopped; run it again to go on")
@@ -161,17 +166,22 @@ def estimate(planner: Planner, function: str) -> CellEstimate:
     """What one picture of a function should take on this machine."""
     known = planner.function(function)
     expected = planner.expected(known, known.width, known.height)
-    return CellEstimate(expected.seconds, planner.pricing.of(expected).usd, expected.load_seconds)
+    return CellEstimate(
+        expected.seconds,
+        planner.pricing.of(expected).usd,
+        expected.load_seconds,
+        planner.pricing.load_usd(expected.load_seconds, expected.load_bytes, resident=False),
+        expected.load_bytes,
+        known.model.name,
+    )
 
 
 def _tell_bill(plan: BenchPlan, planner: Planner, *, json: bool) -> int:
-    told: Bill = bill(plan.keys(), lambda function: estimate(planner, function))
+    told = bill(plan.keys(), lambda function: estimate(planner, function))
     if json:
-        output.json_line(told.to_json())
-        return 0
-    minutes = "unknown time" if told.cells == told.untimed else f"~{told.seconds / 60:.1f} minutes"
-    price = "unpriced" if told.cells == told.unpriced else f"~${told.cost_usd:.6f}"
-    output.line(f"{counted(told.cells, 'picture')}, {minutes}, {price}; nothing was drawn")
+        output.json_line({"cells": told.pictures, **told.to_json()})
+    else:
+        output.line(bill_words(told, output.money_of(planner.settings)))
     return 0
 
 
@@ -185,14 +195,16 @@ def _tell_progress(done: CellDone) -> None:
     output.progress(text, last=done.number == done.total)
 
 
-def _tell_outcome(name: str, outcome: BenchOutcome) -> int:
+def _tell_outcome(name: str, outcome: BenchOutcome, money: Money) -> int:
     unknown = outcome.made > 0 and outcome.unpriced == outcome.made
-    cost = "unknown" if unknown else f"${outcome.spent_usd:.3g}"
+    cost = "unknown" if unknown else money.total(outcome.spent_usd)
     beside = f" ({outcome.unpriced} unpriced beside)" if outcome.unpriced and not unknown else ""
     output.note(
         f"benchmark {name}: {outcome.made} made, {outcome.failed} failed, {outcome.skipped} kept "
-        f"from before, {outcome.left} left; cost {cost}{beside}"
+        f"from before, {outcome.left} left; cost {cost}{beside}, loading not in it"
     )
+    if outcome.drift is not None:
+        output.note(f"the last third of its pictures took {outcome.drift:.2f} × the first")
     if outcome.ended != "done":
         print_failure(Failure(outcome.message, outcome.hint, outcome.exit_code))
     return outcome.exit_code

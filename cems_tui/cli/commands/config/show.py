@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from cems_tui.cli import options as o
 from cems_tui.cli import output
+from cems_tui.cli.text_layout import Column
 from cems_tui.profile import Profile
-from cems_tui.settings import SETTINGS
+from cems_tui.settings import SETTINGS, toml_value
 
 
 def show(json: o.Json = False) -> None:
@@ -23,8 +24,16 @@ def show(json: o.Json = False) -> None:
             }
         )
         return
-    for setting in SETTINGS:
-        source = setting.source(settings)
-        output.line(
-            f"{setting.name:<28} {setting.value(settings)!r:<16} {source:<8} {setting.help}"
-        )
+    output.table(
+        (Column("setting"), Column("value"), Column("from"), Column("what it is", words="fold")),
+        [
+            (
+                setting.name,
+                toml_value(setting.value(settings)),
+                setting.source(settings),
+                setting.help,
+            )
+            for setting in SETTINGS
+        ],
+        titles=False,
+    )

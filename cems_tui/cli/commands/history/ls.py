@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
 from cems_tui.cli import options as o
 from cems_tui.cli import output
+from cems_tui.cli.text_layout import Column
 from cems_tui.domain.generation import Generation
 from cems_tui.profile import Profile
 from cems_tui.text import one_line
+from cems_tui.views.figures import UNKNOWN
 
-ID_CHARACTERS = 26
+PROMPT_CHARACTERS = 100
+"""Of a prompt in a list; `cems why` tells all of it."""
 
 
 def ls(
@@ -21,27 +25,28 @@ def ls(
     ] = None,
     session: o.SessionName = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many.")] = 50,
+    paths: o.Paths = False,
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> None:
     """List pictures, newest first."""
     with Profile.current().history() as store:
         generations = store.generations(search=search, session=session, limit=limit)
+        short = store.short_ids([made.id for made in generations])
     if json:
         output.json_document([generation.to_json() for generation in generations])
     elif quiet:
         for generation in generations:
             output.line(generation.id)
     else:
-        _print_table(generations, filtered=bool(search or session))
+        _print_table(generations, short, filtered=bool(search or session), paths=paths)
         if len(generations) == limit:
             output.note(f"the newest {limit} are shown; --limit shows more")
 
 
-def _print_table(generations: list[Generation], *, filtered: bool) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
+def _print_table(
+    generations: list[Generation], short: Mapping[str, str], *, filtered: bool, paths: bool
+) -> None:
     if not generations and filtered:
         output.note("no picture is like that")
         return
@@ -49,21 +54,27 @@ def _print_table(generations: list[Generation], *, filtered: bool) -> None:
         output.note('nothing was generated yet; try: cems generate "a red car"')
         return
     settings = Profile.current().settings
-    per_usd = settings.pricing.per_usd
-    unit = output.unit_per_thousand(settings)
-    table = Table(box=None, pad_edge=False)
-    table.add_column("id", no_wrap=True, min_width=ID_CHARACTERS)  # whole: it is copied
-    for name in ("when", "function", "scores", unit, "prompt"):
-        table.add_column(name, justify="right" if name == unit else "left", no_wrap=True)
-    for generation in generations:
-        scores = " ".join(f"{s.metric} {s.value:.2f}" for s in generation.scores)
-        cost = "—" if generation.cost_usd is None else f"{generation.cost_usd * 1000 * per_usd:.4f}"
-        table.add_row(
-            generation.id,
-            generation.created[:19].replace("T", " "),
-            generation.executed,
-            scores or "—",
-            cost,
-            Text(one_line(generation.prompt, 60)),
-        )
-    output.console().print(table)
+    money = output.money_of(settings)
+    prices = [money.thousand(made.cost_usd) for made in generations]
+    columns = (
+        Column("id"),
+        Column("when", spare=2),
+        Column("function"),
+        Column("scores", spare=1),
+        Column(money.unit, right=True),
+        Column("path" if paths else "prompt", words="fold" if paths else "cut"),
+    )
+    output.table(
+        columns,
+        [
+            (
+                short[made.id],
+                made.created[:16].replace("T", " "),
+                made.executed,
+                " ".join(f"{score.metric} {score.value:.2f}" for score in made.scores) or UNKNOWN,
+                UNKNOWN if price is None else f"{price:.4f}",
+                str(made.image) if paths else one_line(made.prompt, PROMPT_CHARACTERS),
+            )
+            for made, price in zip(generations, prices, strict=True)
+        ],
+    )

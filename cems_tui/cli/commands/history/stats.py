@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from cems_tui.cli import options as o
 from cems_tui.cli import output
-from cems_tui.cli.output import money, usd_per_thousand
 from cems_tui.profile import Profile
 from cems_tui.settings import Settings
 from cems_tui.store.statistics import FunctionStats, Stats
 from cems_tui.text import counted
+from cems_tui.views.savings import savings_lines
 
 
 def stats(session: o.SessionName = None, json: o.Json = False) -> None:
@@ -33,15 +33,16 @@ def stats_lines(stats: Stats, settings: Settings) -> Iterator[str]:
     )
     if not stats.pictures:
         return
-    loading = money(stats.load_cost_usd, settings)
-    yield f"cost      {money(stats.cost_usd, settings)}{_beside(stats.unpriced, 'unpriced')}"
-    yield f"loading   {loading}{_beside(stats.load_unpriced, 'unpriced')}"
-    saved = stats.savings
-    if saved.estimated_usd is not None:
-        yield (
-            f"saved     ~{money(saved.estimated_usd, settings)} against always drawing with the "
-            f"dearest candidate (estimated, {counted(saved.compared, 'picture')} compared)"
-        )
+    money = output.money_of(settings)
+    loading = money.total(stats.load_cost_usd)
+    priced = stats.pictures - stats.unpriced
+    each = ""
+    if priced and stats.cost_usd is not None:
+        each = f", {money.per_thousand_words(stats.cost_usd / priced)}"
+    yield f"cost      {money.total(stats.cost_usd)}{each}{_beside(stats.unpriced, 'unpriced')}"
+    yield f"loading   {loading}{_beside(stats.load_unpriced, 'unpriced')}, not in the cost"
+    for number, line in enumerate(savings_lines(stats.savings, money)):
+        yield f"{'saved' if number == 0 else '':<10}{line}"
     known = " · ".join(f"{k} {v:.2f}" for k, v in stats.seconds.items() if v is not None)
     yield f"seconds   {known or '—'}"
     yield ""
@@ -50,18 +51,13 @@ def stats_lines(stats: Stats, settings: Settings) -> Iterator[str]:
 
 
 def _function_line(function: FunctionStats, settings: Settings) -> str:
-    mean = usd_per_thousand(
-        function.mean_cost_usd,
-        estimated=False,
-        per_usd=settings.pricing.per_usd,
-        currency=settings.pricing.currency,
-    )
+    mean = output.money_of(settings).per_thousand_words(function.mean_cost_usd)
     scores = "  ".join(
         f"{score.metric} {score.mean:.3f} ({score.count}, {score.scorer.split(':')[0]})"
         for score in function.scores
     )
     return (
-        f"{function.function:<20} {function.pictures:>5} pictures  {mean:>10} per 1,000  "
+        f"{function.function:<20} {function.pictures:>5} pictures  {mean:>16}  "
         f"{_seconds(function.mean_seconds)} s  {scores or 'not scored'}"
     )
 

@@ -8,11 +8,13 @@ import typer
 
 from cems_tui.cli import options as o
 from cems_tui.cli import output
+from cems_tui.cli.text_layout import Column
 from cems_tui.profile import Profile
 from cems_tui.routing.evaluation.compare import Difference, difference
 from cems_tui.text import one_line
 
 SHOWN_CHANGES = 20
+PROMPT_CHARACTERS = 60
 
 
 def diff(
@@ -49,13 +51,25 @@ def diff(
 
 
 def _print_difference(found: Difference) -> None:
-    for one in found.changes[:SHOWN_CHANGES]:
-        quality = "—" if one.quality_delta is None else f"{one.quality_delta:+.3g}"
-        cost = "—" if one.cost_delta_usd is None else f"{one.cost_delta_usd * 1000:+.3g} $/1,000"
-        output.line(
-            f"{one_line(one.a, 20):<20} → {one_line(one.b, 20):<20} {quality:>8} {cost:>16}  "
-            f"{one_line(one.prompt, 60)}"
-        )
+    output.table(
+        (
+            Column("from"),
+            Column("to"),
+            Column(found.metric, right=True),
+            Column("$/1,000", right=True),
+            Column("prompt", words="cut"),
+        ),
+        [
+            (
+                one.a,
+                one.b,
+                "—" if one.quality_delta is None else f"{one.quality_delta:+.3g}",
+                "—" if one.cost_delta_usd is None else f"{one.cost_delta_usd * 1000:+.3g}",
+                one_line(one.prompt, PROMPT_CHARACTERS),
+            )
+            for one in found.changes[:SHOWN_CHANGES]
+        ],
+    )
     if len(found.changes) > SHOWN_CHANGES:
         output.line(f"… and {len(found.changes) - SHOWN_CHANGES:,} more (--json prints all)")
     quality = "unknown" if found.quality_delta is None else f"{found.quality_delta:+.4g}"

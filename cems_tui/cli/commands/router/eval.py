@@ -9,6 +9,7 @@ import typer
 
 from cems_tui.cli import options as o
 from cems_tui.cli import output
+from cems_tui.cli.text_layout import Column
 from cems_tui.profile import Profile
 from cems_tui.routing.evaluation.judge import judge
 from cems_tui.text import visible
@@ -40,19 +41,21 @@ def evaluate(
 
 
 def _print_figures(figures: Mapping[str, Any]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("strategy", str(figures["metric"]), "$/1,000"):
-        table.add_column(visible(column), justify="left" if column == "strategy" else "right")
-    for one in figures["strategies"]:
-        table.add_row(
-            Text(visible(one["name"])),
-            "—" if one["quality"] is None else f"{one['quality']:.4g}",
-            "—" if one["cost_usd"] is None else f"{one['cost_usd'] * 1000:.4g}",
-        )
-    output.console().print(table)
+    output.table(
+        (
+            Column("strategy"),
+            Column(str(figures["metric"]), right=True),
+            Column("$/1,000", right=True),
+        ),
+        [
+            (
+                one["name"],
+                "—" if one["quality"] is None else f"{one['quality']:.4g}",
+                "—" if one["cost_usd"] is None else f"{one['cost_usd'] * 1000:.4g}",
+            )
+            for one in figures["strategies"]
+        ],
+    )
     for group, part in figures.get("groups", {}).items():
         output.line(f"{visible(group)}: {_short(part)}")
     latency = figures["latency_ms"]

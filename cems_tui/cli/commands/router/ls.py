@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cems_tui.cli import options as o
 from cems_tui.cli import output
+from cems_tui.cli.text_layout import Column
 from cems_tui.profile import Profile
 from cems_tui.routing.checkpoints.card import Card
 from cems_tui.routing.evaluation.verdict import verdict_words
@@ -16,12 +17,15 @@ def ls(json: o.Json = False, quiet: o.Quiet = False) -> None:
     if json:
         output.json_document([{**_line(card), "in_use": card.name == asked} for card in cards])
         return
-    for card in cards:
-        if quiet:
+    if quiet:
+        for card in cards:
             output.line(card.name)
-        else:
-            mark = "*" if card.name == asked else " "
-            output.line(f"{mark} {card.name:<20} {card.summary}")
+        return
+    output.table(
+        (Column(""), Column("router"), Column("what it is", words="fold")),
+        [("*" if card.name == asked else "", card.name, card.summary) for card in cards],
+        titles=False,
+    )
 
 
 def _line(card: Card) -> dict[str, object]:

@@ -7,7 +7,6 @@ its connections and its cache are.
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Iterator
@@ -15,14 +14,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from json import JSONDecodeError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from cems_tui.errors import CemsError, DownloadError, UsageError, WeightsError
-from cems_tui.models.repository import INDEX, RemoteFile, Repository, checked_commit
+from cems_tui.errors import CemsError, DownloadError, UsageError
+from cems_tui.models.hub import answer
+from cems_tui.models.repository import INDEX, Repository, checked_commit
 from cems_tui.text import redacted
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ CONNECT_SECONDS = 10.0
 STALL_SECONDS = 20.0
 """Without a byte for so long a line counts as dropped."""
 
-_LARGEST_INDEX_BYTES = 1_000_000
 _RETRIED = frozenset({408, 416, 425, 429, 500, 502, 503, 504})
 _REFUSED = frozenset({401, 403})
 
@@ -87,7 +85,9 @@ class Hub:
 
         Raises:
             UsageError: no repository can be called that.
-            DownloadError: it is not there, private or gated, or HF_HUB_OFFLINE is set.
+            DownloadError: it is not there, private or gated, HF_HUB_OFFLINE is set, or the answer
+                is no answer of a Hub.
+            WeightsError: a file would be written outside the model's folder.
             Transient: the Hub could not be asked just now.
         """
         from huggingface_hub import HfApi
@@ -97,21 +97,15 @@ class Hub:
                 info = HfApi(endpoint=self._endpoint).model_info(
                     repo, revision=revision, files_metadata=True, timeout=CONNECT_SECONDS
                 )
-            except (JSONDecodeError, TypeError, KeyError, AttributeError) as error:
+                return answer.repository(repo, info)
+            except answer.WRONG_TYPES as error:
+                if _is_of_the_question(error):
+                    raise
                 raise Unreachable(
                     f"{self._way()} does not answer as the Hub does",
                     "A login page of the network may answer in its place: open a web page and log "
                     "in there. Or correct HF_ENDPOINT.",
                 ) from error
-        if info.sha is None or info.siblings is None:
-            raise DownloadError(f"the Hub does not say what {repo} holds")
-        return Repository(
-            repo=repo,
-            commit=checked_commit(info.sha, repo),
-            files=tuple(listed(repo, sibling) for sibling in info.siblings),
-            licence=licence(info),
-            gated=bool(info.gated),
-        )
 
     def index(self, repository: Repository) -> dict[str, Any] | None:
         """The content of its model_index.json; None when it has none.
@@ -125,17 +119,8 @@ class Hub:
         if listed is None:
             return None
         there = self.cached(repository.repo, repository.commit, INDEX)
-        body = self._small(repository, INDEX) if there is None else there.read_bytes()
-        try:
-            index = json.loads(body)
-        except ValueError:
-            index = None
-        if not isinstance(index, dict):
-            raise WeightsError(
-                f"{repository.repo}/{INDEX} does not describe a pipeline",
-                "Pull a repository in the diffusers layout.",
-            )
-        return index
+        body = self._small(repository, INDEX) if there is None else _beginning(there)
+        return answer.index(body, repository.repo)
 
     def cached(self, repo: str, commit: str, path: str) -> Path | None:
         """The file in the user's own Hub cache (HF_HOME), if it is there."""
@@ -155,7 +140,9 @@ class Hub:
         root = index.parent
         files = [path for path in sorted(root.rglob("*")) if path.is_file()]
         return Repository(
-            repo, checked_commit(root.name, repo), tuple(of_cache(path, root) for path in files)
+            repo,
+            checked_commit(root.name, repo),
+            tuple(answer.cached_file(path, root) for path in files),
         )
 
     def _small(self, repository: Repository, path: str) -> bytes:
@@ -164,7 +151,7 @@ class Hub:
             body = bytearray()
             for chunk in stream.chunks:
                 body += chunk
-                if len(body) > _LARGEST_INDEX_BYTES:
+                if len(body) > answer.LARGEST_INDEX_BYTES:
                     break
         return bytes(body)
 
@@ -223,7 +210,7 @@ class Hub:
         except ImportError as error:  # a proxy of a kind that needs another package
             raise _useless_proxy() from error
         except (ValueError, InvalidURL) as error:
-            if "proxy" not in str(error).lower() and not isinstance(error, InvalidURL):
+            if not _is_of_the_question(error):
                 raise
             raise _useless_proxy() from error
         except (HTTPError, StreamError, OSError) as error:
@@ -344,46 +331,18 @@ def _useless_proxy() -> UsageError:
     )
 
 
-_HEX = frozenset("0123456789abcdef")
+def _is_of_the_question(error: Exception) -> bool:
+    """Whether a name or an address was wrong, and nothing was answered at all."""
+    from httpx2 import InvalidURL
+    from huggingface_hub.errors import HFValidationError
+
+    return isinstance(error, HFValidationError | InvalidURL) or "proxy" in str(error).lower()
 
 
-def listed(repo: str, sibling: Any) -> RemoteFile:
-    """One file of a model_info answer.
-
-    Raises:
-        DownloadError: its size is not told.
-    """
-    if sibling.size is None:
-        raise DownloadError(f"the Hub does not say how large {repo}/{sibling.rfilename} is")
-    large = sibling.lfs
-    return RemoteFile(
-        path=sibling.rfilename,
-        size=int(sibling.size),
-        sha256=None if large is None else large.sha256,
-        git_sha1=sibling.blob_id if large is None else None,
-    )
-
-
-def of_cache(path: Path, root: Path) -> RemoteFile:
-    """A file of the cache; its blob is named by its sha256, a small one's by git's id."""
-    digest = path.resolve().name
-    known = set(digest) <= _HEX
-    return RemoteFile(
-        path=path.relative_to(root).as_posix(),
-        size=path.stat().st_size,
-        sha256=digest if known and len(digest) == 64 else None,
-        git_sha1=digest if known and len(digest) == 40 else None,
-    )
-
-
-def licence(info: Any) -> str | None:
-    """The licence a model card names; None when it names none."""
-    card = info.card_data
-    named = getattr(card, "license_name", None) or getattr(card, "license", None)
-    if isinstance(named, str):
-        return named
-    tags = [tag.removeprefix("license:") for tag in info.tags or () if tag.startswith("license:")]
-    return tags[0] if tags else None
+def _beginning(path: Path) -> bytes:
+    """As much of a file as an index may have, and a byte more."""
+    with path.open("rb") as file:
+        return file.read(answer.LARGEST_INDEX_BYTES + 1)
 
 
 class Transient(Exception):

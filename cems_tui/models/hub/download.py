@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from cems_tui.cancel import POLL_SECONDS, Stop, never, pause, refuse_stopped
 from cems_tui.errors import DownloadError
 from cems_tui.files import SHARED, Digests, confined, flush_folder, read_into, storage
-from cems_tui.models.hub import Transient, Unreachable
+from cems_tui.models.hub.client import Transient, Unreachable
 from cems_tui.models.repository import RemoteFile
 
 
