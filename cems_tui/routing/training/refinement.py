@@ -10,7 +10,7 @@ this was chosen on the other folds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,6 +33,12 @@ Matrix = NDArray[np.float64]
 
 SURE = 2.0
 """What is explained by chance counts so often: a step of less than that is not taken at all."""
+
+SURELY = 1.645
+"""Standard errors that the gain of a step on held-out prompts must exceed."""
+
+PICKED_SURELY = 2.0
+"""The same of the words, whose penalties were picked on those prompts."""
 
 SIZES = (30, 60, 120, 240, 480, 960, 1920)
 """Numbers of prompts that the learning curve tells of."""
@@ -158,14 +164,43 @@ def _learned(lesson: Lesson, rows: Rows) -> Step:
     deviations = left - left.mean(axis=1, keepdims=True)
     mean = deviations.mean(axis=0)
     centred = deviations - mean
-    chance = float(centred.var(axis=0).sum()) / max(1, len(rows) - 1)
-    offset = mean * surely(float(mean @ mean), chance)
+    fold = lesson.prompts.fold[rows]
+    offset = _offset(deviations)
+    if not _bears_out(fold, deviations, lambda inside, _: _offset(deviations[inside])):
+        offset = np.zeros_like(offset)
     base = lesson.said[rows] - lesson.said[rows].mean(axis=1, keepdims=True)
     middle = base.mean(axis=0)
-    turn = _turn(base - middle, centred)
-    centred = centred - (base - middle) @ turn
+    base = base - middle
+    turn = _turn(base, centred)
+    if not _bears_out(
+        fold,
+        centred,
+        lambda inside, outside: base[outside] @ _turn(base[inside], centred[inside]),
+    ):
+        turn = np.zeros_like(turn)
+    centred = centred - base @ turn
     parts = split_parts(left.mean(axis=1, keepdims=True) + centred)
     return Step(level, offset, mean, middle, turn, _blend(lesson, rows, parts), parts)
+
+
+def _offset(deviations: Matrix) -> Matrix:
+    """What every prompt differs by, as far as it is sure, shape (M,)."""
+    mean = deviations.mean(axis=0)
+    chance = float((deviations - mean).var(axis=0).sum()) / max(1, len(deviations) - 1)
+    return np.asarray(mean * surely(float(mean @ mean), chance))
+
+
+def _bears_out(
+    fold: Rows, target: Matrix, predict: Callable[[Rows, Rows], Matrix], least: float = SURELY
+) -> bool:
+    """Whether what is predicted of each fold from the others surely lowers the squared error."""
+    left = target.copy()
+    for number in np.unique(fold):
+        outside = np.flatnonzero(fold == number)
+        left[outside] -= predict(np.flatnonzero(fold != number), outside)
+    gained = np.square(target).sum(axis=1) - np.square(left).sum(axis=1)
+    error = float(gained.std(ddof=1)) / len(gained) ** 0.5
+    return float(gained.mean()) > least * error
 
 
 def surely(found: float, chance: float) -> float:
@@ -206,7 +241,18 @@ def _blend(lesson: Lesson, rows: Rows, parts: Floats) -> Blend:
         base[fold == number] = parts[fold != number].mean(axis=0)
     predicted = cross_validated(inside, fold, ALPHAS, parts)
     held = HeldOut(predicted, None, base, lesson.prompts.held.trust[rows])
-    return choose_blend(held, parts, np.arange(len(rows)), lesson.share)
+    everyone = np.arange(len(rows))
+    blend = choose_blend(held, parts, everyone, lesson.share)
+    blend = replace(
+        blend, parts=tuple(replace(one, ridge=min(1.0, one.ridge)) for one in blend.parts)
+    )
+    said = apply_blend(held, blend, everyone).astype(np.float64) - base[:, :1] - base[:, 1:]
+    said -= said.mean(axis=1, keepdims=True)
+    target = (parts[:, 1:] - base[:, 1:]).astype(np.float64)
+    if _bears_out(fold, target, lambda _, outside: said[outside], PICKED_SURELY):
+        return blend
+    first, *others = blend.parts
+    return replace(blend, parts=(first, *(replace(one, ridge=0.0) for one in others)))
 
 
 def _predicted(lesson: Lesson, step: Step, inside: Rows, outside: Rows) -> Floats:
