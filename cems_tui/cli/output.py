@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import typer
 
-from cems_tui.cli.text_layout import GAP, Column, folded, table_lines
+from cems_tui.cli.text_layout import GAP, Column, cut, folded, table_lines
 from cems_tui.errors import UsageError
 from cems_tui.text import redacted, visible
 from cems_tui.views.figures import Money
@@ -129,8 +129,13 @@ def note(*lines: str) -> None:
 
 
 def progress(text: str, *, last: bool = False) -> None:
-    """A line in the terminal at stderr that the next one replaces, unless it is the last."""
-    _narrate(f"\r\x1b[2K{visible(text)}" + ("\n" if last else ""))
+    """A line in the terminal at stderr that the next one replaces, unless it is the last.
+
+    It is cut to one row of the terminal: only one can be replaced.
+    """
+    width = width_of(sys.stderr)
+    shown = visible(text) if width is None else cut(visible(text), width - 1)
+    _narrate(f"\r\x1b[2K{shown}" + ("\n" if last else ""))
 
 
 def ask(question: str) -> str:

@@ -71,6 +71,14 @@ class QualityEstimate:
     probability: float | None = None
     """P(this function is the best), of classifiers only."""
 
+    def within(self, least: float, most: float) -> QualityEstimate:
+        """The estimate with its interval inside the scale; the quality stays in it."""
+        if self.interval is None or self.quality is None:
+            return self
+        low, high = self.interval
+        low, high = max(least, min(low, most)), min(most, max(high, least))
+        return replace(self, interval=(min(low, self.quality), max(high, self.quality)))
+
     @property
     def worth(self) -> float | None:
         """What functions are compared by: quality, or of a classifier the probability."""
@@ -150,6 +158,10 @@ class RoutingDecision:
     """The share of a load price that was added to a picture's: 1 ÷ the pictures that one load
     serves; None where loads did not count, or where it was not recorded."""
 
+    scorer: str | None = None
+    """The instrument whose scale the qualities are on; None where nobody says. A score of another
+    one is not compared with them."""
+
     refusal: str | None = None
     """Why that checkpoint is used only when forced; None when it earned its place."""
 
@@ -193,6 +205,7 @@ class RoutingDecision:
             "notes": [note.to_json() for note in self.notes],
             "load_share": self.load_share,
             "router_sha256": self.router_sha256,
+            "scorer": self.scorer,
             "refusal": self.refusal,
             "candidates": [_candidate_json(candidate) for candidate in self.candidates],
         }
@@ -216,6 +229,7 @@ class RoutingDecision:
             notes=tuple(map(Note.from_json, row.get("notes", ()))),
             load_share=row.get("load_share"),
             router_sha256=row.get("router_sha256"),
+            scorer=row.get("scorer"),
             refusal=row.get("refusal"),
         )
 

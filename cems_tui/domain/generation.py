@@ -86,6 +86,17 @@ class Generation:
         return self.cost_usd is not None
 
     @property
+    def foreseen_score(self) -> Score | None:
+        """The score on the scale that the router predicted on; None where it was not read, or by
+        another instrument."""
+        decision = self.decision
+        for score in self.scores:
+            same = decision.scorer is None or decision.scorer == score.scorer
+            if score.metric == decision.metric and same:
+                return score
+        return None
+
+    @property
     def cold(self) -> bool:
         """Whether it was the first after its model was loaded: such a picture takes longer."""
         return bool(self.seconds.load)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +26,14 @@ class Score:
     """The instrument: its name and the digest of its weights, `starter-clip:sha256:…`."""
 
     higher_is_better: bool = True
+
+
+RANGES: dict[str, tuple[float, float]] = {
+    "nima": (1.0, 10.0),
+    "clip": (0.0, 100.0),
+    "mixed": (0.0, 2.0),
+}
+"""The ends of the scales that have ends; others may go on for ever."""
 
 
 # Mixed (CEMS): NIMA and CLIP score, each min–max scaled, summed: 0…2 where it was fitted.
@@ -95,12 +104,35 @@ class MixedScale:
 
     @property
     def id(self) -> str:
-        """`mixed:sha256:…` over everything a value depends on: other constants, other id."""
+        """`mixed(2.8,9.4,12,95):sha256:…`: the constants to read, the digest over everything a
+        value depends on, the two instruments included."""
         c = self.constants
         ranges = (c.nima_min, c.nima_max, c.clip_min, c.clip_max)
         parts = (self.nima_scorer, self.clip_scorer, *(value.hex() for value in map(float, ranges)))
-        return f"{METRIC}:sha256:{hashlib.sha256('|'.join(parts).encode()).hexdigest()}"
+        told = ",".join(f"{value:.6g}" for value in ranges)
+        return f"{METRIC}({told}):sha256:{hashlib.sha256('|'.join(parts).encode()).hexdigest()}"
 
     def score(self, nima: float, clip: float) -> float:
         """The mixed score of one picture's two readings."""
         return mixed(nima, clip, self.constants)
+
+
+_MIXED_ID = re.compile(r"mixed\(([^()]{1,120})\):sha256:[0-9a-f]{64}")
+
+
+def mixed_constants_of(scorer: str | None) -> MixedConstants | None:
+    """The constants that the id of a mixed scale names, to six digits; None where it names none."""
+    found = _MIXED_ID.fullmatch(scorer or "")
+    if found is None:
+        return None
+    try:
+        nima_min, nima_max, clip_min, clip_max = map(float, found[1].split(","))
+        return MixedConstants(nima_min, nima_max, clip_min, clip_max)
+    except (ValueError, UsageError):
+        return None
+
+
+def mixed_words(scorer: str | None) -> str | None:
+    """`(nima − 2.8) ÷ 6.6 + (clip − 12) ÷ 83` of the id of a mixed scale; None of others."""
+    constants = mixed_constants_of(scorer)
+    return None if constants is None else str(constants)

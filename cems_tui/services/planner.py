@@ -243,6 +243,7 @@ class Planner:
             decision,
             route_ms=route_ms,
             router_sha256=self.shelf.digest(checkpoint.name),
+            scorer=checkpoint.card.instrument,
             refusal=refusal(checkpoint.card),
         )
 

@@ -283,10 +283,11 @@ def matching(connection: Connection, search: str) -> Matching:
     Words of a script without spaces stand anywhere in a text; the index knows the others, by
     their stems.
     """
-    unspaced = [word for word in search.split() if _UNSPACED.search(word)]
-    if not unspaced or '"' in search:
+    typed = [whole or word for whole, word in _WORDS.findall(search)]
+    unspaced = [word.strip('"') for word in typed if _UNSPACED.search(word)]
+    if not unspaced:
         return _matching_spaced(connection, search)
-    rest = " ".join(word for word in search.split() if word not in unspaced)
+    rest = " ".join(word for word in typed if not _UNSPACED.search(word))
     parts = [_piece(_bindable(word)) for word in unspaced]
     if rest:
         parts.append(_matching_spaced(connection, rest))
@@ -295,6 +296,9 @@ def matching(connection: Connection, search: str) -> Matching:
         tuple(argument for part in parts for argument in part.arguments),
     )
 
+
+_WORDS = re.compile(r'("[^"]*")|(\S+)')
+"""What stands in quotes, as a whole with them, and single words."""
 
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"

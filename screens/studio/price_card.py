@@ -15,7 +15,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from cems_tui.domain.decision import Candidate, RoutingDecision
-from cems_tui.text import one_line, visible
+from cems_tui.text import counted, one_line, visible
 from cems_tui.views.figures import DOLLARS, Money
 from cems_tui.views.price_card import LEAST_NEEDED, LEGEND, blocked_lines, price_columns, state_sign
 from screens import figures
@@ -40,8 +40,11 @@ def card(
 
 def reason(decision: RoutingDecision) -> str:
     """Why the choice is the choice, or why there is none and what can be done about it."""
-    pinnable = decision.choice is None and not nothing_installed(decision)
-    return one_line(decision.reason, 1000) + (" · space pins a function" if pinnable else "")
+    way_out = ""
+    if decision.choice is None and not nothing_installed(decision):
+        pinned = decision.policy.kind == "pinned"
+        way_out = " · space on it frees it" if pinned else " · space pins a function"
+    return one_line(decision.reason, 1000) + way_out
 
 
 def nothing_installed(decision: RoutingDecision) -> bool:
@@ -220,8 +223,8 @@ class CandidatesTable(Widget, can_focus=True):
             return
         first, shown = self._window(rows, height)
         more = f"best {shown}" if first == 0 else f"{first + 1}–{first + shown}"
-        counted = f"{more} of {rows} · " if shown < rows else ""
-        self.border_subtitle = Content(counted) + _sentence(decision)
+        rest = f"{more} of {rows} · " if shown < rows else ""
+        self.border_subtitle = _noted(decision) + Content(rest) + _sentence(decision)
 
     def render(self) -> Content:
         return Content("\n").join(self._lines(*self.content_size))
@@ -267,6 +270,13 @@ def _title(decision: RoutingDecision | None) -> Content:
         return Content(TITLE)
     short = one_line(decision.refusal.split(":")[0].split(" on ")[0], 58)
     return Content.assemble(TITLE, " · ", (f"! {short}", "$warning"))
+
+
+def _noted(decision: RoutingDecision) -> Content:
+    """That there are notes, where there is no room for them; `enter` shows them."""
+    if not decision.notes:
+        return Content("")
+    return Content.styled(f"! {counted(len(decision.notes), 'note')}, enter · ", "$warning")
 
 
 def _sentence(decision: RoutingDecision) -> Content:

@@ -38,11 +38,11 @@ def scores(generation: Generation) -> str:
         return f"not scored: {visible(generation.score_error)}"
     if not generation.scores:
         return "not scored"
-    chosen, metric = generation.decision.chosen, generation.decision.metric
+    chosen, foreseen = generation.decision.chosen, generation.foreseen_score
     first, others = [], []
     for score in generation.scores:
-        if chosen is not None and chosen.quality is not None and score.metric == metric:
-            first.append(f"{metric} {score.value:.2f} (expected {_estimate(chosen)})")
+        if chosen is not None and chosen.quality is not None and score is foreseen:
+            first.append(f"{score.metric} {score.value:.2f} (expected {_estimate(chosen)})")
         else:
             others.append(f"{score.metric} {score.value:.2f}")
     return "\n".join(line for line in ("   ".join(first), "   ".join(others)) if line)

@@ -53,6 +53,12 @@ def _picks() -> Rows:
     return picks.run()
 
 
+def _foresight() -> Rows:
+    from tests.benchmarks import foresight
+
+    return foresight.run()
+
+
 def _table() -> Rows:
     from tests.benchmarks import score_table
 
@@ -68,6 +74,7 @@ BENCHMARKS: dict[str, Callable[[], Rows]] = {
     "pull": _pull,
     "table": _table,
     "picks": _picks,
+    "foresight": _foresight,
 }
 
 

@@ -137,6 +137,14 @@ def test_a_known_load_price_counts_and_an_unknown_one_is_said_and_not_added() ->
     assert any("three@8" in note.text and note.kind == "load" for note in loaded.notes)
 
 
+def test_with_a_pinned_function_nothing_is_said_of_the_others() -> None:
+    offers = [offer("one@1", 1e-6, 1e-3), *(offer(f"other@{n}", None, None) for n in range(3))]
+    decision = route("a", offers, None, Policy.pinned("one@1"), load_cost=True)
+    assert decision.notes == ()
+    unknown = route("a", offers, None, Policy.pinned("other@1"), load_cost=True)
+    assert not [note for note in unknown.notes if "other@2" in note.text]
+
+
 def test_a_prompt_unlike_the_training_prompts_is_noted() -> None:
     expected = expecting({"one@1": 1.0}, familiar=False)
     decision = route("zxq", [offer("one@1")], expected, Policy.tradeoff(1.0))

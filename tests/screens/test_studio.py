@@ -201,6 +201,30 @@ async def test_ctrl_g_again_and_again_queues_and_the_count_is_shown() -> None:
         assert len(set(ids)) == 3
 
 
+def noted(request: Request) -> RoutingDecision:
+    """The card of a prompt with something to say of it."""
+    notes = (Note("no_noun", "nothing it can draw"), Note("size", "far too [b]large"))
+    return replace(decision_for(request), notes=notes)
+
+
+async def test_notes_stand_in_the_card_where_there_is_room() -> None:
+    app = make_app(planner=FakePlanner(noted))
+    async with app.run_test(size=(160, 48)) as pilot:
+        await states.card(pilot)
+        text = screen_text(pilot)
+        assert "nothing it can draw" in text
+        assert "far too [b]large" in text
+
+
+async def test_on_a_small_terminal_the_card_says_that_there_are_notes_and_where() -> None:
+    app = make_app(planner=FakePlanner(noted))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await states.table_focused(pilot)
+        assert "! 2 notes, enter" in screen_text(pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: "nothing it can draw" in screen_text(pilot))
+
+
 async def test_a_picture_is_shown_with_its_bill_and_counted() -> None:
     app = make_app()
     async with app.run_test(size=(160, 48)) as pilot:

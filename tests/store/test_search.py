@@ -84,6 +84,9 @@ def test_a_search_finds_the_prompts_with_those_words(
         ("แมว", ["รถและแมว"]),
         ("고양이", ["빨간 고양이가"]),
         ("猫 鳥", []),
+        ('"青い車"', ["赤い猫と青い車"]),
+        ('"猫 と"', ["猫 と 犬"]),
+        ('猫 "a cat"', ["a cat 猫"]),
     ],
 )
 def test_words_of_a_script_without_spaces_are_found_wherever_they_stand(

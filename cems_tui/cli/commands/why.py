@@ -13,6 +13,7 @@ from cems_tui.cli.price_card import price_card, print_explanation, receipt_lines
 from cems_tui.domain.generation import Generation
 from cems_tui.profile import Profile
 from cems_tui.store.receipts import read_receipt
+from cems_tui.views.scales import constants_lines, labels
 
 
 def why(
@@ -53,9 +54,8 @@ def _predicted(generation: Generation) -> list[str]:
     chosen = generation.decision.chosen
     lines = []
     if chosen is not None and chosen.quality is not None:
-        measured = {score.metric: score.value for score in generation.scores}
-        got = measured.get(generation.decision.metric or "")
-        told = "not scored" if got is None else f"{got:.3f}"
+        got = generation.foreseen_score
+        told = "not scored on that scale" if got is None else f"{got.value:.3f}"
         interval = ""
         if chosen.interval is not None:
             interval = f" ({chosen.interval[0]:.3f}…{chosen.interval[1]:.3f})"
@@ -63,6 +63,7 @@ def _predicted(generation: Generation) -> list[str]:
             f"quality {generation.decision.metric}: expected {chosen.quality:.3f}{interval}, "
             f"measured {told}"
         )
+    called = labels((score.metric, score.scorer) for score in generation.scores)
     for score in generation.scores:
         lines.append(f"scorer  {score.metric}: {score.scorer}")
-    return lines
+    return [*lines, *(f"scale   {text}" for text in constants_lines(called))]

@@ -54,7 +54,7 @@ def check(job: Job, abilities: Abilities, model: str) -> None:
         UsageError: it asks for a size, number of steps, seed, guidance, negative prompt, clip
             skip or scheduler that the model has no use for.
     """
-    wanted = Wanted(job.width, job.height, job.guidance, bool(job.negative))
+    wanted = Wanted(job.width, job.height, job.guidance, bool(job.negative.strip()))
     if (stands := obstacle(abilities.capabilities, wanted)) is not None:
         raise UsageError(f"{model} {stands.words}", WAYS_OUT[stands.kind])
     if job.steps < 1:
@@ -95,7 +95,8 @@ def guidance_arguments(job: Job, abilities: Abilities) -> dict[str, Any]:
     scale = job.guidance
     if abilities.classifier_free and scale <= 1:
         scale = 0.0
-    return {"guidance_scale": scale} | ({"negative_prompt": job.negative} if job.negative else {})
+    negative = {"negative_prompt": job.negative} if job.negative.strip() else {}
+    return {"guidance_scale": scale} | negative
 
 
 def _most_clip_skip(pipe: Any) -> int:

@@ -9,8 +9,11 @@ from typing import Any
 
 from cems_tui.domain.decision import FeatureSet
 from cems_tui.domain.encoder import EncoderFacts, FunctionFacts
+from cems_tui.domain.score import METRIC as MIXED
+from cems_tui.domain.score import MixedConstants, MixedScale
 from cems_tui.errors import WeightsError
 from cems_tui.routing.checkpoints.scale import Scale
+from cems_tui.routing.estimators.outside import Outside
 from cems_tui.routing.features.letters import FeatureConfig
 
 VERDICTS = ("beats best single", "ties", "worse")
@@ -124,6 +127,10 @@ class Card:
     refined: Refined | None = None
     """The router it starts from; None for one that was learned by itself."""
 
+    outside: Outside | None = None
+    """What prompts outside the vocabulary of its functions' models scored; None where they know
+    any word, or nobody drew such prompts."""
+
     format: int = FORMAT
 
     @property
@@ -135,6 +142,18 @@ class Card:
             f"{self.kind} router for {self.metric} over {len(self.functions)} functions, "
             f"{how} on {self.training.prompts:,} prompts: {self.verdict}"
         )
+
+    @property
+    def instrument(self) -> str | None:
+        """The id of the instrument whose scale it predicts on; None where nobody says."""
+        if self.scale is not None:
+            return self.scale.scorer
+        if self.metric != MIXED:
+            return self.scorers.get(self.metric)
+        nima, clip = self.scorers.get("nima"), self.scorers.get("clip")
+        if nima is None or clip is None or self.mixed is None:
+            return None
+        return MixedScale(nima, clip, MixedConstants.of(self.mixed)).id
 
     @property
     def feature_set(self) -> FeatureSet:
@@ -158,13 +177,14 @@ class Card:
         row["features"] = self.features and self.features.to_json()
         if self.refined is None:
             del row["refined"]  # a card of an older program has none, and is the same card
+        row["outside"] = self.outside and self.outside.to_json()
         return row
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Card:
         """The card that `to_json` wrote; raises KeyError, TypeError or ValueError otherwise."""
         mixed, features, encoder = row["mixed"], row["features"], row.get("encoder")
-        scale = row.get("scale")
+        scale, outside = row.get("scale"), row.get("outside")
         return cls(
             name=str(row["name"]),
             kind=str(row["kind"]),
@@ -186,6 +206,7 @@ class Card:
             negated=bool(row["negated"]),
             about=str(row.get("about", "")),
             refined=None if row.get("refined") is None else Refined.from_json(row["refined"]),
+            outside=None if outside is None else Outside.from_json(outside, len(row["functions"])),
             format=int(row["format"]),
         )
 

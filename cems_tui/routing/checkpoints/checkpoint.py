@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from cems_tui.domain.encoder import FunctionFacts
 from cems_tui.domain.estimate import PromptEstimate, QualityEstimator
+from cems_tui.domain.score import RANGES
 from cems_tui.errors import UsageError, WeightsError
 from cems_tui.files import SHARED, flush_folder, read_bytes, storage, write_bytes, write_text
 from cems_tui.locks import only_writer
@@ -87,8 +88,26 @@ class Checkpoint:
 
     def estimate(self, prompt: str) -> PromptEstimate:
         """The quality of every known function for the prompt, in the metric's unit."""
-        said = self.router.estimate(self.wording(prompt))
+        asked = self.wording(prompt)
+        said = self.router.estimate(asked)
+        if self.card.outside is not None:
+            said = self.card.outside.applied(asked, said, self.functions)
+        said = self._within_scale(said)
         return said if self.card.scale is None else self.card.scale.applied(said)
+
+    def _within_scale(self, said: PromptEstimate) -> PromptEstimate:
+        """The intervals cut at the ends of the metric's scale, where it has ends."""
+        ends = RANGES.get(self.metric)
+        if ends is None:
+            return said
+        least, most = (-ends[1], -ends[0]) if self.card.negated else ends
+        return replace(
+            said,
+            estimates={
+                name: one.within(least, most) if one.interval else one
+                for name, one in said.estimates.items()
+            },
+        )
 
     def lambda_at(self, dial: float, prices: Mapping[str, float | None]) -> float:
         """λ in quality units per US dollar for a dial of 0 (cheapest) … 1 (best quality).

@@ -200,7 +200,7 @@ def _bears_out(
         left[outside] -= predict(np.flatnonzero(fold != number), outside)
     gained = np.square(target).sum(axis=1) - np.square(left).sum(axis=1)
     error = float(gained.std(ddof=1)) / len(gained) ** 0.5
-    return float(gained.mean()) > least * error
+    return bool(gained.mean() > least * error)
 
 
 def surely(found: float, chance: float) -> float:

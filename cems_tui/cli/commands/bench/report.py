@@ -15,8 +15,8 @@ from cems_tui.cli.text_layout import Column
 from cems_tui.files import SHARED, write_text
 from cems_tui.profile import Profile
 from cems_tui.score_tables.formats import parse_columns
-from cems_tui.text import visible
 from cems_tui.views.figures import UNKNOWN, Money
+from cems_tui.views.scales import constants_lines, labels
 
 
 def report(
@@ -44,6 +44,7 @@ def report(
 
 
 def _print_report(report: BenchReport, money: Money) -> None:
+    called = labels((metric.metric, metric.scorer) for metric in report.metrics)
     columns = (
         Column("function"),
         Column("group", spare=4),
@@ -56,12 +57,14 @@ def _print_report(report: BenchReport, money: Money) -> None:
     )
     for metric in report.metrics:
         direction = "" if metric.higher_is_better else ", lower is better"
-        output.line(f"{visible(metric.metric)}{direction}")
+        output.line(f"{called[metric.metric, metric.scorer]}{direction}")
         output.table(columns, [_cells(row, money) for row in metric.functions])
         if metric.zero_mix:
             corners = " → ".join(corner.function for corner in metric.zero_mix)
             output.line(f"best random mixes (zero-mix): {corners}")
         output.line()
+    for text in constants_lines(called):
+        output.line(text)
     if report.drift is not None:
         output.line(f"the last third of its pictures took {report.drift:.2f} × the first")
     for note in report.notes:

@@ -14,6 +14,7 @@ from cems_tui.domain.generation import Generation
 from cems_tui.profile import Profile
 from cems_tui.text import one_line
 from cems_tui.views.figures import UNKNOWN
+from cems_tui.views.scales import Scale, labels
 
 PROMPT_CHARACTERS = 100
 """Of a prompt in a list; `cems why` tells all of it."""
@@ -55,6 +56,7 @@ def _print_table(
         return
     settings = Profile.current().settings
     money = output.money_of(settings)
+    called = labels((s.metric, s.scorer) for one in generations for s in one.scores)
     prices = [money.thousand(made.cost_usd) for made in generations]
     columns = (
         Column("id"),
@@ -71,10 +73,14 @@ def _print_table(
                 short[made.id],
                 made.created[:16].replace("T", " "),
                 made.executed,
-                " ".join(f"{score.metric} {score.value:.2f}" for score in made.scores) or UNKNOWN,
+                _scores(made, called) or UNKNOWN,
                 UNKNOWN if price is None else f"{price:.4f}",
                 str(made.image) if paths else one_line(made.prompt, PROMPT_CHARACTERS),
             )
             for made, price in zip(generations, prices, strict=True)
         ],
     )
+
+
+def _scores(made: Generation, called: Mapping[Scale, str]) -> str:
+    return " ".join(f"{called[s.metric, s.scorer]} {s.value:.2f}" for s in made.scores)

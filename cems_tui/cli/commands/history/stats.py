@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from cems_tui.cli import options as o
 from cems_tui.cli import output
@@ -11,6 +11,7 @@ from cems_tui.settings import Settings
 from cems_tui.store.statistics import FunctionStats, Stats
 from cems_tui.text import counted
 from cems_tui.views.savings import savings_lines
+from cems_tui.views.scales import Scale, constants_lines, labels
 
 
 def stats(session: o.SessionName = None, json: o.Json = False) -> None:
@@ -46,20 +47,28 @@ def stats_lines(stats: Stats, settings: Settings) -> Iterator[str]:
     known = " · ".join(f"{k} {v:.2f}" for k, v in stats.seconds.items() if v is not None)
     yield f"seconds   {known or '—'}"
     yield ""
+    called = labels((s.metric, s.scorer) for f in stats.functions for s in f.scores)
     for function in stats.functions:
-        yield _function_line(function, settings)
+        yield _function_line(function, settings, called)
+    yield from constants_lines(called)
 
 
-def _function_line(function: FunctionStats, settings: Settings) -> str:
+def _function_line(function: FunctionStats, settings: Settings, called: Mapping[Scale, str]) -> str:
     mean = output.money_of(settings).per_thousand_words(function.mean_cost_usd)
     scores = "  ".join(
-        f"{score.metric} {score.mean:.3f} ({score.count}, {score.scorer.split(':')[0]})"
+        f"{called[score.metric, score.scorer]} {score.mean:.3f} "
+        f"({score.count}, {_name(score.scorer)})"
         for score in function.scores
     )
     return (
         f"{function.function:<20} {function.pictures:>5} pictures  {mean:>16}  "
         f"{_seconds(function.mean_seconds)} s  {scores or 'not scored'}"
     )
+
+
+def _name(scorer: str) -> str:
+    """An instrument without its digest and its constants."""
+    return scorer.partition(":")[0].partition("(")[0]
 
 
 def _beside(count: int, what: str) -> str:

@@ -8,6 +8,7 @@ import typer
 
 from cems_tui.cli import options as o
 from cems_tui.cli import output
+from cems_tui.domain.score import MixedConstants
 from cems_tui.profile import Profile
 from cems_tui.routing.checkpoints.card import Card
 from cems_tui.routing.evaluation.rival import Against
@@ -50,6 +51,8 @@ def _card_lines(card: Card) -> list[str]:
         f"[{point['interval'][0]:+.4g}, {point['interval'][1]:+.4g}]"
         for point in card.evaluation.get("learning_curve", ())
     ]
+    if card.mixed is not None:
+        lines.append(f"mixed is   {MixedConstants.of(card.mixed)}")
     if card.scale is not None:
         lines.append(f"scale      {card.scale.told}")
     return lines

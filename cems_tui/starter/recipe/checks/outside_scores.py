@@ -30,7 +30,7 @@ from cems_tui.starter.recipe.training.outside_prompts import outside_prompts
 PART = 24
 """Prompts drawn between two savings."""
 
-PROMPTS = 240
+PROMPTS = 168
 
 Asked = Sequence[tuple[str, str]]
 """Prompts with their groups."""

@@ -1,24 +1,39 @@
 """Trains a router on a table the pack was drawn for, and puts a trained one into the pack.
 
 `python -m cems_tui.starter.recipe.training.router --table train.csv --name R [--kind K]` trains;
-with `--pack DIR` (alone, too) the router of that name becomes the pack's.
+with `--pack DIR` (alone, too) the router of that name becomes the pack's. `--outside TABLE` adds
+to the pack's router what prompts outside the vocabulary scored (`recipe.checks.outside_scores`).
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from cems_tui.errors import WeightsError
 from cems_tui.profile import Profile
 from cems_tui.routing.checkpoints.card import Card
+from cems_tui.routing.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from cems_tui.routing.estimators.outside import KnownWords, Outside
+from cems_tui.routing.training.outside_bands import learn_outside
 from cems_tui.score_tables.formats import read_table
+from cems_tui.score_tables.mixed import with_mixed
 from cems_tui.score_tables.own import Scored
 from cems_tui.scoring.clip import ClipScorer
 from cems_tui.scoring.nima import NimaScorer
 from cems_tui.scoring.nima_head import load_nima
 from cems_tui.starter.manifest import read_manifest, write_manifest
+from cems_tui.starter.vocabulary import (
+    FILLER,
+    GLUE,
+    MEDIA,
+    NOUN_OF,
+    POSTURES,
+    RELATIONS,
+    WORDS,
+)
 
 FOLDER = "router"
 ENDINGS = (".json", ".safetensors")
@@ -30,7 +45,7 @@ def add_router(pack: Path, routers: Path, name: str) -> None:
     Raises:
         WeightsError: there is no such router, or no pack.
     """
-    before = read_manifest(pack)
+    read_manifest(pack)  # says so where there is no pack
     target = pack / FOLDER
     target.mkdir(exist_ok=True)
     for ending in ENDINGS:
@@ -38,6 +53,12 @@ def add_router(pack: Path, routers: Path, name: str) -> None:
         if not file.is_file():
             raise WeightsError(f"{file} is missing", "Train it with `cems router train`.")
         shutil.copyfile(file, target / file.name)
+    _list_again(pack)
+
+
+def _list_again(pack: Path) -> None:
+    """Write the pack's manifest anew: some of its files are others now."""
+    before = read_manifest(pack)
     write_manifest(
         pack,
         version=before.version,
@@ -48,6 +69,32 @@ def add_router(pack: Path, routers: Path, name: str) -> None:
         licences={path: entry.licence for path, entry in before.files.items()},
         created=before.created,
     )
+
+
+def add_outside(pack: Path, name: str, table: Path) -> Outside:
+    """Put into the card of the pack's router what prompts outside the vocabulary scored.
+
+    Raises:
+        WeightsError: there is no such router in the pack.
+        UsageError: the table is none, or too little to learn from.
+    """
+    folder = pack / FOLDER
+    checkpoint = load_checkpoint(folder, name)
+    card, drawn = checkpoint.card, read_table(table)
+    scored = drawn if card.mixed is None else with_mixed(drawn, card.mixed)
+    learned = learn_outside(scored, card.metric, tuple(card.functions), known_words())
+    outside = replace(learned, table=drawn.digest)
+    save_checkpoint(folder, replace(checkpoint, card=replace(card, outside=outside)))
+    _list_again(pack)
+    return outside
+
+
+def known_words() -> KnownWords:
+    """The pack's vocabulary as its router keeps it."""
+    silent = {*GLUE, *FILLER, *MEDIA, *POSTURES}
+    silent |= {word for said in RELATIONS.values() for phrase in said for word in phrase.split()}
+    things = frozenset(NOUN_OF)
+    return KnownWords(things, frozenset(WORDS) - things - silent, frozenset(silent))
 
 
 def train_on(table: Path, name: str, kind: str) -> Card:
@@ -71,11 +118,15 @@ def main() -> None:
     parser.add_argument("--table", type=Path, help="train it on this score table first")
     parser.add_argument("--kind", default="ensemble")
     parser.add_argument("--pack", type=Path, help="the pack's folder, to put it into")
+    parser.add_argument("--outside", type=Path, help="scores of prompts outside the vocabulary")
     chosen = parser.parse_args()
     if chosen.table:
         train_on(chosen.table, chosen.name, chosen.kind)
     if chosen.pack:
-        add_router(chosen.pack, Profile.current().paths.routers, chosen.name)
+        if chosen.outside is None or chosen.table is not None:
+            add_router(chosen.pack, Profile.current().paths.routers, chosen.name)
+        if chosen.outside is not None:
+            add_outside(chosen.pack, chosen.name, chosen.outside)
 
 
 if __name__ == "__main__":
