@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -25,14 +26,17 @@ def use(
 ) -> None:
     """Ask this router from now on, if it beat the best single function and the one in use does
     not beat it."""
-    tell_change(Profile.current().routers.use(name, force=force), json=json, quiet=quiet)
+    change = Profile.current().routers.use(name, force=force)
+    beside = None if change.against is None else change.against.to_json()
+    tell_change(change, json=json, quiet=quiet, more={"against": beside})
 
 
-def tell_change(change: Change, *, json: bool, quiet: bool) -> None:
+def tell_change(
+    change: Change, *, json: bool, quiet: bool, more: Mapping[str, Any] | None = None
+) -> None:
+    """Which router is asked now, on stdout; `more` joins the JSON."""
     if json:
-        beside = change.against
-        document = {"router": change.after, "before": change.before}
-        output.json_document({**document, "against": None if beside is None else beside.to_json()})
+        output.json_document({"router": change.after, "before": change.before, **(more or {})})
     elif quiet:
         output.line(change.after or "")
     else:
