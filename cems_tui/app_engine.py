@@ -9,7 +9,8 @@ from pathlib import Path
 
 from cems_tui.cancel import Stop
 from cems_tui.domain.decision import RoutingDecision
-from cems_tui.domain.request import Event, Request
+from cems_tui.domain.note import Note
+from cems_tui.domain.request import Event, Noted, Request
 from cems_tui.errors import CemsError
 from cems_tui.profile import Engine, Profile
 from cems_tui.routing.explain.explanation import Explanation
@@ -58,6 +59,9 @@ def _changes(database: Path) -> tuple[float, ...]:
     return tuple(file.stat().st_mtime if file.exists() else 0.0 for file in files)
 
 
+MADE_WAY = "the resident engine of `cems generate` was ended: the app draws itself"
+
+
 @dataclass(frozen=True, slots=True)
 class OpenSession:
     """Opens the app's session in the engine's process; picklable."""
@@ -82,7 +86,12 @@ class AppSession:
         self._stock = profile.catalog_stamp()
 
     def run(self, request: Request, emit: Callable[[Event], None], stop: Stop) -> None:
-        """One picture, as `Session.run`; a failure is recorded before it is raised."""
+        """One picture, as `Session.run`; a failure is recorded before it is raised.
+
+        The resident engine of commands gives the device up for it, if it is idle.
+        """
+        if (self._engine is None or not self._engine.hold.held) and self._profile.make_way():
+            emit(Noted(request.id, Note("other", MADE_WAY)))
         if self._engine is None:
             self._stock = self._profile.catalog_stamp()
             self._engine = self._stack.enter_context(

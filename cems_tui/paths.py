@@ -72,6 +72,11 @@ class Paths:
         return self.state / "device.lock"
 
     @property
+    def resident_engine(self) -> Path:
+        """The folder of the socket that the resident engine listens on; its owner's alone."""
+        return self.state / "engine"
+
+    @property
     def resident_file(self) -> Path:
         """Where the engine that holds the device tells what is on it."""
         return self.state / "resident.json"

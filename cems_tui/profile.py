@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from cems_tui import log, paths, settings
-from cems_tui.cancel import shielded
+from cems_tui.cancel import Stop, shielded
 from cems_tui.domain.foreign_syntax import ForeignSyntax
 from cems_tui.domain.generation import Generation
 from cems_tui.domain.pricing import Pricing
-from cems_tui.domain.request import Request
+from cems_tui.domain.request import Event, Request
 from cems_tui.errors import StorageError
 from cems_tui.generation.cost_model import Certainty, CostModel, Observation
 from cems_tui.generation.machine_speed import OriginSpeed, load_references_of, references_of
+from cems_tui.generation.unread_words import UnreadWords
 from cems_tui.models.ledger import RESERVED
 from cems_tui.services.device_access import DeviceAccess
 from cems_tui.services.planner import Planner
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from cems_tui.routing.features.text_towers import TextTowers
     from cems_tui.scoring.panel import Scorer
     from cems_tui.services.doctor import Doctor
+    from cems_tui.services.engine.resident_client import ResidentClient
     from cems_tui.services.explainer import Explainer
     from cems_tui.services.keeper import AppKeeper
     from cems_tui.services.models import Models
@@ -317,7 +319,7 @@ class Profile:
             pricing=self.pricing,
             shelf=self.shelf(),
             settings=self.settings,
-            note_sources=(ForeignSyntax(), StarterVocabulary()),
+            note_sources=(ForeignSyntax(), UnreadWords(), StarterVocabulary()),
             room=self.room(),
             held_bytes=self._held_bytes,
         )
@@ -344,7 +346,6 @@ class Profile:
             DeviceBusy: another process holds the device.
         """
         from cems_tui.store.database import open_store
-        from cems_tui.store.pictures import reconcile
 
         minutes = self.settings.device.keep_alive_minutes if kind == "app" else 0
         folder = pictures or self.pictures
@@ -353,14 +354,128 @@ class Profile:
             store = stack.enter_context(open_store(self.paths.database))
             name = session_name or os.environ.get("CEMS_SESSION") or None
             hold = self.device.hold(minutes)
+            self.make_way(patient=bool(wait_seconds))
             hold.acquire(wait_seconds)
             stack.callback(hold.release)
-            reconcile(store, folder, ours_only=pictures is not None)
             session_id = store.session(name, kind=kind, command=" ".join(sys.argv[1:])[:500])
+            yield self._engine(stack, store, session_id, hold, folder, pictures is not None)
+
+    @contextmanager
+    def engine_on(self, hold: Hold) -> Iterator[Engine]:
+        """An engine on a device that is held, for pictures of sessions that others opened.
+
+        Raises:
+            StorageError: the database or the pictures folder cannot be written.
+        """
+        from cems_tui.store.database import open_store
+
+        with ExitStack() as stack:
+            paths.ensure_writable(self.pictures)
+            store = stack.enter_context(open_store(self.paths.database))
+            yield self._engine(stack, store, "", hold, self.pictures, False)
+
+    @contextmanager
+    def command_engine(
+        self,
+        *,
+        session_name: str | None = None,
+        wait_seconds: float = 0.0,
+        pictures: Path | None = None,
+        keep_alive_minutes: float | None = None,
+    ) -> Iterator[CommandEngine]:
+        """The resident engine, if there is one or is to be one; else an engine until the end.
+
+        Args:
+            keep_alive_minutes: how long it stays for the next command; None is the setting.
+
+        Raises:
+            as `engine`.
+        """
+        from cems_tui.services.engine.resident_socket import usable
+        from cems_tui.store.database import open_store
+        from cems_tui.store.pictures import reconcile
+
+        said = keep_alive_minutes
+        minutes = self.settings.device.keep_alive_minutes if said is None else said
+        folder = pictures or self.pictures
+        place = self.paths.resident_engine
+        client: ResidentClient | None = None
+        with ExitStack() as stack:
+            if usable(place) and (minutes or place.exists()):
+                client = self._client(
+                    wait_seconds, minutes if said is not None or minutes else None
+                )
+                stack.callback(client.close)
+            if client is None or not (client.open() or minutes):
+                own = self.engine(
+                    session_name=session_name, wait_seconds=wait_seconds, pictures=pictures
+                )
+                yield stack.enter_context(own)
+                return
+            if not client.there:
+                client.start()
+            paths.ensure_writable(folder)
+            store = stack.enter_context(open_store(self.paths.database))
+            reconcile(store, folder, ours_only=pictures is not None)
+            name = session_name or os.environ.get("CEMS_SESSION") or None
+            session_id = store.session(name, command=" ".join(sys.argv[1:])[:500])
             planner = self.planner_over(store)
-            session = self._session(planner, store, session_id, folder, hold)
-            stack.callback(session.close)
-            yield Engine(session, planner, store, session_id, hold)
+            client.serves(session_id, folder.absolute(), lambda made: _learn(planner, made))
+            yield CommandEngine(client, planner, store, session_id)
+
+    def make_way(self, *, patient: bool = False) -> bool:
+        """Have the resident engine give the device up, if it is idle; whether there was one.
+
+        Args:
+            patient: whether one that draws is to end after that.
+        """
+        from cems_tui.services.engine.resident_client import retire
+
+        return retire(self.paths.resident_engine, patient=patient)
+
+    def _client(self, wait_seconds: float, minutes: float | None) -> ResidentClient:
+        """A command's side of the resident engine."""
+        from cems_tui.services.engine.launch import engine_key, start_engine
+        from cems_tui.services.engine.resident_client import ResidentClient
+
+        here = self.paths
+        key = engine_key(
+            (here.data, here.cache, here.config, here.state),
+            (here.config_file, here.routers, here.encoders_file),
+        )
+        seconds = None if minutes is None else minutes * 60
+
+        def await_device() -> None:
+            hold = self.device.hold()
+            hold.acquire(wait_seconds)
+            hold.release()
+
+        return ResidentClient(
+            here.resident_engine,
+            key,
+            seconds,
+            lambda: start_engine(key, seconds or 0.0),
+            await_device,
+            wait_seconds,
+        )
+
+    def _engine(
+        self,
+        stack: ExitStack,
+        store: Store,
+        session_id: str,
+        hold: Hold,
+        folder: Path,
+        foreign_folder: bool,
+    ) -> Engine:
+        """An engine on a device that is held; closed with the stack."""
+        from cems_tui.store.pictures import reconcile
+
+        reconcile(store, folder, ours_only=foreign_folder)
+        planner = self.planner_over(store)
+        session = self._session(planner, store, session_id, folder, hold)
+        stack.callback(session.close)
+        return Engine(session, planner, store, session_id, hold)
 
     def _session(
         self, planner: Planner, store: Store, session_id: str, folder: Path, hold: Hold
@@ -372,11 +487,6 @@ class Profile:
         from cems_tui.store.pictures import commit_picture
 
         shelf = Shelf()
-
-        def learn(generation: Generation) -> None:
-            observation = observed(generation)
-            if observation is not None:
-                planner.learn(observation)
 
         def commit(image: Image, generation: Generation) -> None:
             with shielded():
@@ -397,7 +507,7 @@ class Profile:
             pricing=planner.pricing,
             session_id=session_id,
             pictures=folder,
-            on_measured=learn,
+            on_measured=lambda made: _learn(planner, made),
             warm_up=registry.warm_up,
             due=lambda: hold.asked() | hold.due(residency.present(), time()),
         )
@@ -457,16 +567,26 @@ class Profile:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """Everything one command or one app needs to make pictures."""
+class Drawing(Protocol):
+    """What makes pictures: a session of this process, or the resident engine's."""
 
-    session: Session
+    def run(self, request: Request, emit: Callable[[Event], None], stop: Stop) -> Generation:
+        """One picture, as `Session.run`."""
+        ...
+
+    def resident(self) -> frozenset[str]:
+        """Names of the models on the device."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEngine:
+    """Everything a command needs to make pictures, wherever they are drawn."""
+
+    session: Drawing
     planner: Planner
     store: Store
     session_id: str
-    hold: Hold
-    """The device, for as long as something is on it."""
 
     def record_failure(self, request: Request, message: str, exit_code: int) -> None:
         """Keep that a request failed; a database that cannot be written is told, not raised."""
@@ -487,6 +607,22 @@ class Engine:
         """US dollars this session has cost so far; unpriced pictures are not in it."""
         stats = self.store.stats(session=self.session_id)
         return stats.spent_usd(load_cost=load_cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Engine(CommandEngine):
+    """One that draws in this process."""
+
+    session: Session
+    hold: Hold
+    """The device, for as long as something is on it."""
+
+
+def _learn(planner: Planner, generation: Generation) -> None:
+    """Have the planner learn what a picture took."""
+    observation = observed(generation)
+    if observation is not None:
+        planner.learn(observation)
 
 
 def observations(store: Store) -> list[Observation]:

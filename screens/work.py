@@ -14,11 +14,14 @@ from cems_tui.domain.request import (
     Request,
     Routed,
     Scoring,
+    Starting,
     Step,
 )
 from cems_tui.services.engine.protocol import EngineLost, EngineReady, Started
 
-Phase = Literal["waiting", "starting", "loading", "drawing", "scoring", "stopping"]
+Phase = Literal[
+    "waiting", "starting", "starting the engine", "loading", "drawing", "scoring", "stopping"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,8 @@ class Work:
                 return self._changing(name, phase="starting", began=now)
             case Routed(decision=decision):
                 return self._changing(name, function=decision.choice or "")
+            case Starting():
+                return self._changing(name, phase="starting the engine")
             case Loading(function=function, expected_seconds=seconds):
                 return self._changing(
                     name, phase="loading", function=function, loading_seconds=seconds

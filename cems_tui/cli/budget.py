@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from cems_tui.cli import output
 from cems_tui.domain.request import Request
 from cems_tui.errors import BudgetReached, UnknownName
-from cems_tui.profile import Engine, Profile
+from cems_tui.profile import CommandEngine, Profile
 from cems_tui.routing.decide.budget import Spending
 from cems_tui.services.budget import SessionBudget
 from cems_tui.services.planner import Planner
@@ -68,12 +68,12 @@ class SharedBudget:
 
     requests: Sequence[Request]
     plan: SessionBudget
-    engine: Engine
+    engine: CommandEngine
     load_cost: bool
 
     @classmethod
     def of(
-        cls, requests: Sequence[Request], engine: Engine, budget_usd: float | None
+        cls, requests: Sequence[Request], engine: CommandEngine, budget_usd: float | None
     ) -> SharedBudget | None:
         """None without a budget."""
         if budget_usd is None:
@@ -104,7 +104,7 @@ class SharedBudget:
         return request
 
 
-def _check(request: Request, engine: Engine, budget_usd: float, spent: float) -> None:
+def _check(request: Request, engine: CommandEngine, budget_usd: float, spent: float) -> None:
     """Stop before a picture that would take the session over its budget.
 
     Raises:

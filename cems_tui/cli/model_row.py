@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cems_tui.catalog.survey import Holding
+from cems_tui.domain.capabilities import Wanted, obstacle
 from cems_tui.domain.function import Catalog, Expected, GenerationFunction, Model
 from cems_tui.errors import UnknownName, UsageError
 from cems_tui.services.planner import Planner
@@ -68,6 +69,7 @@ def _function_row(function: GenerationFunction, planner: Planner) -> dict[str, A
         "size": f"{function.width}x{function.height}",
         "scheduler": function.scheduler,
         "clip_skip": function.clip_skip,
+        "follows": follows(function),
         "seconds": expected.seconds,
         "memory_bytes": expected.memory_bytes,
         "load_seconds": expected.load_seconds,
@@ -77,6 +79,21 @@ def _function_row(function: GenerationFunction, planner: Planner) -> dict[str, A
         "provenance": expected.provenance if says_something(expected) else None,
         "figures_from": expected.source or None,
         "catalog": asdict(function.expected) if says_something(function.expected) else None,
+    }
+
+
+def follows(function: GenerationFunction) -> dict[str, Any]:
+    """What a function can follow of a request; null is unknown, or without a limit."""
+    able = function.capabilities
+    asked = Wanted(function.width, function.height, function.guidance, negative=True)
+    stands = obstacle(able, asked)
+    return {
+        "negative": stands is None or stands.kind not in ("negative", "pipeline"),
+        "guidance": able.guidance,
+        "size_multiple": able.size_multiple,
+        "longest_side": able.longest_side,
+        "taught_size": f"{function.width}x{function.height}",
+        "prompt_tokens": able.prompt_tokens,
     }
 
 

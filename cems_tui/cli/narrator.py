@@ -11,7 +11,16 @@ from cems_tui.cli.notes import NoteTeller
 from cems_tui.cli.price_card import price_card, receipt_lines
 from cems_tui.domain.generation import Generation
 from cems_tui.domain.note import Note
-from cems_tui.domain.request import Event, Generated, Loading, Noted, Routed, Scoring, Step
+from cems_tui.domain.request import (
+    Event,
+    Generated,
+    Loading,
+    Noted,
+    Routed,
+    Scoring,
+    Starting,
+    Step,
+)
 from cems_tui.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,6 +56,8 @@ class Narrator:
                     self._tell(note)
             case Noted(note=note):
                 self._tell(note)
+            case Starting():
+                self._show("starting the engine", None, None)
             case Loading(function=function):
                 self._show(f"loading {function}", None, None)
             case Step(function=function, step=step, steps=steps):

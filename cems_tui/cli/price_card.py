@@ -96,11 +96,13 @@ def receipt_lines(generation: Generation, settings: Settings) -> list[str]:
         lines.append(f"priced  {expected}")
     seconds = generation.seconds
     parts = (
+        ("start", seconds.start or None),
         ("load", seconds.load),
         ("encode", seconds.encode),
         ("denoise", seconds.denoise),
         ("decode", seconds.decode),
         ("score", seconds.score),
+        ("other", seconds.other),
     )
     told = " · ".join(f"{name} {value:.2f}" for name, value in parts if value is not None)
     lines.append(

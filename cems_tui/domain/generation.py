@@ -22,6 +22,26 @@ class Seconds:
     decode: float | None
     score: float | None
     total: float
+    start: float | None = None
+    """Making the process ready, before `load`: 0 where it was; None where it was not told."""
+
+    @property
+    def other(self) -> float | None:
+        """What no part accounts for: deciding, telling, making room; None where one is unknown."""
+        parts = (self.start, self.load, self.encode, self.denoise, self.decode)
+        if any(part is None for part in parts):
+            return None
+        known = sum(part for part in parts if part is not None) + (self.score or 0.0)
+        return max(0.0, self.total - known)
+
+    def to_json(self) -> dict[str, float | None]:
+        """Every part and the total, which is their sum where all are known."""
+        return {**asdict(self), "other": self.other}
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> Seconds:
+        """The seconds that `to_json` wrote."""
+        return cls(**{name: value for name, value in row.items() if name != "other"})
 
     @property
     def billed(self) -> float | None:
@@ -120,7 +140,7 @@ class Generation:
             "guidance": self.guidance,
             "sampler": self.sampler,
             "model": self.model,
-            "seconds": asdict(self.seconds),
+            "seconds": self.seconds.to_json(),
             "peak_memory_bytes": self.peak_memory_bytes,
             "energy_wh": self.energy_wh,
             "cost_usd": self.cost_usd,
@@ -159,7 +179,7 @@ class Generation:
             guidance=row["guidance"],
             sampler=row["sampler"],
             model=row["model"],
-            seconds=Seconds(**row["seconds"]),
+            seconds=Seconds.from_json(row["seconds"]),
             peak_memory_bytes=row["peak_memory_bytes"],
             energy_wh=row["energy_wh"],
             cost_usd=row["cost_usd"],

@@ -63,6 +63,9 @@ class Request:
     deadline_seconds: float | None = None
     """Seconds the whole request may take; None is for ever."""
 
+    session: str | None = None
+    """The session it belongs to; None is that of the engine."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -75,6 +78,11 @@ class Routed(Event):
     """The decision is made; nothing is loaded yet."""
 
     decision: RoutingDecision
+
+
+@dataclass(frozen=True, slots=True)
+class Starting(Event):
+    """The process that draws is being made ready: what it draws with is imported, once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,10 @@ class Hold:
     def held(self) -> bool:
         return self._lock.held
 
+    def keep_alive(self, seconds: float) -> None:
+        """How long a model may stay unused from now on."""
+        self._keep_alive_seconds = seconds
+
     def acquire(self, wait_seconds: float | None = 0.0) -> None:
         """Take the device, if it is not held already; old requests are forgotten.
 

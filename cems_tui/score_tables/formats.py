@@ -472,43 +472,53 @@ def _refuse_inflated(told: Any, path: Path) -> None:
 # A benchmark's long form written as CSV, JSON Lines or Parquet.
 
 
-def write_csv(rows: Iterable[Mapping[str, Any]], stream: TextIO) -> int:
-    """Write a header and the rows as CSV, unknown values as nothing; the number of rows."""
+Columns = Mapping[str, Sequence[Any]]
+"""A stretch of a table: as many values of each of `COLUMNS`, None is unknown."""
+
+
+def write_csv(stretches: Iterable[Columns], stream: TextIO) -> int:
+    """Write a header and the rows as CSV, unknown values as nothing; the number of rows.
+
+    Floats are the shortest text that reads back the same.
+    """
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
     count = 0
-    for row in rows:
-        writer.writerow([_csv_value(row.get(column)) for column in COLUMNS])
-        count += 1
+    for columns in stretches:
+        told = dict(columns)
+        told["higher_is_better"] = [_CSV_WORDS[one] for one in columns["higher_is_better"]]
+        writer.writerows(zip(*(told[name] for name in COLUMNS), strict=True))
+        count += len(columns["score"])
     return count
 
 
-def write_jsonl(rows: Iterable[Mapping[str, Any]], stream: TextIO) -> int:
+def write_jsonl(stretches: Iterable[Columns], stream: TextIO) -> int:
     """Write one JSON object a line, unknown values as null; the number of rows."""
+    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
     count = 0
-    for row in rows:
-        said = {column: row.get(column) for column in COLUMNS}
-        stream.write(json.dumps(said, ensure_ascii=False, allow_nan=False) + "\n")
-        count += 1
+    for columns in stretches:
+        rows = zip(*(columns[name] for name in COLUMNS), strict=True)
+        lines = [encoder.encode(dict(zip(COLUMNS, row, strict=True))) for row in rows]
+        stream.write("".join(f"{line}\n" for line in lines))
+        count += len(lines)
     return count
 
 
-def write_parquet(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
+def write_parquet(stretches: Iterable[Columns], path: Path) -> int:
     """Write a Parquet file; the number of rows.
 
     Raises:
         StorageError: the file cannot be written.
     """
-    taken = list(rows)
+    whole: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    for columns in stretches:
+        for name in COLUMNS:
+            whole[name] += columns[name]
     try:
-        _write_parquet({name: [row.get(name) for row in taken] for name in COLUMNS}, path)
+        _write_parquet(whole, path)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error}") from error
-    return len(taken)
+    return len(whole["score"])
 
 
-def _csv_value(value: Any) -> Any:
-    """Floats as the shortest text that reads back the same; booleans as true and false."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value
+_CSV_WORDS = {True: "true", False: "false", None: None}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cems_tui.errors import WeightsError
 from cems_tui.files import read_json
+from cems_tui.lean_imports import lean_imports
 from cems_tui.log import hush
 from cems_tui.scoring.runtime import brief, instrument_dtype, module_bytes, only_safetensors, rgb
 
@@ -110,8 +111,9 @@ def _read_config(folder: Path) -> Mapping[str, Any]:
 
 def _load_model(folder: Path, device: str, *, quick_gelu: bool) -> tuple[Any, Any]:
     hush()
-    import open_clip
-    import torch
+    with lean_imports():
+        import open_clip
+        import torch
 
     hush()
     try:

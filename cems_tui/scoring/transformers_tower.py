@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cems_tui.errors import WeightsError
 from cems_tui.files import read_json
+from cems_tui.lean_imports import lean_imports
 from cems_tui.log import hush
 from cems_tui.scoring.open_clip_tower import BUNDLED_WORDS, bundled_tokenizer
 from cems_tui.scoring.runtime import brief, instrument_dtype, module_bytes, rgb
@@ -70,7 +71,8 @@ def _vectors(found: Any) -> Any:
 
 def _load_model(folder: Path, dtype: Any) -> Any:
     hush()
-    from transformers import CLIPModel
+    with lean_imports():
+        from transformers import CLIPModel
 
     hush()
     kind = _model_type(folder)

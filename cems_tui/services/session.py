@@ -28,6 +28,7 @@ from cems_tui.domain.request import (
     Request,
     Routed,
     Scoring,
+    Starting,
     Step,
 )
 from cems_tui.errors import GenerationTimeout, OutOfMemory
@@ -95,6 +96,9 @@ class Drawn:
     started: float
     """`time.perf_counter()` when the request was taken up."""
 
+    start_seconds: float = 0.0
+    """What making the process ready took; 0 where it was."""
+
 
 class Session:
     """Runs requests one after the other; every window on the program goes through `run`."""
@@ -132,6 +136,7 @@ class Session:
         self._on_measured = on_measured
         self._warm_up = warm_up
         self._due = due
+        self._started = False
 
     def resident(self) -> frozenset[str]:
         """Names of the models on the device."""
@@ -221,10 +226,11 @@ class Session:
             said: the kinds of notes that the user has been told before.
         """
         refuse_stopped(stop, "stopped before loading", hint="")
+        start_seconds = 0.0
         if function.model.name not in self.resident():
             expected = self._planner.expected(function, job.width, job.height)
+            start_seconds = self._start(request_id, function, emit)
             emit(Loading(request_id, function.name, expected.load_seconds))
-            self._warm_up(function)
         with self._residency.lease(function) as lease:
             picture = lease.pipeline.generate(
                 job, lambda step, steps: emit(Step(request_id, function.name, step, steps)), stop
@@ -235,7 +241,16 @@ class Session:
             held = lease.pipeline.weight_bytes + (picture.extra_bytes or 0)
             load = lease.load_seconds, lease.load_bytes
         self.tend()
-        return Drawn(function, job, picture, *load, memory_bytes=held, started=started)
+        return Drawn(function, job, picture, *load, held, started, start_seconds)
+
+    def _start(self, request_id: str, function: GenerationFunction, emit: Emit) -> float:
+        """Make this process ready for the function's model; the seconds that took."""
+        began = time.perf_counter()
+        if not self._started:
+            self._started = True
+            emit(Starting(request_id))
+        self._warm_up(function)
+        return time.perf_counter() - began
 
     def _judge(
         self, request: Request, decision: RoutingDecision, drawn: Drawn, emit: Emit, stop: Stop
@@ -263,7 +278,7 @@ class Session:
         folder = request.out_dir or self._pictures
         return Generation(
             id=request.id,
-            session=self._session_id,
+            session=request.session or self._session_id,
             prompt=request.prompt,
             negative=request.negative,
             function=decision.choice or function.name,
@@ -303,6 +318,7 @@ def measured_seconds(drawn: Drawn) -> Seconds:
         decode=picture.decode_seconds,
         score=None,
         total=time.perf_counter() - drawn.started,
+        start=drawn.start_seconds,
     )
 
 

@@ -203,15 +203,30 @@ class Benches:
         Raises:
             UnknownName: there is no such benchmark.
         """
+        whole: dict[str, list[Any]] = {column: [] for column in COLUMNS}
+        for stretch in self.stretches(name):
+            for column, values in stretch.items():
+                whole[column] += values
+        return whole
+
+    def stretches(self, name: str) -> Iterator[dict[str, list[Any]]]:
+        """The benchmark in the long form, as columns of some thousand rows at a time.
+
+        Raises:
+            UnknownName: there is no such benchmark.
+        """
         self._row(name)
-        rows = [tuple(row)[1:] for page in self._pages(name) for row in page]
-        values = zip(*rows, strict=True) if rows else [()] * len(COLUMNS)
-        columns = dict(zip(COLUMNS, map(list, values), strict=True))
-        memory = columns["memory_gb"]
-        columns["memory_gb"] = [None if one is None else one / GIGABYTE for one in memory]
+        return self._stretches(name)
+
+    def _stretches(self, name: str) -> Iterator[dict[str, list[Any]]]:
         directions = self._directions(name)
-        columns["higher_is_better"] = [directions.get(one, True) for one in columns["metric"]]
-        return columns
+        for page in self._pages(name):
+            values = zip(*(tuple(row)[1:] for row in page), strict=True)
+            columns = dict(zip(COLUMNS, map(list, values), strict=True))
+            memory = columns["memory_gb"]
+            columns["memory_gb"] = [None if one is None else one / GIGABYTE for one in memory]
+            columns["higher_is_better"] = [directions.get(one, True) for one in columns["metric"]]
+            yield columns
 
     def _pages(self, name: str) -> Iterator[list[sqlite3.Row]]:
         after = (0, "")

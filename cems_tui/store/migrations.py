@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cems_tui.lean_imports import absent
 from cems_tui.store.rows import place_column
 
 if TYPE_CHECKING:
@@ -98,8 +99,9 @@ def pending(db: sqlite3.Connection) -> bool:
 
 
 def migrator() -> Callable[[sqlite3.Connection], None]:
-    """Applies what is pending. Only this needs sqlite-utils, which takes pandas and numpy along."""
-    from sqlite_utils import Database, Migrations
+    """Applies what is pending. Only this needs sqlite-utils, which takes numpy along."""
+    with absent("pandas"):
+        from sqlite_utils import Database, Migrations
 
     steps: Any = Migrations(SET)
     for step in STEPS:
@@ -279,6 +281,11 @@ def m010_price_certainty(db: Database) -> None:
     db.execute("ALTER TABLE bench_cells ADD COLUMN contention REAL")
 
 
+def m011_start_seconds(db: Database) -> None:
+    """What making the process ready took, before the model was loaded."""
+    db.execute("ALTER TABLE generations ADD COLUMN seconds_start REAL")
+
+
 STEPS = (
     m001_sessions,
     m002_generations,
@@ -290,4 +297,5 @@ STEPS = (
     m008_blocked_candidates,
     m009_pictures_from_home,
     m010_price_certainty,
+    m011_start_seconds,
 )

@@ -211,7 +211,7 @@ def _seed_of(column: int | str) -> int:
 
 
 def _seconds_of(row: Row) -> Seconds:
-    parts = ("load", "encode", "denoise", "decode", "score", "total")
+    parts = ("start", "load", "encode", "denoise", "decode", "score", "total")
     return Seconds(**{part: row[f"seconds_{part}"] for part in parts})
 
 

@@ -20,7 +20,7 @@ from cems_tui.store.connection import Connection
 PAGE = 500
 """Pictures whose candidates are read at once: SQLite's oldest limit of values is 999."""
 
-PARTS = ("load", "encode", "denoise", "decode", "score", "total")
+PARTS = ("start", "load", "encode", "denoise", "decode", "score", "total")
 
 
 @dataclass(frozen=True, slots=True)

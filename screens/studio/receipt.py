@@ -158,11 +158,13 @@ def _expected(generation: Generation, money: Money) -> list[Fact]:
 def _seconds_line(generation: Generation) -> str:
     spent = generation.seconds
     parts = [
+        ("start", spent.start),
         ("load", spent.load),
         ("encode", spent.encode),
         ("denoise", spent.denoise),
         ("decode", spent.decode),
         ("score", spent.score),
+        ("other", spent.other),
         ("total", spent.total),
     ]
     return " · ".join(

@@ -288,17 +288,31 @@ def test_the_long_form_is_the_contracts(book: Benches, tmp_path: Path) -> None:
         "group": "animals",
         "higher_is_better": True,
     }
+    whole = list(book.stretches("b"))
     as_csv, as_lines = io.StringIO(), io.StringIO()
-    assert write_csv(rows, as_csv) == write_jsonl(rows, as_lines) == 2
+    assert write_csv(whole, as_csv) == write_jsonl(whole, as_lines) == 2
     read = list(csv.DictReader(io.StringIO(as_csv.getvalue(), newline="")))
     assert list(read[0]) == list(COLUMNS)
     assert (read[1]["prompt"], read[1]["score"], read[1]["rater"]) == (DOG.prompt, "6.0", "")
     assert [json.loads(line) for line in as_lines.getvalue().splitlines()] == rows
     parquet = pytest.importorskip("pyarrow.parquet")
-    assert write_parquet(rows, tmp_path / "b.parquet") == 2
+    assert write_parquet(whole, tmp_path / "b.parquet") == 2
     assert parquet.read_table(tmp_path / "b.parquet").to_pylist() == rows
     with pytest.raises(StorageError):
-        write_parquet(rows, tmp_path / "missing" / "b.parquet")
+        write_parquet(whole, tmp_path / "missing" / "b.parquet")
+
+
+def test_a_table_is_written_the_same_in_one_stretch_or_in_many(
+    book: Benches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(book, PLAN)
+    one, many = io.StringIO(), io.StringIO()
+    assert write_jsonl(book.stretches("b"), one) == 8
+    monkeypatch.setattr("cems_tui.store.benches.EXPORT_PAGE", 3)
+    assert len(list(book.stretches("b"))) == 3
+    assert write_jsonl(book.stretches("b"), many) == 8
+    assert one.getvalue() == many.getvalue()
+    assert book.columns("b")["seed"] == [row["seed"] for row in book.long_rows("b")]
 
 
 def test_an_imported_table_comes_out_as_it_went_in(
@@ -317,7 +331,9 @@ def test_an_imported_table_comes_out_as_it_went_in(
     assert book.import_rows("theirs", rows, "table.csv") == 6
     assert list(book.long_rows("theirs")) == rows
     parquet = pytest.importorskip("pyarrow.parquet")
-    write_parquet(rows, tmp_path / "theirs.parquet")
+    write_parquet(
+        [{name: [row.get(name) for row in rows] for name in COLUMNS}], tmp_path / "theirs.parquet"
+    )
     seeds = [row["seed"] for row in parquet.read_table(tmp_path / "theirs.parquet").to_pylist()]
     assert seeds[-2:] == ["3", "x"]
     with pytest.raises(UsageError, match="already"):
@@ -338,7 +354,7 @@ def test_what_is_exported_is_read_as_a_score_table(book: Benches) -> None:
     failing = FakeMaker({CAT.prompt: OutOfMemory("no room")})
     run(book, replace(PLAN, prompts=(CAR, CAT, DOG)), maker=failing)
     stream = io.StringIO()
-    write_csv(book.long_rows("b"), stream)
+    write_csv(book.stretches("b"), stream)
     lines = csv.DictReader(io.StringIO(stream.getvalue(), newline=""))
     table = parse_table(enumerate(lines, start=2), "b.csv")
     assert len(table.rows) == 12

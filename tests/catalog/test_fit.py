@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cems_tui import paths
-from cems_tui.catalog.fit import VERDICTS, Fit, Room, fit, scaled
+from cems_tui.catalog.fit import VERDICTS, Fit, Room, fit, of_picture, scaled
 from cems_tui.catalog.recommend import LEAST_GAIN, Candidate, Evidence, read_evidence, recommend
-from cems_tui.domain.function import Footprint, Model
+from cems_tui.domain.function import Expected, Footprint, Model
 from cems_tui.errors import WeightsError
 from tests.routing.fakes import SHARED_DATA
 
@@ -265,3 +265,27 @@ def test_a_set_is_within_its_share_of_the_disk_and_every_model_adds_something(
     for name in found.names:
         without = evidence.oracle(there - {CEMS[name][0]})
         assert evidence.oracle(there) - without >= LEAST_GAIN
+
+
+# What one picture takes of the device
+
+
+def test_a_picture_takes_the_weights_and_what_its_pixels_take() -> None:
+    expected = Expected(memory_bytes=46, load_bytes=21)
+    found = of_picture(expected, Footprint(), held_bytes=None, area=1.0, least_bytes=None)
+    assert (found.weights_bytes, found.activation_bytes) == (21, 25)
+
+
+def test_what_files_say_and_what_the_catalog_says_stand_in_for_what_was_never_drawn() -> None:
+    model = Footprint(weights_bytes=100, activation_bytes=10)
+    found = of_picture(Expected(), model, held_bytes=90, area=4.0, least_bytes=None)
+    assert (found.weights_bytes, found.activation_bytes) == (90, 40)
+    found = of_picture(Expected(), model, held_bytes=None, area=4.0, least_bytes=77)
+    assert (found.weights_bytes, found.activation_bytes) == (100, 77)
+
+
+def test_a_picture_that_nobody_knows_anything_of_may_fit() -> None:
+    unknown = of_picture(Expected(), Footprint(), held_bytes=None, area=1.0, least_bytes=10**15)
+    assert fit(unknown, room(8)).verdict == "unknown"
+    sure = of_picture(Expected(), Footprint(), held_bytes=1, area=1.0, least_bytes=10**15)
+    assert fit(sure, room(8)).verdict == "does not fit"

@@ -18,6 +18,7 @@ import pytest
 from cems_tui.bench.report import mean_interval, report_of
 from cems_tui.bench.report_html import report_page
 from cems_tui.domain.pricing import Pricing
+from cems_tui.routing.evaluation.truth import costs_of
 from cems_tui.score_tables.formats import Row, ScoreTable, read_table, write_table
 from tests.cli.cems import environment
 from tests.cli.inside import Inside, inside
@@ -245,3 +246,23 @@ def test_ctrl_c_leaves_nothing_half_imported(tmp_path: Path) -> None:
                 ).fetchone()
                 assert kept in ((0,), (300_000,))  # none, or all when it fell after the last
                 assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_report_says_where_more_steps_are_priced_below_fewer() -> None:
+    rows = [
+        Row("p", "a cat", function, "nima", 5.0, cost_usd=price)
+        for function, price in (("base@4", 3e-6), ("base@8", 2e-6), ("other@1", 9e-6))
+    ]
+    table = ScoreTable.of(rows)
+    [note] = report_of("b", table, Pricing(), {}).notes
+    assert note.startswith("base@8 is priced below base@4")
+    prices = costs_of(table, {}, table.functions)
+    assert (prices["base@4"] or 0) <= (prices["base@8"] or 0)
+    assert prices["other@1"] == 9e-6
+
+
+def test_a_report_tells_the_drift_of_what_was_drawn_here() -> None:
+    table = ScoreTable.of([Row("p", "a cat", "base@4", "nima", 5.0)])
+    steady = [("base@4", 1.0)] * 8 + [("base@4", 2.0)] * 4
+    assert report_of("b", table, Pricing(), {}, steady).drift == pytest.approx(2.0)
+    assert report_of("b", table, Pricing(), {}).drift is None

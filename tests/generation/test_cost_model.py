@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cems_tui.domain.function import Expected, GenerationFunction, Model
+from cems_tui.domain.capabilities import Capabilities
+from cems_tui.domain.function import Expected, Footprint, GenerationFunction, Model
 from cems_tui.domain.pricing import Pricing
-from cems_tui.generation.cost_model import WINDOW, CostModel, Observation
+from cems_tui.generation.cost_model import GROWTH_BYTES, WINDOW, CostModel, Observation
+from cems_tui.generation.machine_speed import references_of
 
 CATALOG = Expected(
     seconds=9.0,
@@ -152,6 +156,45 @@ def test_the_catalog_at_another_size_is_an_estimate_too() -> None:
     assert expected.seconds == 18.0
     assert expected.memory_bytes == 4_000_000_000
     assert expected.provenance == "estimated"
+
+
+def test_the_memory_of_another_size_is_the_weights_and_more_by_the_pixels_of_the_nearest_run() -> (
+    None
+):
+    weights = 2_000_000_000
+    model = CostModel(
+        [
+            run(memory_bytes=weights + 100, side=64),
+            run(memory_bytes=weights + 900, side=256),
+        ],
+        references=references_of([function()]),
+    )
+    assert model.predict(function(), 128, 64).memory_bytes == weights + 200
+    assert model.predict(function(), 512, 256).memory_bytes == weights + 1800
+    assert model.predict(function(steps=4), 512, 256).memory_bytes == weights + 1800
+
+
+@given(st.integers(1, 64), st.integers(1, 10**9), st.none() | st.integers(1, 512))
+def test_a_larger_picture_never_takes_less_and_never_more_than_by_its_pixels(
+    times: int, beside: int, numbers: int | None
+) -> None:
+    weights = 2_000_000_000
+    able = replace(function(), capabilities=Capabilities(numbers_per_pixel=numbers))
+    model = CostModel([run(memory_bytes=weights + beside)])
+    side = 64 * times
+    memory = model.predict(able, side, side).memory_bytes
+    assert memory is not None
+    assert weights + beside <= memory <= weights + beside * times**2
+    if numbers is not None:
+        assert memory <= weights + beside + numbers * GROWTH_BYTES * (side**2 - 64**2)
+
+
+def test_the_weights_of_a_peak_that_was_published_do_not_grow_with_the_picture() -> None:
+    told = Expected(seconds=1.0, memory_bytes=900, provenance="published", source="a paper")
+    bare = function(expected=told)
+    known = replace(bare, model=replace(bare.model, footprint=Footprint(weights_bytes=500)))
+    assert CostModel().predict(bare, 128, 128).memory_bytes == 3600
+    assert CostModel().predict(known, 128, 128).memory_bytes == 500 + 1600
 
 
 def test_load_time_is_learnt_from_loads_and_not_from_resident_runs() -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from transformers import PreTrainedTokenizerFast
 
+from cems_tui.domain.decision import Policy
+from cems_tui.domain.request import Request
 from cems_tui.generation.families.anatomy import Anatomy
 from cems_tui.generation.families.requests import unread
 from cems_tui.generation.pipeline import Job
+from cems_tui.generation.unread_words import UnreadWords
 from cems_tui.paths import checkpoints
+from cems_tui.profile import Profile
 
 LONG = " ".join(["tree", "house", "dog", "boat", "star"] * 12 + ["moon"])
 PLACE = re.compile(r"left out: “(.+)” \(from character (\d+) of (\d+)\)")
@@ -44,6 +50,26 @@ def test_the_words_that_are_not_read_are_told_with_their_place(
     assert words.split()[0] in {"tree", "house", "dog", "boat", "star"}, "a whole word begins it"
     read = pipe.tokenizer(LONG[: start - 1])["input_ids"]
     assert len(read) <= pipe.tokenizer.model_max_length
+
+
+@pytest.mark.parametrize("prompt", [LONG, "a red car", "x" * 200, "猫 " * 60, "a red\ncar " * 20])
+def test_before_it_is_drawn_the_same_is_told_as_while_it_is(
+    pipe: SimpleNamespace, prompt: str
+) -> None:
+    function = Profile.current().catalog()["starter-base@4"]
+    request = Request(id="01A", prompt=prompt, policy=Policy.pinned(function.name), negative=LONG)
+    told = UnreadWords().notes(request, function)
+    assert tuple(told) == unread(pipe, Anatomy(), job(prompt, LONG))
+
+
+def test_of_a_model_whose_tokenizer_is_not_one_file_nothing_is_told_before(tmp_path: Path) -> None:
+    function = Profile.current().catalog()["starter-base@4"]
+    request = Request(id="01A", prompt=LONG, policy=Policy.pinned(function.name))
+    (tmp_path / "tokenizer").mkdir()
+    (tmp_path / "tokenizer" / "tokenizer.json").write_text("{}")
+    for folder in (None, tmp_path / "nowhere", tmp_path):
+        other = replace(function, model=replace(function.model, path=folder))
+        assert UnreadWords().notes(request, other) == ([] if folder else ())
 
 
 def test_both_are_told_where_both_are_cut(pipe: SimpleNamespace) -> None:

@@ -10,9 +10,20 @@ from pathlib import Path
 import pytest
 
 from cems_tui.domain.decision import Policy
+from cems_tui.domain.generation import Seconds
 from cems_tui.domain.note import Note
 from cems_tui.domain.pricing import Pricing
-from cems_tui.domain.request import Event, Generated, Loading, Noted, Request, Routed, Scoring, Step
+from cems_tui.domain.request import (
+    Event,
+    Generated,
+    Loading,
+    Noted,
+    Request,
+    Routed,
+    Scoring,
+    Starting,
+    Step,
+)
 from cems_tui.errors import GenerationTimeout, Interrupted, ModelMissing, OutOfMemory
 from cems_tui.generation.pipeline import WordedPipeline
 from cems_tui.scoring.panel import Judges
@@ -57,7 +68,7 @@ def test_a_prompt_is_routed_loaded_drawn_scored_and_recorded_in_that_order() -> 
     committed, events = Committed(), list[Event]()
     generation = _session(committed).run(request(seed=7), events.append, _never)
     kinds = [type(event) for event in events]
-    assert kinds == [Routed, Loading, Step, Step, Step, Step, Scoring, Generated]
+    assert kinds == [Routed, Starting, Loading, Step, Step, Step, Step, Scoring, Generated]
     assert committed.generations == [generation]
     assert generation.seed == 7
     assert generation.image == Path("/pictures/01REQUEST.png").absolute()
@@ -226,3 +237,26 @@ def test_the_scorers_leave_the_device_with_the_last_model() -> None:
     due = {"b"}
     assert session.tend()
     assert (session.resident(), judges.loaded) == (frozenset(), ())
+
+
+def test_the_process_is_made_ready_once_and_the_seconds_add_up() -> None:
+    events = list[Event]()
+    session = _session(Committed())
+    first = session.run(request(), events.append, _never).seconds
+    second = session.run(request(function="tiny-small@4"), events.append, _never).seconds
+    assert [type(event) for event in events].count(Starting) == 1
+    for seconds in (first, second):
+        assert seconds.start is not None
+        parts = seconds.to_json()
+        total = parts.pop("total")
+        assert sum(part or 0.0 for part in parts.values()) == pytest.approx(
+            max(total, sum(part or 0.0 for name, part in parts.items() if name != "other"))
+        )
+        assert type(seconds).from_json(seconds.to_json()) == seconds
+
+
+def test_seconds_of_which_a_part_is_unknown_have_no_rest() -> None:
+    old = Seconds(load=1.0, encode=0.1, denoise=0.2, decode=0.1, score=None, total=9.0)
+    assert old.other is None
+    assert replace(old, start=5.0).other == pytest.approx(2.6)
+    assert replace(old, start=7.0, encode=None).other is None

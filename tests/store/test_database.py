@@ -198,6 +198,7 @@ def test_an_empty_file_is_an_empty_history(tmp_path: Path) -> None:
 ADDED_SINCE = (
     ("candidates", "blocked_by"),
     ("candidates", "blocked_kind"),
+    ("generations", "seconds_start"),
     ("candidates", "cost_low"),
     ("candidates", "cost_high"),
     ("generations", "contention"),

@@ -30,7 +30,7 @@ from cems_tui.errors import (
     StorageError,
     UsageError,
 )
-from cems_tui.profile import Engine, Profile
+from cems_tui.profile import CommandEngine, Profile
 from cems_tui.services.planner import Planner
 from cems_tui.services.refusal import refusal_of
 from cems_tui.views.bill import bill_words
@@ -103,6 +103,12 @@ def generate(
     wait: Annotated[
         float | None, typer.Option(metavar="[S]", help="Wait for the device, S seconds at most.")
     ] = None,
+    keep_alive: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MINUTES", help="Keep the engine for the next command; 0 ends it after this."
+        ),
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option(metavar="S", help="Seconds one picture may take.")
     ] = None,
@@ -124,6 +130,7 @@ def generate(
         timeout=timeout,
     ).checked()
     not_negative("--wait", wait)
+    not_negative("--keep-alive", keep_alive)
     profile = Profile.current()
     if dry_run:
         with profile.planner() as planner:
@@ -132,7 +139,12 @@ def generate(
                 spent = spent_before(session, load_cost=loads_count(requests))
                 requests = planned(requests, planner, session_budget, spent)
             return _bill(requests, planner, json=json, quiet=quiet)
-    with profile.engine(session_name=session, wait_seconds=wait or 0.0, pictures=out) as engine:
+    with profile.command_engine(
+        session_name=session,
+        wait_seconds=wait or 0.0,
+        pictures=out,
+        keep_alive_minutes=keep_alive,
+    ) as engine:
         requests = _requests(lines, choice, drawing, engine.planner)
         as_planned = requests
         if session_budget is not None:
@@ -173,7 +185,7 @@ def _requests(
 
 
 def _by_model(
-    requests: Sequence[Request], as_planned: Sequence[Request], engine: Engine
+    requests: Sequence[Request], as_planned: Sequence[Request], engine: CommandEngine
 ) -> list[Request]:
     """The requests grouped by the model they would run on, groups in order of appearance.
 
@@ -205,7 +217,7 @@ def _bill(requests: Sequence[Request], planner: Planner, *, json: bool, quiet: b
 
 def _make_all(
     requests: Sequence[Request],
-    engine: Engine,
+    engine: CommandEngine,
     drawing: DrawingOptions,
     *,
     json: bool,

@@ -146,6 +146,7 @@ def function_lines(function: dict[str, Any], price: str) -> list[str]:
         for key in ("function", "steps", "guidance", "size", "scheduler", "clip_skip")
     }
     lines = [f"  {k:<14} {_UNKNOWN if v is None else v}" for k, v in facts.items()]
+    lines.append(f"  {'follows':<14} {_follows(function['follows'])}")
     provenance = function["provenance"] or "unknown"
     source = f" ({function['cost_source']})" if function["cost_source"] else ""
     lines.append(f"  {'seconds':<14} {_seconds(function['seconds'])} ({provenance})")
@@ -160,6 +161,18 @@ def function_lines(function: dict[str, Any], price: str) -> list[str]:
             f"{_memory(told['memory_bytes'])}: {told['source']}"
         )
     return lines
+
+
+def _follows(told: dict[str, Any]) -> str:
+    """What a function can follow of a request; what is unknown is left out."""
+    parts = ["a negative prompt" if told["negative"] else "no negative prompt"]
+    if told["size_multiple"] is not None:
+        parts.append(f"sides that are multiples of {told['size_multiple']}")
+    if told["longest_side"] is not None:
+        parts.append(f"{told['longest_side']} pixels a side at most")
+    if told["prompt_tokens"] is not None:
+        parts.append(f"{told['prompt_tokens']} tokens")
+    return " · ".join(parts)
 
 
 def _seconds(value: float | None) -> str:

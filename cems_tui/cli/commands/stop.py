@@ -23,11 +23,19 @@ POLL_SECONDS = 0.05
 
 
 def stop(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A model, function or ORG/REPO.")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A model, function or ORG/REPO.")
+    ] = None,
     json: o.Json = False,
 ) -> None:
-    """Free a model's memory in the process that holds it; after its picture if it is in use."""
+    """Free a model's memory in the process that holds it; after its picture if it is in use.
+
+    Without a name: end the resident engine, after the pictures it draws.
+    """
     profile = Profile.current()
+    if name is None:
+        _end_engine(profile, json=json)
+        return
     there = profile.device.presence()
     model = _named(name, profile.catalog(), there)
     found = _find(model, there)
@@ -47,6 +55,30 @@ def stop(
         output.json_document(row)
     else:
         output.line(_told(row))
+
+
+def _end_engine(profile: Profile, *, json: bool) -> None:
+    """End the resident engine; one that draws for a command goes on to the end of it."""
+    there = profile.device.presence()
+    ended = profile.make_way()
+    asked = ended or profile.make_way(patient=True)
+    if json:
+        output.json_document(
+            {
+                "model": None,
+                "resident": asked,
+                "freed": ended,
+                "in_use": asked and not ended,
+                "bytes": there.total_bytes if asked and there is not None else None,
+                "pid": there.pid if asked and there is not None else None,
+            }
+        )
+    elif ended:
+        output.line("the resident engine has ended")
+    elif asked:
+        output.line("the resident engine ends after the command it draws for")
+    else:
+        output.line("there is no resident engine")
 
 
 def _named(name: str, catalog: Catalog, there: Presence | None) -> str:

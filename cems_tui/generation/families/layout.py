@@ -26,6 +26,7 @@ from cems_tui.generation.weight_files import (
     read_header,
     variant_of,
 )
+from cems_tui.lean_imports import lean_imports
 from cems_tui.log import hush
 
 _HALF_PRECISION_DEVICES = ("cuda", "xpu")
@@ -116,9 +117,10 @@ class Layout:
         """
         index = self._index(folder)
         hush()
-        self._class()
-        for name in self.networks_of(index):
-            component_class(folder, name, index)
+        with lean_imports():
+            self._class()
+            for name in self.networks_of(index):
+                component_class(folder, name, index)
         hush()
 
     def check_index(self, index: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from cems_tui.generation.device import free_memory_bytes
 from cems_tui.generation.families.anatomy import Anatomy
 from cems_tui.generation.families.capabilities import of_pipeline, prompt_tokens
 from cems_tui.generation.pipeline import Job
+from cems_tui.generation.unread_words import left_out_from, quoted, unread_note
 
 _LARGEST_SEED = 2**64 - 1
 
@@ -123,8 +124,6 @@ def _least_run_bytes(pipe: Any, decoder: Any, job: Job, batch: int) -> int:
 
 # How much of a prompt a pipeline reads, and the words it leaves out.
 
-_LONGEST_QUOTE = 80
-
 
 def unread(pipe: Any, anatomy: Anatomy, job: Job) -> tuple[Note, ...]:
     """What to tell the user about texts that are longer than what is read of them."""
@@ -142,10 +141,7 @@ def _unread(pipe: Any, anatomy: Anatomy, text: str, kind: NoteKind) -> tuple[Not
     over = len(ids) + _wrapping_tokens(tokenizer, anatomy) - limit
     if over <= 0:
         return ()
-    what = "negative prompt" if kind == "cut_negative" else "prompt"
-    left_out = _last_words(tokenizer, text, ids, over)
-    told = f"the {what} is longer than the {limit} tokens this model reads; left out: {left_out}"
-    return (Note(kind, told),)
+    return (unread_note(kind, limit, _last_words(tokenizer, text, ids, over)),)
 
 
 def _wrapping_tokens(tokenizer: Any, anatomy: Anatomy) -> int:
@@ -163,15 +159,11 @@ def _wrapping_tokens(tokenizer: Any, anatomy: Anatomy) -> int:
 
 def _last_words(tokenizer: Any, text: str, ids: list[int], count: int) -> str:
     """The end of a text and where it begins, by the characters its last tokens stand for."""
-    special = set(tokenizer.all_special_ids)
-    places = [place for place, token in enumerate(ids) if token not in special][-count:]
-    if tokenizer.is_fast:
-        spans = tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
-        start = spans[places[0]][0]
-        return f"“{_quoted(text[start:])}” (from character {start + 1} of {len(text)})"
-    return f"“{_quoted(tokenizer.decode([ids[place] for place in places]))}”"
-
-
-def _quoted(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"
+    if tokenizer.is_fast:  # a word that it does not know is no mark around the prompt
+        read = tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True)
+        pairs = zip(read["offset_mapping"], read["special_tokens_mask"], strict=True)
+        starts = [start for (start, _), is_mark in pairs if not is_mark]
+        return left_out_from(text, starts[-count:][0])
+    marks = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}
+    places = [place for place, token in enumerate(ids) if token not in marks][-count:]
+    return f"“{quoted(tokenizer.decode([ids[place] for place in places]))}”"

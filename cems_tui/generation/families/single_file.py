@@ -21,6 +21,7 @@ from cems_tui.generation.weight_files import (
     read_header,
     tensor_shapes,
 )
+from cems_tui.lean_imports import lean_imports
 from cems_tui.log import hush
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -202,8 +203,9 @@ def convert_checkpoint(path: Path, family: str, base: Path, target: Path) -> Non
         )
     lacking = lacking_parts(path, tensor_shapes(path), base)
     hush()
-    import diffusers
-    import torch
+    with lean_imports():
+        import diffusers
+        import torch
 
     hush()
     precision: Precision = "float16" if mostly_half(path) else "float32"

@@ -9,19 +9,21 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 
 from cems_tui import log
 from cems_tui.domain.request import Event, Failed, Generated, Request
 from cems_tui.errors import CemsError, Interrupted
 from cems_tui.services.engine.protocol import (
     Cancel,
+    Channel,
     EngineReady,
     Open,
     OpenFailed,
     Session,
     Started,
+    Welcome,
 )
+from cems_tui.services.engine.wire import BadMessage
 from cems_tui.text import loggable
 
 TEND_SECONDS = 0.5
@@ -31,11 +33,11 @@ MESSAGE_CHARACTERS = 200
 """How much of an unexpected exception is shown; the whole of it is in the log."""
 
 
-def serve(connection: Connection, open_session: Callable[[], Session]) -> None:
+def serve(connection: Channel, open_session: Callable[[], Session]) -> None:
     """Works on requests until the pipe is closed. Runs in the child's main thread."""
     # ctrl+c reaches the whole foreground group: what it means is for the parent to decide
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _write_to_the_log()
+    write_to_the_log()
     inbox = Inbox(connection)
     threading.Thread(target=inbox.listen, name="inbox", daemon=True).start()
     if not inbox.wait_to_open():
@@ -53,13 +55,13 @@ def serve(connection: Connection, open_session: Callable[[], Session]) -> None:
                 inbox.send(EngineReady("", session.resident()))
 
         while (request := inbox.next(tend)) is not None:
-            _work(session, inbox, request)
+            work_on(session, inbox, request)
             inbox.send(EngineReady(request.id, session.resident()))
     finally:
         session.close()
 
 
-def _work(session: Session, inbox: Inbox, request: Request) -> None:
+def work_on(session: Session, inbox: Inbox, request: Request) -> None:
     """One request from `Started` to its last event, whatever happens in between."""
     ended = False
 
@@ -93,8 +95,14 @@ def _words(error: Exception) -> tuple[str, str]:
 class Inbox:
     """What the parent asked for, shared by the listening and the working thread."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Channel, *, outlives: bool = False) -> None:
+        """Nothing is listened to yet.
+
+        Args:
+            outlives: whether this process goes on when the line ends; a child does not.
+        """
         self._connection = connection
+        self._outlives = outlives
         self._changed = threading.Condition()
         self._sending = threading.Lock()
         self._waiting: deque[Request] = deque()
@@ -104,7 +112,7 @@ class Inbox:
         self._closed = False
 
     def listen(self) -> None:
-        """Takes messages until the parent closes, or dies: then nothing here may outlive it."""
+        """Takes messages until the other end closes, or is lost."""
         try:
             while True:
                 message = self._connection.recv()
@@ -115,9 +123,11 @@ class Inbox:
                 elif isinstance(message, Cancel):
                     self._cancel(message.request)
                 else:
-                    self._close()
-        except (EOFError, OSError):
-            os._exit(0)
+                    self.close()
+        except (EOFError, OSError, BadMessage):
+            if not self._outlives:
+                os._exit(0)
+            self.close()
 
     def wait_to_open(self) -> bool:
         """Waits until there is a reason to open the session; False when there will be none."""
@@ -147,14 +157,22 @@ class Inbox:
             self._current, self._stop_current = request.id, False
             return request
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is asked by the other end."""
+        return self._closed
+
     def stop(self) -> bool:
         """Whether the running request should end at this step."""
         return self._stop_current or self._closed
 
-    def send(self, event: Event) -> None:
-        """Reports to the parent; from any thread."""
-        with self._sending:
-            self._connection.send(event)
+    def send(self, event: Event | Welcome) -> None:
+        """Reports to the other end, from any thread; when that is gone, what runs is stopped."""
+        try:
+            with self._sending:
+                self._connection.send(event)
+        except OSError:
+            self.close()
 
     def _set_open(self) -> None:
         with self._changed:
@@ -166,7 +184,8 @@ class Inbox:
             self._waiting.append(request)
             self._changed.notify()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """No more requests; the one that runs ends at its next step."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -183,7 +202,7 @@ class Inbox:
             self.send(Failed(name, "cancelled before it began", Interrupted.hint, 130))
 
 
-def _write_to_the_log() -> None:
+def write_to_the_log() -> None:
     """Points stdout and stderr at the log file: the terminal belongs to the app."""
     file = log.file()
     try:

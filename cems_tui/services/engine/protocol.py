@@ -1,10 +1,14 @@
-"""What the app and the engine's child process say to each other, besides requests and events."""
+"""What an engine and those it draws for say to each other, besides requests and events.
+
+The app speaks with its child process through a pipe, commands with the resident engine through a
+socket; what only the latter say stands at the end.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from cems_tui.cancel import Stop
 from cems_tui.domain.request import Event, Request
@@ -26,6 +30,18 @@ class Session(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class Channel(Protocol):
+    """One end of a line of messages, which other threads may send on."""
+
+    def send(self, message: Any, /) -> None:
+        """Raises OSError when nobody listens any more."""
+        ...
+
+    def recv(self) -> Any:
+        """The next message, waiting for it; raises EOFError at the end of the line."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +91,49 @@ class Open:
 @dataclass(frozen=True, slots=True)
 class Close:
     """Down the pipe: stop everything and end."""
+
+
+# Between a command and the resident engine.
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """A command's first words: it wants the engine's turn."""
+
+    key: str
+    """What it was started from, digested: code, settings, environment."""
+
+    command: str
+    keep_alive_seconds: float | None
+    """How long the engine stays after this turn; None leaves that as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """The turn is the command's until it closes the line."""
+
+    pid: int
+    resident: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Another command has the turn."""
+
+    pid: int
+    command: str
+    leaving: bool
+    """Whether it is gone, and only its last step is still being ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Give the device to others and end."""
+
+    patient: bool
+    """Whether the engine is to do so after the turn that somebody has; else it refuses then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retiring:
+    """The engine ends: the line closes when it has."""

@@ -25,16 +25,16 @@ def export(
 ) -> None:
     """Print a benchmark as a score table, one score a row."""
     with Profile.current().history() as store:
-        rows = store.benches.long_rows(name)
+        stretches = store.benches.stretches(name)
         if format == "parquet":
             if out is None:
                 raise UsageError("Parquet does not go to stdout", "Name a file with --out.")
             with whole_file(out, mode=SHARED) as file:
-                tables.write_parquet(rows, Path(file.name))
+                tables.write_parquet(stretches, Path(file.name))
             return
         write = tables.write_csv if format == "csv" else tables.write_jsonl
         if out is None:
-            write(rows, output.data_stream())
+            write(stretches, output.data_stream())
             return
         with whole_text(out, mode=SHARED) as stream:
-            write(rows, stream)
+            write(stretches, stream)
