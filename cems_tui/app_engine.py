@@ -28,8 +28,13 @@ class AppPlanner:
             self._planner = profile.planner_over(store)
         self._seen = _changes(profile.paths.database)
 
-    def decide(self, request: Request, resident: frozenset[str]) -> RoutingDecision:
+    def decide(
+        self, request: Request, resident: frozenset[str], *, at_once: bool = False
+    ) -> RoutingDecision:
         """The card of a request, among the installed functions.
+
+        Args:
+            at_once: from letters alone, where the router also reads a text encoder.
 
         Raises:
             CemsError: as `Planner.decide`.
@@ -42,7 +47,7 @@ class AppPlanner:
             self._seen = changes
             with self._profile.history() as store:
                 self._planner.relearn(self._profile.cost_model(store))
-        return self._planner.decide(request, resident, installed_only=True)
+        return self._planner.decide(request, resident, installed_only=True, at_once=at_once)
 
     def explain(self, decision: RoutingDecision, load_cost: bool | None) -> Explanation:
         """Why the decision is what it is, told with the routers at hand.

@@ -131,6 +131,16 @@ def copy_file(
             read(len(data))
 
 
+def copy_plain(source: Path, out: BinaryIO) -> None:
+    """Copy a file's content into an open one.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    with storage(str(source), "Check the permissions of the file."), regular_file(source) as file:
+        shutil.copyfileobj(file, out, CHUNK_BYTES)
+
+
 def clear_leftovers(folder: Path, grace_seconds: float = GRACE_SECONDS) -> list[Path]:
     """Remove half-written files whose writer is gone; the ones removed.
 

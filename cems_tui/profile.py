@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from cems_tui.errors import StorageError
 from cems_tui.generation.cost_model import Certainty, CostModel, Observation
 from cems_tui.generation.machine_speed import OriginSpeed, load_references_of, references_of
 from cems_tui.generation.unread_words import UnreadWords
+from cems_tui.locks import this_command
 from cems_tui.models.ledger import RESERVED
 from cems_tui.services.device_access import DeviceAccess
 from cems_tui.services.planner import Planner
@@ -213,11 +213,16 @@ class Profile:
     # Routers.
 
     def towers(self) -> TextTowers:
-        """The CLIP text towers of this machine, looked for when one is wanted."""
+        """The text encoders of this machine, looked for when one is wanted."""
         from cems_tui.routing.features.text_towers import TextTowers, places_of
 
         return TextTowers(
-            lambda: places_of(self.catalog(), self.paths.models, self.paths.encoders_file)
+            lambda: places_of(
+                self.catalog(),
+                self.paths.models,
+                self.paths.encoders_file,
+                self.shipped / "encoder",
+            )
         )
 
     def shelf(self) -> RouterShelf:
@@ -357,7 +362,7 @@ class Profile:
             self.make_way(patient=bool(wait_seconds))
             hold.acquire(wait_seconds)
             stack.callback(hold.release)
-            session_id = store.session(name, kind=kind, command=" ".join(sys.argv[1:])[:500])
+            session_id = store.session(name, kind=kind, command=this_command())
             yield self._engine(stack, store, session_id, hold, folder, pictures is not None)
 
     @contextmanager
@@ -418,7 +423,7 @@ class Profile:
             store = stack.enter_context(open_store(self.paths.database))
             reconcile(store, folder, ours_only=pictures is not None)
             name = session_name or os.environ.get("CEMS_SESSION") or None
-            session_id = store.session(name, command=" ".join(sys.argv[1:])[:500])
+            session_id = store.session(name, command=this_command())
             planner = self.planner_over(store)
             client.serves(session_id, folder.absolute(), lambda made: _learn(planner, made))
             yield CommandEngine(client, planner, store, session_id)

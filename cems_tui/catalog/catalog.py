@@ -130,6 +130,7 @@ def known_models() -> dict[str, CatalogEntry]:
             noncommercial=row.get("noncommercial", False),
             files=tuple(row.get("files", ())),
             convert=row.get("convert", False),
+            sha256=dict(row.get("sha256", {})),
         )
         for row in rows()
     }

@@ -82,6 +82,42 @@ def _history_path() -> Command:
     return path
 
 
+def _history_export() -> Command:
+    from cems_tui.cli.commands.history.export import export
+
+    return export
+
+
+def _history_rate() -> Command:
+    from cems_tui.cli.commands.history.rate import rate
+
+    return rate
+
+
+def _history_star() -> Command:
+    from cems_tui.cli.commands.history.star import star
+
+    return star
+
+
+def _history_rm() -> Command:
+    from cems_tui.cli.commands.history.rm import rm
+
+    return rm
+
+
+def _history_restore() -> Command:
+    from cems_tui.cli.commands.history.restore import restore
+
+    return restore
+
+
+def _history_backup() -> Command:
+    from cems_tui.cli.commands.history.backup import backup
+
+    return backup
+
+
 class History(CommandTable):
     """The commands of `cems history`."""
 
@@ -89,6 +125,12 @@ class History(CommandTable):
         "ls": (_history_ls, "List pictures, newest first."),
         "show": (_history_show, "Print a picture's record; the same as `cems why`."),
         "stats": (_history_stats, "Print counts, costs and scores, overall and by function."),
+        "export": (_history_export, "Print the history as a table, or copy its pictures."),
+        "rate": (_history_rate, "Rate a picture from 1 to 5, or take the rating back."),
+        "star": (_history_star, "Star pictures, or take their stars back."),
+        "rm": (_history_rm, "Put pictures into the trash, or forget them for good."),
+        "restore": (_history_restore, "Take pictures back from the trash."),
+        "backup": (_history_backup, "Copy the database, whole even while pictures are made."),
         "path": (_history_path, "Print where the database and the pictures are."),
     }
 

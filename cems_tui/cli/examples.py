@@ -66,8 +66,32 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
         "cems history stats",
     ),
     "cems history ls": (
-        'cems history ls --search "red car" --limit 10',
-        "cems history ls --paths",
+        'cems history ls --search "red car function:starter-turbo since:7d"',
+        "cems history ls --sort score --paths",
+    ),
+    "cems history export": (
+        "cems history export --format csv --out history.csv",
+        "cems history export --pictures shared --strip --search star:yes",
+    ),
+    "cems history rate": (
+        "cems history rate 01KAZ3M5QT 4",
+        "cems history rate 01KAZ3M5QT none",
+    ),
+    "cems history star": (
+        "cems history star 01KAZ3M5QT",
+        "cems history star 01KAZ3M5QT --off",
+    ),
+    "cems history rm": (
+        "cems history rm 01KAZ3M5QT",
+        'cems history rm --search "until:2026-01-01 rating:<2" --forever',
+    ),
+    "cems history restore": (
+        "cems history restore 01KAZ3M5QT",
+        "cems history restore --all",
+    ),
+    "cems history backup": (
+        "cems history backup cems-backup.db",
+        "cems history backup /media/disk/cems.db",
     ),
     "cems history show": (
         "cems history show 01KAZ3M5QT",

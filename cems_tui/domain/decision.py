@@ -12,6 +12,11 @@ from cems_tui.domain.note import Note, NoteKind
 
 PolicyKind = Literal["tradeoff", "budget", "floor", "tolerance", "lambda", "pinned"]
 QualitySource = Literal["router", "unknown"]
+FeatureSet = Literal["instant", "text", "clip"]
+"""What a router reads of a prompt: its letters alone, or beside them what a sentence encoder
+(`text`) or a pipeline's CLIP text tower (`clip`) makes of it."""
+
+FEATURE_SETS: tuple[FeatureSet, ...] = ("instant", "text", "clip")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +170,13 @@ class RoutingDecision:
     refusal: str | None = None
     """Why that checkpoint is used only when forced; None when it earned its place."""
 
+    features: FeatureSet | None = None
+    """What was read of the prompt; None when no router looked, or it was not recorded."""
+
+    provisional: bool = False
+    """Whether only letters were read so far, and a text encoder would say more. Not recorded:
+    what is drawn was decided in full."""
+
     @property
     def chosen(self) -> Candidate | None:
         return next((c for c in self.candidates if c.function == self.choice), None)
@@ -207,6 +219,7 @@ class RoutingDecision:
             "router_sha256": self.router_sha256,
             "scorer": self.scorer,
             "refusal": self.refusal,
+            "features": self.features,
             "candidates": [_candidate_json(candidate) for candidate in self.candidates],
         }
 
@@ -231,6 +244,7 @@ class RoutingDecision:
             router_sha256=row.get("router_sha256"),
             scorer=row.get("scorer"),
             refusal=row.get("refusal"),
+            features=_features_of(row.get("features")),
         )
 
 
@@ -254,5 +268,6 @@ def _candidate_from_json(row: dict[str, Any]) -> Candidate:
     return Candidate(**values)
 
 
-FeatureSet = Literal["instant", "clip"]
-"""What a router reads of a prompt: its letters alone, or what a CLIP text tower makes of it."""
+def _features_of(said: object) -> FeatureSet | None:
+    """What a record says was read; a word of a newer program is not known here."""
+    return next((one for one in FEATURE_SETS if one == said), None)

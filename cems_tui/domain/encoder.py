@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class FunctionFacts:
 
 @dataclass(frozen=True, slots=True)
 class EncoderFacts:
-    """The text tower a router reads prompts with."""
+    """The text encoder a router reads prompts with."""
 
     id: str
     """Where it was found: the name of a pipeline or of a folder."""
@@ -28,3 +29,6 @@ class EncoderFacts:
 
     in_checkpoint: bool = False
     """Whether the checkpoint holds the tower itself, tuned; else it has to be found here."""
+
+    kind: Literal["clip", "text"] = "clip"
+    """A pipeline's CLIP text tower, or a sentence encoder: the features of routers that read it."""

@@ -65,6 +65,15 @@ class QualityEstimator(Protocol):
 
 
 @runtime_checkable
+class AnswersAtOnce(Protocol):
+    """An estimator that reads a text encoder, and can answer before that has read."""
+
+    def estimate_at_once(self, prompt: str) -> PromptEstimate:
+        """As `estimate`, from the prompt's letters alone."""
+        ...
+
+
+@runtime_checkable
 class Clustering(Protocol):
     """An estimator that may keep clusters of its training prompts, and can say so."""
 

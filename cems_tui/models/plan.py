@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from cems_tui.errors import UsageError
+from cems_tui.errors import DownloadError, UsageError
 from cems_tui.files import confined, confined_folder, free_bytes
 from cems_tui.generation.families.registry import FAMILIES, family_of_class
 from cems_tui.models.hub.download import PART
@@ -224,7 +224,31 @@ def selected(target: Target, repository: Repository, index: Mapping[str, Any] | 
     known = target.known
     if known is None or not known.files:
         return wanted(repository, index)
-    return picked(repository, known.files, pickles=known.convert)
+    selection = picked(repository, known.files, pickles=known.convert)
+    if target.revision != known.revision or not known.sha256:
+        return selection
+    files = tuple(_held_to_catalog(file, known.sha256, repository) for file in selection.files)
+    return replace(selection, files=files)
+
+
+def _held_to_catalog(
+    file: RemoteFile, digests: Mapping[str, str], repository: Repository
+) -> RemoteFile:
+    """The file with the digest that the catalog knows of it: what is fetched must have it.
+
+    Raises:
+        DownloadError: the Hub lists another one.
+    """
+    expected = digests.get(file.path)
+    if expected is None or file.sha256 == expected:
+        return file
+    if file.sha256 is not None:
+        raise DownloadError(
+            f"{repository.repo}: {file.path} is not the file the catalog knows: sha256 "
+            f"{file.sha256[:12]}… is listed, {expected[:12]}… is expected",
+            "Ask who publishes it; `--revision main` takes what is there now.",
+        )
+    return replace(file, sha256=expected)
 
 
 def size_of(path: Path) -> int | None:

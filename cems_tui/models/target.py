@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cems_tui.errors import DownloadError, UnknownName, UsageError
 from cems_tui.models.ledger import Entry, Ledger, PinnedFile, chosen_name, is_repo
@@ -39,6 +39,9 @@ class CatalogEntry:
 
     convert: bool = False
     """Whether its weights come as pickles only, and are kept as safetensors."""
+
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    """Digests that files of the revision must have, by path; hexadecimal."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,12 @@ class Planner:
             raise unfollowed((name, found[name]) for name in names)
 
     def decide(
-        self, request: Request, resident: frozenset[str], *, installed_only: bool
+        self,
+        request: Request,
+        resident: frozenset[str],
+        *,
+        installed_only: bool,
+        at_once: bool = False,
     ) -> RoutingDecision:
         """The priced and routed card of a request.
 
@@ -187,6 +192,8 @@ class Planner:
             resident: names of the models on the device now.
             installed_only: whether only installed functions may be chosen (to generate), or also
                 those named by the pool or known to the named router (to plan).
+            at_once: whether a router that reads a text encoder answers from letters alone; the
+                decision then says that it is provisional.
 
         Raises:
             UnknownName: the request names a function or router that nothing knows.
@@ -216,7 +223,8 @@ class Planner:
         offers = [
             self._offer(f, request, resident, f.name in allowed, blocked.get(f.name)) for f in card
         ]
-        estimates = checkpoint.estimate(request.prompt) if checkpoint else None
+        at_once = at_once and checkpoint is not None and checkpoint.answers_at_once
+        estimates = checkpoint.estimate(request.prompt, at_once=at_once) if checkpoint else None
         encode_ms = (time.perf_counter() - began) * 1000
         began = time.perf_counter()
         decision = route(
@@ -245,6 +253,8 @@ class Planner:
             router_sha256=self.shelf.digest(checkpoint.name),
             scorer=checkpoint.card.instrument,
             refusal=refusal(checkpoint.card),
+            features="instant" if at_once else checkpoint.card.feature_set,
+            provisional=at_once,
         )
 
     def _notes(self, request: Request, decision: RoutingDecision) -> tuple[Note, ...]:

@@ -23,8 +23,8 @@ from cems_tui.routing.checkpoints.codecs import features_for
 from cems_tui.routing.checkpoints.scale import Pairs, fit_scale
 from cems_tui.routing.checkpoints.shelf import RouterShelf
 from cems_tui.routing.evaluation.rival import TIES
-from cems_tui.routing.features.clip_text import TextTower
-from cems_tui.routing.features.text_towers import TextTowers, remember
+from cems_tui.routing.features.text_encoder import TextEncoder
+from cems_tui.routing.features.text_towers import Kind, TextTowers, remember
 from cems_tui.routing.training.extension import add_functions
 from cems_tui.routing.training.order import TrainingOrder
 from cems_tui.routing.training.own_pairs import NEEDED, enough, pairs_of, retrained
@@ -71,7 +71,7 @@ class NotEnoughPairs(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a router that reads a text tower comes by it."""
+    """How a router that reads a text encoder comes by it."""
 
     encoder: str | None = None
     """A folder, or the name of an installed pipeline; None chooses one of this machine."""
@@ -118,7 +118,7 @@ class RouterTrainer:
         Args:
             metric: None is the only metric; else mixed where nima and clip exist; else the first.
             features: None is what the kind reads by default.
-            reading: which text tower, where the features are `clip`.
+            reading: which text encoder, where the features are `text` or `clip`.
 
         Raises:
             UnknownName: no such benchmark, metric or text tower.
@@ -167,7 +167,7 @@ class RouterTrainer:
         """Train on a score table of any source; as `train`."""
         reads = features_for(kind, features)
         reading = reading or Reading()
-        tower = self._tower(reading, tell) if reads == "clip" else None
+        tower = None if reads == "instant" else self._tower(reading, reads, tell)
         if metric is None:
             metric = default_metric(scored.table.metrics)
             tell(f"trained for {metric}; --metric chooses another")
@@ -330,10 +330,15 @@ class RouterTrainer:
         """Every router there is."""
         return [card.name for card in self.shelf().cards()]
 
-    def _tower(self, reading: Reading, tell: Callable[[str], None]) -> TextTower:
-        """The text tower to read with; where it lies is kept, so that the router finds it again."""
-        tower, folder = self.towers().choose(reading.encoder)
-        tell(f"reading prompts with the text tower {tower.facts.id} ({tower.facts.sha256[:19]}…)")
+    def _tower(self, reading: Reading, kind: Kind, tell: Callable[[str], None]) -> TextEncoder:
+        """The encoder to read with; where it lies is kept, so that the router finds it again."""
+        if kind == "text" and reading.tuned:
+            raise UsageError(
+                "a sentence encoder is never tuned", "Drop --tower, or read --features clip."
+            )
+        tower, folder = self.towers().choose(reading.encoder, kind)
+        what = "text tower" if kind == "clip" else "sentence encoder"
+        tell(f"reading prompts with the {what} {tower.facts.id} ({tower.facts.sha256[:19]}…)")
         if reading.encoder is not None:
             remember(tower, folder, self.encoders_file)
         return tower
@@ -369,7 +374,9 @@ def _refuse_the_same_instrument(
     )
 
 
-def _stays_frozen(reading: Reading, tower: TextTower, device: str) -> bool:
+def _stays_frozen(reading: Reading, tower: TextEncoder, device: str) -> bool:
+    if tower.facts.kind == "text":
+        return True
     if reading.tuned is not None:
         return not reading.tuned
     return device == "cpu" and tower.parameters > MOST_TUNED_ON_A_CPU

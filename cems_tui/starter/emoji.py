@@ -86,6 +86,10 @@ _LEADS = frozenset(
 """Words after which a noun stands bare."""
 
 
+NEAR = 64
+"""Letters before an emoji that are looked at: longer than any word that tells its form."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What is read of a prompt with emoji in it."""
@@ -115,7 +119,7 @@ def read_emoji(prompt: str) -> Reading:
         between = prompt[end : found.start()]
         letter = found[1]
         known[letter] = EMOJI[letter]
-        before = "".join(parts) + between
+        before = ("".join(parts[-3:]) + between)[-NEAR:]
         named = _named(EMOJI[letter], found[0].count(letter), before)
         last = _last_word(before)
         if not between.strip() and end:

@@ -17,7 +17,8 @@ from cems_tui.files import whole_file
 from cems_tui.store import generations, statistics
 from cems_tui.store.benches import Benches
 from cems_tui.store.connection import Connection, connect, connect_to_read
-from cems_tui.store.generations import Marks, Matching, Observation, history_readings, matching
+from cems_tui.store.generations import Marks, Observation, history_readings, matching
+from cems_tui.store.search import ORDERS, Condition
 from cems_tui.store.statistics import Stats, Window
 
 if TYPE_CHECKING:
@@ -160,32 +161,39 @@ class Store:
         session: str | None = None,
         limit: int | None = None,
         before: str | None = None,
+        *,
+        sort: str = "newest",
+        hidden: bool = False,
     ) -> list[Generation]:
         """Pictures, newest first.
 
         Args:
-            search: words that the prompt or negative prompt must have, the last one perhaps
-                unfinished; where no picture has them as words, as a piece of the text.
+            search: conditions (see `search`), and words that the prompt or negative prompt must
+                have, the last one perhaps unfinished; where no picture has them as words, as a
+                piece of the text.
             session: the id or name of a session.
             limit: at most this many; None is all.
             before: the id of a picture; only older ones are given (the next page).
+            sort: one of `search.SORTS`.
+            hidden: those in the trash instead.
 
         Raises:
+            UsageError: the search cannot be one.
             UnknownName: no such session, or no picture `before`.
             StorageError: the database cannot be read.
         """
-        asked = [Matching("removed IS NULL")]
+        asked = [Condition(f"removed IS {'NOT ' if hidden else ''}NULL")]
         if session is not None:
-            asked.append(Matching("session = ?", (self._session_id(session),)))
+            asked.append(Condition("session = ?", (self._session_id(session),)))
         if before is not None:
             newest = self.generation(before)
-            asked.append(Matching("(created, id) < (?, ?)", (newest.created, newest.id)))
+            asked.append(Condition("(created, id) < (?, ?)", (newest.created, newest.id)))
         if search is not None and search.strip():
-            asked.append(matching(self._connection, search))
+            asked += matching(self._connection, search)
         where = " AND ".join(part.sql for part in asked)
         arguments: list[Any] = [value for part in asked for value in part.arguments]
         rows = self._connection.rows(
-            f"SELECT * FROM generations WHERE {where} ORDER BY created DESC, id DESC LIMIT ?",
+            f"SELECT * FROM generations WHERE {where} ORDER BY {ORDERS[sort]} LIMIT ?",
             [*arguments, -1 if limit is None else limit],
         )
         return generations.with_parts(self._connection, rows)
@@ -211,10 +219,10 @@ class Store:
         """The newest runs of each function, oldest first: what the cost model learns from."""
         return generations.observations(self._connection, limit_per_function)
 
-    def export_rows(self) -> Iterator[dict[str, Any]]:
-        """Every picture as `generate` prints it, with `rating` and `starred`, newest first."""
+    def export_rows(self, search: str | None = None) -> Iterator[dict[str, Any]]:
+        """Pictures as `generate` prints them, with `rating` and `starred`, newest first."""
         before: str | None = None
-        while page := self.generations(limit=EXPORT_PAGE, before=before):
+        while page := self.generations(search, limit=EXPORT_PAGE, before=before):
             marks = self.marks([generation.id for generation in page])
             for generation in page:
                 said = marks[generation.id]
@@ -261,6 +269,18 @@ class Store:
             StorageError: it cannot be written.
         """
         self._change(generation_id, "removed", now() if hidden else None)
+
+    def forget(self, ids: Sequence[str]) -> None:
+        """Remove pictures' rows for good; no piece of their prompts stays in the database's files.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        with self._connection.transaction() as db:
+            db.execute("PRAGMA secure_delete = ON")
+            generations.forget(db, ids)
+            db.execute("INSERT INTO generations_fts(generations_fts) VALUES ('optimize')")
+        self._connection.compact()
 
     def backup(self, path: Path) -> None:
         """Copy the database, consistent even while others write, to a file that is new.

@@ -6,6 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from cems_tui.store.rows import (
     place_column,
     score_rows,
 )
+from cems_tui.store.search import Condition, parsed
 
 _QUOTED = re.compile(r'\s+|(".*?")')
 AT_ONCE = 500
@@ -269,15 +271,20 @@ def history_readings(connection: Connection) -> Iterator[dict[str, Any]]:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Matching:
-    """A condition on `generations`, and its arguments."""
+def matching(connection: Connection, search: str) -> list[Condition]:
+    """What pictures have to be for a search in the language of `search`.
 
-    sql: str
-    arguments: tuple[Any, ...] = ()
+    Raises:
+        UsageError: a condition cannot be one.
+    """
+    asked = parsed(search, datetime.now().astimezone())
+    found = list(asked.conditions)
+    if asked.words.strip():
+        found.append(with_words(connection, asked.words))
+    return found
 
 
-def matching(connection: Connection, search: str) -> Matching:
+def with_words(connection: Connection, search: str) -> Condition:
     """Pictures with all these words, whatever script they are written in.
 
     Words of a script without spaces stand anywhere in a text; the index knows the others, by
@@ -291,7 +298,7 @@ def matching(connection: Connection, search: str) -> Matching:
     parts = [_piece(_bindable(word)) for word in unspaced]
     if rest:
         parts.append(_matching_spaced(connection, rest))
-    return Matching(
+    return Condition(
         " AND ".join(part.sql for part in parts),
         tuple(argument for part in parts for argument in part.arguments),
     )
@@ -307,13 +314,13 @@ _UNSPACED = re.compile(
 """Thai, Lao, Burmese, Khmer, kana, Chinese characters; and Korean, whose words carry endings."""
 
 
-def _piece(text: str) -> Matching:
-    return Matching(
+def _piece(text: str) -> Condition:
+    return Condition(
         "(instr(lower(prompt), lower(?)) OR instr(lower(negative), lower(?)))", (text, text)
     )
 
 
-def _matching_spaced(connection: Connection, search: str) -> Matching:
+def _matching_spaced(connection: Connection, search: str) -> Condition:
     """Pictures with these words; when there are none, pictures with this piece of text.
 
     The second covers what the index has no words for: punctuation and emoji.
@@ -321,7 +328,7 @@ def _matching_spaced(connection: Connection, search: str) -> Matching:
     typed = _bindable(search)
     query = words_query(typed)
     if query:
-        found = Matching(
+        found = Condition(
             "number IN (SELECT rowid FROM generations_fts WHERE generations_fts MATCH ?)", (query,)
         )
         if connection.rows(f"SELECT 1 FROM generations WHERE {found.sql} LIMIT 1", found.arguments):
@@ -443,3 +450,21 @@ def _recover_session(db: sqlite3.Connection, generation: Generation) -> None:
         "INSERT OR IGNORE INTO sessions (id, kind, started) VALUES (?, 'recovered', ?)",
         [generation.session, generation.created],
     )
+
+
+def forget(db: sqlite3.Connection, ids: Sequence[str]) -> None:
+    """Remove pictures' rows for good, and what failures and sessions say of their prompts."""
+    for start in range(0, len(ids), AT_ONCE):
+        some = ids[start : start + AT_ONCE]
+        marks = ", ".join("?" * len(some))
+        db.execute(
+            "DELETE FROM failures WHERE prompt IN "
+            f"(SELECT prompt FROM generations WHERE id IN ({marks}))",
+            some,
+        )
+        db.execute(
+            "UPDATE sessions SET command = '' WHERE id IN "
+            f"(SELECT session FROM generations WHERE id IN ({marks}))",
+            some,
+        )
+        db.execute(f"DELETE FROM generations WHERE id IN ({marks})", some)

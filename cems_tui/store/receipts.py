@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cems_tui.domain.generation import Generation
-from cems_tui.errors import UsageError
-from cems_tui.files import SHARED, whole_file
+from cems_tui.errors import StorageError, UsageError
+from cems_tui.files import SHARED, regular_file, whole_file
 from cems_tui.paths import ensure
 from cems_tui.text import MAX_PROMPT_CHARACTERS
 from cems_tui.typed import LARGEST_INT, fits
@@ -264,3 +264,31 @@ def _unpacked(data: bytes, path: Path, most: int) -> bytes:
     if unpacker.unconsumed_tail:
         raise UsageError(f"{path} holds texts that unpack to over {MAX_TEXT_BYTES:,} bytes")
     return text
+
+
+def without_texts(path: Path) -> bytes:
+    """The bytes of a PNG without its texts: the same picture, and nothing said of it.
+
+    Raises:
+        UsageError: missing, not a PNG, or cut off.
+        StorageError: it cannot be read.
+    """
+    try:
+        with regular_file(path) as file:
+            data = file.read()
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+    if not data.startswith(SIGNATURE):
+        raise UsageError(f"{path} is not a PNG", "Name a PNG that cems made.")
+    kept, at = [SIGNATURE], len(SIGNATURE)
+    while at < len(data):
+        length, kind = struct.unpack_from(">I4s", data.ljust(at + 8, b"\0"), at)
+        end = at + length + 12
+        if end > len(data):
+            raise UsageError(f"{path} is cut off", "Copy the file again, or use the original.")
+        if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"gAMA", b"sRGB", b"pHYs"):
+            kept.append(data[at:end])
+        at = end
+        if kind == b"IEND":
+            break
+    return b"".join(kept)

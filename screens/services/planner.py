@@ -13,8 +13,14 @@ from cems_tui.routing.explain.explanation import Explanation
 class Planner(Protocol):
     """Decides without generating; a few milliseconds, no torch."""
 
-    def decide(self, request: Request, resident: frozenset[str]) -> RoutingDecision:
+    def decide(
+        self, request: Request, resident: frozenset[str], *, at_once: bool = False
+    ) -> RoutingDecision:
         """The price card of the request, given what is on the device now.
+
+        Args:
+            at_once: whether letters alone are read where a text encoder would say more; the
+                decision is then provisional.
 
         Raises:
             CemsError: there is no card, and why.

@@ -266,7 +266,11 @@ class CandidatesTable(Widget, can_focus=True):
 
 def _title(decision: RoutingDecision | None) -> Content:
     """What the card is, and a warning where its router has not earned its place."""
-    if decision is None or decision.refusal is None:
+    if decision is None:
+        return Content(TITLE)
+    if decision.provisional:
+        return Content.assemble(TITLE, (" · from the letters so far", "$muted"))
+    if decision.refusal is None:
         return Content(TITLE)
     short = one_line(decision.refusal.split(":")[0].split(" on ")[0], 58)
     return Content.assemble(TITLE, " · ", (f"! {short}", "$warning"))

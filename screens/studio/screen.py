@@ -43,6 +43,9 @@ from screens.work import Work
 DEBOUNCE_SECONDS = 0.06
 """A pause in typing this long asks for a new card."""
 
+REST_SECONDS = 0.4
+"""Hands that rest this long let a text encoder read what only letters were read of."""
+
 
 class StudioScreen(Screen[None]):
     """Composes the widgets, shows them how things stand, and turns keys into requests."""
@@ -98,6 +101,7 @@ class StudioScreen(Screen[None]):
         self._question = 0
         self._asking = False
         self._debounce: Timer | None = None
+        self._rest: Timer | None = None
         self._ticking: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -136,11 +140,12 @@ class StudioScreen(Screen[None]):
     def _reconsider(self) -> None:
         """Asks the planner once the hands rest; older questions no longer count."""
         self._question += 1
-        if self._debounce is not None:
-            self._debounce.stop()
+        for timer in (self._debounce, self._rest):
+            if timer is not None:
+                timer.stop()
         self._debounce = self.set_timer(DEBOUNCE_SECONDS, self._ask)
 
-    def _ask(self) -> None:
+    def _ask(self, *, at_once: bool = True) -> None:
         if self._asking:
             return  # one question at a time: a thread cannot be stopped, so the next waits for it
         prompt = self._prompt.text
@@ -152,15 +157,20 @@ class StudioScreen(Screen[None]):
         except CemsError as error:
             self._answer(self.Decided(self._question, error=(str(error), error.hint)))
             return
+        shown = self.decision
+        if shown is not None and not shown.provisional and shown.prompt == request.prompt:
+            at_once = False  # the encoder has read this prompt: only the dial was turned
         self._asking = True
-        self._decide(self._question, request, self.under_way.resident)
+        self._decide(self._question, request, self.under_way.resident, at_once)
 
     @work(thread=True, group="card", exclusive=True, exit_on_error=False)
-    def _decide(self, number: int, request: Request, resident: frozenset[str]) -> None:
+    def _decide(
+        self, number: int, request: Request, resident: frozenset[str], at_once: bool
+    ) -> None:
         try:
             if self._planner is None:
                 self._planner = self._planner_factory()
-            answer = self.Decided(number, self._planner.decide(request, resident))
+            answer = self.Decided(number, self._planner.decide(request, resident, at_once=at_once))
         except CemsError as error:
             answer = self.Decided(number, error=(str(error), error.hint))
         except Exception as error:
@@ -174,10 +184,12 @@ class StudioScreen(Screen[None]):
     def _decided(self, message: Decided) -> None:
         message.stop()
         self._asking = False
-        if message.number == self._question:
-            self._answer(message)
-        else:
+        if message.number != self._question:
             self._ask()
+            return
+        self._answer(message)
+        if message.decision is not None and message.decision.provisional:
+            self._rest = self.set_timer(REST_SECONDS, lambda: self._ask(at_once=False))
 
     def _answer(self, answer: Decided) -> None:
         self.card_error = answer.error

@@ -1,8 +1,9 @@
-"""What the instant routers are worth on every score table: one JSON object.
+"""What the routers are worth on every score table: one JSON object.
 
 `python -m tests.benchmarks.routers DATA PART…` prints the parts asked for: `folds` (the shipped
-cards), `tables` (small human tables), `shift` (learned on one source, judged on the others),
-`ablation` and `speed`. DATA is the folder of score tables.
+cards), `tables` (small human tables), `shift` (learned on one source, judged on the others, with
+letters alone and with the encoder), `encoder` (what rounding it loses, and its speed), `ablation`
+and `speed`. DATA is the folder of score tables. `--cache FOLDER` keeps what the encoder reads.
 """
 
 from __future__ import annotations
@@ -21,17 +22,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cems_tui.domain.encoder import EncoderFacts
 from cems_tui.paths import checkpoints
-from cems_tui.routing.checkpoints.checkpoint import load_checkpoint
+from cems_tui.routing.checkpoints.checkpoint import load_card, load_checkpoint
+from cems_tui.routing.estimators.embedding_router import EmbeddingRouter
 from cems_tui.routing.estimators.letters_router import MANY_SOURCES, split_parts
 from cems_tui.routing.estimators.ridge import cross_validated
 from cems_tui.routing.evaluation.evaluate import evaluate
 from cems_tui.routing.evaluation.judge import judge
+from cems_tui.routing.features.cache import EmbeddingCache
+from cems_tui.routing.features.encoder_files import read_sentence_encoder
 from cems_tui.routing.features.letters import FeatureConfig, Floats
+from cems_tui.routing.features.sentence_encoder import SentenceEncoder
+from cems_tui.routing.features.text_towers import SENTENCE_ENCODER
 from cems_tui.routing.training import blend as blending
 from cems_tui.routing.training.data import pivot_of
 from cems_tui.routing.training.letters_trainer import prepared_for
-from cems_tui.routing.training.prepared_prompts import PreparedPrompts
+from cems_tui.routing.training.prepared_prompts import (
+    PreparedPrompts,
+    encode,
+    encode_again,
+)
 from cems_tui.routing.training.splits import FOLDS
 from cems_tui.score_tables.formats import read_table
 from cems_tui.score_tables.mixed import constants_of, with_mixed
@@ -40,6 +51,10 @@ from tests.experiments.cems_routers import FEATURES, METRICS, PICTURES, read_pro
 from tests.routing.fakes import train
 
 CEMS = "cems_train.parquet"
+ENCODER = read_sentence_encoder(checkpoints() / "encoder", SENTENCE_ENCODER)
+CACHE: Path | None = None
+"""Where what the encoder reads is kept."""
+
 TABLES = ("agiqa3k.csv", "genai_bench.csv", "geneval_human.csv", "tifa160.csv")
 KEPT = (
     "area_recovered",
@@ -73,7 +88,7 @@ ABLATION: Mapping[str, FeatureConfig] = {
 
 def folds(data: Path) -> dict[str, Any]:
     """The held-out figures that the shipped cards carry."""
-    cards = (load_checkpoint(checkpoints() / "routers", f"cems-{m}").card for m in METRICS)
+    cards = (load_card(checkpoints() / "routers", f"cems-{m}") for m in METRICS)
     return {card.name: _figures(card.evaluation) for card in cards}
 
 
@@ -99,17 +114,36 @@ def shift(data: Path) -> dict[str, Any]:
     ):
         own = ScoreTable.of(row for row in table.rows if row.group in inside)
         others = ScoreTable.of(row for row in table.rows if row.group not in inside)
-        prompts = read_prompts(own)
+        prompts, encoded = read_prompts(own), None
+        some = list(others.prompts.values())[:500]
+        ENCODER.embeddings(list(others.prompts.values()))
         for metric in METRICS:
             prepared = prompts[metric]
-            router = train(own, metric=metric, name="bench", kind="ridge", prepared=prepared)
-            figures = judge(router, others, metric=metric)
-            some = list(others.prompts.values())[:500]
+            encoded = (
+                encode(prepared, ENCODER, EmbeddingCache(CACHE))
+                if encoded is None
+                else encode_again(encoded, prepared)
+            )
+            router = train(
+                own,
+                metric=metric,
+                name="bench",
+                kind="ridge",
+                features="text",
+                tower=ENCODER,
+                prepared=prepared,
+                encoded=encoded,
+            )
             outside = [not router.estimate(prompt).in_distribution for prompt in some]
+            inside = router.router
+            assert isinstance(inside, EmbeddingRouter)
+            alone = replace(router, router=inside.instant)
             found[f"{name}:{metric}"] = {
-                **_figures(figures),
+                **_figures(judge(router, others, metric=metric)),
+                "instant": _figures(judge(alone, others, metric=metric)),
                 "out_of_distribution": float(np.mean(outside)),
             }
+            print(name, metric, file=sys.stderr, flush=True)
     return found
 
 
@@ -164,20 +198,55 @@ def speed(data: Path) -> dict[str, Any]:
     train(table, metric="clip", name="bench", kind="ridge", pictures=PICTURES)
     trained = process_time() - start
     tracemalloc.start()
-    router = load_checkpoint(checkpoints() / "routers", "cems-clip")
+    router = load_checkpoint(checkpoints() / "routers", "cems-clip", Here())
     router.estimate("a cat")
     held = tracemalloc.get_traced_memory()[0] / 1e6
     tracemalloc.stop()
     times = []
     for place in range(10_000):
         start = process_time()
-        router.estimate(prompts[place % len(prompts)])
+        router.estimate(prompts[place % len(prompts)], at_once=True)
         times.append(process_time() - start)
     return {
         "train_8000_cpu_seconds": trained,
         "route_ms": dict(zip(("p50", "p95"), np.percentile(times, [50, 95]) * 1e3, strict=True)),
         "route_10000_cpu_seconds": float(np.sum(times)),
         "memory_of_loaded_router_mb": held,
+    }
+
+
+class Here:
+    """The encoder that ships."""
+
+    def find(self, encoder: EncoderFacts) -> SentenceEncoder:
+        assert encoder == ENCODER.facts
+        return ENCODER
+
+
+def encoder(data: Path) -> dict[str, Any]:
+    """Processor seconds of the encoder: a prompt alone, and thousands side by side."""
+    prompts = list(dict.fromkeys(read_table(data / CEMS).prompts.values()))
+    tokens = [len(ENCODER.tokens.ids(prompt)) for prompt in prompts]
+    thirty = [one for one, length in zip(prompts, tokens, strict=True) if 28 <= length <= 32]
+    alone = read_sentence_encoder(checkpoints() / "encoder", SENTENCE_ENCODER)
+    times = []
+    for prompt in thirty[:200]:
+        start = process_time()
+        alone.embeddings([prompt])
+        times.append(process_time() - start)
+    began, start = perf_counter(), process_time()
+    ENCODER.embeddings(prompts[:2000])
+    return {
+        "prompt_of_30_tokens_ms": dict(
+            zip(("least", "p50", "p95"), np.percentile(times, [0, 50, 95]) * 1e3, strict=True)
+        ),
+        "batched": {
+            "prompts": 2000,
+            "tokens_mean": float(np.mean(tokens[:2000])),
+            "cpu_seconds": process_time() - start,
+            "wall_seconds": perf_counter() - began,
+        },
+        "bytes": (checkpoints() / "encoder" / "model.safetensors").stat().st_size,
     }
 
 
@@ -189,6 +258,7 @@ PARTS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "folds": folds,
     "tables": tables,
     "shift": shift,
+    "encoder": encoder,
     "ablation": ablation,
     "speed": speed,
 }
@@ -198,7 +268,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("parts", nargs="*", default=list(PARTS), metavar="PART")
+    parser.add_argument("--cache", type=Path)
     chosen = parser.parse_args()
+    global CACHE
+    CACHE = chosen.cache
     found: dict[str, Any] = {
         "date": datetime.now(UTC).date().isoformat(),
         "command": "python -m tests.benchmarks.routers DATA " + " ".join(chosen.parts),

@@ -1,54 +1,49 @@
-"""Notes are for people: each once a command, and only as many as can be read."""
+"""What is said of a prompt is the same wherever it is asked: route, the bill, JSON, people."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from cems_tui.cli.notes import NoteTeller, one_word_prompts
-from cems_tui.domain.note import Note, NoteKind
+from tests.cli.inside import Inside, inside
+
+__all__ = ["inside"]
+
+CASES = {
+    "🐱 near a lake": {"emoji", "unknown_words", "out_of_distribution"},
+    "sunset": {"no_noun", "out_of_distribution"},
+    "five cats": {"count", "out_of_distribution"},
+    "ein Hund neben einem roten Haus": {"language", "no_noun", "out_of_distribution"},
+    "a cat to the left of a red car at night": set(),
+}
 
 
-def told(capsys: pytest.CaptureFixture[str], notes: list[tuple[NoteKind, str]]) -> list[str]:
-    """The lines on stderr after a command with those notes."""
-    tell = NoteTeller()
-    for kind, text in notes:
-        tell(Note(kind, text))
-    tell.close()
-    return capsys.readouterr().err.splitlines()
-
-
-def test_a_text_is_told_once_a_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert told(capsys, [("load", "it loads"), ("load", "it loads"), ("price", "it is dear")]) == [
-        "note: it loads",
-        "note: it is dear",
+@pytest.mark.parametrize("prompt", CASES)
+def test_route_and_the_bill_say_the_same_of_a_prompt(inside: Inside, prompt: str) -> None:
+    routed = json.loads(inside("route", "--json", prompt).out)
+    billed = json.loads(inside("generate", "--dry-run", "--json", prompt).out)
+    assert routed["prompt"] == prompt
+    assert {note["kind"] for note in routed["notes"]} == CASES[prompt]
+    assert routed["notes"] == billed["notes"]
+    told = inside("route", prompt)
+    assert [line for line in told.err.splitlines() if line.startswith("note: ")] == [
+        f"note: {note['text']}" for note in routed["notes"]
     ]
 
 
-def test_many_notes_of_a_kind_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = told(capsys, [("unknown_words", f"word {i}") for i in range(50)])
-    assert lines == [
-        "note: word 0",
-        "note: word 1",
-        "note: word 2",
-        "note: 47 more notes of these kinds: unknown words (--json)",
-    ]
+def test_a_size_that_was_not_taught_is_told_before_anything_is_drawn(inside: Inside) -> None:
+    ran = inside("generate", "--dry-run", "--json", "--size", "128x128", "a cat")
+    assert [note["kind"] for note in json.loads(ran.out)["notes"]] == ["size"]
 
 
-def test_foreign_syntax_is_told_once_whatever_is_quoted(
-    capsys: pytest.CaptureFixture[str],
+def test_outside_the_vocabulary_the_cheapest_is_picked_unless_scores_say_otherwise(
+    inside: Inside,
 ) -> None:
-    lines = told(capsys, [("foreign_syntax", "“(a:1)”"), ("foreign_syntax", "“(b:1)”")])
-    assert lines == [
-        "note: “(a:1)”",
-        "note: 1 more note of these kinds: foreign syntax (--json)",
-    ]
-
-
-def test_a_prompt_without_quotes_is_said_to_be_one() -> None:
-    said = one_word_prompts(["a", "cat", "on", "a", "tree"])
-    assert said is not None
-    assert '"a cat on a tree"' in said
-    assert "5 prompts" in said
-    assert one_word_prompts(["a cat", "a dog"]) is None
-    assert one_word_prompts(["cat"]) is None
-    assert one_word_prompts(["a cat", "dog"]) is None
+    row = json.loads(inside("route", "--json", "an elephant").out)
+    assert row["in_distribution"] is False
+    assert row["choice"] == "starter-turbo@1"
+    for candidate in row["candidates"]:
+        low, high = candidate["interval"]
+        assert 0.0 <= low <= candidate["quality"] <= high <= 2.0
+        assert candidate["quality"] < 1.3

@@ -1,6 +1,7 @@
 """Builds the routers that ship for the four models of CEMS.
 
-`python -m tests.experiments.cems_routers TABLE OUT`.
+`python -m tests.experiments.cems_routers TABLE OUT [CACHE]`. CACHE keeps what the encoder read of
+the prompts, which takes longest.
 
 They are learned from the score table of the CEMS authors (Lee & Lee, CIKM 2024), which has no
 licence to pass on: a shipped router keeps no prompt of it and no prompt's score.
@@ -9,23 +10,33 @@ licence to pass on: a shipped router keeps no prompt of it and no prompt's score
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from cems_tui.domain.encoder import FunctionFacts
+from cems_tui.paths import checkpoints
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint, save_checkpoint
+from cems_tui.routing.features.cache import EmbeddingCache
+from cems_tui.routing.features.encoder_files import read_sentence_encoder
 from cems_tui.routing.features.letters import FeatureConfig
+from cems_tui.routing.features.text_encoder import TextEncoder
+from cems_tui.routing.features.text_towers import SENTENCE_ENCODER
 from cems_tui.routing.training.data import pivot_of
 from cems_tui.routing.training.letters_trainer import prepared_for
 from cems_tui.routing.training.order import TrainingOrder
-from cems_tui.routing.training.prepared_prompts import PreparedPrompts
+from cems_tui.routing.training.prepared_prompts import (
+    EncodedPrompts,
+    PreparedPrompts,
+    encode,
+    encode_again,
+)
 from cems_tui.routing.training.train import train
 from cems_tui.score_tables.formats import read_table
 from cems_tui.score_tables.mixed import constants_of, with_mixed
 from cems_tui.score_tables.table import ScoreTable
 
-METRICS = ("mixed", "nima", "clip")
+METRICS = ("mixed", "clip", "nima")
 PICTURES = 3
 """Each published score is the mean of so many pictures."""
 
@@ -41,30 +52,42 @@ FEATURES: Mapping[str, FeatureConfig] = {
 SCORERS = {"nima": "idealo/image-quality-assessment", "clip": "OpenCLIP ViT-g/14"}
 
 
-def build(table: ScoreTable) -> list[Checkpoint]:
+def build(
+    table: ScoreTable, encoder: TextEncoder, cache: Path | None = None
+) -> Iterator[Checkpoint]:
     """The routers cems-nima, cems-clip and cems-mixed, refitted on every prompt of the table.
+
+    Args:
+        cache: where what the encoder reads is kept.
 
     Raises:
         UsageError: the table has too few prompts or functions, or lacks NIMA or CLIP.
     """
     facts = {name: FunctionFacts(steps=_steps(name)) for name in table.functions}
     prepared = read_prompts(table)
-    return [
-        train(
+    encoded: EncodedPrompts | None = None
+    for metric in METRICS:
+        prompts = prepared[metric]
+        if encoded is None:
+            encoded = encode(prompts, encoder, EmbeddingCache(cache))
+        else:
+            encoded = encode_again(encoded, prompts)
+        yield train(
             TrainingOrder(
                 table,
                 metric,
                 f"cems-{metric}",
                 kind="ridge",
+                features="text",
+                tower=encoder,
                 about=ABOUT,
                 functions_facts=facts,
                 scorers=SCORERS,
                 pictures=PICTURES,
-                prepared=prepared[metric],
+                prepared=prompts,
+                encoded=encoded,
             )
         )
-        for metric in METRICS
-    ]
 
 
 def read_prompts(table: ScoreTable) -> dict[str, PreparedPrompts]:
@@ -78,12 +101,13 @@ def read_prompts(table: ScoreTable) -> dict[str, PreparedPrompts]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`TABLE OUT`: reads the score table, writes the checkpoints; 2 where the words are wrong."""
-    if len(arguments) != 2:
-        print("usage: python -m tests.experiments.cems_routers TABLE OUT", file=sys.stderr)
+    """`TABLE OUT [CACHE]`: writes the checkpoints as they are finished; 2 for wrong words."""
+    if len(arguments) not in (2, 3):
+        print("usage: python -m tests.experiments.cems_routers TABLE OUT [CACHE]", file=sys.stderr)
         return 2
-    source, out = (Path(one) for one in arguments)
-    for checkpoint in build(read_table(source)):
+    source, out, *cache = (Path(one) for one in arguments)
+    encoder = read_sentence_encoder(checkpoints() / "encoder", SENTENCE_ENCODER)
+    for checkpoint in build(read_table(source), encoder, *cache):
         card = save_checkpoint(out, checkpoint)
         area = checkpoint.card.evaluation.get("area_recovered")
         print(f"{card}: {checkpoint.card.summary}; area recovered {area}")

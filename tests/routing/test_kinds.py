@@ -19,7 +19,7 @@ from cems_tui.routing.checkpoints.checkpoint import (
 )
 from cems_tui.routing.checkpoints.codecs import features_for
 from cems_tui.routing.checkpoints.shelf import RouterShelf
-from cems_tui.routing.features.clip_text import NoTowers
+from cems_tui.routing.features.text_encoder import NoTowers
 from cems_tui.routing.training.order import TrainingOrder
 from cems_tui.routing.training.train import train as train_by
 from tests.routing.fakes import table_with_signal, train

@@ -36,10 +36,9 @@ SIGNAL, NOISE = table_with_signal(160), table_of_noise()
 QUICK: list[tuple[str, FeatureSet]] = [
     ("clusters", "instant"),
     ("clusters", "clip"),
-    ("ridge", "clip"),
     ("knn", "clip"),
 ]
-KINDS = [*QUICK, ("transformer", "instant"), ("transformer", "clip"), ("ensemble", "clip")]
+KINDS = [*QUICK, ("transformer", "instant"), ("transformer", "clip")]
 SHORT = {"epochs": 3.0}
 """Where it does not matter how good a transformer becomes."""
 
@@ -157,7 +156,7 @@ def test_neighbours_are_shown_where_they_are_kept(
     assert prompt in [one.prompt for one in nearest]
 
 
-@pytest.mark.parametrize("which", [("clusters", "instant"), ("ridge", "clip")])
+@pytest.mark.parametrize("which", [("clusters", "instant"), ("knn", "clip")])
 def test_too_little_to_learn_from_is_refused(which: tuple[str, FeatureSet]) -> None:
     with pytest.raises(UsageError, match="too few"):
         learned(*which, table_with_signal(4))
@@ -207,7 +206,7 @@ def test_without_a_text_tower_the_error_says_what_to_do() -> None:
 
 
 def test_a_router_of_another_tower_is_refused_when_loaded(stacks: Stacks, tmp_path: Path) -> None:
-    other = stacks["ridge", "clip"]
+    other = stacks["knn", "clip"]
     facts = replace(TOWER.facts, sha256="sha256:other")
     save_checkpoint(tmp_path, replace(other, card=replace(other.card, encoder=facts)))
     with pytest.raises(WeightsError, match="sha256:other"):

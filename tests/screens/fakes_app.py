@@ -159,7 +159,9 @@ class FakePlanner:
         self.asked: list[Request] = []
         self._answer = answer
 
-    def decide(self, request: Request, resident: frozenset[str]) -> RoutingDecision:
+    def decide(
+        self, request: Request, resident: frozenset[str], *, at_once: bool = False
+    ) -> RoutingDecision:
         self.asked.append(request)
         if self._answer is not None:
             return self._answer(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -222,6 +223,22 @@ def test_reading_again_changes_nothing(prompt: str) -> None:
     once = read_emoji(prompt)
     assert set(once.known).isdisjoint(once.text)
     assert read_emoji(once.text).text == once.text
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "🐱 🐶 " * 2_500,
+        "🐱" * 10_000,
+        "é" + "a" * 9_999,
+        "🐱" + " " * 9_998 + "x",
+        "🔥👍🏽" * 3_333,
+    ],
+)
+def test_a_prompt_of_the_longest_length_is_read_at_once(prompt: str) -> None:
+    began = process_time()
+    assert notes(prompt[:10_000])
+    assert process_time() - began < 1.0
 
 
 def test_what_was_read_is_told_with_what_was_not() -> None:

@@ -101,7 +101,7 @@ class Card:
     """US dollars a picture that the evaluation used."""
 
     encoder: EncoderFacts | None = None
-    """The text tower; None for instant features."""
+    """The text encoder; None for instant features."""
 
     scorers: Mapping[str, str | None] = field(default_factory=dict)
     """The instrument of each metric's scores; None is unknown."""
@@ -157,8 +157,8 @@ class Card:
 
     @property
     def feature_set(self) -> FeatureSet:
-        """`instant`, or `clip` where a text tower is read."""
-        return "instant" if self.encoder is None else "clip"
+        """`instant`, or `text` or `clip` where a text encoder is read."""
+        return "instant" if self.encoder is None else self.encoder.kind
 
     @property
     def verdict(self) -> str:
@@ -195,7 +195,7 @@ class Card:
             training=Training(**row["training"]),
             created=str(row["created"]),
             prices=dict(row["prices"]),
-            encoder=None if encoder is None else EncoderFacts(**encoder),
+            encoder=None if encoder is None else _encoder_of(encoder),
             scorers=dict(row["scorers"]),
             mixed=None
             if mixed is None
@@ -235,6 +235,14 @@ def parse_card(text: str, where: str) -> tuple[Card, str]:
         return card, str(row["sha256"])
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise WeightsError(f"{where} is not the card of a router: {error!r}", DAMAGED) from error
+
+
+def _encoder_of(row: Mapping[str, Any]) -> EncoderFacts:
+    """Raises TypeError or ValueError where the row is not of an encoder of a known kind."""
+    facts = EncoderFacts(**row)
+    if facts.kind not in ("clip", "text"):
+        raise ValueError(f"{facts.kind!r} is no kind of text encoder")
+    return facts
 
 
 def _refuse_constant(word: str) -> float:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.domain.encoder import FunctionFacts
-from cems_tui.domain.estimate import PromptEstimate, QualityEstimator
+from cems_tui.domain.estimate import AnswersAtOnce, PromptEstimate, QualityEstimator
 from cems_tui.domain.score import RANGES
 from cems_tui.errors import UsageError, WeightsError
 from cems_tui.files import SHARED, flush_folder, read_bytes, storage, write_bytes, write_text
@@ -33,7 +33,7 @@ from cems_tui.routing.checkpoints.card import (
 )
 from cems_tui.routing.checkpoints.codecs import codec_of
 from cems_tui.routing.decide.dial import Dial
-from cems_tui.routing.features.clip_text import NoTowers, Towers
+from cems_tui.routing.features.text_encoder import NoTowers, Towers
 
 __all__ = [
     "Card",
@@ -86,10 +86,22 @@ class Checkpoint:
     def functions(self) -> tuple[str, ...]:
         return self.router.functions
 
-    def estimate(self, prompt: str) -> PromptEstimate:
-        """The quality of every known function for the prompt, in the metric's unit."""
-        asked = self.wording(prompt)
-        said = self.router.estimate(asked)
+    @property
+    def answers_at_once(self) -> bool:
+        """Whether it reads a text encoder, and can answer before that has read."""
+        return isinstance(self.router, AnswersAtOnce)
+
+    def estimate(self, prompt: str, *, at_once: bool = False) -> PromptEstimate:
+        """The quality of every known function for the prompt, in the metric's unit.
+
+        Args:
+            at_once: from letters alone, where the router reads a text encoder and can do without.
+        """
+        router, asked = self.router, self.wording(prompt)
+        if at_once and isinstance(router, AnswersAtOnce):
+            said = router.estimate_at_once(asked)
+        else:
+            said = router.estimate(asked)
         if self.card.outside is not None:
             said = self.card.outside.applied(asked, said, self.functions)
         said = self._within_scale(said)

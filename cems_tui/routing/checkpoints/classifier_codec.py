@@ -19,7 +19,8 @@ from cems_tui.routing.checkpoints.card import DAMAGED, Card
 from cems_tui.routing.checkpoints.stack_codec import read_reader, reader_tensors
 from cems_tui.routing.estimators.classifier import ClassifierRouter, Head
 from cems_tui.routing.estimators.members import expect
-from cems_tui.routing.features.clip_text import ClipTokens, TextTower, Towers, TowerShape, checked
+from cems_tui.routing.features.clip_text import ClipTokens, TextTower, TowerShape, checked
+from cems_tui.routing.features.text_encoder import TextEncoder, Towers
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -44,6 +45,7 @@ def to_tensors(router: ClassifierRouter) -> dict[str, NDArray[Any]]:
     tower = router.reader.tower
     assert tower is not None, "a classifier reads a text tower"
     if tower.facts.in_checkpoint:
+        assert isinstance(tower, TextTower), "only CLIP's text towers are tuned"
         tensors |= {f"{_TOWER}{name}": value for name, value in tower.weights.items()}
         tensors["tower_tokens"] = _bytes(tower.tokens.to_json())
         tensors["tower_shape"] = _bytes(json.dumps(asdict(tower.shape)))
@@ -69,7 +71,7 @@ def from_tensors(card: Card, tensors: Tensors, towers: Towers) -> ClassifierRout
         ) from error
 
 
-def _router(card: Card, tensors: Tensors, tower: TextTower) -> ClassifierRouter:
+def _router(card: Card, tensors: Tensors, tower: TextEncoder) -> ClassifierRouter:
     reader, familiarity = read_reader(card, tensors, tower)
     width, d = len(card.functions), tower.width
     head = {

@@ -13,12 +13,13 @@ from cems_tui.domain.estimate import QualityEstimator
 from cems_tui.errors import UsageError, WeightsError
 from cems_tui.routing.checkpoints import (
     classifier_codec,
+    embedding_codec,
     letters_codec,
     refined_codec,
     stack_codec,
 )
 from cems_tui.routing.checkpoints.card import Card
-from cems_tui.routing.features.clip_text import Towers
+from cems_tui.routing.features.text_encoder import Towers
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -36,6 +37,7 @@ class Codec:
 
 
 _TEXT = Codec(letters_codec.to_tensors, letters_codec.from_tensors)
+_EMBEDDING = Codec(embedding_codec.to_tensors, embedding_codec.from_tensors)
 _STACK = Codec(stack_codec.to_tensors, stack_codec.from_tensors)
 _CLASSIFIER = Codec(classifier_codec.to_tensors, classifier_codec.from_tensors)
 
@@ -45,12 +47,18 @@ CODECS: Mapping[tuple[str, FeatureSet], Codec] = {
     ("knn", "instant"): _TEXT,
     ("clusters", "instant"): _STACK,
     ("transformer", "instant"): _STACK,
-    ("ensemble", "clip"): _STACK,
-    ("ridge", "clip"): _STACK,
+    ("ensemble", "text"): _EMBEDDING,
+    ("ridge", "text"): _EMBEDDING,
+    ("knn", "text"): _STACK,
+    ("clusters", "text"): _STACK,
+    ("transformer", "text"): _STACK,
+    ("ensemble", "clip"): _EMBEDDING,
+    ("ridge", "clip"): _EMBEDDING,
     ("knn", "clip"): _STACK,
     ("clusters", "clip"): _STACK,
     ("transformer", "clip"): _STACK,
     ("cems", "clip"): _CLASSIFIER,
+    ("cems", "text"): _CLASSIFIER,
 }
 """Every kind over every set of features, the default first."""
 
@@ -82,6 +90,8 @@ def codec_of(card: Card) -> Codec:
         WeightsError: this program does not know the kind.
     """
     codec = CODECS.get((card.kind, card.feature_set))
+    if codec is _EMBEDDING and not embedding_codec.wrote(card):
+        codec = _STACK  # earlier, ridge and the ensemble over CLIP's tower were stacks too
     if codec is None:
         raise WeightsError(
             f"router {card.name} is of the kind {card.kind} over {card.feature_set} features, "

@@ -15,9 +15,9 @@ from cems_tui.routing.estimators.intervals import Spread
 from cems_tui.routing.estimators.letters_router import Familiarity, Neighbourhood, TextRouter
 from cems_tui.routing.estimators.neighbours import WordIndex
 from cems_tui.routing.estimators.ridge import Ridge
-from cems_tui.routing.features.clip_text import Towers
 from cems_tui.routing.features.letters import COUNT_NAMES
 from cems_tui.routing.features.space import Block, FeatureSpace, Landmarks
+from cems_tui.routing.features.text_encoder import Towers
 
 Tensors = dict[str, NDArray[Any]]
 

@@ -23,7 +23,7 @@ from cems_tui.routing.checkpoints.checkpoint import (
     put_files,
     read_files,
 )
-from cems_tui.routing.features.clip_text import Towers
+from cems_tui.routing.features.text_encoder import Towers
 
 CARD, WEIGHTS = "card.json", "weights.safetensors"
 MOST_BYTES = {CARD: LARGEST_CARD_BYTES, WEIGHTS: LARGEST_WEIGHTS_BYTES}

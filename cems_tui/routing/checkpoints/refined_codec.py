@@ -14,7 +14,7 @@ from cems_tui.errors import WeightsError
 from cems_tui.routing.checkpoints import letters_codec
 from cems_tui.routing.checkpoints.card import DAMAGED, Card
 from cems_tui.routing.estimators.refined_router import RefinedRouter
-from cems_tui.routing.features.clip_text import Towers
+from cems_tui.routing.features.text_encoder import Towers
 
 Tensors = Mapping[str, NDArray[Any]]
 Reader = Callable[[Card, Tensors, Towers], QualityEstimator]

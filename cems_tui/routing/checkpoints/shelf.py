@@ -13,7 +13,7 @@ from cems_tui.domain.function import GenerationFunction
 from cems_tui.errors import UnknownName
 from cems_tui.routing.checkpoints.card import Card, check_compatible, choose_router, parse_card
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint, list_checkpoints, load_checkpoint
-from cems_tui.routing.features.clip_text import Towers
+from cems_tui.routing.features.text_encoder import Towers
 
 
 class RouterShelf:

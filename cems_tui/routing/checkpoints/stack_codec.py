@@ -23,10 +23,10 @@ from cems_tui.routing.estimators.members import (
 )
 from cems_tui.routing.estimators.stack_router import Part, StackRouter
 from cems_tui.routing.estimators.transformer import TokenTransformer
-from cems_tui.routing.features.clip_text import TextTower, Towers
 from cems_tui.routing.features.letters import COUNT_NAMES
 from cems_tui.routing.features.reader import Familiarity, PromptReader
 from cems_tui.routing.features.space import Block
+from cems_tui.routing.features.text_encoder import TextEncoder, Towers
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -100,7 +100,7 @@ def reader_tensors(reader: PromptReader, familiarity: Familiarity) -> dict[str, 
 
 
 def read_reader(
-    card: Card, tensors: Tensors, tower: TextTower | None
+    card: Card, tensors: Tensors, tower: TextEncoder | None
 ) -> tuple[PromptReader, Familiarity]:
     """What `reader_tensors` wrote; raises KeyError, TypeError or ValueError otherwise."""
     if card.features is None:
@@ -133,7 +133,7 @@ def number(card: Card, name: str) -> float:
     return float(value)
 
 
-def _router(card: Card, tensors: Tensors, tower: TextTower | None) -> StackRouter:
+def _router(card: Card, tensors: Tensors, tower: TextEncoder | None) -> StackRouter:
     width = len(card.functions)
     reader, familiarity = read_reader(card, tensors, tower)
     expect("parts.mean", tensors["parts.mean"], (1 + width,))

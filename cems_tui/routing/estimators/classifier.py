@@ -60,5 +60,7 @@ class ClassifierRouter:
         """Shape (M,): the prior where the prompt is unlike the training prompts."""
         if not self.familiarity.covers(view):
             return self.prior
-        pooled = np.asarray(view.tokens[-1:], dtype=np.float32)
-        return np.asarray(self.head.probabilities(pooled)[0])
+        tower = self.reader.tower
+        assert tower is not None, "a classifier reads a text encoder"
+        pooled = tower.pool(np.asarray(view.tokens, dtype=np.float32))
+        return np.asarray(self.head.probabilities(pooled[None])[0])

@@ -89,7 +89,19 @@ class TextRouter:
         novelty = self.familiarity.novelty(reading)
         familiar = self.familiarity.covers(novelty, reading)
         quality = self.quality(reading, found, self.familiarity.trust(novelty, reading))
-        low, high = self.spread.around(quality, novelty, in_distribution=familiar)
+        return self.told(quality, self.spread, found, novelty, familiar=familiar)
+
+    def told(
+        self,
+        quality: NDArray[np.float64],
+        spread: Spread,
+        found: Nearest | None,
+        novelty: float,
+        *,
+        familiar: bool,
+    ) -> PromptEstimate:
+        """The estimates (M,) with their intervals and the nearest training prompts."""
+        low, high = spread.around(quality, novelty, in_distribution=familiar)
         estimates = {
             name: QualityEstimate(float(quality[m]), (float(low[m]), float(high[m])))
             for m, name in enumerate(self.functions)
@@ -103,10 +115,7 @@ class TextRouter:
 
     def look_up(self, reading: Reading) -> Nearest | None:
         """The nearest training prompts, where they are kept and asked for."""
-        near = self.neighbourhood
-        if near is None or not (near.count or self.prompts):
-            return None
-        return nearest(near.index.similarity(reading.words), max(near.count or 1, SHOWN_NEIGHBOURS))
+        return look_up(self.neighbourhood, reading, shown=bool(self.prompts))
 
     def quality(self, reading: Reading, found: Nearest | None, trust: float) -> NDArray[np.float64]:
         """The estimates for a prompt, shape (M,): the means, and what is trusted beyond them."""
@@ -132,6 +141,13 @@ class TextRouter:
             )
             for (row, value), own in zip(pairs, scores, strict=True)
         )
+
+
+def look_up(near: Neighbourhood | None, reading: Reading, *, shown: bool) -> Nearest | None:
+    """The nearest training prompts, where they are kept, and asked for or shown."""
+    if near is None or not (near.count or shown):
+        return None
+    return nearest(near.index.similarity(reading.words), max(near.count or 1, SHOWN_NEIGHBOURS))
 
 
 def joined(parts: Floats) -> Floats:

@@ -282,14 +282,24 @@ def _areas(
     """Recovered share of the oracle's area over the zero router, and the area itself."""
     if cost.max() <= cost.min():
         return None, None
+    router, oracle = areas(truth, predicted, cost, weights)
+    usable = oracle > 1e-12
+    recovered = percentile_interval(router[usable] / oracle[usable]) if usable[0] else None
+    return recovered, percentile_interval(router)
+
+
+def areas(truth: Matrix, predicted: Matrix, cost: Matrix, weights: Matrix) -> tuple[Matrix, Matrix]:
+    """The area over the zero router of the predictions and of the oracle, shapes (B + 1,).
+
+    Args:
+        weights: of the prompts in the sample and in every resample, see `resampled`.
+    """
     grid = np.linspace(cost.min(), cost.max(), STEPS_OF_COST + 1)
     singles = weights @ truth
     zero = np.stack([zero_curve(cost, means, grid) for means in singles])
     router = _mean_area(sweep(truth, predicted, cost), weights, grid, zero)
     oracle = _mean_area(sweep(truth, truth, cost), weights, grid, zero)
-    usable = oracle > 1e-12
-    recovered = percentile_interval(router[usable] / oracle[usable]) if usable[0] else None
-    return recovered, percentile_interval(router)
+    return router, oracle
 
 
 def area_of(truth: Matrix, predicted: Matrix, cost: Matrix) -> float:

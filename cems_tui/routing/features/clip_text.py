@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,19 @@ class TextTower:
     def parameters(self) -> int:
         """How many numbers it is made of."""
         return sum(value.size for value in self.weights.values())
+
+    @property
+    def depth(self) -> int:
+        """One: only what stands after the last layer is read."""
+        return 1
+
+    def pool(self, states: Floats) -> Floats:
+        """The state at the end of a text, shape (d,)."""
+        return np.asarray(states[-1])
+
+    def embeddings(self, prompts: Sequence[str]) -> Floats:
+        """The state at the end of each text, shape (N, 1, d)."""
+        return self.pooled(prompts)[:, None]
 
     def pooled(self, prompts: Sequence[str]) -> Floats:
         """The state at the end of each text, shape (N, d)."""
@@ -414,29 +427,3 @@ def _ends(folder: Path, tokenizer: Any) -> tuple[int, int]:
             raise ValueError(f"it does not know {name}")
         ids.append(int(place))
     return ids[0], ids[1]
-
-
-# Where a router's text tower is found again, by the digest its card locks in.
-
-
-class Towers(Protocol):
-    """The text towers at hand."""
-
-    def find(self, encoder: EncoderFacts) -> TextTower:
-        """The tower of exactly that digest.
-
-        Raises:
-            WeightsError: it is not here, or what is here under its name has another digest.
-        """
-        ...
-
-
-class NoTowers:
-    """A place without text towers: instant routers need none."""
-
-    def find(self, encoder: EncoderFacts) -> TextTower:
-        raise WeightsError(
-            f"the text tower {encoder.id} ({encoder.sha256}) is not at hand",
-            "Install the pipeline it belongs to with `cems pull`, or choose a router that reads "
-            "instant features.",
-        )

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.routing.features.cache import EmbeddingCache
-from cems_tui.routing.features.clip_text import TextTower
 from cems_tui.routing.features.kmeans import kmeans
 from cems_tui.routing.features.letters import FeatureConfig, Floats, Grams, Keys, grams
 from cems_tui.routing.features.space import Block
+from cems_tui.routing.features.text_encoder import TextEncoder
 
 HASHED_WORDS = 512
 """Places that content words are hashed to in an instant vector."""
@@ -53,7 +53,7 @@ class PromptReader:
     """Turns prompts into views, the same way in training and in routing."""
 
     config: FeatureConfig
-    tower: TextTower | None
+    tower: TextEncoder | None
     counts_mean: Floats
     counts_scale: Floats
     """Of the linguistic counts of the training prompts."""
@@ -67,7 +67,7 @@ class PromptReader:
 
     @classmethod
     def learn(
-        cls, prompts: Sequence[str], tower: TextTower | None, cache: EmbeddingCache | None = None
+        cls, prompts: Sequence[str], tower: TextEncoder | None, cache: EmbeddingCache | None = None
     ) -> tuple[PromptReader, list[View]]:
         """The reader of these training prompts, and what it makes of them."""
         config = FeatureConfig()
@@ -77,7 +77,7 @@ class PromptReader:
         pooled = np.empty((len(prompts), 0), dtype=np.float32)
         if tower is not None:
             states = (cache or EmbeddingCache(None)).states(tower, prompts)
-            pooled = np.stack([state[-1] for state in states])
+            pooled = np.stack([tower.pool(state) for state in states])
         counts = np.stack([one.counts for one in said])
         reader = cls(
             config,
@@ -102,10 +102,10 @@ class PromptReader:
         unknown = self.content.unknown(one, own=own)
         counts = np.clip((one.counts - self.counts_mean) / self.counts_scale, -4.0, 4.0)
         counts *= np.float32(_COUNTS_WEIGHT / len(counts) ** 0.5)
-        if states is None:
+        if states is None or self.tower is None:
             vector = unit(np.concatenate([hashed(one.content, HASHED_WORDS), counts]))
             return View(vector, vector, _token_ids(one.words), unknown)
-        vector = unit((states[-1] - self.mean) / self.scale)
+        vector = unit((self.tower.pool(states) - self.mean) / self.scale)
         words = hashed(np.concatenate([one.words, one.pairs]), HASHED_LETTERS)
         return View(vector, unit(np.concatenate([words, counts])), states, unknown)
 

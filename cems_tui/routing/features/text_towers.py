@@ -1,30 +1,47 @@
-"""The CLIP text towers of this machine: of installed pipelines, of pulled models, of folders.
+"""The text encoders of this machine: what ships, of installed pipelines, pulled models, folders.
 
-A pipeline's text encoder is read where it lies, so a router that reads it costs no download.
+A pipeline's text encoder is read where it lies, so a router that reads it costs no download; the
+sentence encoder comes with the program, and a pulled copy of it stands in for that one.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from cems_tui.domain.encoder import EncoderFacts
 from cems_tui.domain.function import Catalog
-from cems_tui.errors import ModelMissing, UnknownName, WeightsError
+from cems_tui.errors import ModelMissing, UnknownName, UsageError, WeightsError
 from cems_tui.files import read_json, write_text
 from cems_tui.paths import ensure
-from cems_tui.routing.features.clip_text import TextTower, read_tower, tower_digest
+from cems_tui.routing.features.clip_text import read_tower, tower_digest
+from cems_tui.routing.features.encoder_files import is_sentence_encoder, read_sentence_encoder
+from cems_tui.routing.features.text_encoder import TextEncoder
 
 CEMS_TOWER = "openai/clip-vit-base-patch16"
 """The tower of the paper: taken before any other where it is on this machine."""
 
+SENTENCE_ENCODER = "all-minilm-l6-v2"
+"""The sentence encoder that comes with the program, as the catalog names it too."""
+
+SENTENCE_REPOSITORY = "sentence-transformers/all-MiniLM-L6-v2"
+
+Kind = Literal["clip", "text"]
+
+_MISSING_SENTENCES = (
+    f"`cems pull {SENTENCE_ENCODER}` fetches it; or reinstall cems-tui, which brings it."
+)
 _MISSING = (
     f"`cems pull {CEMS_TOWER}` fetches the tower of the paper; --encoder takes a folder or the "
     "name of an installed pipeline; --features instant needs none."
 )
+
+
+_WORDS: Mapping[Kind, str] = {"clip": "CLIP text tower", "text": "sentence encoder"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +60,11 @@ class TextTowers:
     def __init__(self, places: Callable[[], Sequence[Place]]) -> None:
         """`places` is asked when a tower is first wanted: instant routers pay nothing."""
         self._places = places
-        self._read: dict[str, TextTower] = {}
+        self._read: dict[str, TextEncoder] = {}
+        self._sentences: dict[Path, TextEncoder | None] = {}
 
-    def find(self, encoder: EncoderFacts) -> TextTower:
-        """The tower of exactly that digest, wherever it is.
+    def find(self, encoder: EncoderFacts) -> TextEncoder:
+        """The encoder of exactly that digest, wherever it is.
 
         Raises:
             WeightsError: it is not here, or what is here under its name has another digest.
@@ -56,58 +74,102 @@ class TextTowers:
         other = None
         places = sorted(self._places(), key=lambda place: place.name != encoder.id)
         for place in places:
-            digest = _digest(place.folder)
+            digest = self._digest(place.folder, encoder.kind)
             if digest == encoder.sha256:
-                tower = read_tower(place.folder, encoder.id)
+                tower = self._open(place.folder, encoder.id, encoder.kind)
                 self._read[encoder.sha256] = tower
                 return tower
             if place.name == encoder.id and digest is not None:
                 other = digest
         if other is not None:
             raise WeightsError(
-                f"the text tower {encoder.id} is not the one the router was trained with: "
-                f"trained with {encoder.sha256}, here is {other}",
-                "Train the router again with `cems router train`, or bring the old tower back.",
+                f"the {_WORDS[encoder.kind]} {encoder.id} is not the one the router was trained "
+                f"with: trained with {encoder.sha256}, here is {other}",
+                "Train the router again with `cems router train`, or bring the old one back."
+                if encoder.kind == "clip"
+                else _MISSING_SENTENCES,
             )
         raise WeightsError(
-            f"the text tower {encoder.id} ({encoder.sha256}) is not on this machine", _MISSING
+            f"the {_WORDS[encoder.kind]} {encoder.id} ({encoder.sha256}) is not on this machine",
+            _MISSING if encoder.kind == "clip" else _MISSING_SENTENCES,
         )
 
-    def choose(self, wanted: str | None) -> tuple[TextTower, Path]:
-        """The tower to train with, and where it lies.
+    def choose(self, wanted: str | None, kind: Kind = "clip") -> tuple[TextEncoder, Path]:
+        """The encoder to train with, and where it lies.
 
         Args:
-            wanted: the name of an installed pipeline or pulled model, or a folder; None is the
-                paper's tower if it is here, else the first installed pipeline's.
+            wanted: the name of an installed pipeline or pulled model, or a folder; None is for
+                `clip` the paper's tower if it is here, else the first installed pipeline's, and
+                for `text` the sentence encoder that comes with the program.
+            kind: what the features are.
 
         Raises:
             UnknownName: nothing is called that.
-            ModelMissing: there is no tower at all.
-            WeightsError: its files are damaged or not a CLIP text model's.
+            UsageError: what is called that is an encoder of the other kind.
+            ModelMissing: there is no encoder at all.
+            WeightsError: its files are damaged or not those of that kind.
         """
         places = list(self._places())
         if wanted is not None:
             place = next((place for place in places if place.name == wanted), None)
-            if place is not None:
-                return read_tower(place.folder, place.name), place.folder
-            if Path(wanted).is_dir():
+            if place is None and Path(wanted).is_dir():
                 folder = Path(wanted).absolute()
-                return read_tower(folder), folder
-            raise UnknownName.of("text tower", wanted, [place.name for place in places])
-        for place in sorted(places, key=lambda place: place.name != CEMS_TOWER):
-            if _digest(place.folder) is not None:
-                return read_tower(place.folder, place.name), place.folder
-        raise ModelMissing("there is no CLIP text tower on this machine", _MISSING)
+                place = Place(folder.name, folder)
+            if place is None:
+                raise UnknownName.of("text tower", wanted, [place.name for place in places])
+            if is_sentence_encoder(place.folder) != (kind == "text"):
+                other: Kind = "clip" if kind == "text" else "text"
+                raise UsageError(
+                    f"{wanted} is no {_WORDS[kind]}",
+                    f"--features {other} reads a {_WORDS[other]}.",
+                )
+            return self._open(place.folder, place.name, kind), place.folder
+        first = CEMS_TOWER if kind == "clip" else SENTENCE_ENCODER
+        for place in sorted(places, key=lambda place: place.name != first):
+            if self._digest(place.folder, kind) is not None:
+                name = SENTENCE_ENCODER if place.name == SENTENCE_REPOSITORY else place.name
+                return self._open(place.folder, name, kind), place.folder
+        raise ModelMissing(
+            f"there is no {_WORDS[kind]} on this machine",
+            _MISSING if kind == "clip" else _MISSING_SENTENCES,
+        )
+
+    def _open(self, folder: Path, name: str, kind: Kind) -> TextEncoder:
+        if kind == "clip":
+            return read_tower(folder, name)
+        known = self._sentences.get(folder)
+        if known is None or known.facts.id != name:
+            known = read_sentence_encoder(folder, name)
+            self._sentences[folder] = known
+        return known
+
+    def _digest(self, folder: Path, kind: Kind) -> str | None:
+        """The digest of the folder's encoder of that kind; None when there is none to read."""
+        try:
+            if kind == "clip":
+                return None if is_sentence_encoder(folder) else tower_digest(folder)
+            if not is_sentence_encoder(folder):
+                return None
+            if folder not in self._sentences:
+                self._sentences[folder] = read_sentence_encoder(folder, SENTENCE_ENCODER)
+            known = self._sentences[folder]
+            return None if known is None else known.facts.sha256
+        except WeightsError:
+            return None
 
 
-def places_of(catalog: Catalog, models: Path, remembered: Path) -> list[Place]:
-    """Where towers may lie: Hub cache, pulled models, installed pipelines, folders trained from.
+def places_of(
+    catalog: Catalog, models: Path, remembered: Path, shipped: Path | None = None
+) -> list[Place]:
+    """Where encoders may lie: with the program, in the Hub cache, pulled, of pipelines, folders.
 
     Args:
         catalog: tells the installed pipelines.
         models: the folder that models are pulled into.
         remembered: the file of the folders that routers were trained from.
+        shipped: the folder of the sentence encoder that comes with the program.
     """
+    brought = [Place(SENTENCE_ENCODER, shipped)] if shipped is not None else []
     pulled = [
         Place(folder.parent.name.replace("--", "/", 1), folder)
         for folder in sorted(models.glob("*--*/*"))
@@ -118,10 +180,10 @@ def places_of(catalog: Catalog, models: Path, remembered: Path) -> list[Place]:
         for model in catalog.models().values()
         if model.path is not None and _is_clip(model.path / "text_encoder")
     ]
-    return [*_in_the_hub_cache(), *pulled, *pipelines, *_read_places(remembered)]
+    return [*brought, *_in_the_hub_cache(), *pulled, *pipelines, *_read_places(remembered)]
 
 
-def remember(tower: TextTower, folder: Path, file: Path) -> None:
+def remember(tower: TextEncoder, folder: Path, file: Path) -> None:
     """Keep in a file where a tower lies, so that routers trained with it find it again.
 
     Raises:
@@ -143,13 +205,13 @@ def _read_places(file: Path) -> list[Place]:
 
 
 def _in_the_hub_cache() -> Iterable[Place]:
-    """The paper's tower in the user's Hugging Face cache, if it is there."""
+    """The paper's tower and the sentence encoder in the user's Hugging Face cache, if there."""
     home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
     cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
-    snapshots = cache / f"models--{CEMS_TOWER.replace('/', '--')}" / "snapshots"
     return [
-        Place(CEMS_TOWER, folder)
-        for folder in sorted(snapshots.glob("*"))
+        Place(name, folder)
+        for name in (CEMS_TOWER, SENTENCE_REPOSITORY)
+        for folder in sorted((cache / f"models--{name.replace('/', '--')}").glob("snapshots/*"))
         if (folder / "config.json").is_file()
     ]
 
@@ -160,11 +222,3 @@ def _is_clip(folder: Path) -> bool:
         return config.get("model_type") in ("clip", "clip_text_model")
     except (OSError, ValueError, AttributeError):
         return False
-
-
-def _digest(folder: Path) -> str | None:
-    """The digest of the tower in the folder; None when there is none to read."""
-    try:
-        return tower_digest(folder)
-    except WeightsError:
-        return None

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.routing.estimators.classifier import Head
-from cems_tui.routing.features.clip_text import TextTower
 from cems_tui.routing.features.letters import Floats
+from cems_tui.routing.features.text_encoder import TextEncoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Taught:
     """The network of the best epoch."""
 
     head: Head
-    tower: TextTower
+    tower: TextEncoder
     """As it was, or tuned."""
 
     epoch: int

@@ -17,9 +17,9 @@ from cems_tui.routing.estimators.classifier import ClassifierRouter
 from cems_tui.routing.evaluation.classification import Classification, classification
 from cems_tui.routing.evaluation.truth import subset
 from cems_tui.routing.features.cache import EmbeddingCache
-from cems_tui.routing.features.clip_text import TextTower
 from cems_tui.routing.features.letters import Floats
 from cems_tui.routing.features.reader import Familiarity, PromptReader, View
+from cems_tui.routing.features.text_encoder import TextEncoder
 from cems_tui.routing.training.cems_recipe import Examples, Recipe, Taught
 from cems_tui.routing.training.data import check_learnable, known
 from cems_tui.routing.training.kept import Kept
@@ -52,7 +52,7 @@ def fit(order: TrainingOrder, material: Material) -> Fitted:
     """
     assert isinstance(material, _Parts), "a classifier learns what `prepare` made"
     tower = tower_of(order)
-    assert tower is not None, "a classifier reads clip features"
+    assert tower is not None, "a classifier reads a text encoder"
     pivot, split = material.pivot, material.split
     labels = np.asarray(np.argmax(pivot.scores, axis=1))  # of equals the first function
     _check_labels(pivot, labels[split.training])
@@ -141,7 +141,7 @@ def _check_labels(pivot: Pivot, labels: NDArray[np.intp]) -> None:
 
 def _recipe(order: TrainingOrder) -> Recipe:
     chosen = dict(order.settings)
-    frozen = bool(chosen.pop("frozen", 0))
+    frozen = bool(chosen.pop("frozen", 0)) or order.features == "text"  # it is never tuned
     base = Recipe.frozen_tower() if frozen else Recipe()
     return replace(
         base,
@@ -153,7 +153,7 @@ def _recipe(order: TrainingOrder) -> Recipe:
 
 def _taught(
     order: TrainingOrder,
-    tower: TextTower,
+    tower: TextEncoder,
     pivot: Pivot,
     labels: NDArray[np.intp],
     split: Split,
@@ -162,7 +162,7 @@ def _taught(
     pooled: Floats | None = None
     if recipe.frozen:
         states = EmbeddingCache(order.cache).states(tower, pivot.prompts)
-        pooled = np.stack([state[-1] for state in states])
+        pooled = np.stack([tower.pool(state) for state in states])
     examples = Examples(pivot.prompts, labels, len(pivot.functions), pooled)
     kept = Kept(_workspace(order, tower, pivot, labels, recipe))
     taught = teach(
@@ -180,7 +180,7 @@ def _taught(
 
 
 def _workspace(
-    order: TrainingOrder, tower: TextTower, pivot: Pivot, labels: NDArray[np.intp], recipe: Recipe
+    order: TrainingOrder, tower: TextEncoder, pivot: Pivot, labels: NDArray[np.intp], recipe: Recipe
 ) -> Path | None:
     """A folder of this very training: of other prompts, labels, tower or recipe is another."""
     if order.workspace is None:

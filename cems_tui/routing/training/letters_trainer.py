@@ -16,7 +16,7 @@ from cems_tui.routing.estimators.letters_router import (
     split_parts,
 )
 from cems_tui.routing.estimators.neighbours import mean_of
-from cems_tui.routing.estimators.ridge import Ridge, cross_validated, primal, solve
+from cems_tui.routing.estimators.ridge import Matrix, Ridge, cross_validated, primal, solve
 from cems_tui.routing.features.letters import FeatureConfig, Floats
 from cems_tui.routing.training.blend import (
     ALPHAS,
@@ -39,13 +39,16 @@ prepare = material_of
 
 
 @dataclass(frozen=True, slots=True)
-class _Data:
+class Lesson:
     """One metric of the training prompts."""
 
     pivot: Pivot
     prompts: PreparedPrompts
     parts: Floats
     """Level and deviations, missing cells filled, shape (N, 1 + M)."""
+
+    gram: Matrix | None
+    """The kernel of ridge regression, shape (N, N); None without ridge."""
 
     @property
     def caution(self) -> Caution:
@@ -59,9 +62,9 @@ def fit(order: TrainingOrder, material: Material) -> Fitted:
     prompts = order.prepared or prepared_for(
         pivot, kind, order.config, order.keep_prompts, order.seed
     )
-    data = _data(pivot, prompts)
-    held_out = _held_out(data, kind)
-    estimates = _cross_fitted(held_out, data)
+    data = lesson_of(pivot, prompts, prompts.gram)
+    held_out = held_out_of(data, kind)
+    estimates = cross_fitted(held_out, data)
     blend = choose_blend(held_out, data.parts, np.arange(len(data.parts)), data.caution.share)
     router = _router(data, blend, estimates, keep_prompts=order.keep_prompts)
     coverage = held_out_coverage(
@@ -101,13 +104,14 @@ def prepared_for(
     )
 
 
-def _data(pivot: Pivot, prepared: PreparedPrompts) -> _Data:
+def lesson_of(pivot: Pivot, prepared: PreparedPrompts, gram: Matrix | None) -> Lesson:
+    """One metric of the prompts, to be learned with that kernel."""
     if prepared.prompts != pivot.prompts:
         raise ValueError("the prepared prompts are not those of the table")
-    return _Data(pivot, prepared, split_parts(filled(pivot.scores)))
+    return Lesson(pivot, prepared, split_parts(filled(pivot.scores)), gram)
 
 
-def _router(data: _Data, blend: Blend, estimates: Floats, *, keep_prompts: bool) -> TextRouter:
+def _router(data: Lesson, blend: Blend, estimates: Floats, *, keep_prompts: bool) -> TextRouter:
     """The router refitted on all prompts, with the settings and intervals of held-out ones."""
     index = data.prompts.index
     return TextRouter(
@@ -130,15 +134,15 @@ def _router(data: _Data, blend: Blend, estimates: Floats, *, keep_prompts: bool)
     )
 
 
-def _held_out(data: _Data, kind: str) -> HeldOut:
+def held_out_of(data: Lesson, kind: str) -> HeldOut:
     """What each member predicts for each fold from the others."""
     prompts = data.prompts
     base = np.empty_like(data.parts)
     for number in range(FOLDS):
         base[prompts.fold == number] = data.parts[prompts.fold != number].mean(axis=0)
     ridge, neighbours = None, None
-    if kind != "knn" and prompts.gram is not None:
-        ridge = cross_validated(prompts.gram, prompts.fold, ALPHAS, data.parts)
+    if kind != "knn" and data.gram is not None:
+        ridge = cross_validated(data.gram, prompts.fold, ALPHAS, data.parts)
     if kind != "ridge":
         neighbours = np.empty((len(NEIGHBOURS), *data.parts.shape), dtype=np.float32)
         for row in range(len(data.parts)):
@@ -148,7 +152,7 @@ def _held_out(data: _Data, kind: str) -> HeldOut:
     return HeldOut(ridge, neighbours, base, prompts.held.trust)
 
 
-def _cross_fitted(held_out: HeldOut, data: _Data) -> Floats:
+def cross_fitted(held_out: HeldOut, data: Lesson) -> Floats:
     """Held-out estimates (N, M); each fold's settings are chosen on the other folds."""
     out = np.empty((len(data.parts), data.parts.shape[1] - 1), dtype=np.float32)
     for number in range(FOLDS):
@@ -160,23 +164,50 @@ def _cross_fitted(held_out: HeldOut, data: _Data) -> Floats:
     return out
 
 
-def _refit(data: _Data, blend: Blend) -> Ridge | None:
-    """What is taken of ridge on all prompts, each part of the scores with its own penalty."""
-    gram, space = data.prompts.gram, data.prompts.space
+def _refit(data: Lesson, blend: Blend) -> Ridge | None:
+    """What is taken of ridge on all prompts, as weights on the letters' features."""
+    dual = dual_of(data, blend)
+    if dual is None:
+        return None
+    rows = [reading.features for reading in data.prompts.readings]
+    return primal(rows, data.prompts.space.size, dual, np.zeros_like(data.parts))
+
+
+def dual_of(data: Lesson, blend: Blend) -> Floats | None:
+    """Dual coefficients (N, 1 + M) on all prompts, each part of the scores with its own penalty."""
     alphas = sorted({one.alpha for one in blend.parts if one.alpha is not None})
-    if gram is None or not alphas:
+    if data.gram is None or not alphas:
         return None
     dual = np.zeros_like(data.parts)
-    solved = dict(zip(alphas, solve(gram, alphas, data.parts), strict=True))
+    solved = dict(zip(alphas, solve(data.gram, alphas, data.parts), strict=True))
     for one in blend.parts:
         if one.alpha is not None:
             dual += np.outer(one.ridge * (solved[one.alpha] @ one.direction), one.direction)
-    rows = [reading.features for reading in data.prompts.readings]
-    return primal(rows, space.size, dual, np.zeros_like(data.parts))
+    return dual
 
 
 def settings_of(router: TextRouter, blend: Blend) -> dict[str, float | int | None]:
-    """The single numbers of a router: they stand in its card.
+    """The single numbers of a router: they stand in its card."""
+    return {**settings_of_blend(blend), **settings_of_text(router)}
+
+
+def settings_of_text(router: TextRouter) -> dict[str, float | int | None]:
+    """The single numbers that a text router is made of again, but for those of its blend."""
+    return {
+        "novelty_limit": router.familiarity.limit,
+        "trust_power": router.familiarity.power,
+        "typical_density": router.familiarity.typical,
+        "novelty_mean": router.spread.novelty_mean,
+        "interval_growth": router.spread.growth,
+        "unseen_words": router.space.words.unseen,
+        "unseen_characters": router.space.characters.unseen,
+        "unseen_content": router.space.content.unseen,
+        "unseen_topics": router.space.topics.unseen,
+    }
+
+
+def settings_of_blend(blend: Blend) -> dict[str, float | int | None]:
+    """What was chosen on held-out prompts.
 
     `ridge_deviation` and `neighbours_deviation` are means over the contrasts.
     """
@@ -192,20 +223,4 @@ def settings_of(router: TextRouter, blend: Blend) -> dict[str, float | int | Non
         **{f"alpha_contrast_{i}": one.alpha for i, one in enumerate(contrasts, 1)},
         **{f"ridge_contrast_{i}": one.ridge for i, one in enumerate(contrasts, 1)},
         **{f"neighbours_contrast_{i}": one.near for i, one in enumerate(contrasts, 1)},
-        **settings_of_text(router),
-    }
-
-
-def settings_of_text(router: TextRouter) -> dict[str, float | int | None]:
-    """The single numbers that a text router is made of again, but for those of its blend."""
-    return {
-        "novelty_limit": router.familiarity.limit,
-        "trust_power": router.familiarity.power,
-        "typical_density": router.familiarity.typical,
-        "novelty_mean": router.spread.novelty_mean,
-        "interval_growth": router.spread.growth,
-        "unseen_words": router.space.words.unseen,
-        "unseen_characters": router.space.characters.unseen,
-        "unseen_content": router.space.content.unseen,
-        "unseen_topics": router.space.topics.unseen,
     }

@@ -11,9 +11,9 @@ from cems_tui.domain.decision import FeatureSet
 from cems_tui.domain.encoder import EncoderFacts, FunctionFacts
 from cems_tui.domain.estimate import QualityEstimator
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint
-from cems_tui.routing.features.clip_text import TextTower
 from cems_tui.routing.features.letters import FeatureConfig, Floats
-from cems_tui.routing.training.prepared_prompts import PreparedPrompts
+from cems_tui.routing.features.text_encoder import TextEncoder
+from cems_tui.routing.training.prepared_prompts import EncodedPrompts, PreparedPrompts
 from cems_tui.score_tables.table import Pivot, ScoreTable
 
 
@@ -32,8 +32,8 @@ class TrainingOrder:
     name: str
     kind: str = "ensemble"
     features: FeatureSet = "instant"
-    tower: TextTower | None = None
-    """The CLIP text tower to read prompts with; None where only instant features are read."""
+    tower: TextEncoder | None = None
+    """The text encoder to read prompts with; None where only instant features are read."""
 
     functions_facts: Mapping[str, FunctionFacts] = field(default_factory=dict)
     prices: Mapping[str, float | None] = field(default_factory=dict)
@@ -66,6 +66,9 @@ class TrainingOrder:
 
     prepared: PreparedPrompts | None = None
     """The prompts of this very table, where another metric has been learned before."""
+
+    encoded: EncodedPrompts | None = None
+    """The same of the text encoder."""
 
     about: str = ""
     """What the card says first of all."""

@@ -18,9 +18,9 @@ from cems_tui.routing.estimators.intervals import (
 from cems_tui.routing.estimators.letters_router import split_parts
 from cems_tui.routing.estimators.stack_router import Part, StackRouter
 from cems_tui.routing.features.cache import EmbeddingCache
-from cems_tui.routing.features.clip_text import TextTower
 from cems_tui.routing.features.letters import Floats
 from cems_tui.routing.features.reader import Familiarity, PromptReader, View
+from cems_tui.routing.features.text_encoder import TextEncoder
 from cems_tui.routing.training.blend import Taken, Tried, choose, combined
 from cems_tui.routing.training.data import all_readings, filled, material_of
 from cems_tui.routing.training.member_learners import (
@@ -69,7 +69,7 @@ def fit(order: TrainingOrder, material: Material) -> Fitted:
     return Fitted(
         router=router,
         features=reader.config,
-        encoder=order.tower.facts if order.tower and order.features == "clip" else None,
+        encoder=order.tower.facts if order.tower and order.features != "instant" else None,
         settings={**settings_of(router), **_chosen(learners, learned.taken)},
         dial_estimates=learned.estimates,
         dial_shares=None,
@@ -82,7 +82,7 @@ def fit(order: TrainingOrder, material: Material) -> Fitted:
     )
 
 
-def tower_of(order: TrainingOrder) -> TextTower | None:
+def tower_of(order: TrainingOrder) -> TextEncoder | None:
     """The tower the order reads with; None for instant features.
 
     Raises:
@@ -92,7 +92,8 @@ def tower_of(order: TrainingOrder) -> TextTower | None:
         return None
     if order.tower is None:
         raise ModelMissing(
-            f"a router of kind {order.kind} needs a CLIP text tower, and none is at hand",
+            f"a router of kind {order.kind} over {order.features} features needs a text encoder, "
+            "and none is at hand",
             "Name an installed pipeline or a folder with --encoder, or use --features instant.",
         )
     return order.tower

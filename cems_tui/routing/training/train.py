@@ -23,7 +23,12 @@ from cems_tui.routing.evaluation.judge import asked
 from cems_tui.routing.evaluation.oracle import corrected_oracle
 from cems_tui.routing.evaluation.rival import LEAST, against, learned_by
 from cems_tui.routing.evaluation.truth import costs_of, other_metrics
-from cems_tui.routing.training import cems_trainer, letters_trainer, stack_trainer
+from cems_tui.routing.training import (
+    cems_trainer,
+    embedding_trainer,
+    letters_trainer,
+    stack_trainer,
+)
 from cems_tui.routing.training.order import Fitted, Material, TrainingOrder
 
 MOST_COMPARED = 2_000
@@ -39,15 +44,18 @@ class Trainer:
 
 
 _TEXT = Trainer(letters_trainer.prepare, letters_trainer.fit)
+_EMBEDDING = Trainer(embedding_trainer.prepare, embedding_trainer.fit)
 _STACK = Trainer(stack_trainer.prepare, stack_trainer.fit)
 _CEMS = Trainer(cems_trainer.prepare, cems_trainer.fit)
 
 
 def _trainer_of(kind: str, features: FeatureSet) -> Trainer:
-    """Letters alone are learned in closed form, vectors and tokens by a stack of members."""
+    """Letters, and embeddings beside them, are learned in closed form; else by a stack."""
     if kind == "cems":
         return _CEMS
-    return _TEXT if features == "instant" and kind in letters_trainer.KINDS else _STACK
+    if features == "instant":
+        return _TEXT if kind in letters_trainer.KINDS else _STACK
+    return _EMBEDDING if kind in embedding_trainer.KINDS else _STACK
 
 
 def train(order: TrainingOrder) -> Checkpoint:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,8 +22,21 @@ PROMPT_CHARACTERS = 100
 
 def ls(
     search: Annotated[
-        str | None, typer.Option("--search", metavar="WORDS", help="Only prompts with these words.")
+        str | None,
+        typer.Option(
+            "--search",
+            metavar="SEARCH",
+            help=(
+                "Words of the prompt, and model: function: router: session: score: cost: rating: "
+                'star: since: until:, as in "red car score:>5 since:7d".'
+            ),
+        ),
     ] = None,
+    sort: Annotated[
+        Literal["newest", "oldest", "cost", "score", "rating"],
+        typer.Option(help="What comes first; cost, score and rating: the highest."),
+    ] = "newest",
+    trash: Annotated[bool, typer.Option("--trash", help="What is in the trash.")] = False,
     session: o.SessionName = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many.")] = 50,
     paths: o.Paths = False,
@@ -32,7 +45,7 @@ def ls(
 ) -> None:
     """List pictures, newest first."""
     with Profile.current().history() as store:
-        generations = store.generations(search=search, session=session, limit=limit)
+        generations = store.generations(search, session, limit, sort=sort, hidden=trash)
         short = store.short_ids([made.id for made in generations])
     if json:
         output.json_document([generation.to_json() for generation in generations])
@@ -40,9 +53,9 @@ def ls(
         for generation in generations:
             output.line(generation.id)
     else:
-        _print_table(generations, short, filtered=bool(search or session), paths=paths)
+        _print_table(generations, short, filtered=bool(search or session or trash), paths=paths)
         if len(generations) == limit:
-            output.note(f"the newest {limit} are shown; --limit shows more")
+            output.note(f"the first {limit} are shown; --limit shows more")
 
 
 def _print_table(

@@ -28,11 +28,16 @@ def train(
     ] = None,
     features: Annotated[
         str | None,
-        typer.Option(help="instant (the prompt's letters) or clip (what a text tower says)."),
+        typer.Option(
+            help="instant (letters), text (and what they mean, by a sentence encoder) or clip "
+            "(by a pipeline's text tower)."
+        ),
     ] = None,
     encoder: Annotated[
         str | None,
-        typer.Option(help="The text tower of clip features: an installed pipeline, or a folder."),
+        typer.Option(
+            help="The encoder of text or clip features: a folder, or an installed pipeline."
+        ),
     ] = None,
     tower: Annotated[
         str | None, typer.Option(help="cems alone: tuned or frozen; frozen suits a CPU.")
@@ -61,11 +66,13 @@ def _features(said: str | None, *, named_a_tower: bool) -> FeatureSet | None:
         return "clip" if named_a_tower else None
     if said == "instant" and not named_a_tower:
         return "instant"
+    if said == "text":
+        return "text"
     if said == "clip":
         return "clip"
     if said == "instant":
         raise UsageError("instant features read no text tower", "Drop --encoder and --tower.")
-    raise UsageError(f"there are no {said!r} features", "Choose instant or clip.")
+    raise UsageError(f"there are no {said!r} features", "Choose instant, text or clip.")
 
 
 def _tuned(said: str | None) -> bool | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cems_tui.routing.features.clip_text import TextTower
+from cems_tui.routing.features.text_encoder import TextEncoder
 from cems_tui.routing.training.cems_recipe import Examples, Recipe, Taught
 from cems_tui.routing.training.kept import Kept
 from cems_tui.routing.training.member_learners import MemberLearner
@@ -22,7 +22,7 @@ def token_learner(order: TrainingOrder) -> MemberLearner:
 
 
 def teach(
-    tower: TextTower,
+    tower: TextEncoder,
     examples: Examples,
     split: Split,
     recipe: Recipe,

@@ -19,6 +19,7 @@ from cems_tui.log import hush
 from cems_tui.routing.estimators.classifier import Head
 from cems_tui.routing.evaluation.classification import classification
 from cems_tui.routing.features.clip_text import TextTower
+from cems_tui.routing.features.text_encoder import TextEncoder
 from cems_tui.routing.training.cems_recipe import Examples, Recipe, Taught
 from cems_tui.routing.training.kept import Kept
 from cems_tui.routing.training.splits import Split
@@ -51,7 +52,7 @@ class CemsHead(nn.Module):
 class CemsNetwork(nn.Module):
     """Token ids to logits, the tower included; with `tower=None` pooled states to logits."""
 
-    def __init__(self, tower: TextTower | None, width: int, functions: int) -> None:
+    def __init__(self, tower: TextEncoder | None, width: int, functions: int) -> None:
         super().__init__()
         self.tower = None if tower is None else torch_tower(tower)
         self.head = CemsHead(width, functions)
@@ -65,8 +66,9 @@ class CemsNetwork(nn.Module):
         return logits
 
 
-def torch_tower(tower: TextTower) -> Any:
+def torch_tower(tower: TextEncoder) -> Any:
     """The tower as transformers' CLIPTextModel, with the same weights."""
+    assert isinstance(tower, TextTower), "only CLIP's text towers are tuned"
     hush()
     from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -94,9 +96,10 @@ def torch_tower(tower: TextTower) -> Any:
     return model
 
 
-def numpy_tower(network: CemsNetwork, before: TextTower) -> TextTower:
+def numpy_tower(network: CemsNetwork, before: TextEncoder) -> TextTower:
     """The tuned tower, to be kept in the checkpoint; `before` names what it was tuned from."""
     assert network.tower is not None, "a frozen tower stays where it is"
+    assert isinstance(before, TextTower), "only CLIP's text towers are tuned"
     weights = {
         name: value.detach().cpu().numpy().copy()
         for name, value in network.tower.state_dict().items()
@@ -105,8 +108,9 @@ def numpy_tower(network: CemsNetwork, before: TextTower) -> TextTower:
     return replace(before, facts=replace(before.facts, in_checkpoint=True), weights=weights)
 
 
-def padded(tower: TextTower, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
+def padded(tower: TextEncoder, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
     """Token ids (N, T), filled up with the end token, and where each text ends (N,)."""
+    assert isinstance(tower, TextTower), "only CLIP's text towers are tuned"
     ids = [torch.tensor(tower.tokens.ids(prompt)) for prompt in prompts]
     rows = nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=tower.tokens.end)
     return rows, torch.tensor([len(one) - 1 for one in ids])
@@ -125,7 +129,7 @@ def class_weights(examples: Examples, rows: NDArray[np.intp]) -> Tensor:
 
 
 def teach(
-    tower: TextTower,
+    tower: TextEncoder,
     examples: Examples,
     split: Split,
     recipe: Recipe,
@@ -171,7 +175,7 @@ class _Lesson:
     """A network with what it is taught."""
 
     network: CemsNetwork
-    tower: TextTower
+    tower: TextEncoder
     examples: Examples
     recipe: Recipe
     device: str

@@ -1,0 +1,140 @@
+"""The history at the command line: marked, found, thrown away, forgotten, handed on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from pyarrow import parquet
+
+from cems_tui.profile import Profile
+from cems_tui.store.receipts import NoReceipt, read_receipt, write_png
+from tests.cli.inside import Inside, inside
+from tests.store.records import generation
+
+__all__ = ["inside"]
+
+SECRET = "a unicorn in Zanzibar"
+
+
+@pytest.fixture
+def drawn(inside: Inside, tmp_path: Path) -> Inside:
+    """A home with two pictures."""
+    profile = Profile.current()
+    profile.pictures.mkdir(parents=True)
+    with profile.records() as store:
+        session = store.session("evening", command=f"generate {SECRET}")
+        for name, prompt in (("01AAAAAAAA", SECRET), ("01BBBBBBBB", "a red car")):
+            made = replace(generation(session, profile.pictures, id=name), prompt=prompt)
+            write_png(Image.new("RGB", (8, 8), "red"), made.image, made.to_json())
+            store.add_generation(made)
+            store.add_failure(name, session, prompt, "it broke", 1)
+    return inside
+
+
+def ids(drawn: Inside, *more: str) -> list[str]:
+    return drawn("history", "ls", "-q", *more).out.split()
+
+
+def test_marks_are_kept_and_searched(drawn: Inside) -> None:
+    assert drawn("history", "rate", "01A", "4").code == 0
+    assert drawn("history", "star", "01A", "01B").code == 0
+    assert drawn("history", "star", "01B", "--off").code == 0
+    assert ids(drawn, "--search", "star:yes rating:>3") == ["01AAAAAAAA"]
+    assert drawn("history", "rate", "01A", "none").code == 0
+    assert ids(drawn, "--search", "rating:>0") == []
+    for wrong in ("6", "0", "-1", "x", "²", "9" * 20):
+        assert drawn("history", "rate", "--", "01A", wrong).code == 2
+    assert drawn("history", "rate", "nobody", "3").code == 2
+    assert drawn("history", "ls", "--search", "score:high").code == 2
+
+
+def test_the_trash_gives_back_what_went_into_it(drawn: Inside) -> None:
+    assert drawn("history", "rm", "01A", "--dry-run").out.split() == ["01AAAAAAAA"]
+    assert len(ids(drawn)) == 2
+    assert drawn("history", "rm", "01A").code == 0
+    assert ids(drawn) == ["01BBBBBBBB"]
+    assert ids(drawn, "--trash") == ["01AAAAAAAA"]
+    assert drawn("history", "restore", "--all").out == "1 picture restored\n"
+    assert len(ids(drawn)) == 2
+
+
+def test_many_go_only_when_the_user_says_so(drawn: Inside) -> None:
+    assert drawn("history", "rm").code == 2
+    assert drawn("history", "rm", "--search", "").code == 2
+    assert drawn("history", "rm", "01A", "--forever").code == 2
+    assert drawn("history", "rm", "01A", "--trash").code == 2
+    assert len(ids(drawn)) == 2
+    assert drawn("history", "rm", "--search", "", "--yes").code == 0
+    assert ids(drawn) == []
+
+
+def test_what_is_forgotten_is_nowhere_any_more(drawn: Inside, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert any(b"Zanzibar" in path.read_bytes() for path in home.rglob("*") if path.is_file())
+    ran = drawn("history", "rm", "01A", "--forever", "--yes")
+    assert (ran.code, ran.out) == (0, "1 picture forgotten\n")
+    left = [
+        p.name for p in home.rglob("*") if p.is_file() and b"zanzibar" in p.read_bytes().lower()
+    ]
+    assert left == []
+    assert ids(drawn) == ["01BBBBBBBB"]
+    assert ids(drawn, "--search", "zanzibar") == []
+
+
+def test_a_file_that_is_another_by_now_is_not_removed(drawn: Inside) -> None:
+    file = next(Profile.current().pictures.glob("01AAAAAAAA*"))
+    file.write_bytes(b"a letter")
+    ran = drawn("history", "rm", "01A", "--forever", "--yes")
+    assert ran.code == 0
+    assert "stays" in ran.err
+    assert file.read_bytes() == b"a letter"
+
+
+def test_what_is_in_the_trash_can_be_forgotten_at_once(drawn: Inside) -> None:
+    drawn("history", "rm", "01A")
+    assert drawn("history", "rm", "--forever", "--trash", "--yes").out == "1 picture forgotten\n"
+    assert ids(drawn, "--trash") == []
+    assert ids(drawn) == ["01BBBBBBBB"]
+
+
+def test_the_history_leaves_as_a_table(drawn: Inside, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in drawn("history", "export").out.splitlines()]
+    listed = drawn("history", "ls", "--json").document
+    assert [row["id"] for row in rows] == [row["id"] for row in listed]
+    assert rows[0]["decision"] == listed[0]["decision"]
+    table = list(csv.DictReader(io.StringIO(drawn("history", "export", "--format", "csv").out)))
+    assert [row["prompt"] for row in table] == [row["prompt"] for row in rows]
+    assert float(table[0]["score_nima"]) == rows[0]["scores"]["nima"]
+    ran = drawn("history", "export", "--format", "parquet", "--out", "h.parquet")
+    assert ran.code == 0, ran.err
+    assert parquet.read_table("h.parquet")["seed"].to_pylist() == [str(r["seed"]) for r in rows]
+    found = drawn("history", "export", "--search", "unicorn").out.splitlines()
+    assert [json.loads(line)["id"] for line in found] == ["01AAAAAAAA"]
+    assert drawn("history", "export", "--format", "parquet").code == 2
+
+
+def test_pictures_are_handed_on_with_their_receipts_or_without(drawn: Inside) -> None:
+    assert drawn("history", "export", "--pictures", "whole").code == 0
+    assert drawn("history", "export", "--pictures", "bare", "--strip").code == 0
+    for path in Path("whole").iterdir():
+        assert read_receipt(path)["id"] == path.stem
+    for path in Path("bare").iterdir():
+        with pytest.raises(NoReceipt):
+            read_receipt(path)
+        with Image.open(path) as bare, Image.open(Path("whole") / path.name) as whole:
+            assert bare.tobytes() == whole.tobytes()
+        assert b"Zanzibar" not in path.read_bytes()
+    assert drawn("history", "export", "--pictures", "whole").code == 2
+    assert drawn("history", "export", "--strip").code == 2
+
+
+def test_a_backup_is_a_whole_database_and_never_overwrites(drawn: Inside) -> None:
+    assert drawn("history", "backup", "copy.db").code == 0
+    assert drawn("history", "backup", "copy.db").code == 2
+    assert Path("copy.db").stat().st_size > 10_000
