@@ -244,6 +244,7 @@ class Profile:
             shelf=self.shelf,
             towers=self.towers,
             catalog=self.catalog,
+            scores=self.scores,
         )
 
     @property
@@ -260,6 +261,7 @@ class Profile:
             towers=self.towers,
             catalog=self.catalog,
             scores=self.scores,
+            in_use=lambda: self.routers.asked_by_default(),
         )
 
     def explainer(self, shelf: RouterShelf | None = None) -> Explainer:

@@ -75,7 +75,7 @@ def _open_models(services: Services) -> Screen[None]:
     from screens.models.screen import ModelsScreen
 
     assert services.library is not None
-    return ModelsScreen(services.library)
+    return ModelsScreen(services.library, services.defaults.money)
 
 
 def _models_missing(services: Services) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -104,12 +105,14 @@ def report_of(
     pricing: Pricing,
     scorers: Mapping[str, str | None],
     seconds: Sequence[tuple[str, float]] = (),
+    contention: Sequence[float] = (),
 ) -> BenchReport:
     """The report of a table.
 
     Args:
         scorers: the instrument of each metric; None where the table does not say.
         seconds: (function, seconds) of what was drawn here, in its order.
+        contention: the share of its time that each picture waited for a processor.
     """
     groups = tuple(group for group in table.group.values if group)
     return BenchReport(
@@ -123,7 +126,22 @@ def report_of(
             for metric in table.metrics
         ),
         drift=drift(seconds),
-        notes=price_notes(computed_prices(table, pricing)),
+        notes=(*price_notes(computed_prices(table, pricing)), *busy_notes(contention)),
+    )
+
+
+WAITED_WORTH_SAYING = 0.1
+"""Share of the drawing that waited for a processor, in the middle of all, from which it is said."""
+
+
+def busy_notes(contention: Sequence[float]) -> tuple[str, ...]:
+    """That prices hold time in which the machine did something else."""
+    waited = median(contention) if contention else 0.0
+    if waited < WAITED_WORTH_SAYING:
+        return ()
+    return (
+        f"its pictures waited for a processor that others had for {waited:.0%} of their time "
+        "(median): seconds and prices are higher than on a quiet machine, for all functions alike",
     )
 
 

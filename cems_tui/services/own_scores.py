@@ -28,19 +28,29 @@ class OwnScores:
     pricing: Callable[[], Pricing]
     """What memory over time costs, as the user configured it."""
 
-    def readings(self) -> list[OwnReading]:
-        """Every score of the history and of the benchmarks; a picture's score counts once."""
+    def readings(self, also: Collection[str] = ()) -> list[OwnReading]:
+        """Every score of the history and of the benchmarks run here; a picture's counts once.
+
+        Args:
+            also: imported tables that count as one's own: the scores of others, unless asked for.
+
+        Raises:
+            UnknownName: there is no benchmark of such a name.
+        """
         with self.history() as store:
-            return list(distinct([*_from_history(store), *_from_benches(store)]))
+            for name in also:
+                store.benches.summary(name)  # raises where there is none
+            return list(distinct([*_from_history(store), *_from_benches(store, also)]))
 
     def table(
         self,
         metric: str | None,
         prefer: Mapping[str, str | None] | None = None,
         functions: Collection[str] = (),
+        also: Collection[str] = (),
     ) -> Scored:
-        """All of them as one table; as `own_table`."""
-        return own_table(self.readings(), metric, self.pricing(), prefer, functions)
+        """All of them as one table; as `readings` and `own_table`."""
+        return own_table(self.readings(also), metric, self.pricing(), prefer, functions)
 
     def bench(self, name: str) -> Scored:
         """A benchmark of the database.
@@ -64,8 +74,10 @@ def _from_history(store: Store) -> Iterator[OwnReading]:
         )
 
 
-def _from_benches(store: Store) -> Iterator[OwnReading]:
+def _from_benches(store: Store, also: Collection[str]) -> Iterator[OwnReading]:
     for bench in store.benches.summaries():
+        if bench.status == "imported" and bench.name not in also:
+            continue
         scorers = store.benches.scorers(bench.name)
         for said in store.benches.long_rows(bench.name):
             scorer = scorers[said["metric"]]

@@ -22,10 +22,12 @@ from cems_tui.routing.checkpoints.checkpoint import Checkpoint, plain_name, save
 from cems_tui.routing.checkpoints.codecs import features_for
 from cems_tui.routing.checkpoints.scale import Pairs, fit_scale
 from cems_tui.routing.checkpoints.shelf import RouterShelf
+from cems_tui.routing.evaluation.rival import TIES
 from cems_tui.routing.features.text_encoder import TextEncoder
 from cems_tui.routing.features.text_towers import Kind, TextTowers, remember
 from cems_tui.routing.training.extension import add_functions
 from cems_tui.routing.training.order import TrainingOrder
+from cems_tui.routing.training.own_pairs import NEEDED, enough, pairs_of, retrained
 from cems_tui.routing.training.train import train
 from cems_tui.score_tables.mixed import PARTS, constants_of, default_metric, with_mixed
 from cems_tui.score_tables.own import Scored
@@ -38,6 +40,33 @@ BASE = "mine"
 CALIBRATED = "-calibrated"
 KIND = "ensemble"
 """What a router is called and what kind it is where nobody says."""
+
+
+class NotEnoughPairs(UsageError):
+    """Too few prompts have scores of two functions: a router would only pretend."""
+
+    def __init__(
+        self, message: str, hint: str = "", found: int = 0, functions: Collection[str] = ()
+    ) -> None:
+        super().__init__(message, hint)
+        self.found = found
+        self.functions = tuple(functions)
+        """Those whose differences are wanted."""
+
+    @property
+    def missing(self) -> int:
+        """How many prompts more are needed, about."""
+        return NEEDED - self.found
+
+    @classmethod
+    def of(cls, found: int, functions: Collection[str]) -> NotEnoughPairs:
+        """With so many found."""
+        return cls(
+            f"not enough pairs yet: {found} of about {NEEDED}",
+            "`cems bench run --prompts history --functions A,B` draws prompts with two functions.",
+            found,
+            functions,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +100,8 @@ class RouterTrainer:
     towers: Callable[[], TextTowers]
     catalog: Callable[[], Catalog]
     scores: OwnScores
+    in_use: Callable[[], str | None]
+    """The router that is asked when nobody names one; None where there is none."""
 
     def train(
         self,
@@ -163,39 +194,79 @@ class RouterTrainer:
             cache=self.cache,
             device=device,
             settings={"frozen": 1.0} if tower and _stays_frozen(reading, tower, device) else {},
+            rival=self._rival(metric),
         )
         checkpoint = train(order)
         save_checkpoint(self.own, checkpoint)
         return checkpoint.card
 
-    def retrain(self, name: str | None, metric: str | None, tell: Callable[[str], None]) -> Card:
-        """Train on the history and the benchmarks; an existing router is left as it is.
+    def retrain(
+        self,
+        name: str | None,
+        metric: str | None,
+        tell: Callable[[str], None],
+        also: Collection[str] = (),
+    ) -> Card:
+        """Learn from one's own pairs what they bear out beyond a router, under a fresh name.
+
+        The router that is named, else the one in use, is where it starts; it is left as it is.
+        Where none knows two functions that were scored, or another metric is asked for, a router
+        is learned by itself.
 
         Args:
-            name: a router whose kind and metric are kept, or a new name; None is `mine`.
+            name: the router to start from, or a new name; None is `mine`.
             metric: None is the router's own, else the contract's rule.
+            also: imported tables that count as one's own.
 
         Raises:
-            UsageError: no or too few scores, or a name that cannot be one.
-            UnknownName: no such metric.
+            NotEnoughPairs: too few prompts have scores of two functions.
+            UsageError: no scores, or a name that cannot be one.
+            UnknownName: no such metric, or no such table.
             StorageError: it cannot be written.
         """
         shelf = self.shelf()
-        base, taken = plain_name(name or BASE), [card.name for card in shelf.cards()]
-        card = shelf.named(base).card if base in taken else None
-        metric = metric or (card.metric if card else None)
-        wanted = card.functions if card else [one.name for one in self.catalog().installed()]
-        scored = self.scores.table(metric, card.scorers if card else None, tuple(wanted))
-        tell(f"learning from {len(scored.table):,} scores of {len(scored.table.prompts):,} prompts")
-        return self.learn(
-            scored,
-            fresh_name(base, taken, _today()),
-            card.kind if card else KIND,
-            metric,
-            tell,
-            card.feature_set if card else None,
-            _reading(card),
+        wanted, taken = plain_name(name or BASE), [card.name for card in shelf.cards()]
+        start = wanted if wanted in taken else self.in_use()
+        base = shelf.named(start) if start in taken and start is not None else None
+        if base is not None and (base.card.kind == "cems" or metric not in (None, base.metric)):
+            base = None
+        metric = metric or (base.metric if base else None)
+        functions = base.functions if base else [one.name for one in self.catalog().installed()]
+        prefer = base.card.scorers if base else None
+        scored = self.scores.table(metric, prefer, tuple(functions), also)
+        metric = metric or default_metric(scored.table.metrics)
+        if base is not None and not _in_common(base, scored.table.functions):
+            tell(f"{base.name} knows fewer than two of the functions that were scored")
+            base = None
+        pairs = pairs_of(scored.table, metric, base)
+        found = len(pairs.pivot.prompts)
+        tell(
+            f"{found:,} prompts have scores of two functions or more: differences are learned from "
+            f"them; {pairs.singles:,} have one picture, which says nothing of differences"
         )
+        if pairs.seen and base is not None:
+            tell(f"{pairs.seen:,} more were what {base.name} was trained on, and are left out")
+        if not enough(found, base=base is not None):
+            raise NotEnoughPairs.of(found, functions)
+        fresh = fresh_name(wanted, taken, _today())
+        if base is None:
+            card = shelf.named(wanted).card if wanted in taken else None
+            kind = card.kind if card else KIND
+            reads = card.feature_set if card else None
+            return self.learn(scored, fresh, kind, metric, tell, reads, _reading(card))
+        order = TrainingOrder(
+            scored.table,
+            metric=metric,
+            name=fresh,
+            functions_facts=facts_of(self.catalog()),
+            prices=scored.prices,
+            scorers=scored.scorers,
+            keep_prompts=True,
+        )
+        checkpoint = retrained(order, base, pairs)
+        if found < NEEDED and checkpoint.card.evaluation["against"]["verdict"] == TIES:
+            raise NotEnoughPairs.of(found, base.functions)
+        return self._keep(checkpoint)
 
     def calibrate(self, name: str, bench: str | None, called: str | None = None) -> Card:
         """A router with another's scale mapped to one's own scores of its functions.
@@ -246,6 +317,14 @@ class RouterTrainer:
                 ),
             )
         )
+
+    def _rival(self, metric: str) -> Checkpoint | None:
+        """The router in use, where it predicts the same metric."""
+        shelf, name = self.shelf(), self.in_use()
+        cards = {card.name: card for card in shelf.cards()}
+        if name not in cards or cards[name].metric != metric or cards[name].kind == "cems":
+            return None
+        return shelf.named(name)
 
     def names(self) -> list[str]:
         """Every router there is."""
@@ -309,6 +388,11 @@ def facts_of(functions: Catalog) -> dict[str, FunctionFacts]:
         name: FunctionFacts(function.model.digest, function.steps, function.guidance)
         for name, function in functions.items()
     }
+
+
+def _in_common(base: Checkpoint, functions: Collection[str]) -> bool:
+    """Whether the router knows two of them: one alone has no difference."""
+    return len(set(base.functions) & set(functions)) >= 2
 
 
 def _reading(card: Card | None) -> Reading | None:

@@ -16,11 +16,14 @@ from cems_tui.files import read_json, write_text
 from cems_tui.models.leftovers import Leftover
 from cems_tui.paths import ensure
 from cems_tui.routing.checkpoints.card import Card, choose_router
-from cems_tui.routing.checkpoints.checkpoint import load_card, plain_name, strays
+from cems_tui.routing.checkpoints.checkpoint import Checkpoint, load_card, plain_name, strays
 from cems_tui.routing.checkpoints.package import keep, read_package
 from cems_tui.routing.checkpoints.shelf import RouterShelf
+from cems_tui.routing.evaluation.rival import BETTER, WORSE, Against
 from cems_tui.routing.evaluation.verdict import refusal
 from cems_tui.routing.features.text_towers import TextTowers
+from cems_tui.routing.training.own_pairs import beside_in_use
+from cems_tui.services.own_scores import OwnScores
 from cems_tui.settings import load, write_setting
 
 SETTING = "routing.router"
@@ -36,6 +39,8 @@ class Change:
 
     before: str | None
     after: str | None
+    against: Against | None = None
+    """The later beside the earlier; None where nothing tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class Routers:
     shelf: Callable[[], RouterShelf]
     towers: Callable[[], TextTowers]
     catalog: Callable[[], Catalog]
+    scores: OwnScores
 
     @property
     def own(self) -> Path:
@@ -74,20 +80,47 @@ class Routers:
         Raises:
             UnknownName: there is none of that name.
             WeightsError: it is damaged, or was trained on another version of a function here.
-            UsageError: it did not beat the best single function, and is not forced.
+            UsageError: it did not beat the best single function, or is worse than the router in
+                use, and is not forced.
             StorageError: it cannot be written down.
         """
         shelf = self.shelf()
         checkpoint = shelf.named(name)
         shelf.notes(checkpoint, self.catalog().installed())  # raises where a function differs
+        beside = self.beside(checkpoint, shelf)
         why = refusal(checkpoint.card)
+        if beside is not None and beside.verdict == BETTER:
+            why = None  # whatever it is beside single functions, the one in use is no better
+        elif beside is not None and beside.verdict == WORSE:
+            why = f"{name} {beside.told}"
         if why is not None and not force:
             raise UsageError(why, f"Use it nevertheless: cems router use {name} --force.")
         before = self.in_use()
         if before != name:
             self._remember([*self._before(), before])
             self._write(name)
-        return Change(before, name)
+        return Change(before, name, beside)
+
+    def beside(self, checkpoint: Checkpoint, shelf: RouterShelf) -> Against | None:
+        """A router beside the one that is asked now: by its card, else on one's own pairs.
+
+        None where it is that one, or nothing tells: another metric, or too few prompts with two
+        scores that neither has seen.
+        """
+        now = self.asked_by_default()
+        if now is None or now == checkpoint.name:
+            return None
+        kept = checkpoint.card.evaluation.get("against")
+        if kept is not None and kept.get("router") == now:
+            return Against.from_json(kept)
+        other = shelf.named(now)
+        if other.metric != checkpoint.metric or "cems" in (other.card.kind, checkpoint.card.kind):
+            return None
+        try:
+            own = self.scores.table(other.metric, other.card.scorers, other.functions)
+        except UsageError:  # no score of one's own
+            return None
+        return beside_in_use(checkpoint, other, own.table, own.prices)
 
     def rollback(self) -> Change:
         """Ask the router again that was in use before; those that are gone are passed over.

@@ -258,6 +258,18 @@ class Benches:
         )
         return [(row[0], row[1]) for row in rows]
 
+    def contention(self, name: str) -> list[float]:
+        """The share of its time that each cell waited for a processor, where that was measured.
+
+        Raises:
+            UnknownName: there is no such benchmark.
+        """
+        self._row(name)
+        rows = self._connection.rows(
+            "SELECT contention FROM bench_cells WHERE bench = ? AND contention IS NOT NULL", [name]
+        )
+        return [row[0] for row in rows]
+
     def failures(self, name: str) -> list[tuple[CellKey, str]]:
         """The cells that failed, and why."""
         self._row(name)

@@ -22,6 +22,7 @@ from cems_tui.models.queue import Pull, Pulls
 from cems_tui.models.remove import Removal
 from cems_tui.services.library import Library, ModelFacts, Resident
 from cems_tui.text import byte_count, visible
+from cems_tui.views.figures import DOLLARS, Money
 from screens.commands import bindings, key_of
 from screens.dialogs import TextDialog
 from screens.failures import log_traceback
@@ -92,8 +93,10 @@ class ModelsScreen(Screen[None]):
         removal: Removal | None = None
         error: CemsError | None = None
 
-    def __init__(self, library: LibraryService) -> None:
+    def __init__(self, library: LibraryService, money: Money = DOLLARS) -> None:
+        """`money` is what prices are told in."""
         super().__init__()
+        self._money = money
         self._service = library
         self._keeper = library.keeper
 
@@ -150,7 +153,7 @@ class ModelsScreen(Screen[None]):
         self._shelf.resident = self.resident.models if self.resident else frozenset()
         current, details = self._current, self.query_one(ModelDetails)
         details.border_title = Content(visible(current.name)) if current is not None else None
-        told = model_facts.model(current, None, "") if current is not None else []
+        told = model_facts.model(current, None, "", self._money) if current is not None else []
         details.query_one(FactSheet).facts = tuple(told)
         self.refresh_bindings()
 
@@ -340,7 +343,7 @@ class ModelsScreen(Screen[None]):
 
     def _sheet(self, current: ModelFacts) -> list[Fact]:
         pull = self.pulls.of(current.name)
-        return model_facts.model(current, pull, key_of(PAUSE, self.app))
+        return model_facts.model(current, pull, key_of(PAUSE, self.app), self._money)
 
     @property
     def _shelf(self) -> ModelShelf:

@@ -261,6 +261,13 @@ def test_a_report_says_where_more_steps_are_priced_below_fewer() -> None:
     assert prices["other@1"] == 9e-6
 
 
+def test_a_report_says_that_its_prices_are_of_a_busy_machine() -> None:
+    table = ScoreTable.of([Row("p", "a cat", "base@4", "nima", 5.0)])
+    [note] = report_of("b", table, Pricing(), {}, (), [0.0, 0.8, 0.81]).notes
+    assert "80% of their time" in note
+    assert report_of("b", table, Pricing(), {}, (), [0.0, 0.02, 0.9]).notes == ()
+
+
 def test_a_report_tells_the_drift_of_what_was_drawn_here() -> None:
     table = ScoreTable.of([Row("p", "a cat", "base@4", "nima", 5.0)])
     steady = [("base@4", 1.0)] * 8 + [("base@4", 2.0)] * 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -295,18 +296,95 @@ def test_scores_that_do_not_rise_with_the_router_s_cannot_be_its_scale(stocked: 
     assert "do not rise" in ran.err
 
 
-def test_retraining_learns_from_one_s_own_scores_under_a_fresh_name(stocked: Inside) -> None:
-    first = stocked("router", "retrain", "--metric", "quality", "--json")
+def test_retraining_starts_from_a_router_and_is_compared_with_it(stocked: Inside) -> None:
+    own = table_with_signal(130, seed=8)
+    cheap = [
+        replace(row, score=(row.score or 0.0) + 1.5 * (row.function == "cheap@1"))
+        for row in own.rows
+    ]
+    imported(stocked, ScoreTable.of(cheap), "own")
+    assert stocked("router", "retrain", "good").code == 2  # imported scores are those of others
+    first = stocked("router", "retrain", "good", "--from", "own", "--json")
     assert first.code == 0, first.err
-    assert first.document["router"] == "mine"
-    assert "scores of" in first.err
-    second = stocked("router", "retrain", "good", "-q")
-    assert second.out.strip().startswith("good-20")
-    card = stocked("router", "show", second.out.strip(), "--json").document
-    assert (card["kind"], card["metric"]) == ("ridge", "quality")
+    beside = first.document["against"]
+    assert (beside["router"], beside["verdict"]) == ("good", "better")
+    assert beside.keys() >= {"router", "quality", "cost", "interval"}
+    assert first.document["learning_curve"][-1]["prompts"] <= 130
+    name = first.document["router"]
+    assert name.startswith("good-20")
+    stocked("router", "use", "good")
+    used = stocked("router", "use", name)
+    assert f"{name} is better than good by +" in used.out
+    shown = stocked("router", "show", name)
+    assert "good refined on" in shown.out
+    assert "learned    from 30 prompts" in shown.out
+    back = stocked("router", "use", "good", "--json")
+    assert back.document["against"] is None  # no prompt of one's own tells
+
+
+def test_a_router_worse_than_the_one_in_use_needs_to_be_forced(stocked: Inside) -> None:
+    upside_down = [
+        replace(row, score=10.0 - (row.score or 0.0)) for row in table_with_signal(120, seed=3).rows
+    ]
+    stocked("router", "use", "good")
+    imported(stocked, ScoreTable.of(upside_down), "down")
+    stocked("router", "train", "--bench", "down", "--kind", "ridge", "--name", "other")
+    card = stocked("router", "show", "other", "--json").document
+    assert card["evaluation"]["against"]["router"] == "good"
+    assert card["evaluation"]["against"]["verdict"] == "better"  # on that table it is
+
+
+@pytest.mark.parametrize("pairs", [0, 12])
+def test_too_few_pairs_are_told_with_what_supplies_them(stocked: Inside, pairs: int) -> None:
+    table = table_with_signal(60, seed=8)
+    places = {name: place for place, name in enumerate(table.prompts)}
+    rows = [row for row in table.rows if places[row.prompt_id] < pairs or row.function == "cheap@1"]
+    imported(stocked, ScoreTable.of(rows), "few")
+    ran = stocked("router", "retrain", "good", "--from", "few")
+    assert ran.code == 2
+    told = re.search(r"not enough pairs yet: (\d+) of about 120", ran.err)
+    assert told is not None, ran.err
+    assert int(told[1]) <= pairs  # those that the router was trained on are left out
+    assert int(told[1]) >= pairs / 2
+    assert "--from B" in ran.err
+    assert "bug" not in ran.err
+
+
+@pytest.mark.parametrize("kind", ["ensemble", "clusters"])
+@pytest.mark.parametrize(
+    ("case", "code", "word"),
+    [
+        ("one function", 2, "1 function"),
+        ("one prompt", 2, "1 prompt is too few"),
+        ("one score of a function", 2, "scores of 1 prompt"),
+        ("too large", 2, "too large"),
+        ("all equal", 0, ""),
+        ("blanks in names", 0, ""),
+    ],
+)
+def test_a_table_that_nothing_can_be_learned_from_gets_a_clear_word(
+    inside: Inside, kind: str, case: str, code: int, word: str
+) -> None:
+    rows = list(table_with_signal(40, repeats=1).rows)
+    first = rows[0].prompt_id
+    table = {
+        "one function": [row for row in rows if row.function == "odd@4"],
+        "one prompt": [row for row in rows if row.prompt_id == first],
+        "one score of a function": [
+            row for row in rows if row.function != "odd@4" or row.prompt_id == first
+        ],
+        "too large": [replace(row, score=1e30) for row in rows],
+        "all equal": [replace(row, score=1.0) for row in rows],
+        "blanks in names": [replace(row, function=f" {row.function} x ") for row in rows],
+    }[case]
+    imported(inside, ScoreTable.of(table), "bad")
+    ran = inside("router", "train", "--bench", "bad", "--kind", kind, "--name", "r")
+    assert ran.code == code, ran.err
+    assert word in ran.err
+    assert "bug" not in ran.err
 
 
 def test_there_is_nothing_to_retrain_from_in_an_empty_home(inside: Inside) -> None:
     ran = inside("router", "retrain")
     assert ran.code == 2
-    assert "no score" in ran.err
+    assert "score of one's own" in ran.err

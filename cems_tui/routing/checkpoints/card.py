@@ -17,6 +17,7 @@ from cems_tui.routing.estimators.outside import Outside
 from cems_tui.routing.features.letters import FeatureConfig
 
 VERDICTS = ("beats best single", "ties", "worse")
+VERDICT_WORDS = ("better pictures", "saves cost", "both", "ties", "worse")
 
 FORMAT = 2
 """Raised when an older program could no longer read what is written."""
@@ -45,6 +46,37 @@ class Training:
 
     split: str = "folds"
     """The figures are of held-out folds; the router is refitted on all prompts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refined:
+    """What a router that starts from another one keeps of it."""
+
+    base: str
+    """The router it starts from."""
+
+    base_training: Training
+    """What that one was trained on."""
+
+    features: FeatureConfig
+    """How the prompts' letters become numbers for what is added."""
+
+    settings: Mapping[str, float | int | None]
+    """The single numbers of what is added."""
+
+    shares: Mapping[str, float]
+    """How much was taken of each step: `offset`, `turn`, `words`; 0 is nothing."""
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Refined:
+        """What `asdict` made of one; raises KeyError, TypeError or ValueError otherwise."""
+        return cls(
+            str(row["base"]),
+            Training(**row["base_training"]),
+            FeatureConfig.from_json(row["features"]),
+            dict(row["settings"]),
+            {name: float(share) for name, share in row["shares"].items()},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +124,9 @@ class Card:
     about: str = ""
     """What has to be known before anything else of it; empty for a user's own."""
 
+    refined: Refined | None = None
+    """The router it starts from; None for one that was learned by itself."""
+
     outside: Outside | None = None
     """What prompts outside the vocabulary of its functions' models scored; None where they know
     any word, or nobody drew such prompts."""
@@ -102,9 +137,10 @@ class Card:
     def summary(self) -> str:
         """One line for people."""
         head = f"{self.about}: " if self.about else ""
+        how = "trained" if self.refined is None else f"{self.refined.base} refined"
         return head + (
             f"{self.kind} router for {self.metric} over {len(self.functions)} functions, "
-            f"trained on {self.training.prompts:,} prompts: {self.verdict}"
+            f"{how} on {self.training.prompts:,} prompts: {self.verdict}"
         )
 
     @property
@@ -139,6 +175,8 @@ class Card:
             **asdict(self),
         }
         row["features"] = self.features and self.features.to_json()
+        if self.refined is None:
+            del row["refined"]  # a card of an older program has none, and is the same card
         row["outside"] = self.outside and self.outside.to_json()
         return row
 
@@ -167,6 +205,7 @@ class Card:
             evaluation=dict(row["evaluation"]),
             negated=bool(row["negated"]),
             about=str(row.get("about", "")),
+            refined=None if row.get("refined") is None else Refined.from_json(row["refined"]),
             outside=None if outside is None else Outside.from_json(outside, len(row["functions"])),
             format=int(row["format"]),
         )
@@ -214,7 +253,7 @@ def _check_types(card: Card) -> None:
     """Raises TypeError, KeyError or ValueError where what is computed with or shown is no number,
     or the verdict is none."""
     training, scale, figures = card.training, card.scale, card.evaluation
-    counts = (training.prompts, training.readings, training.missing, training.seed, training.folds)
+    counts = [training.prompts, training.readings, training.missing, training.seed, training.folds]
     amounts: list[Any] = [one for one in card.prices.values() if one is not None]
     if scale is not None:
         amounts += [scale.slope, scale.intercept, scale.widen, scale.readings, scale.correlation]
@@ -225,10 +264,37 @@ def _check_types(card: Card) -> None:
             low, high = figure["ci95"]
             amounts += [figure["value"], low, high]
     amounts += [one for one in (figures.get("qnc"), figures.get("prompts")) if one is not None]
+    if figures.get("verdict_words", "ties") not in VERDICT_WORDS:
+        raise ValueError(f"{figures['verdict_words']!r} is no verdict")
+    amounts += _beside_amounts(figures)
+    if card.refined is not None:
+        before = card.refined.base_training
+        counts += [before.prompts, before.readings, before.missing]
     if not all(isinstance(one, int) for one in (*counts, *training.sources.values())):
         raise TypeError("a count of the training is not a whole number")
     if not all(isinstance(one, int | float) for one in amounts):
         raise TypeError("a price, a figure or the scale is not a number")
+
+
+def _beside_amounts(figures: Mapping[str, Any]) -> list[Any]:
+    """What is shown of a router beside another one, and beside single functions."""
+    amounts: list[Any] = []
+    if (beside := figures.get("against")) is not None:
+        amounts += [beside["quality"], *beside["interval"], beside["prompts"]]
+        amounts += [] if beside["cost"] is None else [beside["cost"]]
+        if not (isinstance(beside["router"], str) and isinstance(beside["metric"], str)):
+            raise TypeError("a name of what is compared is no text")
+    for point in figures.get("learning_curve", ()):
+        low, high = point["interval"]
+        amounts += [point["prompts"], point["quality"], low, high]
+    for one in figures.get("instead", ()):
+        if not isinstance(one["function"], str):
+            raise TypeError("a name of what is compared is no text")
+        for figure in (one["quality_gained"], one["cost_saved"]):
+            if figure is not None:
+                low, high = figure["ci95"]
+                amounts += [figure["value"], low, high]
+    return amounts
 
 
 def check_compatible(card: Card, functions: Mapping[str, FunctionFacts]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from cems_tui.routing.checkpoints import (
     classifier_codec,
     embedding_codec,
     letters_codec,
+    refined_codec,
     stack_codec,
 )
 from cems_tui.routing.checkpoints.card import Card
@@ -97,4 +98,14 @@ def codec_of(card: Card) -> Codec:
             "which this cems-tui does not know",
             "Update cems-tui.",
         )
-    return codec
+    return codec if card.refined is None else _refined(codec)
+
+
+def _refined(base: Codec) -> Codec:
+    """Writes and reads a router that refines one of that codec."""
+    return Codec(
+        lambda router: refined_codec.to_tensors(router, base.to_tensors),
+        lambda card, tensors, towers: refined_codec.from_tensors(
+            card, tensors, towers, base.from_tensors
+        ),
+    )

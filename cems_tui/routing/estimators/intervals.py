@@ -75,17 +75,23 @@ def learn_spread(predicted: Matrix, novelty: Matrix, readings: Readings, means: 
     """
     width = predicted.shape[1]
     residual = readings.score - predicted[readings.row, readings.column]
-    size = np.array([np.abs(residual[readings.column == m]).mean() for m in range(width)])
+    parts = [readings.column == m for m in range(width)]
+    parts = [part if part.any() else np.ones_like(part) for part in parts]  # as all the others
+    size = np.array([np.abs(residual[part]).mean() for part in parts])
     relative = np.abs(residual) / np.maximum(size, 1e-12)[readings.column]
     mean, growth = _growth(novelty[readings.row], relative)
     scaled = residual / scale_of(novelty[readings.row], growth, mean)
     low, high = np.zeros(width), np.zeros(width)
     for m in range(width):
-        own = scaled[readings.column == m]
-        prompts = np.unique(readings.row[readings.column == m]).size
+        own = scaled[parts[m]]
+        prompts = np.unique(readings.row[parts[m]]).size
         tail = max(0.0, TAIL - (1.0 - TAIL) / prompts)  # the finite-sample correction
         low[m], high[m] = np.quantile(own, [tail, 1.0 - tail])
-    unfamiliar = _NORMAL_95 * np.nanstd(means, axis=0)
+    known = ~np.isnan(means)
+    count = np.maximum(known.sum(axis=0), 1)
+    middle = np.where(known, means, 0.0).sum(axis=0) / count
+    spread = np.where(known, np.square(means - middle), 0.0).sum(axis=0) / count
+    unfamiliar = _NORMAL_95 * np.sqrt(spread)
     floor = np.maximum(1e-9, 0.25 * (high - low))  # clearly wider even where prompts do not differ
     return Spread(
         np.minimum(low, 0.0), np.maximum(high, 0.0), growth, mean, np.maximum(unfamiliar, floor)

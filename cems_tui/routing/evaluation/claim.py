@@ -13,6 +13,7 @@ from cems_tui.routing.decide.dial import choices
 from cems_tui.routing.evaluation.curves import (
     Matrix,
     Sweep,
+    cost_at,
     running_maximum,
     sweep,
     zero_curve,
@@ -158,20 +159,11 @@ def _figures(
     quality, spent = curve.quality @ weight, curve.cost @ weight
     grid = np.linspace(cost.min(), cost.max(), STEPS + 1)
     router, zero = running_maximum(spent, quality, grid), zero_curve(cost, means, grid)
-    reached = _cost_at(np.array([means[best]]), spent, quality)[0]
+    reached = cost_at(np.array([means[best]]), spent, quality)[0]
     gained = running_maximum(spent, quality, cost[[best]])[0] - means[best]
     cheapest = means[int(np.argmin(cost))]
     wanted = np.linspace(cheapest, means[best], STEPS + 1)
-    own, mixed = _cost_at(wanted, spent, quality), _cost_at(wanted, grid, zero)
+    own, mixed = cost_at(wanted, spent, quality), cost_at(wanted, grid, zero)
     both = ~np.isnan(own) & ~np.isnan(mixed)
     saved = 1.0 - own[both].mean() / mixed[both].mean() if both.any() else np.nan
     return 1.0 - reached / cost[best], float(gained), float(saved), float((router - zero).mean())
-
-
-def _cost_at(wanted: Matrix, cost: Matrix, quality: Matrix) -> Matrix:
-    """The least cost at which the running maximum reaches each quality; NaN where it does not."""
-    order = np.lexsort((quality, cost))
-    best, cost = np.maximum.accumulate(quality[order]), cost[order]
-    rising = np.append(True, np.diff(best) > 0)
-    found = np.interp(wanted, best[rising], cost[rising])
-    return np.asarray(np.where(wanted > best[-1] + 1e-12, np.nan, found))

@@ -29,12 +29,17 @@ class Sweep:
 
 def sweep(truth: Matrix, predicted: Matrix, cost: Matrix) -> Sweep:
     """The choices at λ = 0 and 400 geometric steps up to where all prompts go to the cheapest."""
-    high = all_cheapest_lambda(predicted, cost)
-    steps = np.geomspace(high * 1e-5, high, STEPS_OF_LAMBDA - 1) if high else np.zeros(1)
-    lambdas = np.concatenate([[0.0], steps])
+    lambdas = lambdas_of(predicted, cost, STEPS_OF_LAMBDA)
     rows = np.arange(len(truth))
     picks = np.stack([choices(predicted, cost, float(value)) for value in lambdas])
     return Sweep(lambdas, truth[rows, picks], cost[picks])
+
+
+def lambdas_of(predicted: Matrix, cost: Matrix, steps: int) -> Matrix:
+    """λ = 0 and steps − 1 geometric steps up to where all prompts go to the cheapest."""
+    high = all_cheapest_lambda(predicted, cost)
+    above = np.geomspace(high * 1e-5, high, steps - 1) if high else np.zeros(1)
+    return np.concatenate([[0.0], above])
 
 
 def running_maximum(cost: Matrix, quality: Matrix, grid: Matrix) -> Matrix:
@@ -88,6 +93,15 @@ def first_cost(curve: Sweep, wanted: float) -> float | None:
         return float(cost[first])
     part = (wanted - best[first - 1]) / (best[first] - best[first - 1])
     return float(cost[first - 1] + min(1.0, max(0.0, part)) * (cost[first] - cost[first - 1]))
+
+
+def cost_at(wanted: Matrix, cost: Matrix, quality: Matrix) -> Matrix:
+    """The least cost at which the running maximum reaches each quality; NaN where it does not."""
+    order = np.lexsort((quality, cost))
+    best, cost = np.maximum.accumulate(quality[order]), cost[order]
+    rising = np.append(True, np.diff(best) > 0)
+    found = np.interp(wanted, best[rising], cost[rising])
+    return np.asarray(np.where(wanted > best[-1] + 1e-12, np.nan, found))
 
 
 def _below(a: int, b: int, c: int, cost: Matrix, quality: Matrix) -> bool:

@@ -17,7 +17,9 @@ from cems_tui.routing.decide.dial import choices
 from cems_tui.routing.evaluation.curves import (
     Matrix,
     Sweep,
+    cost_at,
     first_cost,
+    hull_corners,
     running_maximum,
     sweep,
     zero_curve,
@@ -28,6 +30,10 @@ STEPS_OF_COST = 800
 RESAMPLES = 1000
 
 BEATS, TIES, WORSE = "beats best single", "ties", "worse"
+BETTER, SAVES, BOTH = "better pictures", "saves cost", "both"
+
+SINGLES_RESAMPLES = 300
+"""Of the comparison with each single function; its sign is what counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,23 @@ class Evaluation:
     """The function of the highest mean on these prompts."""
 
     correlation: Agreement
+    instead: tuple[Instead, ...]
+    """Beside each single function worth running otherwise, the cheapest first; empty without
+    prices."""
+
+    @property
+    def verdict_words(self) -> str:
+        """`better pictures`, `saves cost`, `both`, `ties` or `worse`: against what one would run
+        otherwise. The best single function decides; where it is not told apart, any other that is
+        not the cheapest of all."""
+        if self.verdict == WORSE:
+            return WORSE
+        if not self.instead:
+            return BETTER if self.quality_vs_best_single.ci95[0] > 0 else TIES
+        for one in sorted(self.instead, key=lambda one: one.function != self.best_single):
+            if one.words != TIES:
+                return one.words
+        return TIES
 
     @property
     def verdict(self) -> str:
@@ -110,7 +133,9 @@ class Evaluation:
             "shares": dict(self.shares),
             "best_single": self.best_single,
             "correlation": self.correlation.to_json(),
+            "instead": [one.to_json() for one in self.instead],
             "verdict": self.verdict,
+            "verdict_words": self.verdict_words,
         }
 
 
@@ -156,6 +181,7 @@ def evaluate(
         shares={name: float((picks == m).mean()) for m, name in enumerate(functions)},
         best_single=functions[int(np.argmax(truth.mean(axis=0)))],
         correlation=agreement(truth, predicted),
+        instead=_instead(truth, curve, order_cost, functions, weights) if curve else (),
     )
 
 
@@ -192,6 +218,64 @@ def _against_best_single(
     return percentile_interval(difference), gap
 
 
+# Beside what one would run otherwise: a single function at its own cost.
+
+
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """The router beside always taking one function."""
+
+    function: str
+    cost_usd: float
+    gained: Interval
+    """Quality above the function's at its cost."""
+
+    saved: Interval | None
+    """1 − (least cost at which its quality is reached) / its cost; 0 where a resample does not
+    reach it. None for what costs nothing."""
+
+    @property
+    def words(self) -> str:
+        """`better pictures`, `saves cost`, `both` or `ties`."""
+        better = self.gained.ci95[0] > 0
+        saves = self.saved is not None and self.saved.ci95[0] > 0
+        return BOTH if better and saves else BETTER if better else SAVES if saves else TIES
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "function": self.function,
+            "cost_usd": self.cost_usd,
+            "quality_gained": self.gained.to_json(),
+            "cost_saved": None if self.saved is None else self.saved.to_json(),
+            "verdict_words": self.words,
+        }
+
+
+def _instead(
+    truth: Matrix, curve: Sweep, cost: Matrix, functions: Sequence[str], weights: Matrix
+) -> tuple[Instead, ...]:
+    """Beside each function on the hull of the single ones: nobody would run another."""
+    corners = hull_corners(cost, truth.mean(axis=0))
+    weights = weights[: SINGLES_RESAMPLES + 1]
+    means = weights @ truth
+    spent, quality = weights @ curve.cost.T, weights @ curve.quality.T
+    gained, saved = (np.empty((len(weights), len(corners))) for _ in range(2))
+    for row, (c, q) in enumerate(zip(spent, quality, strict=True)):
+        gained[row] = running_maximum(c, q, cost[corners]) - means[row, corners]
+        reached = cost_at(means[row, corners], c, q)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            saved[row] = np.nan_to_num(1.0 - reached / cost[corners])
+    return tuple(
+        Instead(
+            functions[m],
+            float(cost[m]),
+            percentile_interval(gained[:, place]),
+            percentile_interval(saved[:, place]) if cost[m] > 0 else None,
+        )
+        for place, m in enumerate(corners)
+    )
+
+
 def _areas(
     truth: Matrix, predicted: Matrix, cost: Matrix, weights: Matrix
 ) -> tuple[Interval | None, Interval | None]:
@@ -216,6 +300,18 @@ def areas(truth: Matrix, predicted: Matrix, cost: Matrix, weights: Matrix) -> tu
     router = _mean_area(sweep(truth, predicted, cost), weights, grid, zero)
     oracle = _mean_area(sweep(truth, truth, cost), weights, grid, zero)
     return router, oracle
+
+
+def area_of(truth: Matrix, predicted: Matrix, cost: Matrix) -> float:
+    """The recovered share of the oracle's area over mixing, without an interval; NaN without one.
+
+    Args:
+        truth: scores, shape (N, M), complete, higher is better.
+        predicted: the router's estimates, shape (N, M).
+        cost: US dollars a picture of each function, shape (M,).
+    """
+    recovered, _ = _areas(truth, predicted, cost, np.full((1, len(truth)), 1.0 / len(truth)))
+    return np.nan if recovered is None else recovered.value
 
 
 def _mean_area(one: Sweep, weights: Matrix, grid: Matrix, zero: Matrix) -> Matrix:
@@ -393,7 +489,9 @@ class Ranking:
 
 def ranking(truth: NDArray[np.float64], picks: NDArray[np.intp]) -> Ranking:
     """Ranks of the picked functions, shape (N,), among the scores (N, M)."""
-    better = (truth[:, None, :] > truth[:, :, None]).sum(axis=2)  # how many are strictly better
+    better = np.stack(  # how many are strictly better
+        [row.size - np.searchsorted(np.sort(row), row, side="right") for row in truth]
+    )
     rows = np.arange(len(truth))
     best_single = int(np.argmax(truth.mean(axis=0)))
     picked = better[rows, picks]

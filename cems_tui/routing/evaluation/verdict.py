@@ -6,22 +6,59 @@ from collections.abc import Mapping
 from typing import Any
 
 from cems_tui.routing.checkpoints.card import Card
-from cems_tui.routing.evaluation.evaluate import BEATS, TIES, WORSE
+from cems_tui.routing.evaluation.evaluate import BEATS, BETTER, BOTH, SAVES, TIES, WORSE
 
 
 def verdict_in_words(figures: Mapping[str, Any]) -> str:
     """The verdict of `router eval` for people, from its own JSON."""
     metric = str(figures.get("metric") or "quality")
     said = [f"{_SAID[str(figures['verdict'])]} ({_single(figures)}): {_quality(figures, metric)}"]
+    said += _instead(figures, metric)
     if area := figures.get("area_recovered"):
         low, high = area["ci95"]
         said.append(
             f"it recovers {area['value']:.1%} [{low:.1%}, {high:.1%}] of what an oracle gains over "
             "mixing single functions at the same cost"
         )
-    if (qnc := figures.get("qnc")) is not None:
+    if (qnc := figures.get("qnc")) is not None and not figures.get("instead"):
         said.append(f"it matches the best single's quality at {qnc:.0%} of its cost")
     return "; ".join(said)
+
+
+def verdict_words(figures: Mapping[str, Any]) -> str:
+    """`better pictures`, `saves cost`, `both`, `ties` or `worse`; `not evaluated` without figures.
+
+    Of a card that does not say, by its quality beside the best single function's and the cost at
+    which it matches it.
+    """
+    if "verdict_words" in figures:
+        return str(figures["verdict_words"])
+    if "verdict" not in figures:
+        return "not evaluated"
+    if figures["verdict"] == WORSE:
+        return WORSE
+    better = figures["quality_vs_best_single"]["ci95"][0] > 0
+    saves = figures["verdict"] == BEATS and (figures.get("qnc") or 1.0) < 1.0
+    return BOTH if better and saves else BETTER if better else SAVES if saves else TIES
+
+
+def _instead(figures: Mapping[str, Any], metric: str) -> list[str]:
+    """Beside each function that one would run otherwise, the best single first."""
+    rows = list(figures.get("instead") or ())
+    rows.sort(key=lambda one: one["function"] != figures.get("best_single"))
+    if not rows:
+        return []
+    said = []
+    for one in rows:
+        gained = f"{_interval(one['quality_gained'])} {metric} at the cost of always"
+        saved = one["cost_saved"]
+        cheaper = ""
+        if saved is not None and saved["value"] > 0:
+            low, high = saved["ci95"]
+            cheaper = f", its quality for {saved['value']:.0%} [{low:.0%}, {high:.0%}] less"
+        if one["quality_gained"]["value"] or cheaper:
+            said.append(f"{gained} {one['function']}{cheaper}")
+    return [f"{verdict_words(figures)}: " + ", ".join(said)] if said else []
 
 
 _SAID = {

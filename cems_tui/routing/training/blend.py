@@ -19,6 +19,10 @@ from cems_tui.routing.features.letters import Floats
 
 ALPHAS = (3.0, 5.0, 8.0, 13.0, 30.0, 100.0)
 NEIGHBOURS = (10, 20, 50, 100, 200)
+MOST_CONTRASTS = 64
+"""Contrasts that are learned, the strongest first: the others of hundreds of functions are left at
+the means."""
+
 TRIED = 2.0
 """How much more the square of a weight's standard error counts, since the best of several
 penalties and numbers of neighbours is what is asked about (`believed`)."""
@@ -170,8 +174,11 @@ def _directions(difference: Floats) -> list[Floats]:
     """The level, then the principal axes of the deviations, the strongest first."""
     width = difference.shape[1]
     deviations = difference[:, 1:].astype(np.float64)
-    # deviations sum to 0, so the weakest axis says nothing: it is every function alike
-    axes = np.linalg.eigh(deviations.T @ deviations)[1][:, :0:-1]
+    if len(deviations) < deviations.shape[1]:  # as many axes as prompts, found among those
+        axes = np.linalg.svd(deviations, full_matrices=False)[2].T[:, :MOST_CONTRASTS]
+    else:
+        # deviations sum to 0, so the weakest axis says nothing: it is every function alike
+        axes = np.linalg.eigh(deviations.T @ deviations)[1][:, :0:-1][:, :MOST_CONTRASTS]
     level = np.eye(width, dtype=np.float32)[0]
     padded = np.concatenate([np.zeros((1, axes.shape[1])), axes])
     return [level, *padded.T.astype(np.float32)]

@@ -13,6 +13,10 @@ from cems_tui.routing.training.order import Material, TrainingOrder
 from cems_tui.routing.training.splits import FOLDS, group_count
 from cems_tui.score_tables.mixed import constants_of, with_mixed
 from cems_tui.score_tables.table import Pivot, ScoreTable
+from cems_tui.text import counted
+
+ROUNDS = 10
+"""Of filling missing cells: the means and the prompts' effects in turn."""
 
 MOST_PROMPTS = 12_000
 """The kernel of more prompts would need over half a gigabyte; a sample of them is learned."""
@@ -39,11 +43,19 @@ def pivot_of(table: ScoreTable, metric: str, seed: int = 42) -> Pivot:
     return pivot
 
 
+LARGEST_SCORE = 1e12
+"""Beyond it squares of scores no longer add up in single precision."""
+
+LEAST_OF_A_FUNCTION = 5
+"""A function with scores of fewer prompts is in too few folds to be judged by."""
+
+
 def check_learnable(pivot: Pivot) -> None:
     """Refuses a table that no router can be learned from.
 
     Raises:
-        UsageError: fewer than two functions, or than five prompts that differ in their first words.
+        UsageError: fewer than two functions, or than five prompts that differ in their first words;
+            a function with hardly any score, or scores too large to be computed with.
     """
     if len(pivot.functions) < 2:
         found = "1 function" if len(pivot.functions) == 1 else "no function"
@@ -51,10 +63,35 @@ def check_learnable(pivot: Pivot) -> None:
             f"{pivot.metric} was scored for {found}",
             "A router needs at least two to choose from.",
         )
-    if (groups := group_count(pivot.prompts)) < FOLDS:
+    check_scores(pivot)
+    count = (~np.isnan(pivot.scores)).sum(axis=0)
+    rare = int(np.argmin(count))
+    if count[rare] < LEAST_OF_A_FUNCTION:
         raise UsageError(
-            f"{groups} different prompts are too few to learn from",
+            f"{pivot.functions[rare]} has {pivot.metric} scores of "
+            f"{counted(int(count[rare]), 'prompt')}: too few to learn from",
+            f"Score it on at least {LEAST_OF_A_FUNCTION} prompts, or leave its rows out.",
+        )
+
+
+def check_scores(pivot: Pivot) -> None:
+    """Refuses scores that cannot be learned from, whoever is scored.
+
+    Raises:
+        UsageError: fewer than five prompts that differ in their first words, or scores too large to
+            be computed with.
+    """
+    if (groups := group_count(pivot.prompts)) < FOLDS:
+        said = "1 prompt is" if groups == 1 else f"{groups} different prompts are"
+        raise UsageError(
+            f"{said} too few to learn from",
             f"A router needs at least {FOLDS} that differ in their first words; hundreds are good.",
+        )
+    most = float(np.nanmax(np.abs(pivot.scores)))
+    if most > LARGEST_SCORE:
+        raise UsageError(
+            f"scores of {pivot.metric} reach {most:.3g}, too large to be computed with",
+            "Divide them by a power of ten, or take their logarithm.",
         )
 
 
@@ -65,14 +102,22 @@ def all_readings(pivot: Pivot) -> Readings:
 
 
 def filled(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Missing cells as function mean + prompt effect: they say nothing about who is better."""
+    """Missing cells as function mean + prompt effect: they say nothing about who is better.
+
+    A function without any score has the mean of the others.
+    """
     missing = np.isnan(scores)
     if not missing.any():
         return scores
-    effect = np.zeros((len(scores), 1))
-    for _ in range(10):
-        column = np.nanmean(scores - effect, axis=0)
-        effect = np.nanmean(scores - column, axis=1, keepdims=True)
+    known, effect = ~missing, np.zeros((len(scores), 1))
+    beside, across = known.sum(axis=0), known.sum(axis=1, keepdims=True)
+    column = np.zeros(scores.shape[1])
+    for _ in range(ROUNDS):
+        total = np.where(known, scores - effect, 0.0).sum(axis=0)
+        column = total / np.maximum(beside, 1)
+        column[beside == 0] = column[beside > 0].mean() if beside.any() else 0.0
+        left = np.where(known, scores - column, 0.0).sum(axis=1, keepdims=True)
+        effect = left / np.maximum(across, 1)
     return np.where(missing, column + effect, scores)
 
 

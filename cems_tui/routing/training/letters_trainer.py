@@ -188,8 +188,12 @@ def dual_of(data: Lesson, blend: Blend) -> Floats | None:
 
 def settings_of(router: TextRouter, blend: Blend) -> dict[str, float | int | None]:
     """The single numbers of a router: they stand in its card."""
+    return {**settings_of_blend(blend), **settings_of_text(router)}
+
+
+def settings_of_text(router: TextRouter) -> dict[str, float | int | None]:
+    """The single numbers that a text router is made of again, but for those of its blend."""
     return {
-        **settings_of_blend(blend),
         "novelty_limit": router.familiarity.limit,
         "trust_power": router.familiarity.power,
         "typical_density": router.familiarity.typical,

@@ -10,6 +10,7 @@ from typing import Any
 from cems_tui.domain.decision import FeatureSet
 from cems_tui.domain.encoder import EncoderFacts, FunctionFacts
 from cems_tui.domain.estimate import QualityEstimator
+from cems_tui.routing.checkpoints.checkpoint import Checkpoint
 from cems_tui.routing.features.letters import FeatureConfig, Floats
 from cems_tui.routing.features.text_encoder import TextEncoder
 from cems_tui.routing.training.prepared_prompts import EncodedPrompts, PreparedPrompts
@@ -71,6 +72,9 @@ class TrainingOrder:
 
     about: str = ""
     """What the card says first of all."""
+
+    rival: Checkpoint | None = None
+    """The router in use, to be compared with on the held-out prompts; None compares with none."""
 
     pictures: int | None = None
     """Of how many pictures each score is the mean; None where the table does not say."""

@@ -14,7 +14,7 @@ from cems_tui.score_tables.table import ScoreTable
 
 Matrix = NDArray[np.float64]
 
-LEAST_PROMPTS = 12
+LEAST_PROMPTS = 8
 """In a band; a smaller one is taken together with the next."""
 
 SIGNIFICANT = 2.45

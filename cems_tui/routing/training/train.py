@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cems_tui.domain.decision import FeatureSet
 from cems_tui.domain.encoder import FunctionFacts
@@ -18,7 +19,9 @@ from cems_tui.routing.checkpoints.card import Card, Training
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint
 from cems_tui.routing.checkpoints.codecs import features_for
 from cems_tui.routing.evaluation.evaluate import evaluate, figures_by_group
+from cems_tui.routing.evaluation.judge import asked
 from cems_tui.routing.evaluation.oracle import corrected_oracle
+from cems_tui.routing.evaluation.rival import LEAST, against, learned_by
 from cems_tui.routing.evaluation.truth import costs_of, other_metrics
 from cems_tui.routing.training import (
     cems_trainer,
@@ -27,6 +30,9 @@ from cems_tui.routing.training import (
     stack_trainer,
 )
 from cems_tui.routing.training.order import Fitted, Material, TrainingOrder
+
+MOST_COMPARED = 2_000
+"""Held-out prompts that the router in use is asked about too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,5 +146,39 @@ def judged(
         **figures.to_json(),
         "oracle_noise_corrected": corrected_oracle(pivot),
         "groups": figures_by_group(truth, said, cost, pivot.functions, groups, order.seed),
+        **({} if (beside := beside_rival(order, fitted, cost)) is None else beside),
         **fitted.evaluation,
     }
+
+
+def beside_rival(order: TrainingOrder, fitted: Fitted, cost: NDArray[np.float64] | None) -> Any:
+    """`against`: the router in use on the same held-out prompts, where it can be compared."""
+    rival, pivot = order.rival, fitted.judged
+    if rival is None or order.kind == "cems":
+        return None
+    known = [m for m, name in enumerate(pivot.functions) if name in rival.functions]
+    columns = np.array(known, dtype=np.intp)
+    seen = learned_by(rival)
+    rows = np.array(
+        [
+            row
+            for row, prompt in enumerate(pivot.prompts)
+            if prompt not in seen and (~np.isnan(pivot.scores[row, columns])).sum() >= 2
+        ][:MOST_COMPARED],
+        dtype=np.intp,
+    )
+    if len(columns) < 2 or len(rows) < LEAST:
+        return None
+    said = asked(
+        rival, [pivot.prompts[row] for row in rows], [pivot.functions[m] for m in columns]
+    ).worths
+    found = against(
+        rival.name,
+        pivot.metric,
+        pivot.scores[np.ix_(rows, columns)],
+        fitted.estimates[np.ix_(rows, columns)].astype(np.float64),
+        said,
+        None if cost is None else cost[columns],
+        seed=order.seed,
+    )
+    return {"against": found.to_json()}

@@ -32,8 +32,9 @@ def report(
         table = parse_columns(store.benches.columns(name), name)
         scorers = store.benches.scorers(name)
         seconds = store.benches.seconds(name)
+        contention = store.benches.contention(name)
     settings = profile.settings
-    found = report_of(name, table, profile.pricing, scorers, seconds)
+    found = report_of(name, table, profile.pricing, scorers, seconds, contention)
     if html is not None:
         write_text(html, report_page(found), mode=SHARED)
         output.note(f"wrote {html}")

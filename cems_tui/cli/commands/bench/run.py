@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -32,9 +32,21 @@ DEFAULT_METRICS = "nima,clip"
 STARTER_PROMPTS = 300
 """Prompts in the set called `starter`."""
 
+HISTORY_PROMPTS = 120
+"""The most prompts in the set called `history`, the latest: about what retraining needs."""
+
+LATEST_PICTURES = 2_000
+"""Pictures that the prompts of the history are looked for among."""
+
 
 def run(
-    prompts: Annotated[str, typer.Option(metavar="FILE|SET", help="A prompt file, or `starter`.")],
+    prompts: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|SET",
+            help="A prompt file; `starter`, or `history`: the latest prompts of one's own.",
+        ),
+    ],
     functions: Annotated[
         str | None, typer.Option(metavar="A,B", help="Which functions; all installed ones.")
     ] = None,
@@ -71,7 +83,8 @@ def run(
     scorers = profile.scorers
 
     def plan_for(planner: Planner) -> BenchPlan:
-        plan = _plan(planner, name, prompts, functions, seeds, metrics)
+        lines = _prompt_lines(prompts, profile)
+        plan = _plan(planner, name, lines, functions, seeds, metrics)
         scorers.require(planner, plan.metrics, plan.functions)
         return plan
 
@@ -200,7 +213,7 @@ def _tell_outcome(name: str, outcome: BenchOutcome, money: Money) -> int:
 def _plan(
     planner: Planner,
     name: str,
-    prompts: str,
+    lines: Sequence[PromptLine],
     functions: str | None,
     seeds: int,
     metrics: str,
@@ -208,7 +221,7 @@ def _plan(
     """The benchmark asked for.
 
     Raises:
-        UsageError: unreadable prompts, an unknown metric or function.
+        UsageError: an unknown metric or function.
         ModelMissing: a function that is not installed.
     """
     if functions is None:
@@ -219,10 +232,24 @@ def _plan(
         if not planner.function(function).installed:
             raise ModelMissing(f"{function} is not installed", "`cems ls` shows what is.")
     read = metrics_of(",".join(_names("--metrics", metrics)))
-    return plan_of(name, _prompt_lines(prompts), chosen, seeds, read)
+    return plan_of(name, lines, chosen, seeds, read)
 
 
-def _prompt_lines(prompts: str) -> list[PromptLine]:
+def _prompt_lines(prompts: str, profile: Profile) -> list[PromptLine]:
+    """The prompts of a file, or of a set.
+
+    Raises:
+        UsageError: they cannot be read, or nothing was drawn yet.
+    """
+    if prompts == "history" and not Path(prompts).exists():
+        with profile.history() as store:
+            drawn = store.generations(limit=LATEST_PICTURES)
+        latest = dict.fromkeys(one.prompt for one in drawn if not one.negative)
+        if not latest:
+            raise UsageError(
+                "there is no prompt in the history", "Draw some: cems generate PROMPT."
+            )
+        return [PromptLine(prompt) for prompt in list(latest)[:HISTORY_PROMPTS]]
     if prompts == "starter" and not Path(prompts).exists():
         return [
             PromptLine(prompt=prompt, group=group)

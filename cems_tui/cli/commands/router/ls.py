@@ -7,6 +7,7 @@ from cems_tui.cli import output
 from cems_tui.cli.text_layout import Column
 from cems_tui.profile import Profile
 from cems_tui.routing.checkpoints.card import Card
+from cems_tui.routing.evaluation.verdict import verdict_words
 
 
 def ls(json: o.Json = False, quiet: o.Quiet = False) -> None:
@@ -35,5 +36,6 @@ def _line(card: Card) -> dict[str, object]:
         "functions": list(card.functions),
         "prompts": card.training.prompts,
         "verdict": card.verdict,
+        "verdict_words": verdict_words(card.evaluation),
         "created": card.created,
     }

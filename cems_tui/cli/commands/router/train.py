@@ -12,6 +12,7 @@ from cems_tui.domain.decision import FeatureSet
 from cems_tui.errors import UsageError
 from cems_tui.profile import Profile
 from cems_tui.routing.checkpoints.card import Card
+from cems_tui.routing.evaluation.rival import BETTER, Against
 from cems_tui.routing.evaluation.verdict import refusal
 from cems_tui.services.router_trainer import Reading
 
@@ -80,6 +81,25 @@ def _tuned(said: str | None) -> bool | None:
     return None if said is None else said == "tuned"
 
 
+def tell_outlook(card: Card) -> None:
+    """How a fresh router fares beside the one in use, and what more prompts would bring."""
+    figures = card.evaluation
+    if (kept := figures.get("against")) is None:
+        return
+    beside = Against.from_json(kept)
+    output.line(f"{card.name} {beside.told}")
+    if "headroom" not in figures or beside.verdict == BETTER:
+        return
+    more, head = figures["more_prompts"], figures["headroom"]
+    if more is None:
+        output.line(
+            f"nothing to win here: what {beside.router} leaves open your prompts do not tell "
+            f"either; headroom {head:.4g} {card.metric}, luck included"
+        )
+    elif more:
+        output.line(f"about {more:,} prompts more until it can win, if they go on like these")
+
+
 def print_trained(card: Card, *, json: bool, quiet: bool) -> None:
     """A fresh router on stdout."""
     if json:
@@ -88,5 +108,6 @@ def print_trained(card: Card, *, json: bool, quiet: bool) -> None:
         output.line(card.name)
     else:
         output.line(card.summary)
+        tell_outlook(card)
         if (why := refusal(card)) is not None:
             output.note(f"note: {why}")
