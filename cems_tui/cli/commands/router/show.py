@@ -33,11 +33,22 @@ def show(
         output.line(f"refused    {why}")
 
 
+def _read(card: Card) -> str:
+    """What it reads of a prompt."""
+    if card.encoder is None:
+        return "a prompt's letters (instant)"
+    what = "a prompt's letters, and the sentence encoder"
+    if card.feature_set == "clip":
+        what = "the CLIP text tower"
+    return f"{what} {card.encoder.id} ({card.feature_set}), {card.encoder.sha256}"
+
+
 def _card_lines(card: Card) -> list[str]:
     """A card for people."""
     scorers = ", ".join(f"{m}: {s or 'unknown'}" for m, s in card.scorers.items()) or "—"
     lines = [
         f"functions  {', '.join(card.functions)}",
+        f"reads      {_read(card)}",
         f"scorers    {scorers}",
         f"trained    {card.created} on {card.training.table}",
         f"interval   {card.interval}",
