@@ -20,6 +20,9 @@ from cems_tui.files import read_bytes, write_text
 from cems_tui.paths import ensure
 from cems_tui.text import as_utf8
 
+BALANCED = "balanced"
+"""What `routing.tradeoff` says instead of a number."""
+
 _LARGEST_BYTES = 256_000
 _MOST_DOTS = 1_000
 """In one line."""
@@ -36,6 +39,12 @@ def _number(low: float, high: float = math.inf) -> Check:
         return f"a number of at least {low:g}" if high == math.inf else f"{low:g} to {high:g}"
 
     return check
+
+
+def _dial(value: Any) -> str | None:
+    if value == BALANCED or _number(0, 1)(value) is None:
+        return None
+    return f'0 to 1, or "{BALANCED}"'
 
 
 def _one_of(*choices: str) -> Check:
@@ -81,7 +90,11 @@ def _setting(default: Any, help: str, check: Check) -> Any:
 class Routing:
     """How functions are chosen."""
 
-    tradeoff: float = _setting(0.5, "0 = cheapest, 1 = best quality", _number(0, 1))
+    tradeoff: float | str = _setting(
+        BALANCED,
+        "0 = cheapest, 1 = best quality, balanced = where more cost buys less quality than it is",
+        _dial,
+    )
     router: str = _setting("", "the checkpoint to ask; empty: the contract's rule", _text)
     load_cost: str = _setting(
         "auto",

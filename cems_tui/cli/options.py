@@ -18,7 +18,7 @@ from cems_tui.cli.output import only_one
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.request import Request, new_id
 from cems_tui.errors import CemsError, UsageError
-from cems_tui.settings import Settings
+from cems_tui.settings import BALANCED, Settings
 from cems_tui.text import checked_prompt
 
 OnOff = Literal["on", "off"]
@@ -38,6 +38,10 @@ Pool = Annotated[
 ]
 Tradeoff = Annotated[
     float | None, typer.Option("--tradeoff", metavar="0..1", help="0 = cheapest, 1 = best quality.")
+]
+Balanced = Annotated[
+    bool,
+    typer.Option("--balanced", help="Where more cost buys less quality than it is: the default."),
 ]
 BudgetPerImage = Annotated[
     float | None,
@@ -108,6 +112,7 @@ class RoutingOptions:
     lambda_: float | None = None
     router: str | None = None
     load_cost: OnOff | None = None
+    balanced: bool = False
 
     def checked(self) -> RoutingOptions:
         """These options, if they can be followed together.
@@ -116,6 +121,7 @@ class RoutingOptions:
             UsageError: two policies at once, or a value out of range.
         """
         only_one(
+            balanced=self.balanced,
             tradeoff=self.tradeoff is not None,
             budget_per_image=self.budget_per_image is not None,
             floor=self.floor is not None,
@@ -136,6 +142,8 @@ class RoutingOptions:
     @property
     def policy_given(self) -> Policy | None:
         """The policy on the command line, None when none was given."""
+        if self.balanced:
+            return Policy.balanced()
         if self.tradeoff is not None:
             return Policy("tradeoff", self.tradeoff)
         if self.budget_per_image is not None:
@@ -161,7 +169,7 @@ class RoutingOptions:
         given = self.policy_given
         if given is not None:
             return given, True
-        return Policy("tradeoff", float(settings.routing.tradeoff)), False
+        return policy_of(settings.routing.tradeoff), False
 
     def pool_names(self) -> tuple[str, ...] | None:
         """The names of `--pool`, None without it."""
@@ -177,6 +185,11 @@ class RoutingOptions:
         if self.load_cost is not None:
             return self.load_cost == "on"
         return settings.routing.counts_load(several=prompts > 1)
+
+
+def policy_of(setting: float | str) -> Policy:
+    """The policy that `routing.tradeoff` asks for."""
+    return Policy.balanced() if setting == BALANCED else Policy.tradeoff(float(setting))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from cems_tui.routing.explain.explanation import Explanation
 from cems_tui.routing.explain.words import rows
 from cems_tui.settings import Settings
 from cems_tui.text import visible
+from cems_tui.views.dial import place_words
 from cems_tui.views.price_card import (
     LEAST_NEEDED,
     PriceColumn,
@@ -48,7 +49,7 @@ def price_card(decision: RoutingDecision, settings: Settings, width: int | None 
         pad_edge=False,
         title=Text(f"“{cut(visible(decision.prompt), TITLE_CELLS)}”", style="bold"),
         title_justify="left",
-        caption=Text(visible(decision.reason)),
+        caption=Text("\n".join(filter(None, (visible(decision.reason), place_words(decision))))),
         caption_justify="left",
     )
     columns = _fitting(decision, settings, width)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from cems_tui.domain.capabilities import ObstacleKind
 from cems_tui.domain.function import Provenance
 from cems_tui.domain.note import Note, NoteKind
 
-PolicyKind = Literal["tradeoff", "budget", "floor", "tolerance", "lambda", "pinned"]
+PolicyKind = Literal["balanced", "tradeoff", "budget", "floor", "tolerance", "lambda", "pinned"]
 QualitySource = Literal["router", "unknown"]
 FeatureSet = Literal["instant", "text", "clip"]
 """What a router reads of a prompt: its letters alone, or beside them what a sentence encoder
@@ -25,8 +25,13 @@ class Policy:
 
     kind: PolicyKind
     value: float | str | None
-    """tradeoff: the dial 0..1 · budget: US dollars a picture · floor: a quality ·
-    tolerance: quality units · lambda: quality units per US dollar · pinned: the function's name."""
+    """balanced: the dial it corresponds to, None until a router has said it · tradeoff: the dial
+    0..1 · budget: US dollars a picture · floor: a quality · tolerance: quality units · lambda:
+    quality units per US dollar · pinned: the function's name."""
+
+    @classmethod
+    def balanced(cls) -> Policy:
+        return cls("balanced", None)
 
     @classmethod
     def tradeoff(cls, dial: float) -> Policy:
@@ -91,6 +96,29 @@ class QualityEstimate:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """How much better or worse than the choice a candidate is expected to be for a prompt."""
+
+    to: str
+    """The choice."""
+
+    quality: float
+    """Its expected quality minus the choice's, in the metric's unit."""
+
+    interval: tuple[float, float]
+    """90 % interval of that difference: paired, so what both pictures share cancels."""
+
+    least: float | None = None
+    """What the better of the two has to be expected to be better by to be told apart; None where
+    no such gain was ever borne out."""
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether the difference is more than another seed changes, and was borne out."""
+        return self.least is not None and abs(self.quality) > self.least
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """One generation function as the policy saw it: an offer with what was expected of it."""
 
@@ -127,6 +155,26 @@ class Candidate:
 
     blocked_kind: ObstacleKind | None = None
     """What of the request it cannot follow."""
+    difference: Difference | None = None
+    """Against the choice; None for the choice itself and where it is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class DialMeaning:
+    """What a place on the dial gives, by the held-out prompts of the router that was asked."""
+
+    balanced: float
+    """Where the default stands, 0..1."""
+
+    quality_share: float | None
+    """Of the way from the cheapest function's mean quality to the best single one's; None where
+    there is none, or where other functions are offered than the router was judged with."""
+
+    cost_share: float | None
+    """Mean cost as a share of the best single function's."""
+
+    estimated: bool = False
+    """Whether the shares are what was expected of held-out prompts, not what they scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +217,9 @@ class RoutingDecision:
 
     refusal: str | None = None
     """Why that checkpoint is used only when forced; None when it earned its place."""
+
+    dial: DialMeaning | None = None
+    """Where the policy is a place on the dial; None of other policies, or without a router."""
 
     features: FeatureSet | None = None
     """What was read of the prompt; None when no router looked, or it was not recorded."""
@@ -220,6 +271,7 @@ class RoutingDecision:
             "scorer": self.scorer,
             "refusal": self.refusal,
             "features": self.features,
+            "dial": None if self.dial is None else asdict(self.dial),
             "candidates": [_candidate_json(candidate) for candidate in self.candidates],
         }
 
@@ -245,6 +297,7 @@ class RoutingDecision:
             scorer=row.get("scorer"),
             refusal=row.get("refusal"),
             features=_features_of(row.get("features")),
+            dial=None if row.get("dial") is None else DialMeaning(**row["dial"]),
         )
 
 
@@ -256,6 +309,14 @@ def _candidate_json(candidate: Candidate) -> dict[str, Any]:
     row = {name: getattr(candidate, name) for name in _CANDIDATE_FIELDS}
     row["interval"] = list(candidate.interval) if candidate.interval else None
     row["cost_interval"] = list(candidate.cost_interval) if candidate.cost_interval else None
+    apart = candidate.difference
+    row["difference"] = apart and {
+        "to": apart.to,
+        "quality": apart.quality,
+        "interval": list(apart.interval),
+        "least": apart.least,
+        "told_apart": apart.told_apart,
+    }
     return row
 
 
@@ -265,6 +326,11 @@ def _candidate_from_json(row: dict[str, Any]) -> Candidate:
         if values.get(name) is not None:
             low, high = values[name]
             values[name] = (low, high)
+    if (apart := values.get("difference")) is not None:
+        low, high = apart["interval"]
+        values["difference"] = Difference(
+            apart["to"], apart["quality"], (low, high), apart["least"]
+        )
     return Candidate(**values)
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.estimate import Clustering, Neighbour
 from cems_tui.errors import CemsError, StorageError, UsageError
+from cems_tui.routing.decide.policy import FREE_HAND, Option
 from cems_tui.routing.explain.explanation import Explanation, Standing, explain
 from cems_tui.routing.explain.question import Question, question_of, worth_of
 from cems_tui.routing.features.word_lists import FUNCTION_WORDS
@@ -24,10 +25,14 @@ from cems_tui.score_tables.formats import parse_columns
 from cems_tui.score_tables.mixed import with_mixed
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from cems_tui.routing.checkpoints.card import Card
     from cems_tui.routing.checkpoints.checkpoint import Checkpoint
     from cems_tui.routing.checkpoints.scale import Scale
     from cems_tui.routing.checkpoints.shelf import RouterShelf
+    from cems_tui.routing.decide.difference import PairedSpread
     from cems_tui.score_tables.table import Pivot
     from cems_tui.store.database import Store
 
@@ -72,8 +77,10 @@ class Explainer:
             checkpoint,
             load_cost=load_cost,
             lambda_at=lambda dial: checkpoint.lambda_at(dial, prices),
+            spread=checkpoint.paired,
         )
-        told = replace(told, standing=standing(told, checkpoint, question_of(decision, load_cost)))
+        question = question_of(decision, load_cost, checkpoint.paired)
+        told = replace(told, standing=standing(told, checkpoint, question))
         router = checkpoint.router
         if isinstance(router, Clustering):
             told = replace(told, cluster=router.cluster_of(decision.prompt))
@@ -184,16 +191,35 @@ def standing(told: Explanation, checkpoint: Checkpoint, question: Question) -> S
     options = sorted(options, key=lambda o: inf if o.price is None else o.price)
     if weight:
         options = [option for option in options if option.price is not None]
-    if question.policy.kind not in ("tradeoff", "lambda") or not options:
+    if question.policy.kind not in ("balanced", "tradeoff", "lambda") or not options:
         return Standing(prompts, None, smaller)
     worths = estimates[:, [columns[option.function] for option in options]]
     paid = np.array([weight * (option.price or 0.0) for option in options])
+    if question.policy.kind == "balanced":
+        worths = np.where(_held(worths, options, checkpoint.paired), -inf, worths)
     picked = np.argmax(worths - paid, axis=1)  # of equals the cheapest, which stands first
     names = [option.function for option in options]
     if told.choice not in names:
         return Standing(prompts, None, smaller)
     share = float(np.average(picked == names.index(told.choice), weights=shares))
     return Standing(prompts, share, smaller)
+
+
+def _held(
+    worths: NDArray[np.float64], options: Sequence[Option], spread: PairedSpread | None
+) -> NDArray[np.bool_]:
+    """Which options balanced does not pay for, prompt by prompt; the cheapest stands first."""
+    import numpy as np
+
+    if any(option.price is None for option in options):
+        return np.zeros(worths.shape, dtype=np.bool_)
+    cost = np.array([option.price for option in options], dtype=np.float64)
+    gains = [
+        None if spread is None else spread.least_gain(one.function, options[0].function)
+        for one in options
+    ]
+    least = np.array([inf if gain is None else gain for gain in gains])
+    return np.asarray((cost > FREE_HAND * cost[0]) & ~(worths - worths[:, :1] > least))
 
 
 def nearest_texts(prompt: str, prompts: Sequence[str], count: int) -> tuple[Neighbour, ...]:

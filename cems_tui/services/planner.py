@@ -14,7 +14,7 @@ from typing import Protocol
 from cems_tui.catalog.fit import Fit, Room, Verdict, fit, footprint_on, of_picture
 from cems_tui.domain.bill import BillLine
 from cems_tui.domain.capabilities import Obstacle, Wanted, obstacles
-from cems_tui.domain.decision import Offer, Policy, RoutingDecision
+from cems_tui.domain.decision import DialMeaning, Offer, Policy, RoutingDecision
 from cems_tui.domain.function import Catalog, Expected, GenerationFunction, Model
 from cems_tui.domain.note import Note, one_of_each_kind
 from cems_tui.domain.pricing import Pricing
@@ -227,12 +227,13 @@ class Planner:
         estimates = checkpoint.estimate(request.prompt, at_once=at_once) if checkpoint else None
         encode_ms = (time.perf_counter() - began) * 1000
         began = time.perf_counter()
+        policy, lambda_per_usd, dial = _on_the_dial(request.policy, checkpoint, offers)
         decision = route(
             request.prompt,
             offers,
             estimates,
-            request.policy,
-            self._lambda(request.policy, checkpoint, offers),
+            policy,
+            lambda_per_usd,
             request.load_cost,
             load_share=1.0 / max(1, request.load_pictures),
             asked=Asked(
@@ -241,6 +242,7 @@ class Planner:
                 encode_ms=encode_ms if checkpoint else None,
             ),
             policy_is_explicit=request.policy_is_explicit,
+            spread=checkpoint.paired if checkpoint else None,
             notes=self._unverified(checkpoint, request, installed, allowed),
         )
         route_ms = (time.perf_counter() - began) * 1000
@@ -250,6 +252,7 @@ class Planner:
         return replace(
             decision,
             route_ms=route_ms,
+            dial=dial,
             router_sha256=self.shelf.digest(checkpoint.name),
             scorer=checkpoint.card.instrument,
             refusal=refusal(checkpoint.card),
@@ -365,15 +368,30 @@ class Planner:
             self._held[function.model] = self._held_bytes(function)
         return self._held[function.model]
 
-    def _lambda(
-        self, policy: Policy, checkpoint: Checkpoint | None, offers: Sequence[Offer]
-    ) -> float | None:
-        """λ of the dial: calibrated on the training prompts at today's prices."""
-        if policy.kind != "tradeoff" or checkpoint is None:
-            return None
-        able = [offer for offer in offers if offer.allowed and offer.blocked_by is None]
-        prices = {offer.function: offer.cost_usd for offer in able}
-        return checkpoint.lambda_at(float(policy.value or 0.0), prices)
+
+def _on_the_dial(
+    policy: Policy, checkpoint: Checkpoint | None, offers: Sequence[Offer]
+) -> tuple[Policy, float | None, DialMeaning | None]:
+    """The policy with its place on the dial, λ there at today's prices, and what it gives.
+
+    λ is calibrated on the training prompts; what the place gives was measured on held-out ones.
+    """
+    if policy.kind not in ("balanced", "tradeoff") or checkpoint is None:
+        return policy, None, None
+    able = [offer for offer in offers if offer.allowed and offer.blocked_by is None]
+    prices = {offer.function: offer.cost_usd for offer in able}
+    tick = checkpoint.balanced_dial(prices)
+    if policy.kind == "balanced":
+        policy = Policy("balanced", tick)
+    place = float(policy.value or 0.0)
+    shares: tuple[float | None, float | None] = (None, None)
+    told, curve, estimated = checkpoint.card.balanced, checkpoint.curve, False
+    if set(checkpoint.functions) <= {name for name, usd in prices.items() if usd is not None}:
+        if policy.kind == "balanced" and told is not None:
+            shares, estimated = (told.quality_share, told.cost_share), told.expected
+        elif curve is not None:
+            shares = curve.shares_at(place)
+    return policy, checkpoint.lambda_at(place, prices), DialMeaning(tick, *shares, estimated)
 
 
 def _named(request: Request) -> tuple[str, ...]:

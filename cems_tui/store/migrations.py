@@ -286,6 +286,21 @@ def m011_start_seconds(db: Database) -> None:
     db.execute("ALTER TABLE generations ADD COLUMN seconds_start REAL")
 
 
+DIFFERENCE_COLUMNS = (
+    "difference_to TEXT",
+    "difference_quality REAL",
+    "difference_low REAL",
+    "difference_high REAL",
+    "difference_least REAL",
+)
+
+
+def m012_differences(db: Database) -> None:
+    """How sure it was that a candidate is better or worse than the choice."""
+    for column in DIFFERENCE_COLUMNS:
+        db.execute(f"ALTER TABLE candidates ADD COLUMN {column}")
+
+
 STEPS = (
     m001_sessions,
     m002_generations,
@@ -298,4 +313,5 @@ STEPS = (
     m009_pictures_from_home,
     m010_price_certainty,
     m011_start_seconds,
+    m012_differences,
 )

@@ -74,7 +74,14 @@ def candidate_rows(generation: Generation) -> list[dict[str, Any]]:
         row = asdict(candidate)
         low, high = row.pop("interval") or (None, None)
         cost_low, cost_high = row.pop("cost_interval") or (None, None)
+        apart = row.pop("difference") or {"to": None, "quality": None, "least": None}
+        from_, to = apart.pop("interval", (None, None))
         row |= {
+            "difference_to": apart["to"],
+            "difference_quality": apart["quality"],
+            "difference_low": from_,
+            "difference_high": to,
+            "difference_least": apart["least"],
             "generation": generation.id,
             "position": position,
             "interval_low": low,
@@ -228,6 +235,14 @@ def _candidate_json(row: Row) -> dict[str, Any]:
     said["interval"] = None if low is None or high is None else [low, high]
     low, high = said["cost_low"], said["cost_high"]
     said["cost_interval"] = None if low is None or high is None else [low, high]
+    said["difference"] = None
+    if said["difference_to"] is not None:
+        said["difference"] = {
+            "to": said["difference_to"],
+            "quality": said["difference_quality"],
+            "interval": [said["difference_low"], said["difference_high"]],
+            "least": said["difference_least"],
+        }
     for flag in ("priced", "installed", "resident", "allowed"):
         said[flag] = bool(said[flag])
     said["fits"] = None if said["fits"] is None else bool(said["fits"])

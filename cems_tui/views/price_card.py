@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cems_tui.domain.capabilities import ObstacleKind, told_together
@@ -11,9 +12,9 @@ from cems_tui.text import visible
 from cems_tui.views.figures import DOLLARS, UNKNOWN, Money, column, times
 
 RESIDENT, INSTALLED, MISSING = "●", "○", "⇣"
-LEGEND = "● resident  ○ installed  ⇣ not installed  ~ estimated"
+LEGEND = "● resident  ○ installed  ⇣ not installed  ~ estimated  ≈ too alike to tell apart"
 
-LEAST_NEEDED = ("sure", "why", "load", "memory", "seconds")
+LEAST_NEEDED = ("sure", "load", "why", "memory", "seconds")
 """The columns that leave where there is no room for all, in that order."""
 
 BLOCKED: dict[ObstacleKind, str] = {
@@ -30,7 +31,7 @@ MOST_TOO_BIG = 3
 """Candidates whose figures are told when they are too big; further ones are counted."""
 
 WORTH_SAYING = 1.3
-"""How many times dearer than the choice a candidate is before the card says so."""
+"""How many times dearer or cheaper than the choice a candidate is before the card says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def price_columns(decision: RoutingDecision, money: Money = DOLLARS) -> dict[str
         "quality": PriceColumn(
             decision.metric or "quality", figures([c.quality for c in candidates], known, 2, 3)
         ),
-        "interval": PriceColumn("±90 %", tuple(map(interval_words, candidates)), True),
+        "interval": interval_column(candidates),
         "seconds": PriceColumn("s", figures([c.seconds for c in candidates], guessed, 2, 3)),
         "load": PriceColumn("load", figures([c.load_seconds for c in candidates], known, 1, 1)),
         "memory": PriceColumn("GB", figures(sizes, guessed, 1, 3)),
@@ -93,20 +94,32 @@ def certainty(candidate: Candidate) -> str:
     return f"±{100 * (reach - 1):.0f} %" if reach < 1.995 else f"÷×{reach:.1f}"
 
 
-def interval_words(candidate: Candidate) -> str:
-    """The ends of the 90 % interval of its quality."""
-    if candidate.interval is None:
+def interval_column(candidates: Sequence[Candidate]) -> PriceColumn:
+    """How sure it is: of differences to the pick where they are known, else of each quality."""
+    if not tells_differences(candidates):
+        return PriceColumn("±90 %", tuple(interval_words(c.interval) for c in candidates), True)
+    apart = [None if c.difference is None else c.difference.interval for c in candidates]
+    return PriceColumn("Δ 90 %", tuple(interval_words(ends, "+") for ends in apart), True)
+
+
+def tells_differences(candidates: Sequence[Candidate]) -> bool:
+    """Whether it is known how sure any difference to the pick is."""
+    return any(c.difference is not None for c in candidates)
+
+
+def interval_words(ends: tuple[float, float] | None, sign: str = "") -> str:
+    """The ends of a 90 % interval; with `+` as sign those of a difference."""
+    if ends is None:
         return UNKNOWN
-    low, high = candidate.interval
-    return f"{low:.2f}…{high:.2f}"
+    low, high = ends
+    return f"{low:{sign}.2f}…{high:{sign}.2f}".replace("-", "−")
 
 
 def why(candidate: Candidate, decision: RoutingDecision) -> str:
     """In two words, what sets this candidate apart from the choice."""
     if candidate.function == decision.choice:
-        return {"pinned": "pinned", "tradeoff": "best", "lambda": "best"}.get(
-            decision.policy.kind, "chosen"
-        )
+        words = {"pinned": "pinned", "tradeoff": "best", "lambda": "best", "balanced": "balanced"}
+        return words.get(decision.policy.kind, "chosen")
     if candidate.blocked_kind is not None:
         return BLOCKED[candidate.blocked_kind]
     if candidate.fits is False:
@@ -117,7 +130,8 @@ def why(candidate: Candidate, decision: RoutingDecision) -> str:
         return "left out"
     if candidate.quality is None:
         return "unrated"
-    return _against(candidate, decision.chosen)
+    alike = candidate.difference is not None and not candidate.difference.told_apart
+    return ("≈ " if alike else "") + _against(candidate, decision.chosen)
 
 
 def blocked_lines(decision: RoutingDecision) -> list[str]:
@@ -140,6 +154,8 @@ def _against(candidate: Candidate, chosen: Candidate | None) -> str:
         ratio = candidate.cost_usd / chosen.cost_usd
         if ratio >= WORTH_SAYING:
             return f"{times(ratio)} dear"
+        if 0 < ratio <= 1 / WORTH_SAYING:
+            return f"{times(1 / ratio)} cheap"
     if chosen.quality is not None and candidate.quality is not None:
         return f"{candidate.quality - chosen.quality:+.2f} q".replace("-", "−")
     return ""

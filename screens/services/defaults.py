@@ -20,7 +20,9 @@ ImageFactory = Callable[[], Widget]
 class Defaults:
     """What holds for every request of this run of the app."""
 
-    tradeoff: float = 0.5
+    tradeoff: float | None = None
+    """Where the dial stands; None is balanced."""
+
     router: str | None = None
     pool: tuple[str, ...] | None = None
     load_cost: bool = True

@@ -17,7 +17,14 @@ from textual.widget import Widget
 from cems_tui.domain.decision import Candidate, RoutingDecision
 from cems_tui.text import counted, one_line, visible
 from cems_tui.views.figures import DOLLARS, Money
-from cems_tui.views.price_card import LEAST_NEEDED, LEGEND, blocked_lines, price_columns, state_sign
+from cems_tui.views.price_card import (
+    LEAST_NEEDED,
+    LEGEND,
+    blocked_lines,
+    price_columns,
+    state_sign,
+    tells_differences,
+)
 from screens import figures
 from screens.widgets.columns import Column
 
@@ -96,9 +103,21 @@ def _width(columns: Sequence[Column]) -> int:
 
 
 def _interval(candidates: Sequence[Candidate], column: Column, cells: int) -> Column:
-    scale = figures.shared_scale([c.interval for c in candidates if c.interval is not None])
-    bars = [figures.interval_bar(c.quality, c.interval, scale, cells) for c in candidates]
+    shown = [_shown(candidate, tells_differences(candidates)) for candidate in candidates]
+    scale = figures.shared_scale([ends for _, ends in shown if ends is not None])
+    bars = [figures.interval_bar(middle, ends, scale, cells) for middle, ends in shown]
     return replace(column, cells=tuple(bars))
+
+
+def _shown(
+    candidate: Candidate, differences: bool
+) -> tuple[float | None, tuple[float, float] | None]:
+    """What its bar shows: the difference to the pick, the pick itself being 0, or its quality."""
+    if not differences:
+        return candidate.quality, candidate.interval
+    if candidate.difference is not None:
+        return candidate.difference.quality, candidate.difference.interval
+    return (0.0, None) if candidate.rank == 1 else (None, None)
 
 
 def _row(decision: RoutingDecision, columns: Sequence[Column], index: int) -> Content:
@@ -133,9 +152,10 @@ class CandidatesTable(Widget, can_focus=True):
 
     HELP = (
         "One line a generation function: ▸ is what ctrl+g would use now. Prices are for a "
-        "thousand pictures; the bar is the 90 % interval of the quality on a scale shared by all "
-        "rows. ↑ ↓ move, space pins a function (again: frees it), enter shows the exact figures, "
-        "w says why it is picked."
+        "thousand pictures; the bar is the 90 % interval of the difference to ▸ (Δ), or where "
+        "that is unknown of the quality, on a scale shared by all rows; ≈ marks what is too alike "
+        "to ▸ to tell apart. ↑ ↓ move, space pins a function (again: frees it), enter shows the "
+        "exact figures, w says why it is picked."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),

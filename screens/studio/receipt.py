@@ -7,7 +7,9 @@ from shlex import quote
 from cems_tui.domain.decision import Candidate, Policy, RoutingDecision
 from cems_tui.domain.generation import Generation
 from cems_tui.text import visible
+from cems_tui.views.dial import place_words
 from cems_tui.views.figures import DOLLARS, UNKNOWN, Money
+from cems_tui.views.price_card import interval_words
 from cems_tui.views.receipt import expected_words, load_words, measured_words, price_interval
 from screens import figures
 from screens.widgets.facts import Fact
@@ -75,6 +77,7 @@ def decision_receipt(decision: RoutingDecision, money: Money = DOLLARS) -> list[
         Fact("prompt", visible(decision.prompt)),
         Fact("choice", decision.choice or UNKNOWN, "bold"),
         Fact("why", visible(decision.reason)),
+        *([Fact("dial", words)] if (words := place_words(decision)) else []),
         Fact("router", router(decision)),
         *refused(decision),
         *noted(decision),
@@ -108,6 +111,8 @@ def as_command(generation: Generation) -> str:
 def draft_command(prompt: str, policy: Policy) -> str:
     """The command for what is being written."""
     pinned = policy.kind == "pinned"
+    if policy.kind == "balanced":
+        return f"cems generate {_prompt(prompt)}"
     option = f"--function {quote(str(policy.value))}" if pinned else f"--tradeoff {policy.value:g}"
     return f"cems generate {option} {_prompt(prompt)}"
 
@@ -198,7 +203,7 @@ def _candidate(candidate: Candidate, metric: str | None, money: Money) -> list[F
             {True: "fits", False: "too big", None: "size unknown"}[candidate.fits],
         )
     )
-    promise = f"{metric or 'quality'} {_estimate(candidate)}"
+    promise = f"{metric or 'quality'} {_estimate(candidate)}{_difference(candidate)}"
     return [
         Fact("", ""),
         Fact(f"{candidate.rank}", candidate.function, "bold"),
@@ -206,6 +211,15 @@ def _candidate(candidate: Candidate, metric: str | None, money: Money) -> list[F
         Fact("", facts, "$cost" if candidate.priced else "$muted"),
         *([Fact("", visible(candidate.blocked_by), "$warning")] if candidate.blocked_by else []),
     ]
+
+
+def _difference(candidate: Candidate) -> str:
+    """` · against the pick −0.02, −0.11…+0.09`; empty where it is unknown."""
+    apart = candidate.difference
+    if apart is None:
+        return ""
+    ends = interval_words(apart.interval, "+")
+    return f" · against the pick {apart.quality:+.2f}".replace("-", "−") + f", {ends}"
 
 
 def _estimate(candidate: Candidate) -> str:

@@ -369,7 +369,7 @@ class StudioScreen(Screen[None]):
     def _policy(self) -> Policy:
         if self.pinned is not None:
             return Policy.pinned(self.pinned)
-        return Policy.tradeoff(self.query_one("#dial", TradeoffDial).value)
+        return self.query_one("#dial", TradeoffDial).policy
 
     def _request(self, name: str, prompt: str) -> Request:
         defaults = self._defaults

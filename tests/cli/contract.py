@@ -35,6 +35,7 @@ CANDIDATE = frozenset(
         "fits",
         "allowed",
         "blocked_by",
+        "difference",
         "blocked_kind",
     }
 )
@@ -203,6 +204,8 @@ ROWS: tuple[Row, ...] = (
     Row("route no file", ("route", "-f", "nowhere.txt"), exit_code=2, shape="nothing"),
     Row("route unknown", ("route", CAT, "--function", "starter-bass@20"), 2, "nothing"),
     Row("route two policies", ("route", CAT, "--tradeoff", "1", "--floor", "1"), 2, "nothing"),
+    Row("route balanced", ("route", CAT, "--balanced", "--json"), shape="lines", keys=ROUTE),
+    Row("route balanced dial", ("route", CAT, "--balanced", "--tradeoff", "1"), 2, "nothing"),
     Row("route dial", ("route", CAT, "--tradeoff", "1.5"), exit_code=2, shape="nothing"),
     Row("route unknown router", ("route", CAT, "--router", "nobody"), 2, "nothing"),
     Row("route budget", ("route", CAT, "--budget-per-image", "1e-30"), 6, "nothing"),

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from cems_tui.bench.prompts import parsed_size
+from cems_tui.bench.prompts import PromptLine, parsed_size
 from cems_tui.cli.commands.generate import DrawingOptions
 from cems_tui.cli.failures import failure_of
 from cems_tui.cli.main import normalised
 from cems_tui.cli.options import PictureOptions, RoutingOptions
+from cems_tui.domain.decision import Policy
 from cems_tui.errors import DeviceBusy, UnknownName, UsageError
+from cems_tui.settings import Settings
 from cems_tui.views.figures import DOLLARS, Money
 
 
@@ -44,6 +46,8 @@ def test_a_size_is_width_by_height() -> None:
     "options",
     [
         {"tradeoff": 0.5, "floor": 1.0},
+        {"balanced": True, "tradeoff": 0.5},
+        {"balanced": True, "tolerance": 0.5},
         {"tradeoff": -0.1},
         {"tradeoff": float("nan")},
         {"budget_per_image": -1.0},
@@ -56,6 +60,17 @@ def test_a_size_is_width_by_height() -> None:
 def test_options_that_cannot_be_followed_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(UsageError):
         RoutingOptions(**options).checked()  # type: ignore[arg-type]
+
+
+def test_nothing_said_is_balanced_and_a_number_in_the_settings_is_that_place() -> None:
+    line = PromptLine(prompt="a cat")
+    assert RoutingOptions().policy(Settings(), line) == (Policy.balanced(), False)
+    assert RoutingOptions(balanced=True).policy(Settings(), line) == (Policy.balanced(), True)
+    fixed = Settings.of({"routing": {"tradeoff": 0.3}})
+    assert RoutingOptions().policy(fixed, line) == (Policy.tradeoff(0.3), False)
+    assert RoutingOptions(balanced=True).policy(fixed, line) == (Policy.balanced(), True)
+    own = PromptLine(prompt="a cat", tradeoff=0.9)
+    assert RoutingOptions(balanced=True).policy(fixed, own) == (Policy.tradeoff(0.9), True)
 
 
 def drawing(seed: int) -> DrawingOptions:

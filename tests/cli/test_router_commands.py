@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cems_tui.routing.evaluation.curves import STEPS_OF_LAMBDA
+from cems_tui.routing.decide.dial import STEPS_OF_LAMBDA
 from cems_tui.score_tables.formats import ScoreTable, write_table
 from tests.cli.contract import EVAL
 from tests.cli.inside import Inside, inside

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -9,6 +13,7 @@ from hypothesis import strategies as st
 from cems_tui.domain.decision import Offer, Policy, QualityEstimate, RoutingDecision
 from cems_tui.domain.estimate import PromptEstimate
 from cems_tui.errors import BudgetReached, UnknownName, UsageError
+from cems_tui.routing.decide.difference import PairedSpread
 from cems_tui.routing.decide.policy import check_policy
 from cems_tui.routing.decide.route import route
 from tests.routing.fakes import expecting, offer
@@ -58,14 +63,133 @@ def test_without_regard_to_price_the_best_quality_is_picked() -> None:
     assert decision.choice == "two@4"
 
 
-def test_the_reason_compares_the_choice_with_its_runner_up() -> None:
+def test_the_reason_says_what_is_paid_for_how_much_more() -> None:
     offers = [offer("starter-turbo@1", 6e-7), offer("starter-base@20", 6.6e-6)]
     expected = expecting({"starter-turbo@1": 1.24, "starter-base@20": 1.31})
     decision = route("a red ball", offers, expected, Policy.tradeoff(0.5), 812.0)
     assert decision.choice == "starter-base@20"
     assert decision.reason == (
-        "best utility; starter-turbo@1 is 0.07 lower in predicted quality and 11x cheaper"
+        "best utility; 11x the price of starter-turbo@1 for 0.07 more predicted quality"
     )
+
+
+def spread_of(least: float, width: float = 0.2) -> PairedSpread:
+    """All pairs alike."""
+    ones = np.ones((4, 4)) - np.eye(4)
+    return PairedSpread(NAMES, -width * ones, width * ones, ones, least * ones)
+
+
+@given(pool=pools, least=st.floats(0.0, 5.0), weight=st.floats(0.0, 1e6), familiar=st.booleans())
+def test_balanced_never_pays_twice_the_cheapest_for_what_is_not_told_apart(
+    pool: Pool, least: float, weight: float, familiar: bool
+) -> None:
+    offers, estimates = of_pool(pool)
+    estimates = replace(estimates, in_distribution=familiar)
+    decision = route(
+        "a", offers, estimates, Policy("balanced", 0.4), weight, spread=spread_of(least)
+    )
+    able = {name: one for name, one in eligible(pool).items() if one[0] is not None}
+    if not able:
+        return
+    assert decision.choice in able
+    price, quality = able[decision.choice]
+    cheapest, base = min(able.values(), key=lambda one: (one[0], -one[1]))
+    assert price is not None
+    assert cheapest is not None
+    assert price <= 2 * cheapest or quality - base > (least if familiar else max(least, 1.2))
+
+
+@given(pool=pools, weight=st.floats(0.0, 1e6))
+def test_balanced_is_the_trade_off_where_every_gain_is_told_apart(
+    pool: Pool, weight: float
+) -> None:
+    offers, estimates = of_pool([p for p in pool if p[0] is not None])
+    spread = spread_of(0.0)
+    balanced = route("a", offers, estimates, Policy("balanced", 0.4), weight, spread=spread)
+    traded = route("a", offers, estimates, Policy.tradeoff(0.4), weight, spread=spread)
+    assert balanced.choice == traded.choice
+    assert balanced.lambda_per_usd == traded.lambda_per_usd
+
+
+def test_balanced_stays_within_twice_the_cheapest_where_nothing_is_known_of_differences() -> None:
+    pool: Pool = [(1e-6, 1.0, True, True), (2e-6, 1.1, True, True), (1e-5, 9.0, True, True)]
+    decision = decide(pool, Policy("balanced", 0.4), 1.0)
+    assert decision.choice == "two@4"
+    assert "too little better to tell apart" in decision.reason
+
+
+@given(pool=pools, weight=st.floats(0.0, 1e6), policy=st.sampled_from(["lambda", "tolerance"]))
+def test_every_candidate_carries_its_difference_to_the_choice(
+    pool: Pool, weight: float, policy: str
+) -> None:
+    offers, estimates = of_pool(pool)
+    asked = Policy(policy, weight)  # type: ignore[arg-type]
+    decision = route("a", offers, estimates, asked, spread=spread_of(0.3))
+    chosen = decision.chosen
+    for candidate in decision.candidates:
+        apart = candidate.difference
+        unknown = chosen is None or chosen.quality is None or candidate.quality is None
+        if candidate is chosen or unknown:
+            assert apart is None
+            continue
+        assert apart is not None
+        assert chosen is not None
+        assert apart.to == decision.choice
+        assert apart.quality == candidate.quality - chosen.quality  # type: ignore[operator]
+        assert apart.interval[0] <= apart.quality <= apart.interval[1]
+        assert apart.told_apart == (abs(apart.quality) > 0.3)
+    assert RoutingDecision.from_json(json.loads(json.dumps(decision.to_json()))) == decision
+
+
+def test_the_reason_names_the_cheapest_that_may_be_as_good_and_how_sure_it_is() -> None:
+    pool: Pool = [
+        (1e-6, 1.70, True, True),
+        (8e-6, 1.71, True, True),
+        (9e-6, 1.00, True, True),
+        (1.6e-5, 1.74, True, True),
+    ]
+    offers, estimates = of_pool(pool)
+    decision = route("a", offers, estimates, Policy.tradeoff(1.0), 0.0, spread=spread_of(0.05, 0.1))
+    assert decision.choice == "four@25"
+    assert decision.reason == (
+        "best predicted quality; 16x the price of one@1 for 0.04 more predicted quality "
+        "(90 %: −0.06 to 0.14, too little to tell apart)"
+    )
+
+
+def test_a_cheap_choice_is_held_against_the_best() -> None:
+    offers, estimates = of_pool([(1e-6, 1.0, True, True), (1e-5, 1.5, True, True)])
+    decision = route("a", offers, estimates, Policy.tradeoff(0.0), 1e9, spread=spread_of(0.1, 0.2))
+    assert decision.choice == "one@1"
+    assert decision.reason == (
+        "best utility; two@4 at 10x the price promises 0.5 more predicted quality "
+        "(90 %: 0.3 to 0.7)"
+    )
+
+
+def test_outside_the_distribution_a_gain_counts_only_if_its_interval_is_sure() -> None:
+    pool: Pool = [(1e-6, 1.0, True, True), (1e-5, 2.0, True, True)]
+    offers, estimates = of_pool(pool)
+    known = route("a", offers, estimates, Policy("balanced", 0.4), 1.0, spread=spread_of(0.1))
+    strange = replace(estimates, in_distribution=False)
+    unlike = route("a", offers, strange, Policy("balanced", 0.4), 1.0, spread=spread_of(0.1))
+    assert (known.choice, unlike.choice) == ("two@4", "one@1")
+
+
+def test_a_classifier_asked_by_nobody_for_prices_takes_the_likeliest_by_default() -> None:
+    offers = [offer("one@1", 1e-6), offer("two@4", 1e-4)]
+    estimates = PromptEstimate(
+        {
+            "one@1": QualityEstimate(None, None, 0.4),
+            "two@4": QualityEstimate(None, None, 0.6),
+        },
+        True,
+        0.0,
+    )
+    implicit = route("a", offers, estimates, Policy("balanced", 0.3), 1e9, policy_is_explicit=False)
+    explicit = route("a", offers, estimates, Policy("balanced", 0.3), 1e9)
+    assert (implicit.choice, explicit.choice) == ("two@4", "one@1")
+    assert all(c.difference is None for c in implicit.candidates)
 
 
 def test_at_dial_zero_the_cheapest_is_picked_also_for_an_unusual_prompt() -> None:
@@ -183,7 +307,7 @@ def test_a_classifier_is_argmax_unless_a_trade_off_was_asked_for() -> None:
     policy = Policy.tradeoff(0.2)
     implicit = route("a", offers, expected, policy, 1e5, policy_is_explicit=False)
     assert implicit.choice == "two@4"
-    assert implicit.reason == "best probability; one@1 is 0.2 lower in probability and 100x cheaper"
+    assert implicit.reason == "best probability; 100x the price of one@1 for 0.2 more probability"
     assert implicit.candidates[0].quality is None
     assert implicit.candidates[0].probability == 0.6
     assert route("a", offers, expected, policy, 1e5).choice == "one@1"

@@ -12,7 +12,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from cems_tui import paths
-from cems_tui.domain.decision import Candidate, Policy, QualityEstimate, RoutingDecision
+from cems_tui.domain.decision import (
+    Candidate,
+    DialMeaning,
+    Policy,
+    QualityEstimate,
+    RoutingDecision,
+)
 from cems_tui.domain.estimate import Neighbour, PromptEstimate
 from cems_tui.domain.generation import Generation, Seconds
 from cems_tui.domain.note import Note
@@ -84,6 +90,10 @@ CANDIDATES = (
 )
 
 
+TICK = 0.26
+"""Where balanced is on the dial."""
+
+
 def decision_for(request: Request, resident: frozenset[str] = frozenset()) -> RoutingDecision:
     """The starter pack's three models and one that is not installed, priced for the request."""
     candidates = tuple(
@@ -91,19 +101,24 @@ def decision_for(request: Request, resident: frozenset[str] = frozenset()) -> Ro
     )
     choice, reason = (
         "starter-base@8",
-        "best utility; starter-base@20 is 0.03 better and 2.5x dearer",
+        "balanced; starter-base@20 at 2.5x the price promises 0.026 more predicted quality",
     )
     if request.policy.kind == "pinned":
         choice, reason = str(request.policy.value), "pinned by you"
         first = next(c for c in candidates if c.function == choice)
         candidates = (first, *(c for c in candidates if c is not first))
         candidates = tuple(replace(c, rank=rank) for rank, c in enumerate(candidates, 1))
+    policy, dial = request.policy, None
+    if policy.kind in ("balanced", "tradeoff"):
+        place = TICK if policy.value is None else float(policy.value)
+        policy, dial = replace(policy, value=place), DialMeaning(TICK, place + 0.72, place - 0.04)
     return RoutingDecision(
         prompt=request.prompt,
         choice=choice,
         router="starter",
         metric="mixed",
-        policy=request.policy,
+        policy=policy,
+        dial=dial,
         lambda_per_usd=None if request.policy.kind == "pinned" else 8120.0,
         reason=reason,
         encode_ms=1.2,

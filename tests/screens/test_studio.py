@@ -28,6 +28,7 @@ from tests.patience import PATIENCE
 from tests.screens import fakes_screens as states
 from tests.screens.fakes_app import (
     PROMPT,
+    TICK,
     FakePlanner,
     FakeSession,
     decision_for,
@@ -173,6 +174,44 @@ async def test_turning_the_dial_prices_again_and_goes_into_the_request() -> None
         assert not request.load_cost
         await pilot.press("end", "right")
         assert app.screen.query_one(TradeoffDial).value == 1.0
+
+
+async def test_the_dial_starts_balanced_and_says_what_that_means() -> None:
+    planner, engine = FakePlanner(), FakeEngine()
+    app = make_app(engine, planner, defaults=Defaults())
+    async with app.run_test(size=(160, 48)) as pilot:
+        await write(pilot)
+        told = "balanced · 98 % of the way, 22 % of the cost"
+        await until(pilot, lambda: told in screen_text(pilot))
+        assert planner.asked[-1].policy == Policy.balanced()
+        [request] = await submit(pilot)
+        assert request.policy == Policy.balanced()
+
+
+async def test_the_arrows_stop_at_balanced_and_b_goes_back_to_it() -> None:
+    planner = FakePlanner()
+    app = make_app(FakeEngine(), planner, defaults=Defaults())
+    async with app.run_test(size=(160, 48)) as pilot:
+        await write(pilot)
+        dial = app.screen.query_one(TradeoffDial)
+        dial.focus()
+        await until(pilot, lambda: dial.tick == TICK)
+        assert dial.value is None
+        await pilot.press("right")
+        assert dial.value == 0.3
+        await until(pilot, lambda: "0.30 · 102 % of the way" in screen_text(pilot))
+        await pilot.press("left")
+        assert dial.value is None
+        await pilot.press("left")
+        assert dial.value == 0.25
+        await pilot.press("right", "right", "right")
+        assert dial.value == 0.35
+        await pilot.press("b")
+        assert dial.value is None
+        await until(pilot, lambda: planner.asked[-1].policy == Policy.balanced())
+        await pilot.press("home")
+        assert dial.value == 0.0
+        await until(pilot, lambda: "●" in screen_text(pilot) and "┼" in screen_text(pilot))
 
 
 async def test_space_pins_a_function_and_space_again_frees_it() -> None:
@@ -429,7 +468,7 @@ async def test_y_copies_the_focused_pictures_command_else_the_drafts() -> None:
         await states.drawn(pilot)
         app.screen.query_one(TradeoffDial).focus()
         await pilot.press("y")
-        assert app.clipboard == f"cems generate --tradeoff 0.5 '{PROMPT}'"
+        assert app.clipboard == f"cems generate '{PROMPT}'"
         app.screen.query_one(PicturePane).focus()
         await pilot.press("y")
         assert "--function starter-base@8 --seed 7" in app.clipboard
@@ -440,7 +479,7 @@ async def test_the_palette_does_what_a_letter_cannot_do_while_one_types() -> Non
     async with app.run_test(size=(80, 24)) as pilot:
         await write(pilot)
         await choose(pilot, "copy", "Copy as a cems command")
-        await until(pilot, lambda: app.clipboard == f"cems generate --tradeoff 0.5 '{PROMPT}'")
+        await until(pilot, lambda: app.clipboard == f"cems generate '{PROMPT}'")
 
 
 async def test_f1_explains_what_is_focused_and_esc_goes_back() -> None:

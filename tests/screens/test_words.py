@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cems_tui.domain.decision import Policy
+from cems_tui.domain.decision import Difference, Policy
 from cems_tui.domain.note import Note
 from cems_tui.domain.request import Failed, Generated, Loading, Noted, Routed, Scoring, Step
 from cems_tui.services.engine.protocol import EngineLost, EngineReady, Started
 from cems_tui.views.figures import DOLLARS, column
-from cems_tui.views.price_card import why
+from cems_tui.views.price_card import price_columns, why
 from screens import figures
 from screens.commands import PALETTE, Command
 from screens.places import APP, PLACES
@@ -81,7 +81,8 @@ def test_the_card_fits_its_width_and_drops_columns_not_characters(width: int) ->
     assert max(len(line) for line in lines) <= width
     assert "$/k" in header.plain
     assert all(c.function in row.plain for c, row in zip(CANDIDATES, rows, strict=True))
-    assert ("why" in header.plain) == (width >= 92)
+    assert ("load" in header.plain) == (width >= 92)
+    assert ("why" in header.plain) == (width >= 76)
 
 
 def test_the_interval_gets_the_room_that_is_left() -> None:
@@ -107,10 +108,30 @@ def test_a_long_name_keeps_its_steps() -> None:
     assert short_name("x" * 30, 8) == "xxxxxxx…"
 
 
+def test_where_differences_are_known_the_card_shows_them_and_marks_what_is_too_alike() -> None:
+    made = decision_for(request())
+    pick, dearer, worse, *rest = made.candidates
+    apart = (
+        pick,
+        replace(dearer, difference=Difference(pick.function, 0.026, (-0.05, 0.10), 0.035)),
+        replace(worse, difference=Difference(pick.function, -0.119, (-0.2, -0.04), 0.035)),
+        *rest,
+    )
+    decision = replace(made, candidates=apart)
+    columns = price_columns(decision)
+    assert columns["interval"].title == "Δ 90 %"
+    assert columns["interval"].cells[:3] == ("—", "−0.05…+0.10", "−0.20…−0.04")
+    assert columns["why"].cells[1:3] == ("≈ 2.5× dear", "2.0× cheap")
+    _, rows = card(decision, 140)
+    assert all(row.plain.count("●") >= 1 for row in rows[:3])
+    facts = "\n".join(fact.text for fact in receipt.decision_receipt(decision))
+    assert "against the pick +0.03, −0.05…+0.10" in facts
+
+
 def test_why_says_what_sets_a_candidate_apart() -> None:
     decision = decision_for(request())
     assert [why(c, decision) for c in decision.candidates] == [
-        *("best", "2.5× dear", "−0.12 q", "−0.31 q", "too big")
+        *("best", "2.5× dear", "2.0× cheap", "2.3× cheap", "too big")
     ]
     absent = candidate("x@1", 6, 1.0, installed=False, allowed=False, fits=True)
     assert why(absent, decision) == "not here"

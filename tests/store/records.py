@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cems_tui.domain.decision import Candidate, Policy, RoutingDecision
+from cems_tui.domain.decision import (
+    Candidate,
+    DialMeaning,
+    Difference,
+    Policy,
+    RoutingDecision,
+)
 from cems_tui.domain.generation import Generation, Seconds, now
 from cems_tui.domain.note import Note
 from cems_tui.domain.request import new_id
@@ -77,9 +83,16 @@ def decision(prompt: str = "a red car", **changes: Any) -> RoutingDecision:
         "in_distribution": True,
         "candidates": (
             candidate(),
-            candidate("starter-turbo@1", rank=2, cost_usd=0.9e-6, cost_source="estimated"),
+            candidate(
+                "starter-turbo@1",
+                rank=2,
+                cost_usd=0.9e-6,
+                cost_source="estimated",
+                difference=Difference("starter-base@20", -0.07, (-0.12, -0.01), 0.035),
+            ),
             UNKNOWN,
         ),
+        "dial": DialMeaning(0.26, 0.98, None),
         "notes": (Note("other", "a note"),),
     }
     return RoutingDecision(**(values | changes))

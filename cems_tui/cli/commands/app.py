@@ -9,6 +9,7 @@ from cems_tui.app_engine import AppPlanner, OpenSession
 from cems_tui.cli.output import money_of
 from cems_tui.errors import UsageError
 from cems_tui.profile import Profile
+from cems_tui.settings import BALANCED
 from screens.main import run
 from screens.services.defaults import Defaults
 
@@ -26,11 +27,12 @@ def open_app() -> int:
 
     profile = Profile.current()
     settings = profile.settings
+    tradeoff = settings.routing.tradeoff
     return run(
         OpenSession(os.environ.get("CEMS_SESSION") or None),
         lambda: AppPlanner(profile),
         Defaults(
-            tradeoff=float(settings.routing.tradeoff),
+            tradeoff=None if tradeoff == BALANCED else float(tradeoff),
             router=settings.routing.router or None,
             load_cost=settings.routing.counts_load(several=True),
             money=money_of(settings),

@@ -77,6 +77,7 @@ def generate(
     file: o.PromptFile = None,
     function: o.Function = "auto",
     pool: o.Pool = None,
+    balanced: o.Balanced = False,
     tradeoff: o.Tradeoff = None,
     budget_per_image: o.BudgetPerImage = None,
     floor: o.Floor = None,
@@ -118,7 +119,16 @@ def generate(
     """Route, generate, score and record a picture of each prompt."""
     lines = o.prompt_lines(prompts, file, quiet=quiet)
     choice = o.RoutingOptions(
-        function, pool, tradeoff, budget_per_image, floor, tolerance, lambda_, router, load_cost
+        function,
+        pool,
+        tradeoff,
+        budget_per_image,
+        floor,
+        tolerance,
+        lambda_,
+        router,
+        load_cost,
+        balanced,
     ).checked()
     drawing = DrawingOptions(
         pictures=o.PictureOptions(count, size, negative),

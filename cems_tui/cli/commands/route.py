@@ -23,6 +23,7 @@ def route(
     file: o.PromptFile = None,
     function: o.Function = "auto",
     pool: o.Pool = None,
+    balanced: o.Balanced = False,
     tradeoff: o.Tradeoff = None,
     budget_per_image: o.BudgetPerImage = None,
     floor: o.Floor = None,
@@ -42,7 +43,16 @@ def route(
 ) -> None:
     """Print the price card and the decision of each prompt; generate nothing."""
     choice = o.RoutingOptions(
-        function, pool, tradeoff, budget_per_image, floor, tolerance, lambda_, router, load_cost
+        function,
+        pool,
+        tradeoff,
+        budget_per_image,
+        floor,
+        tolerance,
+        lambda_,
+        router,
+        load_cost,
+        balanced,
     ).checked()
     pictures = o.PictureOptions(count, size, negative).checked()
     o.not_negative("--session-budget", session_budget)

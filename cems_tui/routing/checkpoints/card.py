@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any
 
 from cems_tui.domain.decision import FeatureSet
@@ -13,6 +13,8 @@ from cems_tui.domain.score import METRIC as MIXED
 from cems_tui.domain.score import MixedConstants, MixedScale
 from cems_tui.errors import WeightsError
 from cems_tui.routing.checkpoints.scale import Scale
+from cems_tui.routing.decide.dial import Balance
+from cems_tui.routing.decide.difference import PairedSpread
 from cems_tui.routing.estimators.outside import Outside
 from cems_tui.routing.features.letters import FeatureConfig
 
@@ -115,6 +117,12 @@ class Card:
     interval: str = ""
     """How the 90 % interval was made, for people."""
 
+    balanced: Balance | None = None
+    """Where the default stands on the dial; None where no prices were known."""
+
+    differences: PairedSpread | None = None
+    """How sure differences between two functions are; None where it was not learned."""
+
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     """What `cems router eval` prints for the table trained on."""
 
@@ -172,11 +180,12 @@ class Card:
             "verdict": self.verdict,
             "sha256": sha256,
             "feature_set": self.feature_set,
-            **asdict(self),
+            **{one.name: _plain(getattr(self, one.name)) for one in fields(self)},
         }
         row["features"] = self.features and self.features.to_json()
         if self.refined is None:
             del row["refined"]  # a card of an older program has none, and is the same card
+        row["differences"] = self.differences and self.differences.to_json()
         row["outside"] = self.outside and self.outside.to_json()
         return row
 
@@ -184,7 +193,8 @@ class Card:
     def from_json(cls, row: Mapping[str, Any]) -> Card:
         """The card that `to_json` wrote; raises KeyError, TypeError or ValueError otherwise."""
         mixed, features, encoder = row["mixed"], row["features"], row.get("encoder")
-        scale, outside = row.get("scale"), row.get("outside")
+        scale, balanced, apart = row.get("scale"), row.get("balanced"), row.get("differences")
+        outside = row.get("outside")
         return cls(
             name=str(row["name"]),
             kind=str(row["kind"]),
@@ -202,6 +212,10 @@ class Card:
             else {k: (float(a), float(b)) for k, (a, b) in mixed.items()},
             scale=None if scale is None else Scale(**scale),
             interval=str(row["interval"]),
+            balanced=None if balanced is None else Balance(**balanced),
+            differences=None
+            if apart is None
+            else PairedSpread.from_json(tuple(row["functions"]), apart),
             evaluation=dict(row["evaluation"]),
             negated=bool(row["negated"]),
             about=str(row.get("about", "")),
@@ -209,6 +223,15 @@ class Card:
             outside=None if outside is None else Outside.from_json(outside, len(row["functions"])),
             format=int(row["format"]),
         )
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses as rows, and those in mappings."""
+    if is_dataclass(value) and not isinstance(value, type | PairedSpread):
+        return asdict(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    return value
 
 
 def parse_card(text: str, where: str) -> tuple[Card, str]:
@@ -257,6 +280,12 @@ def _check_types(card: Card) -> None:
     amounts: list[Any] = [one for one in card.prices.values() if one is not None]
     if scale is not None:
         amounts += [scale.slope, scale.intercept, scale.widen, scale.readings, scale.correlation]
+    if (default := card.balanced) is not None:
+        shares = [default.quality_share, default.cost_share]
+        amounts += [default.dial, default.quality, default.cost_usd, default.prompts]
+        amounts += [one for one in shares if one is not None]
+        if not 0.0 <= default.dial <= 1.0 or not isinstance(default.expected, bool):
+            raise ValueError(f"{default.dial!r} is no place on the dial")
     if "verdict" in figures and figures["verdict"] not in VERDICTS:
         raise ValueError(f"{figures['verdict']!r} is no verdict")
     for key in ("quality_vs_best_single", "area_gain_over_zero", "area_recovered"):

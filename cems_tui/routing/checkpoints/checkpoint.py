@@ -32,7 +32,9 @@ from cems_tui.routing.checkpoints.card import (
     parse_card,
 )
 from cems_tui.routing.checkpoints.codecs import codec_of
+from cems_tui.routing.decide.curve import Curve, curve_of
 from cems_tui.routing.decide.dial import Dial
+from cems_tui.routing.decide.difference import PairedSpread
 from cems_tui.routing.features.text_encoder import NoTowers, Towers
 
 __all__ = [
@@ -128,6 +130,29 @@ class Checkpoint:
             prices: US dollars a picture of the functions that may be chosen.
         """
         return self._dial.lambda_at(dial, prices)
+
+    def balanced_dial(self, prices: Mapping[str, float | None]) -> float:
+        """Where the default stands on the dial: the knee of held-out prompts, as the card says it;
+        of a card that does not, the knee of what it expects for its training prompts.
+
+        Args:
+            prices: as for `lambda_at`.
+        """
+        told = self.card.balanced
+        return self._dial.knee(prices) if told is None else told.dial
+
+    @cached_property
+    def paired(self) -> PairedSpread | None:
+        """How sure its differences are, in the unit of its estimates; None where unknown."""
+        told, scale = self.card.differences, self.card.scale
+        if told is None or scale is None:
+            return told
+        return told.scaled(scale.slope * max(1.0, scale.widen))
+
+    @cached_property
+    def curve(self) -> Curve | None:
+        """What the dial means on held-out prompts; None where the card has no curve."""
+        return curve_of(self.card.evaluation)
 
     @cached_property
     def _dial(self) -> Dial:

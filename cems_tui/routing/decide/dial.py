@@ -7,16 +7,19 @@ function always and c₁ this router at λ = 0.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.errors import UsageError
+from cems_tui.routing.decide.policy import FREE_HAND
 
 Matrix = NDArray[np.float64]
 
 REPRESENTATIVES = 400
+STEPS_OF_LAMBDA = 401
 _ROUNDS = 20
 _MARGIN = 1.0 + 1e-9  # a tie at the exact λ can be lost to rounding
 
@@ -136,6 +139,76 @@ def _means(values: Matrix, own: NDArray[np.intp], sizes: NDArray[np.intp]) -> Ma
     return np.asarray(totals[sizes > 0] / sizes[sizes > 0, None])
 
 
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Where the default stands on the dial, and what it gives there; shares are of the way.
+
+    The dial is the knee of the router's curve of held-out prompts: from there on one more share of
+    cost buys less than one share of quality, shares being of the way from the cheapest function to
+    the best single one.
+    """
+
+    dial: float
+    quality_share: float | None
+    """(mean quality − the cheapest's) ÷ (the best single function's − the cheapest's), of the whole
+    default; None where the cheapest is the best."""
+
+    cost_share: float | None
+    """Mean cost ÷ the best single function's."""
+
+    quality: float
+    cost_usd: float
+    prompts: int
+    """Held-out prompts these figures are of."""
+
+    expected: bool = False
+    """Whether the figures are what the router expected of those prompts, not what they scored."""
+
+
+def knee(cost: Matrix, quality: Matrix, singles_cost: Matrix, singles_quality: Matrix) -> float:
+    """The dial at which one more share of cost buys one share of quality, 0..1.
+
+    Args:
+        cost, quality: means of the router's choices over a sweep of λ, which begins with λ = 0 and
+            ends with the cheapest for all, shape (L,).
+        singles_cost, singles_quality: of each function always, shape (M,).
+    """
+    cheapest = int(np.lexsort((-singles_quality, singles_cost))[0])
+    best = int(np.argmax(singles_quality))
+    dearer = singles_cost[best] - singles_cost[cheapest]
+    better = singles_quality[best] - singles_quality[cheapest]
+    if dearer <= 0 or better <= 0 or cost[0] <= cost[-1]:
+        return 0.0
+    place = int(np.argmax(quality / better - cost / dearer))
+    return float(min(1.0, max(0.0, (cost[place] - cost[-1]) / (cost[0] - cost[-1]))))
+
+
+def sweep_lambdas(quality: Matrix, cost: Matrix, steps: int = STEPS_OF_LAMBDA) -> Matrix:
+    """0 and geometric steps up to the λ at which all prompts go to the cheapest."""
+    high = all_cheapest_lambda(quality, cost)
+    rising = np.geomspace(high * 1e-5, high, steps - 1) if high else np.zeros(1)
+    return np.concatenate([[0.0], rising])
+
+
+def balanced_choices(
+    quality: Matrix, cost: Matrix, lambda_per_usd: float, least: Matrix
+) -> NDArray[np.intp]:
+    """What the default takes for every prompt, shape (N,): `policy.pick`, many at once.
+
+    Args:
+        quality: predicted quality, shape (N, M).
+        cost: US dollars of each function, shape (M,).
+        least: `PairedSpread.least`, shape (M, M).
+    """
+    dear = cost > FREE_HAND * cost.min()
+    cheap = np.flatnonzero(cost == cost.min())
+    own = cheap[np.argmax(quality[:, cheap], axis=1)]
+    rows = np.arange(len(quality))
+    gain = quality - quality[rows, own][:, None]
+    held = dear & ~(gain > least[:, own].T)
+    return choices(np.where(held, -np.inf, quality), cost, lambda_per_usd)
+
+
 class Dial:
     """The dial of one router: remembers λ for the prices it has seen."""
 
@@ -149,6 +222,7 @@ class Dial:
         self._functions = tuple(functions)
         self._quality, self._weight = quality.astype(np.float64), weight
         self._lambda = lru_cache(maxsize=256)(self._lambda_for)
+        self._knee = lru_cache(maxsize=256)(self._knee_for)
 
     def lambda_at(self, dial: float, prices: Mapping[str, float | None]) -> float:
         """λ in quality units per US dollar for those who may be chosen.
@@ -158,6 +232,31 @@ class Dial:
                 left out.
         """
         return self._lambda(dial, tuple(prices.get(name) for name in self._functions))
+
+    def knee(self, prices: Mapping[str, float | None]) -> float:
+        """The knee of what the router expects for its own training prompts, where its card has none
+        of held-out ones: 0..1.
+
+        Args:
+            prices: as for `lambda_at`.
+        """
+        return self._knee(tuple(prices.get(name) for name in self._functions))
+
+    def _knee_for(self, prices: tuple[float | None, ...]) -> float:
+        cost = np.array([np.nan if price is None else price for price in prices])
+        priced = np.isfinite(cost)
+        said, cost = self._quality[:, priced], cost[priced]
+        if cost.size < 2 or not len(said):
+            return 0.0
+        share = np.ones(len(said)) if self._weight is None else self._weight.astype(np.float64)
+        rows = np.arange(len(said))
+        picks = [choices(said, cost, float(value)) for value in sweep_lambdas(said, cost)]
+        return knee(
+            np.array([np.average(cost[own], weights=share) for own in picks]),
+            np.array([np.average(said[rows, own], weights=share) for own in picks]),
+            cost,
+            np.average(said, axis=0, weights=share),
+        )
 
     def _lambda_for(self, dial: float, prices: tuple[float | None, ...]) -> float:
         cost = np.array([np.nan if price is None else price for price in prices])

@@ -6,13 +6,14 @@ argmax q − λc; budget, floor and tolerance are its constrained readings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.note import Note
 from cems_tui.errors import BudgetReached, UsageError
+from cems_tui.routing.decide.difference import PairedSpread
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,35 @@ class Option:
 
     price: float | None
     """US dollars a picture, the load included where it counts; None is unknown."""
+
+
+ToldApart = Callable[[Option, Option], bool]
+"""Whether the first is known to be better than the second for such prompts."""
+
+FREE_HAND = 2.0
+"""How many times the cheapest price balanced pays without knowing that the picture gets better."""
+
+
+def never_told_apart(_one: Option, _other: Option) -> bool:
+    """Nothing is known of differences."""
+    return False
+
+
+def always_told_apart(_one: Option, _other: Option) -> bool:
+    """Of a classifier every lead counts: it does not say how much better a picture gets."""
+    return True
+
+
+def told_apart_by(spread: PairedSpread | None) -> ToldApart:
+    """By what held-out prompts bore out; never where nothing is known."""
+    if spread is None:
+        return never_told_apart
+
+    def told_apart(one: Option, other: Option) -> bool:
+        least = spread.least_gain(one.function, other.function)
+        return least is not None and one.worth - other.worth > least
+
+    return told_apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +79,11 @@ def check_policy(policy: Policy) -> None:
         if not isinstance(value, str) or not value:
             raise UsageError("a pinned policy needs a function's name", "`cems ls` shows them.")
         return
+    if kind == "balanced" and value is None:
+        return
     if isinstance(value, str) or value is None or isinstance(value, bool) or not isfinite(value):
         raise UsageError(f"the {kind} policy cannot follow {value!r}", "Give it a finite number.")
-    if kind == "tradeoff" and not 0.0 <= value <= 1.0:
+    if kind in ("tradeoff", "balanced") and not 0.0 <= value <= 1.0:
         raise UsageError(
             f"the trade-off is {value:g}; it runs from 0 to 1",
             "0 is the cheapest function, 1 the best quality.",
@@ -83,14 +115,24 @@ def cheapest_wins_from(options: Sequence[Option]) -> float:
     return max(slopes, default=0.0) * (1.0 + 1e-9)
 
 
-def pick(options: Sequence[Option], policy: Policy, lambda_per_usd: float) -> Pick:
+def pick(
+    options: Sequence[Option],
+    policy: Policy,
+    lambda_per_usd: float,
+    told_apart: ToldApart = never_told_apart,
+) -> Pick:
     """The option the policy takes among at least one; on a tie the cheaper, then the first.
+
+    Args:
+        told_apart: what is known of differences; only `balanced` asks.
 
     Raises:
         BudgetReached: no option is priced within the budget.
     """
     assert options, "a policy needs something to pick from"
     kind, value = policy.kind, policy.value
+    if kind == "balanced":
+        return _balanced(options, lambda_per_usd, told_apart)
     if kind in ("tradeoff", "lambda"):
         return _best_utility(options, lambda_per_usd)
     assert isinstance(value, float | int), "check_policy comes first"
@@ -120,6 +162,24 @@ def _best_utility(options: Sequence[Option], lambda_per_usd: float) -> Pick:
         best = _best(options)
         return Pick(best.function, "best of those without a known price", notes)
     return Pick(best.function, "best utility" if lambda_per_usd else "best {measure}", notes)
+
+
+def _balanced(options: Sequence[Option], lambda_per_usd: float, told_apart: ToldApart) -> Pick:
+    """The best utility of those worth their price: within twice the cheapest, or surely better."""
+    freely = _best_utility(options, lambda_per_usd)
+    priced = [option for option in options if option.price is not None]
+    if not priced:
+        return freely
+    cheapest = min(priced, key=lambda option: (_price(option), -option.worth))
+    within = FREE_HAND * _price(cheapest)
+    able = [o for o in priced if _price(o) <= within or told_apart(o, cheapest)]
+    taken = _best_utility(able, lambda_per_usd)
+    held = (
+        ""
+        if taken.function == freely.function
+        else ", a dearer one is too little better to tell apart"
+    )
+    return Pick(taken.function, f"balanced{held}", freely.notes)
 
 
 def _within_budget(options: Sequence[Option], budget: float) -> Pick:

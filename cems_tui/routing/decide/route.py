@@ -6,21 +6,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cems_tui.domain.capabilities import told_together
-from cems_tui.domain.decision import Candidate, Offer, Policy, QualityEstimate, RoutingDecision
+from cems_tui.domain.decision import (
+    Candidate,
+    Difference,
+    Offer,
+    Policy,
+    QualityEstimate,
+    RoutingDecision,
+)
 from cems_tui.domain.estimate import PromptEstimate
 from cems_tui.domain.note import Note, one_of_each_kind
 from cems_tui.errors import UnknownName, UsageError
+from cems_tui.routing.decide.difference import PairedSpread
 from cems_tui.routing.decide.policy import (
     Option,
-    Pick,
+    ToldApart,
+    always_told_apart,
     cheapest_wins_from,
     check_policy,
     ordered,
     pick,
+    told_apart_by,
     utility,
 )
+from cems_tui.routing.decide.reason import reason
 
 _UNKNOWN = QualityEstimate(None, None)
+
+PINNED = "pinned"
 
 UNFAMILIAR = Note(
     "out_of_distribution",
@@ -49,16 +62,19 @@ def route(
     load_share: float = 1.0,
     asked: Asked | None = None,
     policy_is_explicit: bool = True,
+    spread: PairedSpread | None = None,
     notes: Sequence[Note] = (),
 ) -> RoutingDecision:
     """Which of the offered functions to run, with all of them compared.
 
     Args:
         estimates: what a router expects; None when none knows these functions.
-        lambda_: quality units per US dollar for a trade-off (see `dial.lambda_for_dial`).
+        lambda_: quality units per US dollar for a trade-off and for balanced (see
+            `dial.lambda_for_dial`).
         load_cost: whether known load prices are added to the prices compared.
         load_share: the share of a load price that one picture bears.
         policy_is_explicit: given for this prompt; a classifier follows a λ only then.
+        spread: how sure the router's differences are; None where it is unknown.
         notes: what else the user should know.
 
     Raises:
@@ -73,16 +89,20 @@ def route(
     _check_classifier(known, policy)
     share = load_share if load_cost else 0.0
     options = _options(offers, worths, share)
-    lambda_per_usd = _lambda(policy, lambda_, options, _ignores_prices(known, policy_is_explicit))
+    unheeded = _ignores_prices(known, policy_is_explicit)
+    lambda_per_usd = _lambda(policy, lambda_, options, unheeded)
     prices = {offer.function: _price(offer, share) for offer in offers}
     utilities = {
         name: None if worth is None else utility(worth, prices[name], lambda_per_usd or 0.0)
         for name, worth in worths.items()
     }
+    followed = Policy("lambda", 0.0) if unheeded and policy.kind == "balanced" else policy
+    if spread is not None and estimates is not None and not estimates.in_distribution:
+        spread = spread.widened()
+    told_apart = always_told_apart if _is_classifier(known) else told_apart_by(spread)
+    choice, why, extra = _choose(offers, options, followed, lambda_per_usd or 0.0, told_apart)
+    differences = _differences(known, choice, spread)
     measure = "probability" if _is_classifier(known) else "predicted quality"
-    choice, reason, extra = _choose(
-        offers, options, policy, lambda_per_usd or 0.0, utilities, measure
-    )
     return RoutingDecision(
         prompt=prompt,
         choice=choice,
@@ -90,11 +110,11 @@ def route(
         metric=asked.metric,
         policy=policy,
         lambda_per_usd=lambda_per_usd,
-        reason=reason,
+        reason=_reason(why, choice, options, differences, measure),
         encode_ms=asked.encode_ms,
         route_ms=asked.route_ms,
         in_distribution=estimates.in_distribution if estimates else None,
-        candidates=_candidates(offers, known, options, utilities, choice),
+        candidates=_candidates(offers, known, options, utilities, choice, differences),
         load_share=load_share if load_cost else None,
         notes=one_of_each_kind(
             (*notes, *_prompt_notes(estimates), *_load_notes(offers, policy, load_cost), *extra)
@@ -145,15 +165,15 @@ def _lambda(
     policy: Policy, given: float | None, options: Sequence[Option], ignores_prices: bool
 ) -> float | None:
     """The λ the policy looks at; None where it has none."""
-    if policy.kind not in ("tradeoff", "lambda"):
+    if policy.kind not in ("balanced", "tradeoff", "lambda"):
         return None
     if policy.kind == "lambda" and not ignores_prices:
         return float(policy.value or 0.0)
-    if policy.value == 1 or ignores_prices:
+    if ignores_prices or (policy.kind == "tradeoff" and policy.value == 1):
         return 0.0
     if not options:
         return given
-    if policy.value == 0:
+    if policy.kind == "tradeoff" and policy.value == 0:
         # the cheapest is promised, also for a prompt unlike those the dial was set by
         return max(given or 0.0, cheapest_wins_from(options))
     assert given is not None, "a trade-off needs the λ its dial stands for"
@@ -165,15 +185,49 @@ def _choose(
     options: Sequence[Option],
     policy: Policy,
     lambda_per_usd: float,
-    utilities: Mapping[str, float | None],
-    measure: str,
+    told_apart: ToldApart,
 ) -> tuple[str | None, str, tuple[Note, ...]]:
+    """The choice, why in a few words, and what should be known beside."""
     if policy.kind == "pinned":
         return _pinned(offers, str(policy.value))
     if not options:
         return None, _nothing(offers), ()
-    taken = pick(options, policy, lambda_per_usd)
-    return taken.function, _reason(taken, options, utilities, measure), taken.notes
+    taken = pick(options, policy, lambda_per_usd, told_apart)
+    return taken.function, taken.why, taken.notes
+
+
+def _differences(
+    known: Mapping[str, QualityEstimate], choice: str | None, spread: PairedSpread | None
+) -> dict[str, Difference | None]:
+    """By function, against the choice."""
+    base = None if choice is None else known.get(choice, _UNKNOWN).quality
+    if choice is None or base is None or spread is None:
+        return {}
+    found: dict[str, Difference | None] = {}
+    for name, estimate in known.items():
+        if name == choice or estimate.quality is None:
+            continue
+        gap = estimate.quality - base
+        interval = spread.interval(name, choice, gap)
+        better, worse = (name, choice) if gap > 0 else (choice, name)
+        least = spread.least_gain(better, worse)
+        found[name] = interval and Difference(choice, gap, interval, least)
+    return found
+
+
+def _reason(
+    why: str,
+    choice: str | None,
+    options: Sequence[Option],
+    differences: Mapping[str, Difference | None],
+    measure: str,
+) -> str:
+    """Why in a line; of what was pinned, or could not be chosen, the few words alone."""
+    chosen = next((option for option in options if option.function == choice), None)
+    words = why.format(measure=measure)
+    if chosen is None or why == PINNED:
+        return words
+    return reason(words, chosen, options, differences, measure)
 
 
 def _pinned(offers: Sequence[Offer], name: str) -> tuple[str | None, str, tuple[Note, ...]]:
@@ -185,7 +239,7 @@ def _pinned(offers: Sequence[Offer], name: str) -> tuple[str | None, str, tuple[
         return None, f"{name} is pinned, but {missing}", ()
     if not _able(offer):
         return None, f"{name} {offer.blocked_by or 'does not fit on the device'}", ()
-    return name, "pinned", ()
+    return name, PINNED, ()
 
 
 def _nothing(offers: Sequence[Offer]) -> str:
@@ -211,39 +265,6 @@ def _nothing_able(allowed: Sequence[Offer]) -> str:
     if least is not None:
         told.append(f"{least.function} {least.blocked_by or 'does not fit on the device'}")
     return f"no function can follow the request: {'; '.join(told)}"
-
-
-def _reason(
-    taken: Pick, options: Sequence[Option], utilities: Mapping[str, float | None], measure: str
-) -> str:
-    """`best utility; starter-turbo@1 is 0.07 lower in predicted quality and 11x cheaper`."""
-    why = taken.why.format(measure=measure)
-    chosen = next(option for option in options if option.function == taken.function)
-    others = [option for option in options if option is not chosen]
-    if not others:
-        return f"{why}; no other function can be compared"
-    return f"{why}; {_compared(ordered(others, utilities)[0], chosen, measure)}"
-
-
-def _compared(other: Option, chosen: Option, measure: str) -> str:
-    gap = other.worth - chosen.worth
-    if abs(gap) < 5e-7:
-        words = f"equal in {measure}"
-    else:
-        words = f"{abs(gap):.2g} {'higher' if gap > 0 else 'lower'} in {measure}"
-    return f"{other.function} is {words} and {_price_words(other.price, chosen.price)}"
-
-
-def _price_words(other: float | None, chosen: float | None) -> str:
-    if other is None:
-        return "of unknown price"
-    if chosen is None:
-        return f"costs {other:.2g} USD"
-    if other == chosen:
-        return "costs the same"
-    low, high = sorted((other, chosen))
-    times = f"{high / low:.{1 if high < 9.95 * low else 0}f}x " if low > 0 else ""
-    return f"{times}{'cheaper' if other < chosen else 'dearer'}"
 
 
 def _prompt_notes(estimates: PromptEstimate | None) -> tuple[Note, ...]:
@@ -272,6 +293,7 @@ def _candidates(
     options: Sequence[Option],
     utilities: Mapping[str, float | None],
     choice: str | None,
+    differences: Mapping[str, Difference | None],
 ) -> tuple[Candidate, ...]:
     """Every offer, the choice first, then what could be compared by utility, then the rest."""
     compared = [option.function for option in ordered(options, utilities)]
@@ -279,13 +301,23 @@ def _candidates(
     names = sorted(compared + rest, key=lambda name: name != choice)  # stable
     by_name = {offer.function: offer for offer in offers}
     return tuple(
-        _candidate(by_name[name], known.get(name, _UNKNOWN), utilities[name], rank)
+        _candidate(
+            by_name[name],
+            known.get(name, _UNKNOWN),
+            utilities[name],
+            rank,
+            differences.get(name),
+        )
         for rank, name in enumerate(names, start=1)
     )
 
 
 def _candidate(
-    offer: Offer, estimate: QualityEstimate, value: float | None, rank: int
+    offer: Offer,
+    estimate: QualityEstimate,
+    value: float | None,
+    rank: int,
+    difference: Difference | None,
 ) -> Candidate:
     unknown = estimate.quality is None and estimate.probability is None
     return Candidate(
@@ -309,5 +341,6 @@ def _candidate(
         allowed=offer.allowed and offer.blocked_by is None,
         cost_interval=offer.cost_interval,
         blocked_by=offer.blocked_by,
+        difference=difference,
         blocked_kind=offer.blocked_kind,
     )

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cems_tui.routing.decide.dial import all_cheapest_lambda, choices
+from cems_tui.routing.decide.dial import choices, sweep_lambdas
 
 Matrix = NDArray[np.float64]
-
-STEPS_OF_LAMBDA = 401
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +27,10 @@ class Sweep:
 
 def sweep(truth: Matrix, predicted: Matrix, cost: Matrix) -> Sweep:
     """The choices at λ = 0 and 400 geometric steps up to where all prompts go to the cheapest."""
-    lambdas = lambdas_of(predicted, cost, STEPS_OF_LAMBDA)
+    lambdas = sweep_lambdas(predicted, cost)
     rows = np.arange(len(truth))
     picks = np.stack([choices(predicted, cost, float(value)) for value in lambdas])
     return Sweep(lambdas, truth[rows, picks], cost[picks])
-
-
-def lambdas_of(predicted: Matrix, cost: Matrix, steps: int) -> Matrix:
-    """λ = 0 and steps − 1 geometric steps up to where all prompts go to the cheapest."""
-    high = all_cheapest_lambda(predicted, cost)
-    above = np.geomspace(high * 1e-5, high, steps - 1) if high else np.zeros(1)
-    return np.concatenate([[0.0], above])
 
 
 def running_maximum(cost: Matrix, quality: Matrix, grid: Matrix) -> Matrix:

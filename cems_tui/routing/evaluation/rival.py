@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint
-from cems_tui.routing.decide.dial import choices
+from cems_tui.routing.decide.dial import choices, sweep_lambdas
 from cems_tui.routing.evaluation.curves import (
     Matrix,
     Sweep,
     cost_at,
-    lambdas_of,
     running_maximum,
 )
 from cems_tui.routing.evaluation.evaluate import percentile_interval, resampled
@@ -170,7 +169,7 @@ def _row(means: tuple[Matrix, Matrix], place: int) -> tuple[Matrix, Matrix]:
 
 
 def _sweep(truth: Matrix, said: Matrix, cost: Matrix, known: NDArray[np.bool_]) -> Sweep:
-    lambdas = lambdas_of(said, cost, STEPS)
+    lambdas = sweep_lambdas(said, cost, STEPS)
     within = np.where(known, said, -np.inf)
     rows = np.arange(len(truth))
     picks = np.stack([choices(within, cost, float(value)) for value in lambdas])

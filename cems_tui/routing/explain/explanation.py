@@ -13,6 +13,7 @@ from typing import Any
 
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.estimate import Cluster, Neighbour
+from cems_tui.routing.decide.difference import PairedSpread
 from cems_tui.routing.explain.contributions import (
     Contribution,
     Estimator,
@@ -57,6 +58,9 @@ class Explanation:
 
     saving_usd: float | None
     """The runner-up's price minus the choice's, US dollars a picture."""
+
+    reason: str = ""
+    """Why in a line, as the decision says it."""
 
     words: tuple[Contribution, ...] = ()
     """The largest first."""
@@ -104,6 +108,7 @@ def explain(
     *,
     load_cost: bool | None = None,
     lambda_at: Callable[[float], float] | None = None,
+    spread: PairedSpread | None = None,
 ) -> Explanation:
     """Why the decision is what it is.
 
@@ -111,8 +116,9 @@ def explain(
         estimator: the router that was asked; None leaves the words out.
         load_cost: whether load prices were compared; None finds out from what was recorded.
         lambda_at: λ of a dial at the prices of the decision, for a router that knows.
+        spread: how sure the router's differences are, which `balanced` looks at.
     """
-    question = question_of(decision, load_cost)
+    question = question_of(decision, load_cost, spread)
     classifier = any(c.probability is not None for c in decision.candidates)
     blank = Explanation(
         choice=decision.choice,
@@ -121,6 +127,7 @@ def explain(
         metric=decision.metric,
         lead=None,
         saving_usd=None,
+        reason=decision.reason,
         in_distribution=decision.in_distribution,
     )
     if decision.choice is None:
@@ -157,7 +164,7 @@ def _changes(
         return replace(told, flips_note="the decision cannot be replayed from what was recorded")
     assert told.choice is not None
     assert told.runner_up is not None
-    lambdas = decision.policy.kind in ("tradeoff", "lambda")
+    lambdas = decision.policy.kind in ("balanced", "tradeoff", "lambda")
     return replace(
         told,
         flips=tuple(flips(question, told.runner_up, lambda_at)),

@@ -45,7 +45,7 @@ def flips(
     """
     found = []
     kind = question.policy.kind
-    if kind in ("tradeoff", "lambda"):
+    if kind in ("balanced", "tradeoff", "lambda"):
         by_lambda = lambda_flip(question, runner_up)
         found.append(by_lambda)
         if lambda_at is not None:
@@ -114,7 +114,8 @@ def _dial_flip(
     question: Question, runner_up: str, by_lambda: Flip, lambda_at: Callable[[float], float]
 ) -> Flip:
     """The nearest dial, in hundredths, at which it wins; a dial moves λ in steps."""
-    now = float(question.policy.value or 0.0) if question.policy.kind == "tradeoff" else None
+    on_the_dial = question.policy.kind in ("balanced", "tradeoff")
+    now = float(question.policy.value or 0.0) if on_the_dial else None
     if by_lambda.value is None:
         return Flip("tradeoff", now, None, by_lambda.why_not)
 

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from cems_tui.domain.decision import Candidate, Policy, RoutingDecision
 from cems_tui.errors import BudgetReached
-from cems_tui.routing.decide.policy import Option, cheapest_wins_from, pick
+from cems_tui.routing.decide.difference import PairedSpread
+from cems_tui.routing.decide.policy import (
+    Option,
+    ToldApart,
+    always_told_apart,
+    cheapest_wins_from,
+    never_told_apart,
+    pick,
+    told_apart_by,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,9 @@ class Question:
     promises_cheapest: bool = True
     """Whether a dial at 0 means the cheapest, whatever λ; not for a classifier without a λ."""
 
+    told_apart: ToldApart = never_told_apart
+    """What is known of differences."""
+
     def winner(
         self,
         options: Sequence[Option] | None = None,
@@ -40,7 +52,7 @@ class Question:
         if asked.kind == "tradeoff" and asked.value == 0 and self.promises_cheapest:
             weight = max(weight, cheapest_wins_from(those))
         try:
-            return pick(those, asked, weight).function if those else None
+            return pick(those, asked, weight, self.told_apart).function if those else None
         except BudgetReached:
             return None
 
@@ -52,11 +64,14 @@ class Question:
         return [changed if o.function == changed.function else o for o in self.options]
 
 
-def question_of(decision: RoutingDecision, load_cost: bool | None = None) -> Question:
+def question_of(
+    decision: RoutingDecision, load_cost: bool | None = None, spread: PairedSpread | None = None
+) -> Question:
     """The decision as its policy saw it.
 
     Args:
         load_cost: whether load prices were compared too; None finds out from the utilities.
+        spread: how sure the router's differences are; None where it cannot be asked.
     """
     counted = _load_counted(decision) if load_cost is None else load_cost
     share = (decision.load_share or 1.0) if counted else 0.0
@@ -71,8 +86,18 @@ def question_of(decision: RoutingDecision, load_cost: bool | None = None) -> Que
         loads[candidate.function] = load
     weight = decision.lambda_per_usd or 0.0
     classifier = any(c.probability is not None for c in decision.candidates)
+    policy = decision.policy
+    if classifier and policy.kind == "balanced" and weight == 0.0:
+        policy = Policy("lambda", 0.0)  # nobody asked it to look at prices
+    if spread is not None and decision.in_distribution is False:
+        spread = spread.widened()
     return Question(
-        tuple(options), decision.policy, weight, loads, not (classifier and weight == 0.0)
+        tuple(options),
+        policy,
+        weight,
+        loads,
+        not (classifier and weight == 0.0),
+        always_told_apart if classifier else told_apart_by(spread),
     )
 
 

@@ -47,6 +47,8 @@ def rows(told: Explanation, money: Money) -> list[Row]:
 def _lead(told: Explanation, money: Money) -> list[Row]:
     if told.choice is None or told.runner_up is None or told.lead is None:
         return []
+    if told.reason:
+        return [("why", visible(told.reason))]
     unit = "probability" if told.measure == "probability" else told.metric or "quality"
     gap = f"{abs(told.lead):.3g} {'more' if told.lead > 0 else 'less'} {unit}"
     parts = [f"the same {unit}" if told.lead == 0 else gap]

@@ -22,11 +22,11 @@ from cems_tui.routing.features.reader import Familiarity, PromptReader, View
 from cems_tui.routing.features.text_encoder import TextEncoder
 from cems_tui.routing.training.cems_recipe import Examples, Recipe, Taught
 from cems_tui.routing.training.data import check_learnable, known
-from cems_tui.routing.training.kept import Kept
 from cems_tui.routing.training.order import Fitted, Material, TrainingOrder
 from cems_tui.routing.training.splits import Split, stratified_split
 from cems_tui.routing.training.stack_trainer import NOVELTY_PERCENTILE, tower_of
 from cems_tui.routing.training.torch import teach
+from cems_tui.routing.training.torch.kept import Kept
 from cems_tui.score_tables.mixed import constants_of, with_mixed
 from cems_tui.score_tables.table import Pivot
 

@@ -6,7 +6,7 @@ Trainers only prepare and fit; everything else is the same for every kind.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,8 @@ from cems_tui.domain.encoder import FunctionFacts
 from cems_tui.routing.checkpoints.card import Card, Training
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint
 from cems_tui.routing.checkpoints.codecs import features_for
+from cems_tui.routing.evaluation.balance import balance_of
+from cems_tui.routing.evaluation.differences import learn_paired_spread, seed_errors
 from cems_tui.routing.evaluation.evaluate import evaluate, figures_by_group
 from cems_tui.routing.evaluation.judge import asked
 from cems_tui.routing.evaluation.oracle import corrected_oracle
@@ -71,7 +73,7 @@ def train(order: TrainingOrder) -> Checkpoint:
     material = trainer.prepare(order)
     fitted = trainer.fit(order, material)
     costs = costs_of(material.table, order.prices, material.pivot.functions)
-    card = _card(order, material, fitted, costs)
+    card = _with_default(_card(order, material, fitted, costs), material, fitted, costs)
     return Checkpoint(card, fitted.router, fitted.dial_estimates, fitted.dial_shares)
 
 
@@ -96,6 +98,26 @@ def _card(
         negated=material.pivot.negated,
         about=order.about,
     )
+
+
+def _with_default(
+    card: Card, material: Material, fitted: Fitted, costs: Mapping[str, float | None]
+) -> Card:
+    """The card with how sure differences are, and with the default's place on the dial.
+
+    A classifier says nothing of differences.
+    """
+    pivot, said = fitted.judged, fitted.estimates.astype(np.float64)
+    if card.kind == "cems":
+        return card
+    errors = seed_errors(material.table, pivot)
+    spread = learn_paired_spread(pivot.functions, pivot.scores, said, errors)
+    rows, prices = np.flatnonzero(pivot.complete), list(costs.values())
+    if None in prices or not rows.size:
+        return replace(card, differences=spread)
+    cost = np.array(prices, dtype=np.float64)
+    balanced = balance_of(pivot.scores[rows], said[rows], cost, spread)
+    return replace(card, differences=spread, balanced=balanced)
 
 
 def _training(order: TrainingOrder, fitted: Fitted) -> Training:

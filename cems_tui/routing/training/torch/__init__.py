@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from cems_tui.routing.features.text_encoder import TextEncoder
 from cems_tui.routing.training.cems_recipe import Examples, Recipe, Taught
-from cems_tui.routing.training.kept import Kept
 from cems_tui.routing.training.member_learners import MemberLearner
 from cems_tui.routing.training.order import TrainingOrder
 from cems_tui.routing.training.splits import Split
+from cems_tui.routing.training.torch.kept import Kept
 
 __all__ = ["teach", "token_learner"]
 

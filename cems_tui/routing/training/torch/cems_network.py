@@ -21,8 +21,8 @@ from cems_tui.routing.evaluation.classification import classification
 from cems_tui.routing.features.clip_text import TextTower
 from cems_tui.routing.features.text_encoder import TextEncoder
 from cems_tui.routing.training.cems_recipe import Examples, Recipe, Taught
-from cems_tui.routing.training.kept import Kept
 from cems_tui.routing.training.splits import Split
+from cems_tui.routing.training.torch.kept import Kept
 
 DROPOUT = 0.1
 

@@ -22,9 +22,9 @@ from cems_tui.routing.estimators.transformer import TokenTransformer
 from cems_tui.routing.features.letters import Floats
 from cems_tui.routing.features.reader import HASHED_TOKENS, MOST_TOKENS, View
 from cems_tui.routing.training.blend import Taken, Tried
-from cems_tui.routing.training.kept import Kept
 from cems_tui.routing.training.member_learners import Lesson
 from cems_tui.routing.training.order import TrainingOrder
+from cems_tui.routing.training.torch.kept import Kept
 
 HEADS = 4
 WIDTH = 64
