@@ -90,7 +90,8 @@ def test_an_import_draws_one_picture_and_knows_from_then_on_what_it_takes(
     functions = cems("show", "mine", "--json", home=home).document["functions"]
     told = {function["function"]: function for function in functions}
     assert told["mine@2"]["provenance"] == "measured"
-    assert told["mine@2"]["seconds"] == pytest.approx(probed["seconds"])
+    # what it waited for a processor is no part of what it takes
+    assert 0 < told["mine@2"]["seconds"] <= probed["seconds"] * (1 + 1e-9)
     assert told["mine@4"]["provenance"] == "estimated"
     assert cems("history", "ls", "--json", home=home).document == []
 

@@ -117,7 +117,7 @@ def test_every_line_of_ls_fits_80_columns_and_no_name_is_cut(
     inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_gpu(monkeypatch, 12)
-    monkeypatch.setattr("cems_tui.cli.output.PIPE_WIDTH", 80)
+    monkeypatch.setattr("cems_tui.cli.output.width_of", lambda stream: 80)
     lines = inside("ls").out.splitlines()
     assert max(len(line.rstrip()) for line in lines) <= 80
     names = inside("ls", "-q").out.split()

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cems_tui.domain.score import METRIC as MIXED
 from cems_tui.errors import UsageError
@@ -133,9 +134,24 @@ def _picks(
             "Leave --tradeoff out: the best quality needs no prices.",
         )
     order = np.array([0.0 if cost is None else cost for cost in known.values()])
-    value = 0.0 if tradeoff == 1.0 else checkpoint.lambda_at(tradeoff, known)
     said = asked(checkpoint, pivot.prompts, names).worths
+    if (
+        tradeoff == 0.0
+    ):  # the cheapest is promised, also for prompts unlike those the dial was set by
+        return [names[m] for m in choices(said, order, _above(said, order))]
+    value = 0.0 if tradeoff == 1.0 else checkpoint.lambda_at(tradeoff, known)
     return [names[m] for m in choices(said, order, value)]
+
+
+def _above(said: NDArray[np.float64], prices: NDArray[np.float64]) -> float:
+    """A λ in quality units per US dollar at which every prompt goes to a cheapest function.
+
+    Args:
+        said: what is expected, shape (prompts, functions).
+        prices: US dollars a picture, shape (functions,).
+    """
+    steps = np.diff(np.unique(prices))
+    return float(np.ptp(said) / steps.min() * 2.0) if len(steps) else 0.0
 
 
 def _changed(
