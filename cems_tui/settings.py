@@ -137,8 +137,8 @@ class Device:
     leave_gb: float = _setting(0.0, "gigabytes of the device left to other programs", _number(0))
     keep_alive_minutes: float = _setting(
         0,
-        "the app frees a model it has not drawn with for so many minutes; 0: when needed, or at "
-        "the end",
+        "minutes that a model nobody draws with stays: in the app, and in a resident engine that "
+        "then serves the next command; 0: until needed or the end, and no such engine",
         _number(0),
     )
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -92,6 +96,7 @@ class CemsApp(App[None], inherit_bindings=False):
             self.add_mode(place.id, partial(place.open, self.services))
 
     def on_mount(self) -> None:
+        self._leave_when_asked_to_end()
         self._rebind()
         engine, library = self.services.engine, self.services.library
         engine.start()
@@ -100,6 +105,14 @@ class CemsApp(App[None], inherit_bindings=False):
         if library is not None:
             engine.events.subscribe(self, library.follow_engine)
             self.call_after_refresh(library.read)
+
+    def _leave_when_asked_to_end(self) -> None:
+        """SIGTERM and SIGHUP quit as `ctrl+q` does: the terminal is given back as it was."""
+        if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self.exit, None, 128 + number)
 
     def on_unmount(self) -> None:
         self.services.engine.close()

@@ -35,6 +35,12 @@ def _generate_step() -> Rows:
     return [generate_step.run(), *after_the_step.run()]
 
 
+def _start() -> Rows:
+    from tests.benchmarks import first_picture
+
+    return first_picture.run()
+
+
 def _pack() -> Rows:
     from tests.benchmarks import pack
 
@@ -70,6 +76,7 @@ BENCHMARKS: dict[str, Callable[[], Rows]] = {
     "help": _help_startup,
     "first-paint": _first_paint,
     "generate": _generate_step,
+    "start": _start,
     "pack": _pack,
     "pull": _pull,
     "table": _table,

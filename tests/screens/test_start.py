@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -97,6 +99,83 @@ def test_an_unforeseen_error_leaves_two_lines_and_a_traceback_in_the_log(tmp_pat
     assert "Traceback" in (tmp_path / "state" / "cems.log").read_text()
 
 
+HANGING = """
+from tests.screens.fakes_app import FakePlanner, FakeSession
+
+class WithProgressBars(FakeSession):
+    def run(self, *rest):
+        from tqdm.auto import tqdm
+        list(tqdm(range(2)))  # as diffusers does; the lock of bars is made with the first
+        super().run(*rest)
+
+if __name__ == "__main__":
+    import sys
+    from screens.main import run
+    sys.exit(run(WithProgressBars, FakePlanner))
+"""
+
+WAYS_TO_END = {"ctrl+q": 0, "SIGTERM": 128 + signal.SIGTERM, "SIGHUP": 128 + signal.SIGHUP}
+CURSOR_SHOWN, SCREEN_LEFT = b"\x1b[?25h", b"\x1b[?1049l"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo terminal is POSIX")
+@pytest.mark.parametrize("way", WAYS_TO_END)
+def test_however_it_ends_the_terminal_is_given_back_clean(tmp_path: Path, way: str) -> None:
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    script = tmp_path / "hanging.py"
+    script.write_text(HANGING)
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    before = termios.tcgetattr(theirs)
+    home = {
+        "CEMS_HOME": str(tmp_path / "home"),
+        "TERM": "xterm-256color",
+        "PYTHONPATH": os.getcwd(),
+    }
+    app = subprocess.Popen(
+        [sys.executable, str(script)],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, **home},
+        start_new_session=True,
+    )
+    os.set_blocking(ours, False)
+    screen = Terminal(ours)
+    try:
+        screen.wait_for("Type a prompt")
+        os.write(ours, b"hang on")
+        screen.wait_for("starter-base@8")
+        os.write(ours, b"\x07")  # ctrl+g
+        screen.wait_for("loading")
+        if way == "ctrl+q":
+            os.write(ours, b"\x11")
+        else:
+            os.kill(app.pid, getattr(signal, way))
+        deadline = time.monotonic() + PATIENCE
+        while app.poll() is None and time.monotonic() < deadline:
+            screen.read()
+            time.sleep(0.05)
+        assert app.returncode == WAYS_TO_END[way]
+        time.sleep(1.0)  # what speaks up late, does it within that: multiprocessing's tracker
+        screen.read()
+        assert termios.tcgetattr(theirs) == before
+    finally:
+        app.kill()
+        app.wait()
+        os.close(theirs)
+        os.close(ours)
+    raw = screen.raw
+    assert raw.rfind(CURSOR_SHOWN) > raw.rfind(b"\x1b[?25l")
+    after = raw[raw.rindex(SCREEN_LEFT) + len(SCREEN_LEFT) :]
+    assert b"leaked" not in raw
+    assert Terminal.words(after).strip() == ""
+
+
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks for children in /proc")
 def test_the_app_runs_in_a_terminal_draws_quits_and_leaves_nothing_behind(tmp_path: Path) -> None:
     import fcntl
@@ -155,17 +234,19 @@ class Terminal:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._raw = b""
+        self.raw = b""
 
     @property
     def seen(self) -> str:
-        import re
+        return self.words(self.raw)
 
-        return re.sub(r"\x1b\[[0-9;?<>=$]*[a-zA-Z]", "", self._raw.decode(errors="replace"))
+    @staticmethod
+    def words(raw: bytes) -> str:
+        return re.sub(r"\x1b\[[0-9;?<>=$]*[a-zA-Z]", "", raw.decode(errors="replace"))
 
     def read(self) -> None:
         try:
-            self._raw += os.read(self._descriptor, 65536)
+            self.raw += os.read(self._descriptor, 65536)
         except (BlockingIOError, OSError):
             return
 

@@ -9,6 +9,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable
+from importlib.util import find_spec
 
 from cems_tui import log
 from cems_tui.domain.request import Event, Failed, Generated, Request
@@ -33,8 +34,17 @@ MESSAGE_CHARACTERS = 200
 """How much of an unexpected exception is shown; the whole of it is in the log."""
 
 
+def serve_and_leave(connection: Channel, open_session: Callable[[], Session]) -> None:
+    """`serve`, as the whole of a process: it ends at once, without taking torch down."""
+    serve(connection, open_session)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
 def serve(connection: Channel, open_session: Callable[[], Session]) -> None:
     """Works on requests until the pipe is closed. Runs in the child's main thread."""
+    _lock_among_threads()
     # ctrl+c reaches the whole foreground group: what it means is for the parent to decide
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     write_to_the_log()
@@ -200,6 +210,18 @@ class Inbox:
             self._waiting = kept
         if waited:
             self.send(Failed(name, "cancelled before it began", Interrupted.hint, 130))
+
+
+def _lock_among_threads() -> None:
+    """Progress bars of libraries, which nobody sees, share no semaphore with other processes.
+
+    Such a one outlives a process that is killed, and Python tells so on the terminal
+    ("leaked semaphore objects") long after the app has left it.
+    """
+    if find_spec("tqdm") is not None:
+        from tqdm import tqdm
+
+        tqdm.set_lock(threading.RLock())
 
 
 def write_to_the_log() -> None:

@@ -14,7 +14,7 @@ from multiprocessing.process import BaseProcess
 
 from cems_tui.domain.request import Event, Failed, Generated, Request
 from cems_tui.errors import GenerationError
-from cems_tui.services.engine.child import serve
+from cems_tui.services.engine.child import serve_and_leave
 from cems_tui.services.engine.protocol import (
     Cancel,
     Close,
@@ -25,7 +25,7 @@ from cems_tui.services.engine.protocol import (
     Started,
 )
 
-CLOSE_SECONDS = 1.0
+CLOSE_SECONDS = 0.5
 """How long a child that was asked to end may take before it is killed."""
 
 
@@ -62,7 +62,10 @@ class EngineProcess:
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
         process = context.Process(
-            target=serve, args=(there, self._open_session), name="cems-engine", daemon=True
+            target=serve_and_leave,
+            args=(there, self._open_session),
+            name="cems-engine",
+            daemon=True,
         )
         process.start()
         if open_now:
