@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+
 from cems_tui import paths
 from cems_tui.domain.decision import (
     Candidate,
@@ -25,6 +27,7 @@ from cems_tui.domain.note import Note
 from cems_tui.domain.request import Event, Generated, Loading, Noted, Request, Routed, Scoring, Step
 from cems_tui.domain.score import Score
 from cems_tui.errors import ModelMissing, OutOfMemory
+from cems_tui.routing.decide.difference import PairedSpread
 from cems_tui.routing.explain.explanation import Explanation, explain
 
 PROMPT = "a cat to the left of a red car at night"
@@ -89,6 +92,11 @@ CANDIDATES = (
     ),
 )
 
+
+_NAMES = tuple(c.function for c in CANDIDATES)
+_ZEROS = np.zeros((len(_NAMES), len(_NAMES)))
+CERTAIN = PairedSpread(_NAMES, _ZEROS, _ZEROS, _ZEROS, _ZEROS)
+"""Every gain counts."""
 
 TICK = 0.26
 """Where balanced is on the dial."""
@@ -188,6 +196,7 @@ class FakePlanner:
             WordEstimator(),
             load_cost=False,
             lambda_at=lambda dial: 40_000.0 * (1.0 - dial),
+            spread=CERTAIN,
         )
 
 

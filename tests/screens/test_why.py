@@ -54,7 +54,7 @@ async def test_w_says_what_spoke_for_the_pick_and_what_would_change_it(
         await write(pilot)
         app.screen.query_one(CandidatesTable).focus()
         text = await ask_why(pilot)
-        assert "starter-base@8 against starter-base@20" in text
+        assert "balanced; starter-base@20 at 2.5x the price" in " ".join(text.split())
         assert "“car” +0.007" in text
         assert "“night” −0.031" in text
         assert "with the dial at" in text
