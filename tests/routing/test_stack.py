@@ -85,11 +85,12 @@ def test_where_there_is_signal_every_kind_beats_the_best_single(
 
 @pytest.mark.parametrize("which", [*QUICK, ("transformer", "instant")])
 def test_where_there_is_none_the_estimates_are_the_means(which: tuple[str, FeatureSet]) -> None:
-    """One table in five may by luck look as if it could be learnt, and then only just."""
+    """Luck that looks as if it could be learnt is shrunk: little of it is left, on the whole less."""
     seeds = range(5) if which in QUICK else range(1)
     gaps = [_farthest_from_the_means(which, seed) for seed in seeds]
-    assert sum(gap > 1e-4 for gap in gaps) <= len(gaps) // 5
-    assert max(gaps) < 2 * (2 / 120) ** 0.5  # two standard errors of a difference of means
+    error = (2 / 120) ** 0.5  # of a difference of means
+    assert max(gaps) < 2 * error
+    assert sum(gaps) / len(gaps) < error
 
 
 def _farthest_from_the_means(which: tuple[str, FeatureSet], seed: int) -> float:
