@@ -183,6 +183,9 @@ def picture(path: Path, columns: int) -> None:
     from PIL import Image
     from rich.console import Console
 
+    if not _tells_its_size(sys.stdout):
+        note("this terminal does not tell its size; open the file instead")
+        return
     try:
         from textual_image.renderable import Image as Renderable
     except Exception:
@@ -191,6 +194,15 @@ def picture(path: Path, columns: int) -> None:
     with Image.open(path) as drawn:
         drawn.load()
         Console(file=sys.stdout).print(Renderable(drawn, width=columns, height="auto"))
+
+
+def _tells_its_size(stream: TextIO) -> bool:
+    """Whether a terminal says how many cells it has: a picture is measured by them."""
+    try:
+        size = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return size.columns > 0 and size.lines > 0
 
 
 def console(*, stderr: bool = False) -> Console:

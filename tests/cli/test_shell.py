@@ -139,3 +139,18 @@ def test_without_colour_no_picture_is_drawn_into_the_terminal(
 
     shown: Callable[[], int] = show
     assert at_terminal(shown) == (0, "▀▄\n" if drawn else "")
+
+
+def test_a_terminal_of_no_size_gets_a_word_for_a_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "picture.png")
+    monkeypatch.setenv("TERM", "xterm")
+
+    def show() -> int:
+        narrator.show_picture(tmp_path / "picture.png")
+        return 0
+
+    code, shown = at_terminal(show, columns=0)
+    assert code == 0
+    assert "does not tell its size" in shown
