@@ -85,7 +85,7 @@ def test_where_there_is_signal_every_kind_beats_the_best_single(
 
 @pytest.mark.parametrize("which", [*QUICK, ("transformer", "instant")])
 def test_where_there_is_none_the_estimates_are_the_means(which: tuple[str, FeatureSet]) -> None:
-    """Luck that looks as if it could be learnt is shrunk: little of it is left, on the whole less."""
+    """Luck that looks as if it could be learnt is shrunk: little of it is left."""
     seeds = range(5) if which in QUICK else range(1)
     gaps = [_farthest_from_the_means(which, seed) for seed in seeds]
     error = (2 / 120) ** 0.5  # of a difference of means
