@@ -53,6 +53,7 @@ class ForkServer:
     """The process that forks, and the line to it."""
 
     def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
+        self._starter = os.getpid()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.cli.fork_server"],
             stdin=subprocess.PIPE,
@@ -89,7 +90,9 @@ class ForkServer:
             return code, streams[1].read_bytes(), streams[2].read_bytes()
 
     def close(self) -> None:
-        self._process.communicate()
+        """End it; a fork of the process that started it has only a copy of the line to it."""
+        if os.getpid() == self._starter:
+            self._process.communicate()
 
 
 def serve(orders: IO[str], answers: IO[str]) -> None:
