@@ -257,13 +257,13 @@ class Setting:
         return "file" if self.name in settings.given else "default"
 
     def parsed(self, text: str) -> Any:
-        """The value that a text on the command line means, by the kind of the default.
+        """The value that a text on the command line means: itself, or what TOML reads in it.
 
         Raises:
             ConfigError: it is not such a value.
         """
         value: Any = text
-        if not isinstance(self.default, str):
+        if self.check(text):
             try:
                 value = tomllib.loads(f"value = {text}")["value"]
             except tomllib.TOMLDecodeError:

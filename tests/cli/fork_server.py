@@ -112,6 +112,7 @@ def serve(orders: IO[str], answers: IO[str]) -> None:
 def become(order: Order) -> None:
     """Have the environment, folder, streams and arguments of the order."""
     os.chdir(order.folder)
+    os.umask(0o022)
     os.environ.clear()
     os.environ.update(order.environment)
     sys.path[:0] = order.environment["PYTHONPATH"].split(os.pathsep)

@@ -22,8 +22,9 @@ from cems_tui.files import SHARED, write_text
 from cems_tui.score_tables.formats import read_table
 from cems_tui.score_tables.mixed import constants_of, with_mixed
 from cems_tui.score_tables.table import ScoreTable
-from tests.experiments.cems_routers import METRICS, PICTURES, SCORERS
+from tests.experiments.cems_routers import PICTURES, SCORERS
 
+METRICS = ("mixed", "nima", "clip")
 SOURCE = "Lee & Lee, CIKM 2024: scores of sco-edge/CEMS, commit e8b4597"
 
 

@@ -262,7 +262,7 @@ def test_a_table_nothing_can_be_told_from_is_refused() -> None:
         learned(table_with_signal(5))
     with pytest.raises(UsageError, match="1 function"):
         learned(ScoreTable.of(row for row in TABLE.rows if row.function == "odd@4"))
-    with pytest.raises(ModelMissing, match="text tower") as caught:
+    with pytest.raises(ModelMissing, match="text encoder") as caught:
         learned(tower=None)
     assert "--encoder" in caught.value.hint
 

@@ -201,7 +201,7 @@ def test_lower_is_better_and_missing_cells_are_followed() -> None:
 
 
 def test_without_a_text_tower_the_error_says_what_to_do() -> None:
-    with pytest.raises(ModelMissing, match="text tower") as caught:
+    with pytest.raises(ModelMissing, match="text encoder") as caught:
         learned("knn", "clip", SIGNAL, tower=None)
     assert "--encoder" in caught.value.hint
 
@@ -338,7 +338,8 @@ def test_a_member_that_is_only_noise_is_not_taken() -> None:
     both = worth(np.stack([good, noise]), target)
     assert both[0] > 1.5
     assert both[1] < 0.1
-    assert worth(noise[None], target) == [0.0]
+    [alone] = worth(noise[None], target)
+    assert 0.0 <= alone < 0.01
 
 
 @given(values=arrays(np.float64, 40, elements=st.floats(-5.0, 5.0)), clusters=st.integers(1, 9))

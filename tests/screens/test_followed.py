@@ -73,7 +73,7 @@ async def test_a_pinned_function_that_cannot_draw_is_refused_before_it_is_queued
         await pilot.press("space")
         await until(pilot, lambda: studio(app).decision and studio(app).decision.choice)
         [request] = await submit(pilot)
-        assert request.policy.kind == "tradeoff"
+        assert request.policy.kind == "balanced"
 
 
 async def test_the_card_says_what_a_function_cannot_follow() -> None:

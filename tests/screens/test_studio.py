@@ -269,7 +269,7 @@ async def test_a_picture_is_shown_with_its_bill_and_counted() -> None:
     async with app.run_test(size=(160, 48)) as pilot:
         await states.drawn(pilot)
         text = screen_text(pilot)
-        assert "1 picture · $0.00283/k · saved ~59 % vs always starter-base@20" in text
+        assert "1 picture · $0.00283/k · saved ~60 % vs always starter-base@20" in text
         assert "0.21 s · 0.031 GB · $0.00283/k" in text
         assert "mixed 1.27 (expected 1.28, 1.20…1.35)" in text
         assert "▀" in text

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
+from typing import TYPE_CHECKING
 
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.note import Note
 from cems_tui.errors import BudgetReached, UsageError
-from cems_tui.routing.decide.difference import PairedSpread
+
+if TYPE_CHECKING:
+    from cems_tui.routing.decide.difference import PairedSpread
 
 
 @dataclass(frozen=True, slots=True)

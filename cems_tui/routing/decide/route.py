@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cems_tui.domain.capabilities import told_together
 from cems_tui.domain.decision import (
@@ -17,7 +18,6 @@ from cems_tui.domain.decision import (
 from cems_tui.domain.estimate import PromptEstimate
 from cems_tui.domain.note import Note, one_of_each_kind
 from cems_tui.errors import UnknownName, UsageError
-from cems_tui.routing.decide.difference import PairedSpread
 from cems_tui.routing.decide.policy import (
     Option,
     ToldApart,
@@ -30,6 +30,10 @@ from cems_tui.routing.decide.policy import (
     utility,
 )
 from cems_tui.routing.decide.reason import reason
+
+if TYPE_CHECKING:
+    from cems_tui.routing.decide.difference import PairedSpread
+
 
 _UNKNOWN = QualityEstimate(None, None)
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.estimate import Cluster, Neighbour
-from cems_tui.routing.decide.difference import PairedSpread
 from cems_tui.routing.explain.contributions import (
     Contribution,
     Estimator,
@@ -27,6 +26,9 @@ from cems_tui.routing.explain.contributions import (
 )
 from cems_tui.routing.explain.flips import Flip, Reign, flips, reign
 from cems_tui.routing.explain.question import Question, question_of
+
+if TYPE_CHECKING:
+    from cems_tui.routing.decide.difference import PairedSpread
 
 
 @dataclass(frozen=True, slots=True)

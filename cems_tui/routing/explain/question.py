@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cems_tui.domain.decision import Candidate, Policy, RoutingDecision
 from cems_tui.errors import BudgetReached
-from cems_tui.routing.decide.difference import PairedSpread
 from cems_tui.routing.decide.policy import (
     Option,
     ToldApart,
@@ -17,6 +17,9 @@ from cems_tui.routing.decide.policy import (
     pick,
     told_apart_by,
 )
+
+if TYPE_CHECKING:
+    from cems_tui.routing.decide.difference import PairedSpread
 
 
 @dataclass(frozen=True, slots=True)

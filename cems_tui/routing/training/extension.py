@@ -120,6 +120,8 @@ def _card(
         prices={**card.prices, **costs},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         evaluation={},
+        balanced=None,  # nobody measured them with the function that joined
+        differences=None,
     )
 
 

@@ -14,7 +14,7 @@ from cems_tui.profile import Profile
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is new.")],
 ) -> None:
-    """Copy the database, whole even while pictures are made; pictures stay where they are."""
+    """Copy the database, whole even while pictures are made."""
     with Profile.current().history() as store:
         store.backup(file)
     output.line(str(file.absolute()))

@@ -37,7 +37,7 @@ def rm(
     yes: o.Yes = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """Put pictures into the trash (`history restore` empties it back), or forget them for good."""
+    """Put pictures into the trash, or forget them for good."""
     if trash and not forever:
         raise UsageError("--trash goes with --forever", "Or take it back: `cems history restore`.")
     profile = Profile.current()
