@@ -275,7 +275,7 @@ class Router(CommandTable):
         ),
         "retrain": (
             _router_retrain,
-            "Train on one's own scored pictures and benchmarks, under a fresh name.",
+            "Learn from one's own prompts what the router in use does not know, as a new one.",
         ),
         "eval": (
             _router_eval,
@@ -292,7 +292,10 @@ class Router(CommandTable):
         ),
         "show": (_router_show, "Print a router's card, its verdict, and why it would be refused."),
         "rm": (_router_rm, "Remove a router of one's own; the shipped ones stay."),
-        "use": (_router_use, "Ask this router from now on, if it beat the best single function."),
+        "use": (
+            _router_use,
+            "Ask this router from now on, if it beat the best single function and is not worse.",
+        ),
         "rollback": (_router_rollback, "Ask the router again that was in use before."),
         "export": (
             _router_export,
@@ -301,7 +304,7 @@ class Router(CommandTable):
         "import": (_router_import, "Take a router in, checked whole before anything is kept."),
         "calibrate": (
             _router_calibrate,
-            "Map what a router predicts to the instrument that reads scores here; no pick changes.",
+            "Make a router of another whose scale is that of the instrument here; no pick changes.",
         ),
     }
 

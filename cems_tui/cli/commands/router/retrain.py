@@ -30,7 +30,7 @@ def retrain(
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """Learn from one's own prompts what the router in use does not know, under a fresh name.
+    """Learn from one's own prompts what the router in use does not know, as a new one.
 
     Differences are learned from prompts with scores of two functions or more: those of `bench run`,
     and what was drawn with several. The new router starts from the one in use, takes what held-out

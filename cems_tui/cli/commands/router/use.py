@@ -24,8 +24,7 @@ def use(
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """Ask this router from now on, if it beat the best single function and the one in use does
-    not beat it."""
+    """Ask this router from now on, if it beat the best single function and is not worse."""
     change = Profile.current().routers.use(name, force=force)
     beside = None if change.against is None else change.against.to_json()
     tell_change(change, json=json, quiet=quiet, more={"against": beside})
