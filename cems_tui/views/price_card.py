@@ -131,7 +131,7 @@ def why(candidate: Candidate, decision: RoutingDecision) -> str:
     if candidate.quality is None:
         return "unrated"
     alike = candidate.difference is not None and not candidate.difference.told_apart
-    return ("≈ " if alike else "") + _against(candidate, decision.chosen)
+    return ("≈ " if alike else "") + _against(candidate, decision)
 
 
 def blocked_lines(decision: RoutingDecision) -> list[str]:
@@ -147,11 +147,14 @@ def blocked_lines(decision: RoutingDecision) -> list[str]:
     return [*lines, f"{more} more are too big"] if more > 0 else lines
 
 
-def _against(candidate: Candidate, chosen: Candidate | None) -> str:
+def _against(candidate: Candidate, decision: RoutingDecision) -> str:
+    """Dearer or cheaper by the prices that were compared, as the reason tells it; else how good."""
+    chosen = decision.chosen
     if chosen is None:
         return ""
-    if chosen.cost_usd and candidate.cost_usd is not None:
-        ratio = candidate.cost_usd / chosen.cost_usd
+    ours, theirs = compared_usd(chosen, decision), compared_usd(candidate, decision)
+    if ours and theirs is not None:
+        ratio = theirs / ours
         if ratio >= WORTH_SAYING:
             return f"{times(ratio)} dear"
         if 0 < ratio <= 1 / WORTH_SAYING:
@@ -159,3 +162,10 @@ def _against(candidate: Candidate, chosen: Candidate | None) -> str:
     if chosen.quality is not None and candidate.quality is not None:
         return f"{candidate.quality - chosen.quality:+.2f} q".replace("-", "−")
     return ""
+
+
+def compared_usd(candidate: Candidate, decision: RoutingDecision) -> float | None:
+    """US dollars a picture that the policy compared: the load's share included where it counts."""
+    if candidate.cost_usd is None:
+        return None
+    return candidate.cost_usd + (candidate.load_cost_usd or 0.0) * (decision.load_share or 0.0)

@@ -14,7 +14,9 @@ from cems_tui.cli.options import PictureOptions, RoutingOptions
 from cems_tui.domain.decision import Policy
 from cems_tui.errors import DeviceBusy, UnknownName, UsageError
 from cems_tui.settings import Settings
-from cems_tui.views.figures import DOLLARS, Money
+from cems_tui.views.figures import DOLLARS, Money, times
+from cems_tui.views.price_card import why
+from tests.store.records import candidate, decision
 
 
 @pytest.mark.parametrize(
@@ -124,3 +126,12 @@ def test_an_unknown_stage_of_the_recipe_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UnknownName, match="no stage named 'decodr'"):
         Build(tmp_path / "work", tmp_path / "out", Recipe(), print).run(["decodr"])
+
+
+def test_the_card_compares_the_prices_that_the_policy_compared() -> None:
+    dear = candidate("starter-turbo@1", rank=2, cost_usd=2e-6, load_cost_usd=6e-6)
+    for share, ratio in ((None, 2.0), (0.5, 5.0), (1.0, 8.0)):
+        said = decision(
+            candidates=(candidate(cost_usd=1e-6, load_cost_usd=0.0), dear), load_share=share
+        )
+        assert why(dear, said).endswith(f"{times(ratio)} dear")
