@@ -14,22 +14,6 @@ from typing import Any
 
 from cems_tui.errors import UsageError
 
-KEYS = (
-    "model",
-    "function",
-    "router",
-    "session",
-    "score",
-    "cost",
-    "rating",
-    "star",
-    "since",
-    "until",
-)
-
-SORTS = ("newest", "oldest", "cost", "score", "rating")
-"""What pictures may be listed by; the last three dearest, best and best-liked first."""
-
 ORDERS: Mapping[str, str] = {
     "newest": "created DESC, id DESC",
     "oldest": "created, id",
@@ -40,6 +24,9 @@ ORDERS: Mapping[str, str] = {
     ),
     "rating": "rating IS NULL, rating DESC, starred DESC, created DESC, id DESC",
 }
+
+SORTS = tuple(ORDERS)
+"""What pictures may be listed by; the last three dearest, best and best-liked first."""
 
 _TERM = re.compile(r'(?P<key>[a-z]+):(?P<value>"[^"]*"|\S*)|(?P<word>"[^"]*"|\S+)')
 _NUMBER = re.compile(r"(?P<sign>>=|<=|>|<|=)?(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
@@ -183,3 +170,6 @@ _READERS: Mapping[str, Callable[[str, str, datetime], Condition]] = {
     "since": _moment(">="),
     "until": _moment("<"),
 }
+
+KEYS = tuple(_READERS)
+"""What conditions begin with."""
