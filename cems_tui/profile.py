@@ -44,9 +44,11 @@ if TYPE_CHECKING:
     from cems_tui.services.doctor import Doctor
     from cems_tui.services.engine.resident_client import ResidentClient
     from cems_tui.services.explainer import Explainer
+    from cems_tui.services.gallery import Gallery
     from cems_tui.services.keeper import AppKeeper
     from cems_tui.services.models import Models
     from cems_tui.services.own_scores import OwnScores
+    from cems_tui.services.router_desk import RouterDesk
     from cems_tui.services.router_trainer import RouterTrainer
     from cems_tui.services.routers import Routers
     from cems_tui.services.scorers import Scorers
@@ -116,6 +118,18 @@ class Profile:
 
         with open_store(self.paths.database, read_only=True) as store:
             yield store
+
+    def gallery(self) -> Gallery:
+        """The history as the app shows and changes it."""
+        from cems_tui.services.gallery import Gallery
+
+        return Gallery(self.paths.database)
+
+    def router_desk(self) -> RouterDesk:
+        """The routers as the app shows and chooses them."""
+        from cems_tui.services.router_desk import RouterDesk
+
+        return RouterDesk(self.routers)
 
     @contextmanager
     def records(self) -> Iterator[Store]:

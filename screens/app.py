@@ -25,17 +25,27 @@ from screens.dialogs import JumpDialog, TextDialog, help_facts
 from screens.failures import log_traceback
 from screens.keymap import problems
 from screens.messages import (
+    DialAsked,
+    DialSet,
     EngineEvent,
     GenerateAsked,
     LibraryRead,
     PlaceAsked,
     PlaceEntered,
     PullsTold,
+    RemixAsked,
+    Remixed,
     ResidentRead,
 )
 from screens.palette import CemsCommands
 from screens.places import HOME, PLACES
-from screens.services.defaults import Defaults, ImageFactory, Services
+from screens.services.defaults import (
+    Defaults,
+    GalleryFactory,
+    ImageFactory,
+    RoutersFactory,
+    Services,
+)
 from screens.services.engine import Engine, EngineService
 from screens.services.library import LibraryService, ModelKeeper
 from screens.services.planner import PlannerFactory
@@ -78,6 +88,8 @@ class CemsApp(App[None], inherit_bindings=False):
         defaults: Defaults | None = None,
         clock: Callable[[], float] = time.monotonic,
         keeper: ModelKeeper | None = None,
+        gallery_factory: GalleryFactory | None = None,
+        routers_factory: RoutersFactory | None = None,
     ) -> None:
         """The app on an engine; without a keeper of models it has no place for them."""
         super().__init__()
@@ -90,6 +102,8 @@ class CemsApp(App[None], inherit_bindings=False):
             new_image=new_image,
             clock=clock,
             defaults=defaults or Defaults(),
+            gallery_factory=gallery_factory,
+            routers_factory=routers_factory,
         )
         self.custom_keys = self.services.defaults.keys
         for place in PLACES:
@@ -176,6 +190,16 @@ class CemsApp(App[None], inherit_bindings=False):
     async def _generate(self) -> None:
         self.action_place(HOME.id)
         await self.run_action(commands.GENERATE.action, default_namespace=self.screen)
+
+    @on(RemixAsked)
+    def _remix(self, message: RemixAsked) -> None:
+        self.action_place(HOME.id)
+        self.screen.post_message(Remixed(message.generation))
+
+    @on(DialAsked)
+    def _turn_dial(self, message: DialAsked) -> None:
+        self.action_place(HOME.id)
+        self.screen.post_message(DialSet(message.dial))
 
     def action_place(self, name: str) -> None:
         """Shows another screen; a dialog in front has to be answered first."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from cems_tui.services.engine.process import EngineProcess
 from cems_tui.services.engine.protocol import Session
 from screens.app import CemsApp
-from screens.services.defaults import Defaults, ImageFactory
+from screens.services.defaults import Defaults, GalleryFactory, ImageFactory, RoutersFactory
 from screens.services.library import ModelKeeper
 from screens.services.planner import PlannerFactory
 
@@ -21,20 +21,31 @@ def run(
     defaults: Defaults | None = None,
     pictures: str = "auto",
     keeper: ModelKeeper | None = None,
+    gallery_factory: GalleryFactory | None = None,
+    routers_factory: RoutersFactory | None = None,
 ) -> int:
     """Runs the app until the user quits; returns the exit code.
 
     `open_session` is called in the engine's process and must be picklable; `planner_factory` is
     called in this one, in a thread, and must not import torch. `pictures` is how the terminal is
     to draw them: `auto` asks it, a key of WAYS is used as it is. `keeper` knows the models; it is
-    asked in threads of this process and must not import torch either.
+    asked in threads of this process and must not import torch either; `gallery_factory` and
+    `routers_factory` open the history and the routers, in a thread.
     """
     engine = EngineProcess(open_session)
     engine.start(
         open_now=False
     )  # before the terminal is taken over: later its file descriptors are gone
     try:
-        app = CemsApp(engine, planner_factory, prepare_terminal(pictures), defaults, keeper=keeper)
+        app = CemsApp(
+            engine,
+            planner_factory,
+            prepare_terminal(pictures),
+            defaults,
+            keeper=keeper,
+            gallery_factory=gallery_factory,
+            routers_factory=routers_factory,
+        )
         app.run()
         for line in app.parting_words():
             print(line, file=sys.stderr)

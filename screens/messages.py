@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
+from cems_tui.domain.generation import Generation
 from cems_tui.domain.request import Event, Step
 from cems_tui.models.queue import QueueUpdate
 from cems_tui.services.library import Library, Resident
@@ -63,6 +64,34 @@ class PlaceAsked(Message):
 @dataclass
 class PlaceEntered(Message):
     """To a screen: the user has come to it from another one."""
+
+
+@dataclass
+class RemixAsked(Message):
+    """The user wants a picture's prompt and settings in the studio."""
+
+    generation: Generation
+
+
+@dataclass
+class Remixed(Message):
+    """To the studio: this picture's prompt and settings are to be taken."""
+
+    generation: Generation
+
+
+@dataclass
+class DialAsked(Message):
+    """The user wants the studio's dial there, 0 the cheapest … 1 the best."""
+
+    dial: float
+
+
+@dataclass
+class DialSet(Message):
+    """To the studio: the dial is to stand there."""
+
+    dial: float
 
 
 @dataclass

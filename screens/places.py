@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from screens.commands import HELP, JUMP, PALETTE, QUIT, Command
+from screens.history.commands import GALLERY as GALLERY_COMMANDS
 from screens.models.commands import MODELS as MODELS_COMMANDS
+from screens.router.commands import ROUTERS as ROUTER_COMMANDS
 from screens.studio.commands import STUDIO as STUDIO_COMMANDS
 
 if TYPE_CHECKING:
@@ -71,11 +73,31 @@ def _open_studio(services: Services) -> Screen[None]:
     return StudioScreen(services, more_models=MODELS.command)
 
 
+def _open_history(services: Services) -> Screen[None]:
+    from screens.history.screen import HistoryScreen
+
+    return HistoryScreen(services)
+
+
+def _history_missing(services: Services) -> str:
+    return "" if services.gallery_factory is not None else "This app was opened without a history."
+
+
 def _open_models(services: Services) -> Screen[None]:
     from screens.models.screen import ModelsScreen
 
     assert services.library is not None
     return ModelsScreen(services.library, services.defaults.money)
+
+
+def _open_routers(services: Services) -> Screen[None]:
+    from screens.router.screen import RouterScreen
+
+    return RouterScreen(services)
+
+
+def _routers_missing(services: Services) -> str:
+    return "" if services.routers_factory is not None else "This app was opened without routers."
 
 
 def _models_missing(services: Services) -> str:
@@ -93,13 +115,24 @@ STUDIO = Place(
     "studio", "Studio", "f3", "s", "Write a prompt, see its prices, draw it.",
     STUDIO_COMMANDS, _HERE / "studio" / "studio.tcss", _open_studio,
 )  # fmt: skip
+HISTORY = Place(
+    "history", "Gallery", "f6", "g", "Every picture so far: found, compared, judged, drawn again.",
+    GALLERY_COMMANDS, _HERE / "history" / "history.tcss", _open_history,
+    missing=_history_missing,
+)  # fmt: skip
 MODELS = Place(
     "models", "Models", "f4", "m", "What this machine can hold; pulling, pausing, deleting.",
     MODELS_COMMANDS, _HERE / "models" / "models.tcss", _open_models,
     missing=_models_missing, left=_pulls_left,
 )  # fmt: skip
 
-PLACES = (STUDIO, MODELS)
+ROUTERS = Place(
+    "router", "Router", "f7", "r", "What each router is worth, and which is asked.",
+    ROUTER_COMMANDS, _HERE / "router" / "router.tcss", _open_routers,
+    missing=_routers_missing,
+)  # fmt: skip
+
+PLACES = (STUDIO, HISTORY, MODELS, ROUTERS)
 """In the order of the tabs."""
 
 HOME = STUDIO

@@ -18,6 +18,7 @@ from cems_tui.store import generations, statistics
 from cems_tui.store.benches import Benches
 from cems_tui.store.connection import Connection, connect, connect_to_read
 from cems_tui.store.generations import Marks, Observation, history_readings, matching
+from cems_tui.store.picture_list import PictureList, names
 from cems_tui.store.search import ORDERS, Condition
 from cems_tui.store.statistics import Stats, Window
 
@@ -197,6 +198,23 @@ class Store:
             [*arguments, -1 if limit is None else limit],
         )
         return generations.with_parts(self._connection, rows)
+
+    def picture_list(self, search: str | None = None, *, hidden: bool = False) -> PictureList:
+        """The pictures that a search finds, newest first, as light rows by key.
+
+        Raises:
+            UsageError: the search cannot be one.
+            StorageError: the database cannot be read.
+        """
+        return PictureList(self._connection, search, hidden=hidden)
+
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """What the history knows by name, by search key: the newest sessions first.
+
+        Raises:
+            StorageError: the database cannot be read.
+        """
+        return names(self._connection)
 
     def stats(
         self, session: str | None = None, since: str | None = None, until: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from textual.widget import Widget
 
@@ -11,6 +12,13 @@ from cems_tui.views.figures import DOLLARS, Money
 from screens.services.engine import EngineService
 from screens.services.library import LibraryService
 from screens.services.planner import PlannerFactory
+
+if TYPE_CHECKING:
+    from cems_tui.services.gallery import Gallery
+    from cems_tui.services.router_desk import RouterDesk
+
+RoutersFactory = Callable[[], "RouterDesk"]
+GalleryFactory = Callable[[], "Gallery"]
 
 ImageFactory = Callable[[], Widget]
 """Makes an empty textual-image widget, of the kind the terminal can show."""
@@ -45,3 +53,8 @@ class Services:
     new_image: ImageFactory
     clock: Callable[[], float]
     defaults: Defaults
+    routers_factory: RoutersFactory | None = None
+    """Opens the routers; called in a thread. None where the app was opened without them."""
+
+    gallery_factory: GalleryFactory | None = None
+    """Opens the history; called in a thread. None where the app was opened without one."""

@@ -80,12 +80,13 @@ class TradeoffDial(Widget, can_focus=True):
         turned = round(min(1.0, max(0.0, (notch + steps) * STEP)), 2)
         low, high = sorted((now, turned))
         passed = self.value is not None and self.tick is not None and low < self.tick < high
-        self._turn(None if abs(steps) == 1 and passed else turned)
+        self.turn(None if abs(steps) == 1 and passed else turned)
 
     def action_balance(self) -> None:
-        self._turn(None)
+        self.turn(None)
 
-    def _turn(self, value: float | None) -> None:
+    def turn(self, value: float | None) -> None:
+        """Stands there from now on; None is balanced."""
         if value != self.value:
             self.value = value
             self.post_message(self.Turned(self.policy))

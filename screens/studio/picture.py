@@ -17,15 +17,13 @@ from textual.widgets import Static
 
 from cems_tui.domain.generation import Generation
 from cems_tui.views.figures import DOLLARS, Money
+from screens import receipt
 from screens.commands import GENERATE, key_of
 from screens.services.defaults import ImageFactory
-from screens.studio import receipt
+from screens.thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-THUMBNAIL_PIXELS = 512
-"""The longest side handed to the terminal: drawing repeats on each refresh, in the UI's thread."""
 
 EMPTY = "draws the prompt with the function marked ▸"
 
@@ -121,19 +119,3 @@ class PicturePane(Vertical, can_focus=True):
         image.image = message.image
         if message.image is None:
             self.query_one("#picture-empty", Static).update(message.problem)
-
-
-def thumbnail(path: Path) -> Image:
-    """The picture, no larger than a terminal can use.
-
-    Raises:
-        OSError: missing, unreadable or not a picture.
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as picture:
-            picture.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
-            return picture.convert("RGB")
-    except (SyntaxError, ValueError) as error:  # Pillow's words for damaged files
-        raise OSError(f"it is damaged: {error}") from error

@@ -20,20 +20,22 @@ from cems_tui.domain.request import Request, new_id
 from cems_tui.errors import CemsError
 from cems_tui.services.refusal import refusal_of
 from cems_tui.text import checked_prompt
+from screens import explanation_facts, receipt
 from screens.commands import Command, bindings, key_of
 from screens.dialogs import PictureDialog, TextDialog
 from screens.failures import log_traceback
+from screens.messages import DialSet, Remixed
 from screens.services.defaults import Services
 from screens.services.engine import EngineState
 from screens.services.library import LibraryState
 from screens.services.planner import Planner
-from screens.studio import explanation_facts, receipt
 from screens.studio.commands import STUDIO
 from screens.studio.dial import TradeoffDial
-from screens.studio.picture import PicturePane, thumbnail
+from screens.studio.picture import PicturePane
 from screens.studio.price_card import CandidatesTable
 from screens.studio.progress import REFRESH_SECONDS, ProgressLine
 from screens.studio.prompt import PromptBox
+from screens.thumbnails import thumbnail
 from screens.totals import SessionTotals
 from screens.widgets.facts import Fact
 from screens.widgets.keys import KeyLine
@@ -319,6 +321,20 @@ class StudioScreen(Screen[None]):
         if self.generation is not None:
             self._prompt.text = self.generation.prompt
             self._prompt.focus()
+
+    @on(DialSet)
+    def _dial_set(self, message: DialSet) -> None:
+        """Another place says where the dial is to stand; nothing overrules it then."""
+        self.pinned = None
+        self.query_one("#dial", TradeoffDial).turn(message.dial)
+
+    @on(Remixed)
+    def _remixed(self, message: Remixed) -> None:
+        """A picture of the past: its prompt into the box, its function pinned if it was."""
+        made = message.generation
+        pinned = made.decision.policy.kind == "pinned"
+        self.generation, self.pinned = made, made.executed if pinned else None
+        self.action_remix()
 
     def action_retry(self) -> None:
         failure = self._engine.state.work.failure

@@ -201,6 +201,19 @@ class PagedList(ScrollView, Generic[R], can_focus=True):
         found: _Found[Any] | CemsError
 
     @dataclass
+    class Seen(Message):
+        """Other rows are seen, or they are read now."""
+
+        list: PagedList[Any]
+
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, PagedList.Seen) and message.list is self.list
+
+        @property
+        def control(self) -> PagedList[Any]:
+            return self.list
+
+    @dataclass
     class Counted(Message):
         """It is known how many rows there are."""
 
@@ -264,6 +277,16 @@ class PagedList(ScrollView, Generic[R], can_focus=True):
     def row(self) -> R | None:
         """The row under the cursor; None until it is read, or where there is none."""
         return self.at(self.index)
+
+    @property
+    def first(self) -> int:
+        """The place of the first row that is seen."""
+        return self.scroll_offset.y // self._row_height
+
+    @property
+    def last(self) -> int:
+        """The place of the last row that is seen; -1 where there is none."""
+        return min(self.count - 1, self.first + self._rows_shown)
 
     def at(self, index: int) -> R | None:
         """The row of a place, if it is read."""
@@ -434,11 +457,10 @@ class PagedList(ScrollView, Generic[R], can_focus=True):
 
     def _need(self) -> None:
         """Reads what is seen and not read yet, then what one sees next."""
+        self.post_message(self.Seen(self))
         if self._source is None or {"rows", "reload"} & self._reading or not self.count:
             return
-        first = self.scroll_offset.y // self._row_height
-        last = min(self.count - 1, first + self._rows_shown)
-        seen = range(first // PAGE, last // PAGE + 1)
+        seen = range(self.first // PAGE, self.last // PAGE + 1)
         cursor = self.index // PAGE
         ends = (self.count - 1) // PAGE if self._count is not None else seen[-1]
         beyond = [page for page in (seen[-1] + 1, seen[0] - 1) if 0 <= page <= ends]

@@ -16,10 +16,9 @@ from cems_tui.domain.request import Failed, Generated, Loading, Noted, Routed, S
 from cems_tui.services.engine.protocol import EngineLost, EngineReady, Started
 from cems_tui.views.figures import DOLLARS, column
 from cems_tui.views.price_card import price_columns, why
-from screens import figures
+from screens import figures, receipt
 from screens.commands import PALETTE, Command
 from screens.places import APP, PLACES
-from screens.studio import receipt
 from screens.studio.price_card import BAR_CELLS, card, short_name
 from screens.totals import SessionTotals
 from screens.widgets.keys import ALWAYS, fitting

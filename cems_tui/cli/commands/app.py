@@ -40,4 +40,6 @@ def open_app() -> int:
         ),
         settings.app.image,
         profile.keeper(),
+        profile.gallery,
+        profile.router_desk,
     )

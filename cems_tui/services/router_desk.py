@@ -1,0 +1,174 @@
+"""The routers as the app shows and chooses them: every figure is that of the card."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cems_tui.errors import CemsError, GenerationError, UsageError
+from cems_tui.routing.checkpoints.card import Card
+from cems_tui.routing.evaluation.verdict import refusal, verdict_words
+from cems_tui.services.routers import Change, Routers
+
+Point = tuple[float, float]
+"""Mean US dollars a picture, mean quality."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class RouterFacts:
+    """What a router's card says of it, and how it stands on this machine."""
+
+    card: Card
+    verdict: str
+    """In the card's words: `better pictures`, `saves cost`, `both`, `ties`, `worse`."""
+
+    refusal: str | None
+    """Why it is used only when forced; None where it earned its place."""
+
+    asked: bool
+    """Whether it is the one that is asked now."""
+
+    shipped: bool
+    installed: int
+    """Of its functions, those installed here."""
+
+    recovered: Estimate | None
+    """The share of the oracle's gain over mixing functions at random."""
+
+    against_single: Estimate | None
+    """Mean quality against the best single function, cost no object."""
+
+    curve: tuple[Point, ...]
+    """Mean cost and quality over the dial, the dearest first; empty without prices."""
+
+    singles: Mapping[str, Point]
+    """Each function always."""
+
+    oracle: Point | None
+
+    @property
+    def key(self) -> str:
+        return self.card.name
+
+    @property
+    def best_single(self) -> str | None:
+        found = self.card.evaluation.get("best_single")
+        return None if found is None else str(found)
+
+    def at(self, dial: float) -> Point | None:
+        """What the dial promises at a place, 0 the cheapest … 1 the best; None without a curve.
+
+        The dial is a mean cost between always the cheapest and the router without regard to cost.
+        """
+        if not self.curve or not self.singles:
+            return None
+        cheapest = min(cost for cost, _ in self.singles.values())
+        target = cheapest + dial * (self.curve[0][0] - cheapest)
+        reached = [point for point in self.curve if point[0] <= target * (1 + 1e-9)]
+        return max(reached, key=lambda point: point[1]) if reached else self.curve[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class RouterDesk:
+    """The routers of one profile. Every method reads disks: call it in a thread."""
+
+    routers: Routers
+
+    def facts(self) -> tuple[RouterFacts, ...]:
+        """Every router, as `cems router ls` lists them.
+
+        Raises:
+            CemsError: the checkpoints cannot be read.
+        """
+        installed = {function.name for function in self.routers.catalog().installed()}
+        asked = self.routers.asked_by_default()
+        return tuple(
+            facts_of(
+                card,
+                asked=card.name == asked,
+                shipped=self.routers.is_shipped(card.name),
+                installed=len(installed & set(card.functions)),
+            )
+            for card in self.routers.shelf().cards()
+        )
+
+    def use(self, name: str, *, force: bool) -> Change:
+        """Ask this router from now on; raises as `Routers.use`."""
+        return self.routers.use(name, force=force)
+
+    def rollback(self) -> Change:
+        """Ask the one before again; raises as `Routers.rollback`."""
+        return self.routers.rollback()
+
+    def retrain(self, name: str) -> str:
+        """Learn from one's own pairs beyond that router, in a process of its own, as the command
+        does; what came of it, in a line.
+
+        Raises:
+            CemsError: it says how many pairs there are and how many are needed.
+        """
+        command = [sys.executable, "-m", "cems_tui", "router", "retrain", name, "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return str(json.loads(done.stdout)["summary"])
+        raise _refused(done.stderr, done.returncode)
+
+
+def facts_of(card: Card, *, asked: bool, shipped: bool, installed: int) -> RouterFacts:
+    """What a card says, its figures taken out of it."""
+    figures = card.evaluation
+    strategies = {str(one["name"]): one for one in figures.get("strategies", ())}
+    singles = {
+        name.removeprefix("always:"): point
+        for name, one in strategies.items()
+        if name.startswith("always:") and (point := _point(one)) is not None
+    }
+    curve = [point for one in figures.get("curve", ()) if (point := _point(one)) is not None]
+    return RouterFacts(
+        card=card,
+        verdict=verdict_words(figures),
+        refusal=refusal(card),
+        asked=asked,
+        shipped=shipped,
+        installed=installed,
+        recovered=_estimate(figures.get("area_recovered")),
+        against_single=_estimate(figures.get("quality_vs_best_single")),
+        curve=tuple(curve),
+        singles=singles,
+        oracle=_point(strategies.get("oracle")),
+    )
+
+
+def _point(one: Mapping[str, Any] | None) -> Point | None:
+    if one is None or one.get("cost_usd") is None or one.get("quality") is None:
+        return None
+    return float(one["cost_usd"]), float(one["quality"])
+
+
+def _estimate(one: Mapping[str, Any] | None) -> Estimate | None:
+    if one is None or one.get("value") is None:
+        return None
+    low, high = one["ci95"]
+    return Estimate(float(one["value"]), float(low), float(high))
+
+
+def _refused(told: str, code: int) -> CemsError:
+    """What the command said on stderr: its error, and the hint below it."""
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    message = next((line for line in lines if line.startswith("error: ")), f"it ended with {code}")
+    hints = [line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")]
+    kind = UsageError if code == UsageError.exit_code else GenerationError
+    return kind(message.removeprefix("error: "), " ".join(hints))

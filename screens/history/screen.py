@@ -1,0 +1,557 @@
+"""The gallery: pictures of the past, found, compared, judged, drawn again."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Input, Static
+
+from cems_tui.domain.decision import Policy
+from cems_tui.domain.request import Event, Generated, Request, new_id
+from cems_tui.errors import CemsError, StorageError
+from cems_tui.services.gallery import Gallery, Picture, Pictures
+from cems_tui.store.picture_list import PictureRow
+from cems_tui.text import counted, one_line, visible
+from screens import explanation_facts, receipt
+from screens.commands import GENERATE, bindings, key_of
+from screens.dialogs import PictureDialog, TextDialog
+from screens.failures import log_traceback
+from screens.history import detail
+from screens.history.commands import GALLERY, UNDO
+from screens.history.dialogs import CompareDialog, FolderDialog, FunctionDialog
+from screens.history.picture_rows import LEGEND, THUMBNAIL, PictureLines
+from screens.history.search_line import SearchLine
+from screens.messages import GenerateAsked, PlaceAsked, PlaceEntered, RemixAsked
+from screens.places import HOME
+from screens.services.defaults import Services
+from screens.thumbnails import half_cells, thumbnail
+from screens.widgets.facts import Fact, FactSheet
+from screens.widgets.keys import KeyLine
+from screens.widgets.paged_list import PagedList
+from screens.widgets.status import StatusLine
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from screens.services.planner import Planner
+
+TYPED_SECONDS = 0.15
+"""Of rest after a key, before what was typed is searched for."""
+
+TALL_LINES = 20
+"""Lines of the list from which on rows have thumbnails unless the user says otherwise."""
+
+MOST_COMPARED = 4
+MOST_THUMBNAILS = 400
+EMPTY = "no pictures yet: {key} in the studio draws the first one, and it stands here then"
+NOTHING_FOUND = "no picture is like that · esc shows all again"
+
+
+class PictureTable(PagedList[PictureRow]):
+    """The pictures, newest first."""
+
+    HELP = (
+        "One row a picture: when, the function that drew it, what was measured beside the interval "
+        "that was promised (! where it fell outside), the price of a thousand such pictures, the "
+        "seconds, star and rating. enter opens the receipt, space marks."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "receipt", show=True)]
+
+
+class HistoryScreen(Screen[None]):
+    """Composes the list, the picture beside it and the search; disks are read in threads."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(GALLERY)
+    JUMPS: ClassVar[dict[str, str]] = {"l": "pictures", "f": "find", "d": "details"}
+    AUTO_FOCUS = "#pictures"
+
+    @dataclass
+    class Answered(Message):
+        """A thread has what it was asked for, or why not."""
+
+        follow: Callable[[Any], None]
+        answer: Any
+        error: CemsError | None = None
+        told: bool = False
+        """Whether `follow` takes the error, too."""
+
+    def __init__(self, services: Services) -> None:
+        super().__init__()
+        self._services = services
+        self._money = services.defaults.money
+        self._gallery: Gallery | None = None
+        self._planner: Planner | None = None
+        self._lines = PictureLines(self._money)
+        self._chose_thumbnails = False
+        self._search = ""
+        self._searched = 0
+        self._wanted: PictureRow | None = None
+        self._looking = False
+        self._picture: Picture | None = None
+        self._trashed: tuple[str, ...] = ()
+        self._undecoded: dict[str, Path] = {}
+
+    def compose(self) -> ComposeResult:
+        yield StatusLine("history", self._money)
+        with Container(id="body"):
+            with Container(id="left"):
+                yield PictureTable(
+                    self._lines.draw, header=self._lines.header, threaded=True, id="pictures"
+                )
+                yield SearchLine()
+                yield Static("", id="found", markup=False)
+            with Vertical(id="right"):
+                with Vertical(id="shown"):
+                    image = self._services.new_image()
+                    image.add_class("picture-image")
+                    yield image
+                with VerticalScroll(id="details"):
+                    yield FactSheet(())
+        yield KeyLine()
+
+    def on_mount(self) -> None:
+        self.query_one(SearchLine).cursor_blink = False
+        self._list.border_title = "Pictures"
+        self._list.border_subtitle = LEGEND
+        self._services.engine.events.subscribe(self, self._engine_told)
+        self._find("")
+        self._ask(lambda gallery: gallery.names(), self._offer)
+
+    def on_resize(self) -> None:
+        if not self._chose_thumbnails:
+            room = self._list.scrollable_content_region
+            self._set_tall(room.height >= TALL_LINES and room.width > 90)
+
+    @on(PlaceEntered)
+    def _read_again(self) -> None:
+        """Other processes may have drawn meanwhile."""
+        self._list.reload()
+
+    def _engine_told(self, event: Event) -> None:
+        if isinstance(event, Generated):
+            self._list.reload()
+
+    # --- what is shown -----------------------------------------------------------------------
+
+    @on(Input.Changed, "#find")
+    def _typed(self) -> None:
+        self._searched += 1
+        number = self._searched
+
+        def rested() -> None:
+            if number == self._searched:
+                self._find(self.query_one(SearchLine).value)
+
+        self.set_timer(TYPED_SECONDS, rested)
+
+    @on(Input.Submitted, "#find")
+    def _to_list(self) -> None:
+        self._list.focus()
+
+    def _find(self, typed: str) -> None:
+        """Has the pictures read that a search finds; a search that cannot be one says so."""
+        self._search = typed.strip()
+
+        def found(source: Pictures | CemsError) -> None:
+            told = self.query_one("#found", Static)
+            if isinstance(source, CemsError):
+                told.update(Content.styled(f"{visible(str(source))} · {source.hint}", "$warning"))
+                told.display = True
+                return
+            told.display = False
+            empty = NOTHING_FOUND if source.search else EMPTY.format(key=key_of(GENERATE, self.app))
+            self._list.show(source, empty=empty)
+
+        self._ask(lambda gallery: gallery.pictures(self._search or None), found, told=True)
+
+    def _offer(self, names: dict[str, tuple[str, ...]]) -> None:
+        self.query_one(SearchLine).words.values = names
+
+    @on(PagedList.Counted, "#pictures")
+    def _counted(self, message: PagedList.Counted) -> None:
+        found = "found" if self._search else "newest first"
+        self._list.border_title = f"Pictures · {message.count:,} {found}"
+
+    @on(PagedList.Pointed, "#pictures")
+    def _pointed(self, message: PagedList.Pointed) -> None:
+        row: PictureRow | None = message.row
+        if self._picture is not None and (row is None or row.id != self._picture.generation.id):
+            self._picture = None
+        self._stretch()
+        self._wanted = row
+        facts = [] if row is None else detail.of_row(row, self._money)
+        if self._picture is None:
+            self._tell(facts)
+            self.query_one("#shown").border_title = "" if row is None else Content(_title(row))
+        if row is None:
+            self._show_image(None)
+        self._look()
+        self.refresh_bindings()
+
+    @on(PagedList.Marked, "#pictures")
+    def _marked(self) -> None:
+        count = len(self._list.marked)
+        self._list.border_subtitle = f"◆ {count} marked: c compares, e exports" if count else LEGEND
+        self.refresh_bindings()
+
+    def _stretch(self) -> None:
+        """The shared scale of quality, and the thumbnails, of the rows that are seen."""
+        list = self._list
+        shown = [row for index in range(list.first, list.last + 1) if (row := list.at(index))]
+        if self._lines.seen(shown):
+            list.redraw()
+        if self._lines.tall:
+            for row in shown:
+                if row.id not in self._lines.thumbnails and not row.damaged:
+                    self._lines.thumbnails[row.id] = ()
+                    self._undecoded[row.id] = row.image
+            if self._undecoded:
+                self._decode_thumbnails()
+
+    @on(PagedList.Seen, "#pictures")
+    def _seen(self) -> None:
+        self._stretch()
+
+    def _decode_thumbnails(self) -> None:
+        wanted, self._undecoded = self._undecoded, {}
+
+        def decode(_: Gallery) -> dict[str, tuple[Content, ...]]:
+            found = {}
+            for name, path in wanted.items():
+                try:
+                    found[name] = half_cells(path, *THUMBNAIL)
+                except OSError:
+                    mark = Content.styled("no file".ljust(THUMBNAIL[0]), "$error")
+                    found[name] = (mark,)
+            return found
+
+        def decoded(found: dict[str, tuple[Content, ...]]) -> None:
+            if len(self._lines.thumbnails) > MOST_THUMBNAILS:
+                self._lines.thumbnails.clear()
+            self._lines.thumbnails.update(found)
+            self._list.redraw()
+
+        self._ask(decode, decoded)
+
+    def _look(self) -> None:
+        """Reads the picture under the cursor; one at a time, the last that is wanted."""
+        row = self._wanted
+        if row is None or row.damaged or self._looking:
+            return
+        self._looking = True
+
+        def read(gallery: Gallery) -> tuple[Picture, Image | None]:
+            found = gallery.picture(row.id)
+            try:
+                return found, thumbnail(found.generation.image)
+            except OSError:
+                return found, None  # what is wrong with the file is told beside it
+
+        def seen(answer: tuple[Picture, Image | None] | CemsError) -> None:
+            self._looking = False
+            if self._wanted is not row:
+                self._look()
+                return
+            if isinstance(answer, CemsError):
+                told = Fact("trouble", f"{visible(str(answer))} · {visible(answer.hint)}", "$error")
+                self._tell([told, *detail.of_row(row, self._money)])
+                self._show_image(None)
+                return
+            self._picture, image = answer
+            self._show_image(image)
+            self._tell(detail.of_picture(row, self._picture, self._money))
+            self.refresh_bindings()
+
+        self._ask(read, seen, told=True)
+
+    def _tell(self, facts: list[Fact]) -> None:
+        self.query_one("#details FactSheet", FactSheet).facts = tuple(facts)
+
+    def _show_image(self, image: Image | None) -> None:
+        widget: Any = self.query_one("#shown .picture-image")
+        widget.image = image
+        self.query_one("#shown").set_class(image is not None, "shown")
+
+    # --- what the user does ------------------------------------------------------------------
+
+    def action_find(self) -> None:
+        self.query_one(SearchLine).focus()
+
+    def action_back(self) -> None:
+        line = self.query_one(SearchLine)
+        if line.has_focus or line.value:
+            line.value = ""
+            self._list.focus()
+        elif self._list.marked:
+            self._list.unmark()
+        else:
+            self.post_message(PlaceAsked(HOME.id))
+
+    @on(PagedList.Chosen, "#pictures")
+    def action_open(self) -> None:
+        found = self._picture
+        if found is None:
+            return
+        made = found.generation
+
+        def opened(image: Image | None) -> None:
+            facts = receipt.receipt(made, self._money)
+            if found.trouble:
+                facts.insert(0, Fact("trouble", visible(found.trouble), "$error"))
+            self.app.push_screen(PictureDialog(self._imaged(image), receipt.title(made), facts))
+
+        self._ask(lambda _: _decoded(made.image), opened)
+
+    def action_compare(self) -> None:
+        """Of the marked ones; of one marked, that and the one under the cursor."""
+        rows = list(self._list.marked.values())
+        current = self._list.row
+        if len(rows) < 2 and current is not None and current not in rows:
+            rows.append(current)
+        if not 2 <= len(rows) <= MOST_COMPARED:
+            self.notify("Space marks; two to four are compared.", title="Mark some pictures first")
+            return
+
+        def read(gallery: Gallery) -> list[tuple[PictureRow, Picture, Image | None]]:
+            found = [(row, gallery.picture(row.id)) for row in rows]
+            return [(row, one, _decoded(one.generation.image)) for row, one in found]
+
+        def seen(found: list[tuple[PictureRow, Picture, Image | None]]) -> None:
+            shown = [
+                (_title(row), self._imaged(image), detail.of_picture(row, one, self._money))
+                for row, one, image in found
+            ]
+            self.app.push_screen(CompareDialog(shown))
+
+        self._ask(read, seen)
+
+    def action_rate(self, rating: int) -> None:
+        row = self._list.row
+        if row is not None and not row.damaged:
+            given = rating or None
+            self._ask(lambda gallery: gallery.rate(row.id, given), self._changed)
+
+    def action_star(self) -> None:
+        row = self._list.row
+        if row is not None and not row.damaged:
+            self._ask(lambda gallery: gallery.star(row.id, not row.starred), self._changed)
+
+    def _changed(self, _: None) -> None:
+        self._list.reload()
+
+    def action_remix(self) -> None:
+        if self._picture is not None:
+            self.post_message(RemixAsked(self._picture.generation))
+
+    def action_redraw(self) -> None:
+        if self._picture is None:
+            return
+        made = self._picture.generation
+
+        def chosen(function: str | None) -> None:
+            if function is not None:
+                self._services.engine.submit(
+                    Request(
+                        id=new_id(),
+                        prompt=made.prompt,
+                        policy=Policy.pinned(function),
+                        policy_is_explicit=True,
+                        router=self._services.defaults.router,
+                        load_cost=self._services.defaults.load_cost,
+                        seed=made.seed,
+                        width=made.width,
+                        height=made.height,
+                        negative=made.negative,
+                    )
+                )
+                self.notify(f"by {visible(function)}, seed {made.seed}", title="Queued")
+
+        self.app.push_screen(FunctionDialog(made, self._money), chosen)
+
+    def action_why(self) -> None:
+        if self._picture is None:
+            return
+        decision = self._picture.generation.decision
+        dialog = TextDialog("Why", explanation_facts.asking(decision))
+        self.app.push_screen(dialog)
+
+        def explain(_: Gallery) -> list[Fact]:
+            try:
+                if self._planner is None:
+                    self._planner = self._services.planner_factory()
+                told = self._planner.explain(decision, None)
+                return explanation_facts.facts(decision, told, self._money)
+            except Exception as error:
+                # a router can be of any kind; reading on must go on whatever it does
+                log_traceback(error)
+                return explanation_facts.failed(decision, error)
+
+        self._ask(explain, dialog.tell)
+
+    def action_copy_command(self) -> None:
+        if self._picture is not None:
+            text = receipt.as_command(self._picture.generation)
+            self.app.copy_to_clipboard(text)
+            self.notify(text, title="Copied", markup=False)
+
+    def action_outside(self) -> None:
+        if self._picture is None:
+            return
+        path = self._picture.generation.image
+        opener = shutil.which("xdg-open") or shutil.which("open")
+        if opener is None or self._picture.trouble:
+            told = self._picture.trouble or "No program here opens pictures from a terminal."
+            self.notify(visible(told), title=visible(str(path)), severity="warning", markup=False)
+            return
+        nowhere = subprocess.DEVNULL
+        subprocess.Popen(
+            [opener, str(path)],
+            stdin=nowhere,
+            stdout=nowhere,
+            stderr=nowhere,
+            start_new_session=True,
+        )
+
+    def action_export(self) -> None:
+        names = self._meant()
+        if not names:
+            return
+
+        def chosen(folder: Path | None) -> None:
+            if folder is not None:
+                self._ask(lambda gallery: gallery.export(names, folder), copied)
+
+        def copied(count: int) -> None:
+            missing = len(names) - count
+            told = f"{missing} had no file" if missing else "receipts and all"
+            self.notify(told, title=f"{counted(count, 'picture')} copied")
+
+        title = f"Copy {counted(len(names), 'picture')} into"
+        self.app.push_screen(FolderDialog(title, Path.cwd() / "cems-pictures"), chosen)
+
+    def action_trash(self) -> None:
+        names = self._meant()
+        if not names:
+            return
+
+        def gone(_: None) -> None:
+            self._trashed = names
+            self._list.unmark()
+            self._list.reload()
+            what = f"{counted(len(names), 'picture')} in the trash"
+            self.notify(f"{key_of(UNDO, self.app)} takes them back", title=what)
+
+        self._ask(lambda gallery: gallery.hide(names, True), gone)
+
+    def action_undo(self) -> None:
+        names, self._trashed = self._trashed, ()
+        if names:
+            self._ask(lambda gallery: gallery.hide(names, False), self._changed)
+
+    def action_thumbnails(self) -> None:
+        self._chose_thumbnails = True
+        self._set_tall(not self._lines.tall)
+
+    def action_generate(self) -> None:
+        """Back to the prompt, and draw it."""
+        self.post_message(GenerateAsked())
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The footer offers what has a meaning now."""
+        match action:
+            case "remix" | "redraw" | "why" | "copy_command" | "outside" | "open":
+                return self._picture is not None
+            case "undo":
+                return bool(self._trashed)
+            case "rate" | "star" | "trash" | "export":
+                return self._wanted is not None
+            case "compare":
+                return self._wanted is not None
+        return True
+
+    # --- helpers -----------------------------------------------------------------------------
+
+    @property
+    def _list(self) -> PagedList[PictureRow]:
+        return self.query_one("#pictures", PagedList)
+
+    def _meant(self) -> tuple[str, ...]:
+        """The marked pictures, else the one under the cursor."""
+        rows = list(self._list.marked.values())
+        if not rows and self._list.row is not None:
+            rows = [self._list.row]
+        return tuple(row.id for row in rows)
+
+    def _set_tall(self, tall: bool) -> None:
+        self._lines.tall = tall
+        self._list.set_row_height(self._lines.row_height)
+        self._stretch()
+
+    def _imaged(self, image: Image | None) -> Any:
+        if image is None:
+            return None
+        widget: Any = self._services.new_image()
+        widget.add_class("picture-image")
+        widget.image = image
+        return widget
+
+    @work(thread=True, group="gallery", exit_on_error=False)
+    def _ask(
+        self,
+        question: Callable[[Gallery], Any],
+        follow: Callable[[Any], None],
+        *,
+        told: bool = False,
+    ) -> None:
+        """Asks the gallery in a thread; the answer is followed in this one.
+
+        Args:
+            told: whether `follow` is also given what went wrong; else a toast tells it.
+        """
+        try:
+            if self._gallery is None:
+                assert self._services.gallery_factory is not None
+                self._gallery = self._services.gallery_factory()
+            answer = self.Answered(follow, question(self._gallery), told=told)
+        except CemsError as error:
+            answer = self.Answered(follow, None, error, told)
+        except Exception as error:
+            # reading goes on whatever a disk does
+            text = f"it failed: {type(error).__name__}: {error}"
+            answer = self.Answered(follow, None, StorageError(text, log_traceback(error)), told)
+        self.post_message(answer)
+
+    @on(Answered)
+    def _answered(self, message: Answered) -> None:
+        message.stop()
+        if message.error is None:
+            message.follow(message.answer)
+        elif message.told:
+            message.follow(message.error)
+        else:
+            title = visible(str(message.error))
+            self.notify(message.error.hint, title=title, severity="warning", markup=False)
+
+
+def _title(row: PictureRow) -> str:
+    """What stands above the picture."""
+    return f"{one_line(row.executed, 24)} · seed {one_line(row.seed, 20)}"
+
+
+def _decoded(path: Path) -> Image | None:
+    try:
+        return thumbnail(path)
+    except OSError:
+        return None

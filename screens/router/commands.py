@@ -1,0 +1,40 @@
+"""The commands of the routers."""
+
+from __future__ import annotations
+
+from screens.commands import GENERATE, Command
+
+USE = Command(
+    "routers.use", "u", "use", "Ask this router from now on",
+    "One that only ties with the best single function, or is worse, needs the key a second time.",
+    footer="use", letter=True,
+)  # fmt: skip
+ROLLBACK = Command(
+    "routers.rollback", "b", "rollback", "Back to the router before", "Asks it again.",
+    footer="rollback", letter=True,
+)  # fmt: skip
+CHEAPER = Command(
+    "routers.cheaper", "left", "walk(-1)", "Walk the curve: cheaper",
+    "What the dial means there, on prompts the router had not seen.", footer="→ walk", letter=True,
+)  # fmt: skip
+BETTER = Command(
+    "routers.better", "right", "walk(1)", "Walk the curve: better",
+    "What the dial means there, on prompts the router had not seen.", letter=True,
+)  # fmt: skip
+DIAL = Command(
+    "routers.dial", "s", "set_dial", "Set the studio's dial there",
+    "Goes to the studio with the dial where one stands on the curve.", footer="set dial",
+    letter=True,
+)  # fmt: skip
+RETRAIN = Command(
+    "routers.retrain", "T", "retrain", "Retrain on your own pictures",
+    "Learns from prompts that several functions drew; says how many there are and are needed.",
+    footer="retrain", letter=True,
+)  # fmt: skip
+COPY = Command(
+    "routers.copy", "y", "copy_command", "Copy as a cems command", "`cems router show NAME`.",
+    letter=True,
+)  # fmt: skip
+LEAVE = Command("routers.back", "escape", "back", "Back to the studio", "The studio.")
+
+ROUTERS = (USE, ROLLBACK, CHEAPER, BETTER, DIAL, RETRAIN, COPY, GENERATE, LEAVE)

@@ -1,0 +1,102 @@
+"""A router as a line of the list, its card as facts, its curve as a plot."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from cems_tui.routing.evaluation.verdict import verdict_in_words
+from cems_tui.services.router_desk import Estimate, RouterFacts
+from cems_tui.text import one_line, visible
+from cems_tui.views.figures import UNKNOWN, Money
+from screens import figures
+from screens.widgets.facts import Fact
+from screens.widgets.paged_list import Look
+
+NAME_CELLS, KIND_CELLS, BAR_CELLS = 18, 12, 11
+SIGNS = {"ties": "≈", "worse": "✗", "not evaluated": "?"}
+WIDE = 110
+"""Cells from which on a row says more."""
+
+SCALE = (-0.2, 0.4)
+"""Of the share of the oracle's gain, the ends of the bar."""
+
+
+def header(width: int) -> Content:
+    """The titles of the columns."""
+    words = f"    {'router':<{NAME_CELLS}} {'kind':<{KIND_CELLS}} {'knows':<7} "
+    words += f"{'of the gain there is':<{BAR_CELLS + 15}} {'verdict':<18}"
+    if width > WIDE:
+        words += f"{'prompts':>8}  against the best single function"
+    return Content.styled(words, "$muted")
+
+
+def line(facts: RouterFacts, look: Look[RouterFacts]) -> Content:
+    """One row."""
+    card = facts.card
+    knows = f"{facts.installed} of {len(card.functions)}"
+    sign = SIGNS.get(facts.verdict, "✓")
+    style = {"≈": "$muted", "✗": "$error", "?": "$muted"}.get(sign, "$quality")
+    share, bar = UNKNOWN, " " * BAR_CELLS
+    found = facts.recovered
+    if found is not None:
+        share = f"{100 * found.value:.0f} % {100 * found.low:.0f}…{100 * found.high:.0f}"
+        bar = figures.interval_bar(found.value, (found.low, found.high), SCALE, BAR_CELLS)
+    made = Content.assemble(
+        ("›" if look.pointed else " ", "bold"),
+        ("▸" if facts.asked else " ", "bold $quality"),
+        "  ",
+        (one_line(card.name, NAME_CELLS).ljust(NAME_CELLS), "bold"),
+        f" {one_line(card.kind, KIND_CELLS):<{KIND_CELLS}} {knows:<7} ",
+        (bar, "$quality"),
+        f" {share.replace('-', '−'):<14} ",
+        (f"{sign} {facts.verdict}".ljust(18), style),
+    )
+    if look.width > WIDE:
+        made += Content(f"{card.training.prompts:>8,}  {estimate_words(facts.against_single)}")
+    return made
+
+
+def estimate_words(found: Estimate | None) -> str:
+    """`+0.002 (−0.012 … 0.018)`."""
+    if found is None:
+        return UNKNOWN
+    text = f"{found.value:+.3f} ({found.low:.3f} … {found.high:.3f})"
+    return text.replace("-", "−")
+
+
+def card_facts(facts: RouterFacts) -> list[Fact]:
+    """The card for people, the verdict first."""
+    card, told = facts.card, facts.card.evaluation
+    found = []
+    if "verdict" in told:
+        found.append(Fact("verdict", visible(verdict_in_words(told)), "$quality"))
+    if facts.refusal is not None:
+        found.append(Fact("refused", visible(facts.refusal), "$warning"))
+    coverage = told.get("coverage") or {}
+    if coverage.get("value") is not None:
+        said = f"said {coverage['nominal']:.0%}, found {coverage['value']:.1%}"
+        found.append(Fact("intervals", said.replace("%", " %")))
+    if told.get("top1") is not None:
+        found.append(Fact("picks", f"the best function for {100 * told['top1']:.0f} % of them"))
+    learned = f"{card.training.prompts:,} prompts, {card.training.readings:,} scores"
+    found += [
+        Fact("learned", f"{learned}; figures are of prompts it had not seen"),
+        Fact("predicts", visible(card.metric)),
+        Fact("knows", ", ".join(map(visible, card.functions))),
+        Fact("made", card.created[:16].replace("T", " ") + (", shipped" if facts.shipped else "")),
+    ]
+    return found
+
+
+def place_words(facts: RouterFacts, dial: float, money: Money) -> str:
+    """`dial 0.45 → 1.74 for $0.011/k, 61 % of what starter-base@50 costs`."""
+    found = facts.at(dial)
+    if found is None:
+        return "its card has no curve"
+    cost, quality = found
+    words = f"dial {dial:.2f} → {quality:.3f} for {money.per_thousand(cost)}"
+    single = facts.singles.get(facts.best_single or "")
+    if single is not None and single[0]:
+        share = figures.percent(cost / single[0])
+        words += f", {share} of always {visible(facts.best_single or '')}"
+    return words

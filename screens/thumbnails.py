@@ -1,0 +1,59 @@
+"""Pictures as small as a terminal can use: for its own protocol, or as half cells of text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+THUMBNAIL_PIXELS = 512
+"""The longest side handed to the terminal: drawing repeats on each refresh, in the UI's thread."""
+
+
+def thumbnail(path: Path) -> Image:
+    """The picture, no larger than a terminal can use.
+
+    Raises:
+        OSError: missing, unreadable or not a picture.
+    """
+    return _opened(path, (THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
+
+
+def half_cells(path: Path, columns: int, lines: int) -> tuple[Content, ...]:
+    """The picture as that many lines of upper half blocks, two pixels a cell.
+
+    Raises:
+        OSError: missing, unreadable or not a picture.
+    """
+    picture = _opened(path, (columns, 2 * lines))
+    square = picture.resize((columns, 2 * lines))
+    pixels = square.load()
+    assert pixels is not None
+    made = []
+    for line in range(lines):
+        cells = [
+            ("▀", f"{_colour(pixels[x, 2 * line])} on {_colour(pixels[x, 2 * line + 1])}")
+            for x in range(columns)
+        ]
+        made.append(Content.assemble(*cells))
+    return tuple(made)
+
+
+def _colour(pixel: object) -> str:
+    assert isinstance(pixel, tuple)
+    return "#{:02x}{:02x}{:02x}".format(*pixel)
+
+
+def _opened(path: Path, most: tuple[int, int]) -> Image:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            picture.thumbnail(most)
+            return picture.convert("RGB")
+    except (SyntaxError, ValueError) as error:  # Pillow's words for damaged files
+        raise OSError(f"it is damaged: {error}") from error

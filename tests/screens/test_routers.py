@@ -1,0 +1,152 @@
+"""The place for routers: the shipped cards told, walked, used."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from cems_tui.errors import UsageError
+from cems_tui.profile import Profile
+from cems_tui.services.router_desk import RouterFacts, facts_of
+from cems_tui.services.routers import Change
+from screens.app import CemsApp
+from screens.router.screen import CurvePlot, RouterScreen
+from screens.studio.dial import TradeoffDial
+from screens.widgets.facts import FactSheet
+from tests.screens.fakes_screens import make_app, until
+
+SIZE = (160, 48)
+
+
+class FakeDesk:
+    """The shipped cards, and one that only ties; remembers what it is asked."""
+
+    def __init__(self) -> None:
+        cards = Profile.current().shelf().cards()
+        shipped = [
+            facts_of(one, asked=one.name == "starter", shipped=True, installed=4) for one in cards
+        ]
+        figures = {**cards[0].evaluation, "verdict": "ties", "verdict_words": "ties"}
+        tying = replace(cards[0], name="mine", evaluation=figures)
+        self.rows = (*shipped, facts_of(tying, asked=False, shipped=False, installed=4))
+        self.used: list[tuple[str, bool]] = []
+        self.error: UsageError | None = None
+
+    def facts(self) -> tuple[RouterFacts, ...]:
+        return self.rows
+
+    def use(self, name: str, *, force: bool) -> Change:
+        refusal = next(one.refusal for one in self.rows if one.key == name)
+        if refusal is not None and not force:
+            raise UsageError(refusal, "Use it nevertheless: --force.")
+        self.used.append((name, force))
+        return Change("starter", name)
+
+    def rollback(self) -> Change:
+        raise UsageError("no other router was in use before", "`cems router use NAME` chooses one.")
+
+    def retrain(self, name: str) -> str:
+        raise UsageError("not enough pairs yet: 3 of about 150", "`cems bench run` supplies them.")
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDesk:
+    monkeypatch.setenv("CEMS_HOME", str(tmp_path))
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    return FakeDesk()
+
+
+async def opened(pilot: Pilot[None]) -> RouterScreen:
+    await pilot.press("f7")
+    await until(pilot, lambda: isinstance(pilot.app.screen, RouterScreen))
+    screen = pilot.app.screen
+    assert isinstance(screen, RouterScreen)
+    await until(pilot, lambda: screen.query("#routers") and screen._list.row)
+    await pilot.pause()
+    return screen
+
+
+def routers_app(desk: FakeDesk) -> CemsApp:
+    return make_app(routers_factory=lambda: desk)
+
+
+def toasts(app: CemsApp) -> list[str]:
+    return [f"{one.title}: {one.message}" for one in app._notifications]
+
+
+async def test_the_router_that_is_asked_is_pointed_at_with_its_card(desk: FakeDesk) -> None:
+    app = routers_app(desk)
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await opened(pilot)
+        assert screen._list.row is not None
+        assert screen._list.row.key == "starter"
+        facts = screen.query_one("#card FactSheet", FactSheet).facts
+        assert facts[0].name == "verdict"
+        assert "beats the best single function" in facts[0].text
+        assert "dial 0.50" in str(screen.query_one(CurvePlot).border_title)
+
+
+async def test_the_curve_is_walked_and_sets_the_studios_dial(desk: FakeDesk) -> None:
+    app = routers_app(desk)
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await opened(pilot)
+        plot = screen.query_one(CurvePlot)
+        before = plot.render().plain
+        await pilot.press("left", "left", "left")
+        assert plot.dial == 0.35
+        assert plot.render().plain != before
+        assert screen._list.row is not None
+        promised = screen._list.row.at(0.35)
+        assert promised is not None
+        assert f"→ {promised[1]:.3f}" in str(plot.border_title)
+        await pilot.press("s")
+        await until(pilot, lambda: app.current_mode == "studio")
+        await until(pilot, lambda: app.screen.query_one(TradeoffDial).value == 0.35)
+
+
+async def test_a_router_that_beats_is_used_by_one_key(desk: FakeDesk) -> None:
+    app = routers_app(desk)
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("u")
+        await until(pilot, lambda: desk.used == [("starter", False)])
+
+
+async def test_one_that_only_ties_needs_the_key_a_second_time(desk: FakeDesk) -> None:
+    app = routers_app(desk)
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("G", "u")
+        await until(pilot, lambda: screen._refused)
+        assert not desk.used
+        assert any("only ties" in one and "u again" in one for one in toasts(app))
+        await pilot.press("k", "j")
+        await pilot.pause()
+        assert screen._refused is None
+        await pilot.press("u")
+        await until(pilot, lambda: screen._refused)
+        await pilot.press("u")
+        await until(pilot, lambda: desk.used == [("mine", True)])
+
+
+async def test_what_cannot_be_done_is_told(desk: FakeDesk) -> None:
+    app = routers_app(desk)
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("b")
+        await until(pilot, lambda: any("no other router" in one for one in toasts(app)))
+        await pilot.press("T")
+        await until(pilot, lambda: any("3 of about 150" in one for one in toasts(app)))
+        assert not screen._learning
+
+
+async def test_the_mouse_points_and_opens(desk: FakeDesk) -> None:
+    app = routers_app(desk)
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await opened(pilot)
+        await pilot.click("#routers", offset=(5, 2))
+        assert screen._list.index == 0
+        assert screen.query_one(CurvePlot).facts is screen._list.row

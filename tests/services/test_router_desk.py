@@ -1,0 +1,88 @@
+"""The routers as the app shows them: every figure is the command's."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from cems_tui.errors import CemsError, UsageError
+from cems_tui.profile import Profile
+from cems_tui.services.router_desk import RouterDesk, RouterFacts, facts_of
+from tests.cli.inside import Inside, inside
+
+__all__ = ["inside"]
+
+
+@pytest.fixture
+def desk(inside: Inside) -> RouterDesk:
+    return Profile.current().router_desk()
+
+
+def by_name(desk: RouterDesk) -> dict[str, RouterFacts]:
+    return {facts.key: facts for facts in desk.facts()}
+
+
+def test_every_figure_is_the_commands(desk: RouterDesk, inside: Inside) -> None:
+    listed = json.loads(inside("router", "ls", "--json").out)
+    found = by_name(desk)
+    assert [row["router"] for row in listed] == list(found)
+    for row in listed:
+        facts = found[row["router"]]
+        assert row["verdict_words"] == facts.verdict
+        assert row["in_use"] is facts.asked
+        assert row["prompts"] == facts.card.training.prompts
+        told = json.loads(inside("router", "show", row["router"], "--json").out)
+        figures = told["evaluation"]
+        assert told["refusal"] == facts.refusal
+        for name, figure in (
+            ("area_recovered", facts.recovered),
+            ("quality_vs_best_single", facts.against_single),
+        ):
+            assert figure is not None
+            assert [figure.low, figure.high] == figures[name]["ci95"]
+            assert figure.value == figures[name]["value"]
+        assert [list(point) for point in facts.curve] == [
+            [one["cost_usd"], one["quality"]] for one in figures["curve"]
+        ]
+        assert facts.best_single == figures["best_single"]
+
+
+def test_the_dial_walks_the_curve_from_the_cheapest_to_the_best(desk: RouterDesk) -> None:
+    for facts in desk.facts():
+        places = [facts.at(step / 20) for step in range(21)]
+        assert None not in places
+        walked = [place for place in places if place is not None]
+        assert walked == sorted(walked)
+        assert [quality for _, quality in walked] == sorted(quality for _, quality in walked)
+        assert walked[0][0] == pytest.approx(min(cost for cost, _ in facts.singles.values()))
+        cheapest, dearest = walked[0][0], facts.curve[0][0]
+        for step, (cost, _) in enumerate(walked):
+            assert cost <= cheapest + step / 20 * (dearest - cheapest) + 1e-15
+
+
+def test_a_card_without_figures_says_nothing_of_a_curve(desk: RouterDesk) -> None:
+    card = replace(desk.facts()[0].card, evaluation={})
+    facts = facts_of(card, asked=False, shipped=False, installed=0)
+    assert facts.at(0.5) is None
+    assert (facts.recovered, facts.against_single, facts.oracle) == (None, None, None)
+    assert facts.verdict == "not evaluated"
+    assert facts.refusal is not None
+
+
+def test_one_is_used_and_taken_back(desk: RouterDesk) -> None:
+    before = next(facts.key for facts in desk.facts() if facts.asked)
+    other = next(name for name in by_name(desk) if name != before)
+    assert desk.use(other, force=True).after == other
+    assert by_name(desk)[other].asked
+    assert desk.rollback().before == other
+    assert by_name(desk)[before].asked
+    with pytest.raises(UsageError, match="no other router"):
+        desk.rollback()
+
+
+def test_retraining_without_pairs_says_how_many_there_are_and_are_needed(desk: RouterDesk) -> None:
+    with pytest.raises(CemsError, match=r"\d+ of about \d+|no score") as refused:
+        desk.retrain("starter")
+    assert refused.value.hint
