@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from cems_tui.domain.generation import Generation
+from cems_tui.domain.savings import Savings
 from cems_tui.errors import CemsError, StorageError
 from cems_tui.services.history import History
 from cems_tui.store.database import Store, open_store
+from cems_tui.store.frontier import Frontier
 from cems_tui.store.generations import Marks
-from cems_tui.store.picture_list import Key, PictureList, PictureRow
+from cems_tui.store.picture_list import PictureList, PictureRow
 from cems_tui.store.receipts import read_receipt
-from cems_tui.store.statistics import Stats
+from cems_tui.store.session_list import SessionRow
+from cems_tui.store.statistics import Group, Stats
 
 T = TypeVar("T")
+A = TypeVar("A")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +46,33 @@ class Gallery:
         self._open = threading.Lock()
         self._stores: dict[str, tuple[tuple[int, int] | None, Store]] = {}
 
-    def pictures(self, search: str | None = None, *, hidden: bool = False) -> Pictures:
+    def pictures(self, search: str | None = None, *, hidden: bool = False) -> Listed[PictureRow]:
         """The pictures that a search finds, as a source of a list.
 
         Raises:
             UsageError: the search cannot be one.
             StorageError: the database cannot be read.
         """
-        found = Pictures(self, search, hidden)
-        self.reading(lambda store: store.picture_list(search, hidden=hidden))
-        return found
+
+        def made(store: Store) -> PictureList:
+            return store.picture_list(search, hidden=hidden)
+
+        self.reading(made)
+        return Listed(self, made, search)
+
+    def sessions(self) -> Listed[SessionRow]:
+        """The sessions that drew pictures, as a source of a list."""
+        return Listed(self, lambda store: store.session_list())
+
+    def savings(self, sessions: Sequence[str]) -> dict[str, Savings]:
+        """What routing saved in each of those sessions.
+
+        Raises:
+            StorageError: the database cannot be read.
+        """
+        return self.reading(
+            lambda store: {name: store.stats(name).savings for name in sessions}, "counts"
+        )
 
     def picture(self, name: str) -> Picture:
         """The picture of that id.
@@ -107,13 +128,17 @@ class Gallery:
 
         return self.reading(write)
 
-    def stats(self, session: str | None = None) -> Stats:
-        """What the history adds up to.
+    def charted(self) -> tuple[Stats, list[Group], Frontier | None]:
+        """What the history adds up to, in all and by day, and ways to choose over the newest.
 
         Raises:
             StorageError: the database cannot be read.
         """
-        return self.reading(lambda store: store.stats(session), "counts")
+
+        def read(store: Store) -> tuple[Stats, list[Group], Frontier | None]:
+            return store.stats(), store.stats_by("day"), store.frontier()
+
+        return self.reading(read, "counts")
 
     def reading(self, ask: Callable[[Store], T], purpose: str = "rows") -> T:
         """What the store answers. What counts has a connection of its own, so that rows do not
@@ -156,33 +181,41 @@ class Gallery:
                 raise refused from None
 
 
+class _List(Protocol[T]):
+    """What a store answers of a list."""
+
+    def count(self) -> int: ...
+    def rank(self, key: Any) -> int: ...
+    def page(self, after: Any, count: int) -> Sequence[T]: ...
+    def page_before(self, before: Any, count: int) -> Sequence[T]: ...
+    def page_at(self, index: int, count: int) -> Sequence[T]: ...
+
+
 @dataclass(frozen=True, slots=True)
-class Pictures:
-    """A source of picture rows that survives its database being replaced."""
+class Listed(Generic[T]):
+    """A source of rows that survives its database being replaced."""
 
     gallery: Gallery
-    search: str | None
-    hidden: bool
+    made: Callable[[Store], _List[T]]
+    search: str | None = None
 
     def count(self) -> int:
         return self._ask(lambda found: found.count(), "counts")
 
-    def rank(self, key: Key) -> int:
+    def rank(self, key: Any) -> int:
         return self._ask(lambda found: found.rank(key), "counts")
 
-    def page(self, after: Key | None, count: int) -> list[PictureRow]:
-        return list(self._ask(lambda found: found.page(after, count)))
+    def page(self, after: Any, count: int) -> Sequence[T]:
+        return self._ask(lambda found: found.page(after, count))
 
-    def page_before(self, before: Key | None, count: int) -> list[PictureRow]:
-        return list(self._ask(lambda found: found.page_before(before, count)))
+    def page_before(self, before: Any, count: int) -> Sequence[T]:
+        return self._ask(lambda found: found.page_before(before, count))
 
-    def page_at(self, index: int, count: int) -> list[PictureRow]:
-        return list(self._ask(lambda found: found.page_at(index, count)))
+    def page_at(self, index: int, count: int) -> Sequence[T]:
+        return self._ask(lambda found: found.page_at(index, count))
 
-    def _ask(self, ask: Callable[[PictureList], T], purpose: str = "rows") -> T:
-        return self.gallery.reading(
-            lambda store: ask(store.picture_list(self.search, hidden=self.hidden)), purpose
-        )
+    def _ask(self, ask: Callable[[_List[T]], A], purpose: str = "rows") -> A:
+        return self.gallery.reading(lambda store: ask(self.made(store)), purpose)
 
 
 def file_trouble(made: Generation) -> str:

@@ -17,9 +17,11 @@ from cems_tui.files import whole_file
 from cems_tui.store import generations, statistics
 from cems_tui.store.benches import Benches
 from cems_tui.store.connection import Connection, connect, connect_to_read
+from cems_tui.store.frontier import Frontier, frontier
 from cems_tui.store.generations import Marks, Observation, history_readings, matching
 from cems_tui.store.picture_list import PictureList, names
 from cems_tui.store.search import ORDERS, Condition
+from cems_tui.store.session_list import SessionList
 from cems_tui.store.statistics import Stats, Window
 
 if TYPE_CHECKING:
@@ -207,6 +209,18 @@ class Store:
             StorageError: the database cannot be read.
         """
         return PictureList(self._connection, search, hidden=hidden)
+
+    def session_list(self) -> SessionList:
+        """The sessions that drew pictures, newest first, as light rows by key."""
+        return SessionList(self._connection)
+
+    def frontier(self) -> Frontier | None:
+        """Ways to choose over the newest routed pictures; None where nothing was routed.
+
+        Raises:
+            StorageError: the database cannot be read.
+        """
+        return frontier(self._connection)
 
     def names(self) -> dict[str, tuple[str, ...]]:
         """What the history knows by name, by search key: the newest sessions first.

@@ -82,3 +82,35 @@ def _between(points: Sequence[Point], steps: int = 12) -> list[Point]:
 
 def _slope(one: Point, other: Point) -> float:
     return (other[1] - one[1]) / (other[0] - one[0]) if other[0] > one[0] else float("inf")
+
+
+MARKS = "◆○●◇■□▲△▼▽abcdefghijkl"
+
+
+def drawn_ways(ways: Mapping[str, Point], size: tuple[int, int]) -> list[str]:
+    """Named points, each with a mark of its own, and what the marks mean below.
+
+    Args:
+        ways: by name, the most important first; those beyond the marks there are left out.
+        size: columns and lines of the plot itself.
+    """
+    import plotext
+
+    shown = [(name, point) for name, point in ways.items() if point[0] > 0][: len(MARKS)]
+    if not shown or size[0] < LEAST[0] or size[1] < LEAST[1]:
+        return []
+    plotext.clear_figure()
+    plotext.theme("clear")
+    plotext.plot_size(*size)
+    plotext.xscale("log")
+    for mark, (_, point) in reversed([*zip(MARKS, shown, strict=False)]):
+        _series(plotext.scatter, [point], mark)
+    text: str = plotext.uncolorize(plotext.build())
+    told, line = [], ""
+    for mark, (name, _) in zip(MARKS, shown, strict=False):
+        word = f"{mark} {name}"
+        if line and len(line) + len(word) + 2 > size[0]:
+            told.append(line)
+            line = ""
+        line = f"{line}  {word}" if line else word
+    return [*(row.rstrip() for row in text.splitlines()), *told, line]

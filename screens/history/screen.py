@@ -7,32 +7,41 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
+from textual.reactive import reactive
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.request import Event, Generated, Request, new_id
+from cems_tui.domain.savings import Savings
 from cems_tui.errors import CemsError, StorageError
-from cems_tui.services.gallery import Gallery, Picture, Pictures
+from cems_tui.services.gallery import Gallery, Listed, Picture
+from cems_tui.store.frontier import Frontier
 from cems_tui.store.picture_list import PictureRow
+from cems_tui.store.session_list import SessionRow
+from cems_tui.store.statistics import Group, Stats
 from cems_tui.text import counted, one_line, visible
 from screens import explanation_facts, receipt
 from screens.commands import GENERATE, bindings, key_of
 from screens.dialogs import PictureDialog, TextDialog
 from screens.failures import log_traceback
 from screens.history import detail
+from screens.history.charts import Charted, Charts
 from screens.history.commands import GALLERY, UNDO
 from screens.history.dialogs import CompareDialog, FolderDialog, FunctionDialog
 from screens.history.picture_rows import LEGEND, THUMBNAIL, PictureLines
 from screens.history.search_line import SearchLine
+from screens.history.session_rows import SessionLines
+from screens.history.session_rows import facts as session_facts
 from screens.messages import GenerateAsked, PlaceAsked, PlaceEntered, RemixAsked
 from screens.places import HOME
 from screens.services.defaults import Services
@@ -53,6 +62,11 @@ TYPED_SECONDS = 0.15
 TALL_LINES = 20
 """Lines of the list from which on rows have thumbnails unless the user says otherwise."""
 
+View = Literal["pictures", "sessions", "charts"]
+VIEWS: tuple[View, ...] = ("pictures", "sessions", "charts")
+ANYWHERE = frozenset({"view", "find", "back", "generate", "place", "help", "jump"})
+"""Actions that need no picture under the cursor."""
+
 MOST_COMPARED = 4
 MOST_THUMBNAILS = 400
 EMPTY = "no pictures yet: {key} in the studio draws the first one, and it stands here then"
@@ -70,12 +84,54 @@ class PictureTable(PagedList[PictureRow]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "receipt", show=True)]
 
 
+class SessionTable(PagedList[SessionRow]):
+    """The sessions that drew pictures, newest first."""
+
+    HELP = (
+        "One row a session: when it began, what it drew, the price of a thousand of its pictures, "
+        "and what routing saved and gave up against always drawing with the best single function, "
+        "as it was foreseen. enter shows its pictures."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "pictures", show=True)]
+
+
+class Views(Widget):
+    """`Pictures │ Sessions │ Charts`, clickable."""
+
+    here: reactive[View] = reactive("pictures")
+
+    @dataclass
+    class Asked(Message):
+        """The user wants another view."""
+
+        view: View
+
+    def __init__(self) -> None:
+        super().__init__(id="views")
+
+    def render(self) -> Content:
+        parts = [
+            Content.styled(name.capitalize(), "bold underline" if name == self.here else "$muted")
+            for name in VIEWS
+        ]
+        return Content("  ") + Content(" │ ").join(parts)
+
+    def on_click(self, event: events.Click) -> None:
+        column = 2
+        for name in VIEWS:
+            if column <= event.x < column + len(name):
+                self.post_message(self.Asked(name))
+            column += len(name) + 3
+
+
 class HistoryScreen(Screen[None]):
     """Composes the list, the picture beside it and the search; disks are read in threads."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(GALLERY)
     JUMPS: ClassVar[dict[str, str]] = {"l": "pictures", "f": "find", "d": "details"}
     AUTO_FOCUS = "#pictures"
+
+    view: View = "pictures"
 
     @dataclass
     class Answered(Message):
@@ -94,6 +150,8 @@ class HistoryScreen(Screen[None]):
         self._gallery: Gallery | None = None
         self._planner: Planner | None = None
         self._lines = PictureLines(self._money)
+        self._session_lines = SessionLines(self._money)
+        self._unsaved: set[str] = set()
         self._chose_thumbnails = False
         self._search = ""
         self._searched = 0
@@ -105,11 +163,21 @@ class HistoryScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield StatusLine("history", self._money)
+        yield Views()
         with Container(id="body"):
             with Container(id="left"):
                 yield PictureTable(
                     self._lines.draw, header=self._lines.header, threaded=True, id="pictures"
                 )
+                yield SessionTable(
+                    self._session_lines.draw,
+                    header=self._session_lines.header,
+                    threaded=True,
+                    empty="no session drew a picture yet",
+                    id="sessions",
+                )
+                with VerticalScroll(id="charted"):
+                    yield Charts(self._money)
                 yield SearchLine()
                 yield Static("", id="found", markup=False)
             with Vertical(id="right"):
@@ -126,6 +194,7 @@ class HistoryScreen(Screen[None]):
         self._list.border_title = "Pictures"
         self._list.border_subtitle = LEGEND
         self._services.engine.events.subscribe(self, self._engine_told)
+        self._show_view("pictures")
         self._find("")
         self._ask(lambda gallery: gallery.names(), self._offer)
 
@@ -142,6 +211,79 @@ class HistoryScreen(Screen[None]):
     def _engine_told(self, event: Event) -> None:
         if isinstance(event, Generated):
             self._list.reload()
+
+    # --- the three views -----------------------------------------------------------------------
+
+    def action_view(self) -> None:
+        """The next of the three."""
+        at = VIEWS.index(self.view)
+        self._show_view(VIEWS[(at + 1) % len(VIEWS)])
+
+    @on(Views.Asked)
+    def _view_asked(self, message: Views.Asked) -> None:
+        self._show_view(message.view)
+
+    def _show_view(self, view: View) -> None:
+        self.view = self.query_one(Views).here = view
+        for name in VIEWS:
+            self.set_class(name == view, f"-{name}")
+        if view == "sessions":
+            sessions = self._sessions
+            if sessions.count:
+                sessions.reload()
+            else:
+                self._ask(lambda gallery: gallery.sessions(), sessions.show)
+            sessions.focus()
+        elif view == "charts":
+            self.query_one(Charts).focus()
+            self._ask(lambda gallery: gallery.charted(), self._chart)
+        else:
+            self._list.focus()
+        self.refresh_bindings()
+
+    def _chart(self, found: tuple[Stats, list[Group], Frontier | None]) -> None:
+        stats, days, ways = found
+        self.query_one(Charts).found = Charted(stats, tuple(days), ways)
+
+    @on(PagedList.Pointed, "#sessions")
+    def _session_pointed(self, message: PagedList.Pointed) -> None:
+        if self.view == "sessions":
+            self._tell_session(message.row)
+
+    def _tell_session(self, row: SessionRow | None) -> None:
+        saved = None if row is None else self._session_lines.savings.get(row.id)
+        self._tell([] if row is None else session_facts(row, saved, self._money))
+        self._show_image(None)
+
+    @on(PagedList.Seen, "#sessions")
+    def _sessions_seen(self) -> None:
+        """What the sessions in sight saved is added up, those in sight first."""
+        sessions = self._sessions
+        rows = [sessions.at(index) for index in range(sessions.first, sessions.last + 1)]
+        known = self._session_lines.savings
+        wanted = [
+            row.id for row in rows if row is not None and row.id not in {*known, *self._unsaved}
+        ]
+        if not wanted:
+            return
+        self._unsaved |= set(wanted)
+
+        def saved(found: dict[str, Savings]) -> None:
+            self._unsaved -= set(wanted)
+            known.update(found)
+            sessions.redraw()
+            if self.view == "sessions":
+                self._tell_session(sessions.row)
+
+        self._ask(lambda gallery: gallery.savings(wanted), saved)
+
+    @on(PagedList.Chosen, "#sessions")
+    def _open_session(self, message: PagedList.Chosen) -> None:
+        """The pictures of a session."""
+        row: SessionRow = message.row
+        name = row.name if row.name and '"' not in row.name else row.id
+        self.query_one(SearchLine).value = f'session:"{name}"'
+        self._show_view("pictures")
 
     # --- what is shown -----------------------------------------------------------------------
 
@@ -164,7 +306,7 @@ class HistoryScreen(Screen[None]):
         """Has the pictures read that a search finds; a search that cannot be one says so."""
         self._search = typed.strip()
 
-        def found(source: Pictures | CemsError) -> None:
+        def found(source: Listed[PictureRow] | CemsError) -> None:
             told = self.query_one("#found", Static)
             if isinstance(source, CemsError):
                 told.update(Content.styled(f"{visible(str(source))} · {source.hint}", "$warning"))
@@ -187,6 +329,8 @@ class HistoryScreen(Screen[None]):
     @on(PagedList.Pointed, "#pictures")
     def _pointed(self, message: PagedList.Pointed) -> None:
         row: PictureRow | None = message.row
+        if self.view == "sessions":
+            return
         if self._picture is not None and (row is None or row.id != self._picture.generation.id):
             self._picture = None
         self._stretch()
@@ -287,11 +431,15 @@ class HistoryScreen(Screen[None]):
     # --- what the user does ------------------------------------------------------------------
 
     def action_find(self) -> None:
+        if self.view != "pictures":
+            self._show_view("pictures")
         self.query_one(SearchLine).focus()
 
     def action_back(self) -> None:
         line = self.query_one(SearchLine)
-        if line.has_focus or line.value:
+        if self.view != "pictures":
+            self._show_view("pictures")
+        elif line.has_focus or line.value:
             line.value = ""
             self._list.focus()
         elif self._list.marked:
@@ -470,6 +618,8 @@ class HistoryScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The footer offers what has a meaning now."""
+        if self.view != "pictures" and action not in ANYWHERE:
+            return False
         match action:
             case "remix" | "redraw" | "why" | "copy_command" | "outside" | "open":
                 return self._picture is not None
@@ -482,6 +632,10 @@ class HistoryScreen(Screen[None]):
         return True
 
     # --- helpers -----------------------------------------------------------------------------
+
+    @property
+    def _sessions(self) -> PagedList[SessionRow]:
+        return self.query_one("#sessions", PagedList)
 
     @property
     def _list(self) -> PagedList[PictureRow]:
