@@ -301,9 +301,9 @@ def m012_differences(db: Database) -> None:
         db.execute(f"ALTER TABLE candidates ADD COLUMN {column}")
 
 
-def m013_shown_pictures(db: Database) -> None:
-    """What is not in the trash is counted and walked without its rows being read."""
-    db.execute("CREATE INDEX generations_shown ON generations (created, id) WHERE removed IS NULL")
+def m013_precision(db: Database) -> None:
+    """What the weights of a picture's model were held in."""
+    db.execute("ALTER TABLE generations ADD COLUMN precision TEXT")
 
 
 STEPS = (
@@ -319,5 +319,5 @@ STEPS = (
     m010_price_certainty,
     m011_start_seconds,
     m012_differences,
-    m013_shown_pictures,
+    m013_precision,
 )
