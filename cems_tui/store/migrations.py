@@ -303,6 +303,11 @@ def m012_differences(db: Database) -> None:
         db.execute(f"ALTER TABLE candidates ADD COLUMN {column}")
 
 
+def m013_precision(db: Database) -> None:
+    """What the weights of a picture's model were held in."""
+    db.execute("ALTER TABLE generations ADD COLUMN precision TEXT")
+
+
 FORESIGHT_COLUMNS = (
     "day TEXT",
     "prompt_id TEXT",
@@ -315,7 +320,7 @@ FORESIGHT_COLUMNS = (
 )
 
 
-def m013_foresight(db: Database) -> None:
+def m014_foresight(db: Database) -> None:
     """What was predicted and measured of each picture beside each other, and its local day."""
     for column in FORESIGHT_COLUMNS:
         db.execute(f"ALTER TABLE generations ADD COLUMN {column}")
@@ -369,7 +374,7 @@ COMPARISON_COLUMNS = (
 )
 
 
-def m014_comparisons(db: Database) -> None:
+def m015_comparisons(db: Database) -> None:
     """What each routed picture is compared with, and what was gained over that in quality.
 
     The parts of a picture may be written before its row from now on, in one transaction.
@@ -465,7 +470,7 @@ _ACTIVE_SESSIONS = (
 """Sessions that made or tried a picture."""
 
 
-def m015_rollups(db: Database) -> None:
+def m016_rollups(db: Database) -> None:
     """Sums that triggers keep, and which prompts several functions have drawn."""
     for rollup in ROLLUPS:
         for statement in rollup.statements():
@@ -475,7 +480,7 @@ def m015_rollups(db: Database) -> None:
     db.execute("CREATE INDEX failures_exit_code ON failures (exit_code)")
 
 
-def m016_regrets(db: Database) -> None:
+def m017_regrets(db: Database) -> None:
     """How much better the best of the other functions did on a routed picture's prompt."""
     db.execute(
         """
@@ -513,8 +518,9 @@ STEPS = (
     m010_price_certainty,
     m011_start_seconds,
     m012_differences,
-    m013_foresight,
-    m014_comparisons,
-    m015_rollups,
-    m016_regrets,
+    m013_precision,
+    m014_foresight,
+    m015_comparisons,
+    m016_rollups,
+    m017_regrets,
 )
