@@ -124,7 +124,10 @@ class History(CommandTable):
     table: ClassVar = {
         "ls": (_history_ls, "List pictures, newest first."),
         "show": (_history_show, "Print a picture's record; the same as `cems why`."),
-        "stats": (_history_stats, "Print counts, costs and scores, overall and by function."),
+        "stats": (
+            _history_stats,
+            "Print what pictures took, cost and scored, and whether routing was worth it.",
+        ),
         "export": (_history_export, "Print the history as a table, or copy its pictures."),
         "rate": (_history_rate, "Rate a picture from 1 to 5, or take the rating back."),
         "star": (_history_star, "Star pictures, or take their stars back."),

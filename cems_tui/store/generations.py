@@ -380,11 +380,12 @@ def add(connection: Connection, generation: Generation, *, session_if_missing: b
         if session_if_missing:
             _recover_session(db, generation)
         require_session(db, generation.session)
-        insert(db, "generations", row)
+        # its parts first: triggers add a picture up when its row comes
         for candidate in candidates:
             insert(db, "candidates", candidate)
         for score in scores:
             insert(db, "scores", score)
+        insert(db, "generations", row)
 
 
 def add_failure(

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
+from cems_tui.domain.score import Score
 from cems_tui.profile import Profile
 from cems_tui.store.receipts import NoReceipt, read_receipt, write_png
 from tests.cli.inside import Inside, inside
@@ -138,3 +139,57 @@ def test_a_backup_is_a_whole_database_and_never_overwrites(drawn: Inside) -> Non
     assert drawn("history", "backup", "copy.db").code == 0
     assert drawn("history", "backup", "copy.db").code == 2
     assert Path("copy.db").stat().st_size > 10_000
+
+
+def test_statistics_follow_a_search_and_stand_by_group(drawn: Inside) -> None:
+    whole = drawn("history", "stats", "--json").document
+    assert (whole["pictures"], whole["failures"], whole["energy_wh"]) == (2, 2, None)
+    found = drawn("history", "stats", "since:monday", "unicorn", "--json").document
+    assert (found["pictures"], found["failures"]) == (1, None)
+    assert drawn("history", "stats", "since:tomorrow").code == 2
+    for group in ("day", "week", "session", "function", "router"):
+        told = drawn("history", "stats", "--group-by", group, "--json").document
+        assert told["group_by"] == group
+        assert sum(one["pictures"] for one in told["groups"]) == 2
+        lines = drawn("history", "stats", "--group-by", group).out.splitlines()
+        assert lines[0].split()[0] == group
+        assert any(line.startswith(told["groups"][0]["name"]) for line in lines)
+    assert drawn("history", "stats", "--group-by", "mood").code == 2
+
+
+def test_a_plot_is_letters_alone(drawn: Inside) -> None:
+    out = drawn("history", "stats", "--plot").out
+    assert "cost a picture ($/k)" in out
+    assert "\x1b" not in out
+    assert "worth it?" in out
+    assert drawn("history", "stats", "nothing-like-it", "--plot").code == 0
+
+
+def test_money_and_energy_that_are_unknown_are_not_zero(inside: Inside) -> None:
+    profile = Profile.current()
+    with profile.records() as store:
+        session = store.session()
+        made = generation(session, profile.pictures, cost_usd=None, energy_wh=None)
+        store.add_generation(made)
+    told = inside("history", "stats", "--json").document
+    assert (told["cost_usd"], told["energy_wh"], told["unmetered"]) == (None, None, 1)
+    assert "energy    — (1 not measured beside)" in inside("history", "stats").out
+
+
+def test_a_badly_routed_picture_is_found_by_its_regret(drawn: Inside) -> None:
+    profile = Profile.current()
+    with profile.records() as store:
+        session = store.session()
+        for name, function, value in (("01C", "cheap@1", 1.0), ("01D", "dear@9", 1.5)):
+            scores = (Score("mixed", value, "m:1"),)
+            store.add_generation(
+                generation(
+                    session, profile.pictures, id=name, prompt="四匹の猫", executed=function,
+                    scores=scores,
+                )
+            )  # fmt: skip
+    assert ids(drawn, "--search", "regret:>0.4") == ["01C"]
+    assert ids(drawn, "--search", "regret:>0.6") == []
+    assert ids(drawn, "--search", "regret:0 猫") == ["01D"]
+    told = drawn("history", "stats", "猫", "--json").document["regret"]
+    assert [(one["pictures"], one["mean"]) for one in told] == [(2, 0.25)]
