@@ -13,14 +13,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cems_tui.store.connection import connect
+from cems_tui.store.rows import prompt_id
 
 FUNCTIONS = {
-    "starter-turbo@1": (1.9e-9, 1.74, 0.02),
-    "starter-small@8": (1.4e-9, 1.66, 0.09),
-    "starter-base@8": (2.7e-9, 1.82, 0.16),
-    "starter-base@20": (6.5e-9, 1.88, 0.41),
+    "starter-turbo@1": (1.9e-6, 1.74, 0.02),
+    "starter-small@8": (1.4e-6, 1.66, 0.09),
+    "starter-base@8": (2.7e-6, 1.82, 0.16),
+    "starter-base@20": (6.5e-6, 1.88, 0.41),
 }
 """US dollars, quality and seconds of a picture."""
+
+_CHEAPEST = min(FUNCTIONS, key=lambda name: FUNCTIONS[name][0])
+_DEAREST = max(FUNCTIONS, key=lambda name: FUNCTIONS[name][0])
+_DEVIATION = 0.24 / (2 * 1.645)
 
 SHAPES = ("square", "circle", "star", "cat", "car", "rocket", "house", "cup")
 COLOURS = ("red", "blue", "green", "yellow", "purple", "orange")
@@ -51,7 +56,7 @@ def fill(home: Path, count: int, seed: int = 0) -> Path:
                 "INSERT OR IGNORE INTO sessions (id, name, kind, started) VALUES (?, ?, 'app', ?)",
                 [(row["session"], row["session_name"], row["created"]) for row in page],
             )
-            for table, columns in _TABLES.items():
+            for table, columns in _TABLES.items():  # a picture's parts first, as the store does
                 marks = ", ".join("?" * len(columns))
                 db.executemany(
                     f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})",
@@ -62,19 +67,22 @@ def fill(home: Path, count: int, seed: int = 0) -> Path:
 
 
 _TABLES = {
+    "candidates": (
+        *("generation", "position", "function", "rank", "quality", "interval_low"),
+        *("interval_high", "quality_source", "cost_usd", "cost_source", "priced", "seconds"),
+        *("memory_bytes", "load_seconds", "utility", "installed", "resident", "fits", "allowed"),
+        *("compared", "cheapest", "dearest", "ran_usd", "gained", "gained_variance"),
+    ),
+    "scores": ("generation", "position", "metric", "value", "scorer", "higher_is_better"),
     "generations": (
         *("id", "session", "created", "prompt", "negative", "function", "executed", "image"),
         *("seed", "width", "height", "steps", "guidance", "sampler", "model", "router", "metric"),
         *("policy", "policy_value", "seconds_load", "seconds_encode", "seconds_denoise"),
         *("seconds_decode", "seconds_score", "seconds_total", "peak_memory_bytes", "cost_usd"),
-        *("cost_source", "load_cost_usd", "rating", "starred", "decision"),
+        *("cost_source", "load_cost_usd", "rating", "starred", "decision", "day", "prompt_id"),
+        *("router_sha256", "scorer", "predicted_quality", "predicted_low", "predicted_high"),
+        "measured_quality",
     ),
-    "candidates": (
-        *("generation", "position", "function", "rank", "quality", "interval_low"),
-        *("interval_high", "quality_source", "cost_usd", "cost_source", "priced", "seconds"),
-        *("memory_bytes", "load_seconds", "utility", "installed", "resident", "fits", "allowed"),
-    ),
-    "scores": ("generation", "position", "metric", "value", "scorer", "higher_is_better"),
 }
 
 
@@ -104,12 +112,16 @@ def _rows(count: int, chance: random.Random) -> Iterator[dict]:  # type: ignore[
                     *("balanced", 0.26, 0.0, 0.01, seconds, 0.02, 0.04, seconds + 0.07),
                     *(31_000_000, cost * chance.uniform(0.9, 1.3), "measured", 0.0),
                     *(chance.choice((None, None, None, 3, 5)), int(number % 50 == 0), _DECISION),
+                    *(moment[:10], prompt_id(prompt, ""), "sha256:00", "starter-mixed:sha256:00"),
+                    *(quality, quality - 0.12, quality + 0.12, measured),
                 )
             ],
             "candidates": [
                 (
                     *(name, place, one, place + 1, promised, promised - 0.12, promised + 0.12),
                     *("router", price, "measured", 1, took, 31_000_000, 0.0, promised, 1, 1, 1, 1),
+                    *(1, one == _CHEAPEST, one == _DEAREST, cost, quality - promised),
+                    0.0 if one == function else 2 * _DEVIATION**2,
                 )
                 for place, (one, (price, promised, took)) in enumerate(FUNCTIONS.items())
             ],

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cems_tui.store.connection import Connection
-from cems_tui.store.generations import among, matching
+from cems_tui.store.generations import matching
 from cems_tui.store.search import Condition
 from cems_tui.typed import fits
 
@@ -21,11 +21,9 @@ Key = tuple[str, str]
 
 _COLUMNS = (
     "id, created, substr(prompt, 1, 400) AS prompt, executed, image, "
-    "CAST(seed AS TEXT) AS seed, metric, policy, session, cost_usd, cost_source, "
-    "seconds_total, rating, starred"
+    "CAST(seed AS TEXT) AS seed, metric, policy, session, cost_usd, cost_source, seconds_total, "
+    "rating, starred, predicted_quality, predicted_low, predicted_high, measured_quality"
 )
-_PROMISED = "SELECT generation, function, quality, interval_low, interval_high FROM candidates"
-_MEASURED = "SELECT generation, metric, value, higher_is_better FROM scores"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,24 +129,7 @@ class PictureList:
             f"WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?) ORDER BY {order}",
             [*arguments, count, offset],
         )
-        return self._with_quality(rows)
-
-    def _with_quality(self, rows: Sequence[sqlite3.Row]) -> list[PictureRow]:
-        """The rows with what was promised of them and what was measured."""
-        ids = [row["id"] for row in rows]
-        ran = {row["id"]: (row["executed"], row["metric"]) for row in rows}
-        promised: dict[str, sqlite3.Row] = {}
-        for one in among(self._connection, f"{_PROMISED} WHERE generation", ids):
-            if one["function"] == ran[one["generation"]][0]:
-                promised.setdefault(one["generation"], one)
-        measured: dict[str, sqlite3.Row] = {}
-        for one in among(self._connection, f"{_MEASURED} WHERE generation", ids):
-            if one["metric"] == ran[one["generation"]][1]:
-                measured.setdefault(one["generation"], one)
-        home = self._connection.home
-        return [
-            _row_of(row, home, promised.get(row["id"]), measured.get(row["id"])) for row in rows
-        ]
+        return [_row_of(row, self._connection.home) for row in rows]
 
 
 MOST_NAMES = 200
@@ -189,23 +170,18 @@ def _all(conditions: Sequence[Condition]) -> tuple[str, list[object]]:
     return where, [value for one in conditions for value in one.arguments]
 
 
-def _row_of(
-    row: sqlite3.Row, home: Path, promised: sqlite3.Row | None, measured: sqlite3.Row | None
-) -> PictureRow:
+def _row_of(row: sqlite3.Row, home: Path) -> PictureRow:
     """A row as it is told; one that no picture can have as a damaged one."""
-    low, high = (None, None) if promised is None else promised[3:5]
-    value = None if measured is None else measured["value"]
-    if measured is not None and isinstance(value, float) and not measured["higher_is_better"]:
-        value = -value
+    low, high = row["predicted_low"], row["predicted_high"]
     found = PictureRow(
         **{name: row[name] for name in _AS_TOLD},
         image=home / str(row["image"]),
         pinned=row["policy"] == "pinned",
         seconds=row["seconds_total"],
         starred=bool(row["starred"]),
-        promised=None if promised is None else promised["quality"],
+        promised=row["predicted_quality"],
         interval=None if low is None or high is None else (low, high),
-        measured=value,
+        measured=row["measured_quality"],
     )
     if fits(found, PictureRow):
         return found

@@ -13,7 +13,10 @@ Point = tuple[float, float]
 LEAST = (24, 6)
 """Cells a plot needs."""
 
-LEGEND = "⠤ router  ● a function always  ◆ you  ○ oracle  · mixing functions at random"
+BELOW = 0.15
+"""Of the height of what can be reached, what is shown below it."""
+
+LEGEND = "⠤ router  ● a function always, ▾ far below  ◆ you  ○ oracle  · mixing at random"
 
 
 def hull(singles: Sequence[Point]) -> list[Point]:
@@ -54,7 +57,10 @@ def drawn_curve(
     mix = hull([*singles.values()])
     _series(plotext.scatter, _between(mix), "·")
     _series(plotext.plot, sorted(curve), "braille")
-    _series(plotext.scatter, [*singles.values()], "●")
+    floor = _floor([*curve, *mix])
+    plotext.ylim(floor, max(quality for _, quality in points))
+    _series(plotext.scatter, [one for one in singles.values() if one[1] >= floor], "●")
+    _series(plotext.scatter, [(one[0], floor) for one in singles.values() if one[1] < floor], "▾")
     _series(plotext.scatter, [oracle] if oracle else [], "○")
     _series(plotext.scatter, [place] if place else [], "◆")
     for name, (cost, quality) in singles.items():
@@ -63,6 +69,13 @@ def drawn_curve(
             plotext.text(f" {visible(name)} ", cost, quality, alignment=side)
     text: str = plotext.uncolorize(plotext.build())
     return [line.rstrip() for line in text.splitlines()]
+
+
+def _floor(points: Sequence[Point]) -> float:
+    """Where the plot ends below what can be reached; functions that are worse stand at its edge."""
+    qualities = [quality for _, quality in points]
+    low, high = min(qualities), max(qualities)
+    return low - BELOW * (high - low or 1.0)
 
 
 def _series(draw: object, points: Sequence[Point], marker: str) -> None:

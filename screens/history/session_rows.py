@@ -14,7 +14,9 @@ from screens.history.picture_rows import moment
 from screens.widgets.facts import Fact
 from screens.widgets.paged_list import Look
 
-NAME_CELLS, WHEN_CELLS, PRICE_CELLS = 22, 14, 12
+WHEN_CELLS, PRICE_CELLS = 14, 11
+WIDE = 90
+"""Cells from which on a name has more room."""
 
 
 class SessionLines:
@@ -26,8 +28,9 @@ class SessionLines:
 
     def header(self, width: int) -> Content:
         """The titles of the columns."""
-        words = f"  {'begun':<{WHEN_CELLS}}{'session':<{NAME_CELLS}} {'pictures':>8}"
-        words += f"{self._money.unit:>{PRICE_CELLS}}  against the best single function"
+        names = _name_cells(width)
+        words = f"  {'begun':<{WHEN_CELLS}}{'session':<{names}} {'drew':>5}"
+        words += f"{self._money.unit:>{PRICE_CELLS}}  against always one function"
         return Content.styled(words, "$muted")
 
     def draw(self, row: SessionRow, look: Look[SessionRow]) -> Content:
@@ -35,14 +38,19 @@ class SessionLines:
         when = moment(row.started, above, WHEN_CELLS - 1).ljust(WHEN_CELLS)
         price = self._money.per_thousand(row.each_usd).removesuffix("/k")
         saved = self.savings.get(row.id)
+        names = _name_cells(look.width)
         return Content.assemble(
             "› " if look.pointed else "  ",
             (when, "$muted"),
-            (one_line(title(row), NAME_CELLS).ljust(NAME_CELLS), "bold"),
-            f" {row.pictures:>8}",
+            (one_line(title(row), names).ljust(names), "bold"),
+            f" {row.pictures:>5}",
             (price.rjust(PRICE_CELLS), "$cost"),
             f"  {'…' if saved is None else baseline_words(saved)}",
         )
+
+
+def _name_cells(width: int) -> int:
+    return 22 if width > WIDE else 12
 
 
 def title(row: SessionRow) -> str:
@@ -51,7 +59,7 @@ def title(row: SessionRow) -> str:
 
 
 def baseline_words(saved: Savings) -> str:
-    """`−55 % against always base@50, −0.02 ±0.03 mixed`."""
+    """`−55 %, −0.02 ±0.03 mixed: always base@50`."""
     if not saved.routed:
         return "nothing was routed"
     best = next((one for one in saved.against if one.against == "best single"), None)
@@ -59,7 +67,7 @@ def baseline_words(saved: Savings) -> str:
         return UNKNOWN
     name = "the best single" if best.function is None else f"always {visible(best.function)}"
     sign = "−" if best.saved_share > 0 else "+" if best.saved_share < 0 else "±"
-    words = f"{sign}{percent(abs(best.saved_share))} against {name}"
+    words = f"{sign}{percent(abs(best.saved_share))}"
     if len(best.quality) == 1:
         [change] = best.quality
         reach = ""
@@ -67,7 +75,7 @@ def baseline_words(saved: Savings) -> str:
             reach = f" ±{(change.interval[1] - change.interval[0]) / 2:.2f}"
         gained = f"{change.gained:+.2f}".replace("-", "−")
         words += f", {gained}{reach} {visible(change.metric or 'quality')}"
-    return words
+    return f"{words}: {name}"
 
 
 def facts(row: SessionRow, saved: Savings | None, money: Money = DOLLARS) -> list[Fact]:

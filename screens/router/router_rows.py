@@ -12,7 +12,7 @@ from screens import figures
 from screens.widgets.facts import Fact
 from screens.widgets.paged_list import Look
 
-NAME_CELLS, KIND_CELLS, BAR_CELLS = 18, 12, 11
+BAR_CELLS, SHARE_CELLS, VERDICT_CELLS = 11, 14, 15
 SIGNS = {"ties": "≈", "worse": "✗", "not evaluated": "?"}
 WIDE = 110
 """Cells from which on a row says more."""
@@ -23,8 +23,9 @@ SCALE = (-0.2, 0.4)
 
 def header(width: int) -> Content:
     """The titles of the columns."""
-    words = f"    {'router':<{NAME_CELLS}} {'kind':<{KIND_CELLS}} {'knows':<7} "
-    words += f"{'of the gain there is':<{BAR_CELLS + 15}} {'verdict':<18}"
+    names, kinds = _cells(width)
+    words = f"    {'router':<{names}} {'kind':<{kinds}} {'knows':<7} "
+    words += f"{'of the gain there is':<{BAR_CELLS + SHARE_CELLS + 1}} {'verdict':<{VERDICT_CELLS}}"
     if width > WIDE:
         words += f"{'prompts':>8}  against the best single function"
     return Content.styled(words, "$muted")
@@ -36,6 +37,7 @@ def line(facts: RouterFacts, look: Look[RouterFacts]) -> Content:
     knows = f"{facts.installed} of {len(card.functions)}"
     sign = SIGNS.get(facts.verdict, "✓")
     style = {"≈": "$muted", "✗": "$error", "?": "$muted"}.get(sign, "$quality")
+    names, kinds = _cells(look.width)
     share, bar = UNKNOWN, " " * BAR_CELLS
     found = facts.recovered
     if found is not None:
@@ -45,15 +47,20 @@ def line(facts: RouterFacts, look: Look[RouterFacts]) -> Content:
         ("›" if look.pointed else " ", "bold"),
         ("▸" if facts.asked else " ", "bold $quality"),
         "  ",
-        (one_line(card.name, NAME_CELLS).ljust(NAME_CELLS), "bold"),
-        f" {one_line(card.kind, KIND_CELLS):<{KIND_CELLS}} {knows:<7} ",
+        (one_line(card.name, names).ljust(names), "bold"),
+        f" {one_line(card.kind, kinds):<{kinds}} {knows:<7} ",
         (bar, "$quality"),
-        f" {share.replace('-', '−'):<14} ",
-        (f"{sign} {facts.verdict}".ljust(18), style),
+        f" {share.replace('-', '−'):<{SHARE_CELLS}} ",
+        (f"{sign} {facts.verdict}".ljust(VERDICT_CELLS), style),
     )
     if look.width > WIDE:
         made += Content(f"{card.training.prompts:>8,}  {estimate_words(facts.against_single)}")
     return made
+
+
+def _cells(width: int) -> tuple[int, int]:
+    """Cells of the name and of the kind."""
+    return (24, 12) if width > WIDE else (12, 8)
 
 
 def estimate_words(found: Estimate | None) -> str:
