@@ -41,15 +41,15 @@ if TYPE_CHECKING:
     from cems_tui.routing.checkpoints.shelf import RouterShelf
     from cems_tui.routing.features.text_towers import TextTowers
     from cems_tui.scoring.panel import Scorer
+    from cems_tui.services.app.gallery import Gallery
+    from cems_tui.services.app.router_desk import RouterDesk
     from cems_tui.services.doctor import Doctor
     from cems_tui.services.engine.resident_client import ResidentClient
     from cems_tui.services.explainer import Explainer
-    from cems_tui.services.gallery import Gallery
     from cems_tui.services.keeper import AppKeeper
     from cems_tui.services.library import Library
     from cems_tui.services.models import Models
     from cems_tui.services.own_scores import OwnScores
-    from cems_tui.services.router_desk import RouterDesk
     from cems_tui.services.router_trainer import RouterTrainer
     from cems_tui.services.routers import Routers
     from cems_tui.services.scorers import Scorers
@@ -122,13 +122,13 @@ class Profile:
 
     def gallery(self) -> Gallery:
         """The history as the app shows and changes it."""
-        from cems_tui.services.gallery import Gallery
+        from cems_tui.services.app.gallery import Gallery
 
         return Gallery(self.paths.database)
 
     def router_desk(self) -> RouterDesk:
         """The routers as the app shows and chooses them."""
-        from cems_tui.services.router_desk import RouterDesk
+        from cems_tui.services.app.router_desk import RouterDesk
 
         return RouterDesk(self.routers)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cems_tui.views.plot import Line, plotted
-from cems_tui.views.worth import worth_words
 from textual.content import Content
 from textual.geometry import Size
 from textual.reactive import reactive
@@ -14,8 +12,10 @@ from textual.widget import Widget
 from cems_tui.store.frontier import Frontier
 from cems_tui.store.statistics import Group, Stats
 from cems_tui.text import counted, one_line, visible
-from cems_tui.views.curve import drawn_ways
+from cems_tui.views.curve_plot import drawn_ways
 from cems_tui.views.figures import DOLLARS, Money
+from cems_tui.views.plot import Line, plotted
+from cems_tui.views.worth import worth_words
 from screens.history.session_rows import share_bar, share_words
 
 MOST_DAYS = 60

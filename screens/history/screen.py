@@ -24,13 +24,12 @@ from cems_tui.domain.decision import Policy
 from cems_tui.domain.request import Event, Generated, Request, new_id
 from cems_tui.domain.savings import Savings
 from cems_tui.errors import CemsError, StorageError
-from cems_tui.services.gallery import Gallery, Listed, Picture
+from cems_tui.services.app.gallery import Gallery, Listed, Picture
 from cems_tui.store.frontier import Frontier
 from cems_tui.store.picture_list import PictureRow
 from cems_tui.store.session_list import SessionRow
 from cems_tui.store.statistics import Group, Stats
 from cems_tui.text import counted, one_line, visible
-from screens import explanation_facts, receipt
 from screens.commands import GENERATE, bindings, key_of
 from screens.dialogs import PictureDialog, TextDialog
 from screens.failures import log_traceback
@@ -45,11 +44,12 @@ from screens.history.session_rows import facts as session_facts
 from screens.messages import GenerateAsked, PlaceAsked, PlaceEntered, RemixAsked
 from screens.places import HOME
 from screens.services.defaults import Services
-from screens.thumbnails import half_cells, thumbnail
+from screens.widgets import explanation_facts, receipt
 from screens.widgets.facts import Fact, FactSheet
 from screens.widgets.keys import KeyLine
 from screens.widgets.paged_list import PagedList
 from screens.widgets.status import StatusLine
+from screens.widgets.thumbnails import half_cells, thumbnail
 
 if TYPE_CHECKING:
     from PIL.Image import Image

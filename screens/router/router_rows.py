@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from cems_tui.routing.evaluation.verdict import verdict_in_words
-from cems_tui.services.router_desk import Estimate, RouterFacts
+from cems_tui.services.app.router_desk import Estimate, RouterFacts
 from cems_tui.text import one_line, visible
 from cems_tui.views.figures import UNKNOWN, Money
 from screens import figures

@@ -17,10 +17,10 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from cems_tui.errors import CemsError, GenerationError
-from cems_tui.services.router_desk import RouterDesk, RouterFacts
+from cems_tui.services.app.router_desk import RouterDesk, RouterFacts
 from cems_tui.services.routers import Change
 from cems_tui.text import visible
-from cems_tui.views.curve import LEGEND, drawn_curve
+from cems_tui.views.curve_plot import LEGEND, drawn_curve
 from cems_tui.views.figures import DOLLARS, Money
 from screens.commands import bindings, key_of
 from screens.dialogs import TextDialog

@@ -14,8 +14,8 @@ from screens.services.library import LibraryService
 from screens.services.planner import PlannerFactory
 
 if TYPE_CHECKING:
-    from cems_tui.services.gallery import Gallery
-    from cems_tui.services.router_desk import RouterDesk
+    from cems_tui.services.app.gallery import Gallery
+    from cems_tui.services.app.router_desk import RouterDesk
 
 RoutersFactory = Callable[[], "RouterDesk"]
 GalleryFactory = Callable[[], "Gallery"]

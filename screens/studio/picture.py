@@ -17,10 +17,10 @@ from textual.widgets import Static
 
 from cems_tui.domain.generation import Generation
 from cems_tui.views.figures import DOLLARS, Money
-from screens import receipt
 from screens.commands import GENERATE, key_of
 from screens.services.defaults import ImageFactory
-from screens.thumbnails import thumbnail
+from screens.widgets import receipt
+from screens.widgets.thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -20,7 +20,6 @@ from cems_tui.domain.request import Request, new_id
 from cems_tui.errors import CemsError
 from cems_tui.services.refusal import refusal_of
 from cems_tui.text import checked_prompt
-from screens import explanation_facts, receipt
 from screens.commands import Command, bindings, key_of
 from screens.dialogs import PictureDialog, TextDialog
 from screens.failures import log_traceback
@@ -35,11 +34,12 @@ from screens.studio.picture import PicturePane
 from screens.studio.price_card import CandidatesTable
 from screens.studio.progress import REFRESH_SECONDS, ProgressLine
 from screens.studio.prompt import PromptBox
-from screens.thumbnails import thumbnail
 from screens.totals import SessionTotals
+from screens.widgets import explanation_facts, receipt
 from screens.widgets.facts import Fact
 from screens.widgets.keys import KeyLine
 from screens.widgets.status import StatusLine
+from screens.widgets.thumbnails import thumbnail
 from screens.work import Work
 
 DEBOUNCE_SECONDS = 0.06

@@ -11,8 +11,8 @@ from textual.pilot import Pilot
 from cems_tui.domain.capabilities import ObstacleKind
 from cems_tui.domain.decision import Candidate, RoutingDecision
 from cems_tui.domain.request import Request
-from screens.receipt import decision_receipt
 from screens.studio.price_card import CandidatesTable
+from screens.widgets.receipt import decision_receipt
 from tests.screens.fakes_app import FakePlanner, decision_for
 from tests.screens.fakes_screens import FakeEngine, make_app, studio, submit, until, write
 

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 
 from cems_tui.errors import UsageError
 from cems_tui.profile import Profile
-from cems_tui.services.router_desk import RouterFacts, facts_of
+from cems_tui.services.app.router_desk import RouterFacts, facts_of
 from cems_tui.services.routers import Change
 from screens.app import CemsApp
 from screens.router.screen import CurvePlot, RouterScreen

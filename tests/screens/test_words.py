@@ -16,11 +16,12 @@ from cems_tui.domain.request import Failed, Generated, Loading, Noted, Routed, S
 from cems_tui.services.engine.protocol import EngineLost, EngineReady, Started
 from cems_tui.views.figures import DOLLARS, column
 from cems_tui.views.price_card import price_columns, why
-from screens import figures, receipt
+from screens import figures
 from screens.commands import PALETTE, Command
 from screens.places import APP, PLACES
 from screens.studio.price_card import BAR_CELLS, card, short_name
 from screens.totals import SessionTotals
+from screens.widgets import receipt
 from screens.widgets.keys import ALWAYS, fitting
 from screens.work import Work
 from tests.screens.fakes_app import CANDIDATES, candidate, decision_for, generation, request

@@ -9,7 +9,7 @@ import pytest
 
 from cems_tui.errors import CemsError, UsageError
 from cems_tui.profile import Profile
-from cems_tui.services.router_desk import RouterDesk, RouterFacts, facts_of
+from cems_tui.services.app.router_desk import RouterDesk, RouterFacts, facts_of
 from tests.cli.inside import Inside, inside
 
 __all__ = ["inside"]

@@ -7,7 +7,7 @@ from cems_tui.routing.explain.explanation import Explanation
 from cems_tui.routing.explain.words import UNLIKE, rows
 from cems_tui.text import one_line, visible
 from cems_tui.views.figures import DOLLARS, Money
-from screens import receipt
+from screens.widgets import receipt
 from screens.widgets.facts import Fact
 
 PROMPT_CHARACTERS = 120
