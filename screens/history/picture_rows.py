@@ -22,6 +22,9 @@ LEAST_PROMPT = 12
 THUMBNAIL = (8, 4)
 """Columns and lines of a thumbnail in the list."""
 
+DAY_CELLS = 15
+"""Of a moment with its day and its hour."""
+
 FUNCTION_CELLS, BAR_CELLS, PRICE_CELLS, SECONDS_CELLS = 16, 11, 8, 6
 LEGEND = "! outside the promise  ◆ marked  p pinned  ~ estimated"
 
@@ -136,10 +139,11 @@ def moment(created: str, above: str | None, cells: int) -> str:
     if made is None:
         return one_line(created, cells)
     before = None if above is None else local(above)
-    day = f"{made.day} {made:%b}" if made.year == datetime.now().year else f"{made:%b %Y}"
     if before is not None and before.date() == made.date():
         return f"{made:%H:%M}".rjust(cells)
-    return f"{day} {made:%H:%M}".rjust(cells) if cells >= 12 else day.rjust(cells)
+    if cells < DAY_CELLS:
+        return f"{made:%d %b}".rjust(cells)
+    return f"{made:%d %b %y %H:%M}".rjust(cells)
 
 
 def local(created: str) -> datetime | None:
@@ -153,7 +157,7 @@ def local(created: str) -> datetime | None:
 def _room(width: int, *, tall: bool) -> tuple[int, int]:
     """Cells of the time and of the prompt; a row that has lines for its prompt has none for it."""
     wide = _wide(width, tall=tall)
-    when = 14 if wide else 7
+    when = DAY_CELLS + 1 if wide else 7
     taken = 3 + when + FUNCTION_CELLS + 1 + 6 + 1 + BAR_CELLS + PRICE_CELLS + 3
     rest = 0 if tall else width - taken - 1 - (SECONDS_CELLS if wide else 0)
     return when, rest if rest >= LEAST_PROMPT else 0

@@ -199,6 +199,10 @@ class HistoryScreen(Screen[None]):
         self._ask(lambda gallery: gallery.names(), self._offer)
 
     def on_resize(self) -> None:
+        self.call_after_refresh(self._choose_rows)
+
+    def _choose_rows(self) -> None:
+        """Thumbnails where there is room, unless the user said otherwise."""
         if not self._chose_thumbnails:
             room = self._list.scrollable_content_region
             self._set_tall(room.height >= TALL_LINES and room.width > 90)

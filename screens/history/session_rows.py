@@ -10,11 +10,11 @@ from cems_tui.text import counted, one_line, visible
 from cems_tui.views.figures import DOLLARS, UNKNOWN, Money
 from cems_tui.views.savings import percent, savings_lines
 from screens import figures
-from screens.history.picture_rows import moment
+from screens.history.picture_rows import DAY_CELLS, moment
 from screens.widgets.facts import Fact
 from screens.widgets.paged_list import Look
 
-WHEN_CELLS, PRICE_CELLS = 14, 11
+WHEN_CELLS, PRICE_CELLS = DAY_CELLS + 1, 11
 WIDE = 90
 """Cells from which on a name has more room."""
 

@@ -77,6 +77,12 @@ def _history() -> Rows:
     return history.run()
 
 
+def _gallery() -> Rows:
+    from tests.benchmarks import gallery
+
+    return gallery.run()
+
+
 BENCHMARKS: dict[str, Callable[[], Rows]] = {
     "route": _route_latency,
     "help": _help_startup,
@@ -87,6 +93,7 @@ BENCHMARKS: dict[str, Callable[[], Rows]] = {
     "pull": _pull,
     "table": _table,
     "picks": _picks,
+    "gallery": _gallery,
     "foresight": _foresight,
     "history": _history,
 }
