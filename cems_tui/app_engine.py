@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from cems_tui import log
 from cems_tui.cancel import Stop
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.note import Note
@@ -89,6 +90,18 @@ class AppSession:
         self._stack = ExitStack()
         self._engine: Engine | None = None
         self._stock = profile.catalog_stamp()
+
+    def prepare(self) -> None:
+        """Import what a first picture needs, unless the settings say to wait.
+
+        Takes seconds, once, and some hundred megabytes of memory; leaves the device alone.
+        """
+        if not self._profile.settings.app.prepare:
+            return
+        try:
+            self._profile.warm_up()
+        except CemsError as error:
+            log.error("the engine is not prepared: %s", error)  # drawing will say it to the user
 
     def run(self, request: Request, emit: Callable[[Event], None], stop: Stop) -> None:
         """One picture, as `Session.run`; a failure is recorded before it is raised.

@@ -191,6 +191,11 @@ class App:
         "how the app draws pictures",
         _one_of("auto", "kitty", "sixel", "halfcell", "unicode"),
     )
+    prepare: bool = _setting(
+        True,
+        "make the engine ready while you write: the first picture starts at once",
+        _yes_or_no,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from screens.services.planner import Planner
 from screens.studio import explanation_facts, receipt
 from screens.studio.commands import STUDIO
 from screens.studio.dial import TradeoffDial
-from screens.studio.picture import PicturePane, thumbnail
+from screens.studio.picture import PicturePane, shown, thumbnail
 from screens.studio.price_card import CandidatesTable
 from screens.studio.progress import REFRESH_SECONDS, ProgressLine
 from screens.studio.prompt import PromptBox
@@ -38,6 +38,7 @@ from screens.totals import SessionTotals
 from screens.widgets.facts import Fact
 from screens.widgets.keys import KeyLine
 from screens.widgets.status import StatusLine
+from screens.widgets.too_small import TooSmall
 from screens.work import Work
 
 DEBOUNCE_SECONDS = 0.06
@@ -123,6 +124,7 @@ class StudioScreen(Screen[None]):
                 generation=studio.generation, holds=studio.holds
             )
         yield KeyLine()
+        yield TooSmall()
 
     def on_mount(self) -> None:
         self._ticking = self.set_interval(REFRESH_SECONDS, self._tick, pause=True)
@@ -244,9 +246,7 @@ class StudioScreen(Screen[None]):
     def _open_receipt(self, message: PicturePane.Opened) -> None:
         made = message.generation
         try:
-            picture = self._new_image()
-            picture.add_class("picture-image")
-            picture.image = thumbnail(made.image)  # type: ignore[attr-defined]
+            picture = shown(self._new_image(), thumbnail(made.image))
         except OSError:
             picture = None  # the pane says why; the receipt is still worth reading
         facts = receipt.receipt(made, self._defaults.money)
@@ -285,6 +285,10 @@ class StudioScreen(Screen[None]):
         self.post_message(self.Explained(dialog, told))
 
     def action_generate(self) -> None:
+        """Draws the prompt, with every key in it that was typed before this one."""
+        self._prompt.call_later(self._generate)
+
+    def _generate(self) -> None:
         try:
             prompt = checked_prompt(self._prompt.text)
         except CemsError as error:

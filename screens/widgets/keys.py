@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from textual import events
 from textual.content import Content
+from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -47,6 +48,36 @@ class KeyLine(Widget):
         for start, end, key in self._places:
             if start <= event.x < end:
                 self.app.simulate_key(key)
+
+
+class KeyWords(Widget):
+    """Under a question: `enter pulls · esc closes`, each clickable as its key."""
+
+    words: reactive[str] = reactive("", layout=True)
+
+    def __init__(self, words: str) -> None:
+        super().__init__(classes="key-words")
+        self.set_reactive(KeyWords.words, words)
+        self._places: list[tuple[int, int, str]] = []
+
+    def render(self) -> Content:
+        parts, self._places = [], []
+        column = max(0, self.content_size.width - len(self.words))
+        for part in self.words.split(" · "):
+            key, _, does = part.partition(" ")
+            self._places.append((column, column + len(part), _TYPED.get(key, key)))
+            column += len(part) + 3
+            parts.append(Content.assemble((key, "bold $quality"), f" {does}"))
+        return Content(" · ").join(parts)
+
+    def on_click(self, event: events.Click) -> None:
+        event.stop()
+        for start, end, key in self._places:
+            if start <= event.x < end:
+                self.app.simulate_key(key)
+
+
+_TYPED = {"esc": "escape"}
 
 
 def fitting(keys: Sequence[tuple[str, str]], width: int) -> list[tuple[str, str]]:

@@ -295,6 +295,9 @@ class FakeSession:
         image = picture(paths.current().pictures / f"{request.id}.png")
         emit(Generated(request.id, generation(request, image)))
 
+    def prepare(self) -> None:
+        print("the session prepares", flush=True)
+
     def resident(self) -> frozenset[str]:
         return self._resident
 
