@@ -301,6 +301,11 @@ def m012_differences(db: Database) -> None:
         db.execute(f"ALTER TABLE candidates ADD COLUMN {column}")
 
 
+def m013_precision(db: Database) -> None:
+    """What the weights of a picture's model were held in."""
+    db.execute("ALTER TABLE generations ADD COLUMN precision TEXT")
+
+
 STEPS = (
     m001_sessions,
     m002_generations,
@@ -314,4 +319,5 @@ STEPS = (
     m010_price_certainty,
     m011_start_seconds,
     m012_differences,
+    m013_precision,
 )
