@@ -28,6 +28,9 @@ from cems_tui.views.price_card import (
 from screens import figures
 from screens.widgets.columns import Column
 
+LEAST_CELLS = 20
+"""Nothing narrower is laid out; a screen that is so narrow shows other words."""
+
 NAME_CELLS = 24
 """A longer function name is shortened."""
 
@@ -251,6 +254,7 @@ class CandidatesTable(Widget, can_focus=True):
 
     def _lines(self, width: int, height: int) -> list[Content]:
         """What fits into that many cells and lines."""
+        width = max(LEAST_CELLS, width)
         if self.error is not None:
             message, hint = self.error
             what = Content.assemble(("✗ ", "bold $error"), (one_line(message, 500), "bold"))
