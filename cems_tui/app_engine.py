@@ -50,6 +50,16 @@ class AppPlanner:
                 self._planner.relearn(self._profile.cost_model(store))
         return self._planner.decide(request, resident, installed_only=True, at_once=at_once)
 
+    def recent_prompts(self) -> list[str]:
+        """What was drawn before, newest first, each once.
+
+        Raises:
+            StorageError: the database cannot be read.
+        """
+        with self._profile.history() as store:
+            drawn = store.generations(limit=RECENT_PICTURES)
+        return list(dict.fromkeys(picture.prompt for picture in drawn))
+
     def explain(self, decision: RoutingDecision, load_cost: bool | None) -> Explanation:
         """Why the decision is what it is, told with the routers at hand.
 
@@ -64,6 +74,9 @@ def _changes(database: Path) -> tuple[float, ...]:
     files = (database, database.with_name(f"{database.name}-wal"))
     return tuple(file.stat().st_mtime if file.exists() else 0.0 for file in files)
 
+
+RECENT_PICTURES = 100
+"""Whose prompts can be called back."""
 
 MADE_WAY = "the resident engine of `cems generate` was ended: the app draws itself"
 

@@ -41,7 +41,7 @@ from screens.services.defaults import Defaults, ImageFactory, Services
 from screens.services.engine import Engine, EngineService
 from screens.services.library import LibraryService, ModelKeeper
 from screens.services.planner import PlannerFactory
-from screens.theme import COST, MUTED, QUALITY, THEME
+from screens.theme import DARK, DEFAULTS, LIGHT, THEMES
 from screens.widgets.status import StatusLine
 from screens.widgets.too_small import LEAST
 
@@ -63,7 +63,8 @@ class CemsApp(App[None], inherit_bindings=False):
     ]
     HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [  # noqa: RUF012  as Textual declares it
         (0, "-narrow"),
-        (LEAST[0], "-compact"),
+        (LEAST[0], "-slim"),
+        (76, "-compact"),
         (120, "-wide"),
     ]
     VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [  # noqa: RUF012
@@ -96,8 +97,9 @@ class CemsApp(App[None], inherit_bindings=False):
         """
         super().__init__()
         self._early: list[events.Event] | None = [*XTermParser().feed(typed)]
-        self.register_theme(THEME)
-        self.theme = THEME.name
+        for theme in THEMES.values():
+            self.register_theme(theme)
+        self.theme = (defaults or Defaults()).theme
         self.services = Services(
             engine=EngineService(self, engine, clock),
             library=LibraryService(self, keeper) if keeper is not None else None,
@@ -157,8 +159,12 @@ class CemsApp(App[None], inherit_bindings=False):
         return [line for place in PLACES for line in place.left(self.services, self)]
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        """The accents and the quiet grey, whatever the theme."""
-        return {"quality": QUALITY, "cost": COST, "muted": MUTED}
+        """The accents and the quiet grey of a theme that brings none."""
+        return dict(DEFAULTS)
+
+    def action_theme(self) -> None:
+        """Dark becomes light, light dark, until the app ends."""
+        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
 
     def get_key_display(self, binding: Binding) -> str:
         return commands.key_name(binding.key)

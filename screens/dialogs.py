@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, Literal, TypeVar
 
-from textual import events
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from cems_tui.text import counted, one_line
 from screens.commands import Command, key_of
@@ -108,17 +108,56 @@ class QuitQuestion(Question):
     """Whether to leave while pictures are drawn or wait; `ctrl+q` again is yes."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
-        drawn = [
-            Fact("drawing" if job.phase != "waiting" else "waiting", _prompt(job))
-            for job in jobs[:MOST_JOBS]
-        ]
-        more = [Fact("", f"and {len(jobs) - MOST_JOBS} more")] if len(jobs) > MOST_JOBS else []
-        super().__init__(
-            f"Quit? {counted(len(jobs), 'picture')} would not be drawn",
-            [*drawn, *more],
-            "enter quits · esc stays",
-            ("yes",),
-        )
+        title = f"Quit? {counted(len(jobs), 'picture')} would not be drawn"
+        super().__init__(title, _jobs(jobs), "enter quits · esc stays", ("yes",))
+
+
+class StopQuestion(Question):
+    """Whether to stop everything."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        title = f"Stop {counted(len(jobs), 'picture')}?"
+        super().__init__(title, _jobs(jobs), "enter stops them · esc lets them be", ("yes",))
+
+
+class TextQuestion(Dialog[str | None]):
+    """A line to write, with a word on what it means; answers with it, or None for esc."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "No", show=False)]
+
+    def __init__(self, title: str, hint: str, text: str, check: Callable[[str], object]) -> None:
+        """`check` raises ValueError with what is wrong with a text."""
+        super().__init__()
+        self._title = title
+        self._hint = hint
+        self._text = text
+        self._check = check
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as box:
+            box.border_title = Content(self._title)
+            yield Input(self._text, compact=True)
+            yield Static(self._hint, classes="hint", markup=False)
+            yield KeyWords("enter takes it · esc closes")
+
+    @on(Input.Submitted)
+    def _take(self, event: Input.Submitted) -> None:
+        event.stop()
+        try:
+            self._check(event.value)
+        except ValueError as error:
+            self.query_one(".hint", Static).update(Content.styled(f"! {error}", "$warning"))
+            return
+        self.dismiss(event.value)
+
+
+def _jobs(jobs: Sequence[Job]) -> list[Fact]:
+    facts = [
+        Fact("waiting" if job.phase == "waiting" else "drawing", _prompt(job))
+        for job in jobs[:MOST_JOBS]
+    ]
+    more = len(jobs) - MOST_JOBS
+    return [*facts, Fact("", f"and {more} more")] if more > 0 else facts
 
 
 def _prompt(job: Job) -> str:

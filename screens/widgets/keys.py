@@ -9,11 +9,16 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Input, TextArea
 
-from screens.commands import GENERATE, PALETTE, key_name
+from screens.commands import CHORD, GENERATE, HELP, PALETTE, QUIT, key_name
 
 ALWAYS = frozenset({GENERATE.footer, PALETTE.footer})
 """The words that stay when there is too little room for all."""
+
+ALWAYS_LAST = (PALETTE.footer, HELP.footer, QUIT.footer)
+MOST = 7
+"""Keys that are told at once; the palette has all."""
 
 
 class KeyLine(Widget):
@@ -30,11 +35,7 @@ class KeyLine(Widget):
         self.refresh()
 
     def render(self) -> Content:
-        keys = [
-            (binding.key, binding.description)
-            for _, binding, enabled, _ in self.screen.active_bindings.values()
-            if binding.show and enabled
-        ]
+        keys = self._offered()[:MOST]
         parts: list[Content] = []
         self._places, column = [], 1
         for key, word in fitting(keys, self.content_size.width - 1):
@@ -43,6 +44,21 @@ class KeyLine(Widget):
             column += part.cell_length + 2
             parts.append(part)
         return Content(" ") + Content("  ").join(parts)
+
+    def _offered(self) -> list[tuple[str, str]]:
+        """A key of everything that can be done now; while one writes one that does not print."""
+        writes = isinstance(self.screen.focused, TextArea | Input)
+        found: dict[str, tuple[str, str]] = {}
+        for _, binding, enabled, _ in self.screen.active_bindings.values():
+            if not (binding.show and enabled):
+                continue
+            chord = (binding.id or "").endswith(CHORD)
+            if binding.action not in found or chord == writes:
+                found[binding.action] = (binding.key, binding.description)
+        first = [(key, word) for key, word in found.values() if word == GENERATE.footer]
+        last = [key for key in found.values() if key[1] in ALWAYS_LAST]
+        rest = [key for key in found.values() if key not in first and key not in last]
+        return [*first, *rest[: MOST - len(first) - len(last)], *last]
 
     def on_click(self, event: events.Click) -> None:
         for start, end, key in self._places:

@@ -190,6 +190,9 @@ class FakePlanner:
             return self._answer(request)
         return decision_for(request, resident)
 
+    def recent_prompts(self) -> list[str]:
+        return []
+
     def explain(self, decision: RoutingDecision, load_cost: bool | None) -> Explanation:
         return explain(
             decision,
