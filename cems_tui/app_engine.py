@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from cems_tui import log
 from cems_tui.cancel import Stop
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.note import Note
@@ -49,6 +50,16 @@ class AppPlanner:
                 self._planner.relearn(self._profile.cost_model(store))
         return self._planner.decide(request, resident, installed_only=True, at_once=at_once)
 
+    def recent_prompts(self) -> list[str]:
+        """What was drawn before, newest first, each once.
+
+        Raises:
+            StorageError: the database cannot be read.
+        """
+        with self._profile.history() as store:
+            drawn = store.generations(limit=RECENT_PICTURES)
+        return list(dict.fromkeys(picture.prompt for picture in drawn))
+
     def explain(self, decision: RoutingDecision, load_cost: bool | None) -> Explanation:
         """Why the decision is what it is, told with the routers at hand.
 
@@ -63,6 +74,9 @@ def _changes(database: Path) -> tuple[float, ...]:
     files = (database, database.with_name(f"{database.name}-wal"))
     return tuple(file.stat().st_mtime if file.exists() else 0.0 for file in files)
 
+
+RECENT_PICTURES = 100
+"""Whose prompts can be called back."""
 
 MADE_WAY = "the resident engine of `cems generate` was ended: the app draws itself"
 
@@ -89,6 +103,18 @@ class AppSession:
         self._stack = ExitStack()
         self._engine: Engine | None = None
         self._stock = profile.catalog_stamp()
+
+    def prepare(self) -> None:
+        """Import what a first picture needs, unless the settings say to wait.
+
+        Takes seconds, once, and some hundred megabytes of memory; leaves the device alone.
+        """
+        if not self._profile.settings.app.prepare:
+            return
+        try:
+            self._profile.warm_up()
+        except CemsError as error:
+            log.error("the engine is not prepared: %s", error)  # drawing will say it to the user
 
     def run(self, request: Request, emit: Callable[[Event], None], stop: Stop) -> None:
         """One picture, as `Session.run`; a failure is recorded before it is raised.

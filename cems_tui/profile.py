@@ -456,6 +456,31 @@ class Profile:
             client.serves(session_id, folder.absolute(), lambda made: _learn(planner, made))
             yield CommandEngine(client, planner, store, session_id)
 
+    def warm_up(self) -> None:
+        """Import what a first picture needs, without the device: seconds, once in a process.
+
+        A card is priced, and the starter pack's instruments read a grey picture. What is wrong
+        with a model's files is told where it is drawn with.
+        """
+        from PIL.Image import new as new_picture
+
+        from cems_tui.domain.decision import Policy
+        from cems_tui.generation.families import registry
+        from cems_tui.generation.residency import Residency
+        from cems_tui.store.pictures import commit_picture
+
+        del Residency, commit_picture  # imported: that is all
+        installed = self.catalog().installed()
+        with self.planner() as planner:
+            asked = Request("", "a", Policy.balanced())
+            planner.decide(asked, frozenset(), installed_only=True)
+            for function in {one.model.family: one for one in installed}.values():
+                registry.warm_up(function)
+            for model in [
+                one.model.name for one in installed if one.model.name.startswith(RESERVED)
+            ][:1]:
+                self.scorers.panel(planner).read([new_picture("RGB", (64, 64))], ["a"], model)
+
     def make_way(self, *, patient: bool = False) -> bool:
         """Have the resident engine give the device up, if it is idle; whether there was one.
 

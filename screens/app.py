@@ -13,15 +13,17 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import on
+from textual import events, on
+from textual._xterm_parser import XTermParser
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
+from textual.widget import Widget
 
 from cems_tui.text import visible
 from screens import commands, places
-from screens.dialogs import JumpDialog, TextDialog, help_facts
+from screens.dialogs import Answer, JumpDialog, QuitQuestion, TextDialog, help_facts
 from screens.failures import log_traceback
 from screens.keymap import problems
 from screens.messages import (
@@ -49,8 +51,9 @@ from screens.services.defaults import (
 from screens.services.engine import Engine, EngineService
 from screens.services.library import LibraryService, ModelKeeper
 from screens.services.planner import PlannerFactory
-from screens.theme import COST, MUTED, QUALITY, THEME
+from screens.theme import DARK, DEFAULTS, LIGHT, THEMES
 from screens.widgets.status import StatusLine
+from screens.widgets.too_small import LEAST
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -69,8 +72,15 @@ class CemsApp(App[None], inherit_bindings=False):
         *(place.styles for place in PLACES),
     ]
     HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [  # noqa: RUF012  as Textual declares it
-        (0, "-compact"),
+        (0, "-narrow"),
+        (LEAST[0], "-slim"),
+        (76, "-compact"),
         (120, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [  # noqa: RUF012
+        (0, "-low"),
+        (LEAST[1], "-short"),
+        (30, "-tall"),
     ]
     DEFAULT_MODE = HOME.id
     COMMANDS: ClassVar[set[Callable[[], type[Provider]] | type[Provider]]] = {_palette}
@@ -90,11 +100,18 @@ class CemsApp(App[None], inherit_bindings=False):
         keeper: ModelKeeper | None = None,
         gallery_factory: GalleryFactory | None = None,
         routers_factory: RoutersFactory | None = None,
+        typed: str = "",
     ) -> None:
-        """The app on an engine; without a keeper of models it has no place for them."""
+        """The app on an engine; without a keeper of models it has no place for them.
+
+        Args:
+            typed: what came from the keyboard before the app did.
+        """
         super().__init__()
-        self.register_theme(THEME)
-        self.theme = THEME.name
+        self._early: list[events.Event] | None = [*XTermParser().feed(typed)]
+        for theme in THEMES.values():
+            self.register_theme(theme)
+        self.theme = (defaults or Defaults()).theme
         self.services = Services(
             engine=EngineService(self, engine, clock),
             library=LibraryService(self, keeper) if keeper is not None else None,
@@ -108,6 +125,24 @@ class CemsApp(App[None], inherit_bindings=False):
         self.custom_keys = self.services.defaults.keys
         for place in PLACES:
             self.add_mode(place.id, partial(place.open, self.services))
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys and pastes that come before there is a widget for them wait for it."""
+        if self._early is not None and isinstance(event, events.Key | events.Paste):
+            self._early.append(event)
+        else:
+            await super().on_event(event)
+
+    def on_ready(self) -> None:
+        self.watch(self.screen, "focused", self._let_in)
+
+    async def _let_in(self, focused: Widget | None) -> None:
+        """There is a widget for keys now: those that came early come first."""
+        if focused is None or self._early is None:
+            return
+        while self._early:
+            await super().on_event(self._early.pop(0))
+        self._early = None
 
     def on_mount(self) -> None:
         self._leave_when_asked_to_end()
@@ -138,8 +173,12 @@ class CemsApp(App[None], inherit_bindings=False):
         return [line for place in PLACES for line in place.left(self.services, self)]
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        """The accents and the quiet grey, whatever the theme."""
-        return {"quality": QUALITY, "cost": COST, "muted": MUTED}
+        """The accents and the quiet grey of a theme that brings none."""
+        return dict(DEFAULTS)
+
+    def action_theme(self) -> None:
+        """Dark becomes light, light dark, until the app ends."""
+        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
 
     def get_key_display(self, binding: Binding) -> str:
         return commands.key_name(binding.key)
@@ -210,6 +249,18 @@ class CemsApp(App[None], inherit_bindings=False):
             return
         self.switch_mode(name)
         self.screen.post_message(PlaceEntered())
+
+    async def action_quit(self) -> None:
+        """Quits; asks first where that would throw work away."""
+        jobs = self.services.engine.state.work.jobs
+        if not jobs or isinstance(self.screen, QuitQuestion):
+            self.exit()
+        else:
+            self.push_screen(QuitQuestion(jobs), self._quit_if_agreed)
+
+    def _quit_if_agreed(self, answer: Answer | None) -> None:
+        if answer == "yes":
+            self.exit()
 
     def action_help(self) -> None:
         if not self.screen.is_modal:

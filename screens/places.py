@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from screens.commands import HELP, JUMP, PALETTE, QUIT, Command
+from screens.commands import HELP, JUMP, PALETTE, QUIT, THEME, Command
 from screens.history.commands import GALLERY as GALLERY_COMMANDS
 from screens.models.commands import MODELS as MODELS_COMMANDS
 from screens.router.commands import ROUTERS as ROUTER_COMMANDS
@@ -138,7 +138,7 @@ PLACES = (STUDIO, HISTORY, MODELS, ROUTERS)
 HOME = STUDIO
 """Where the app opens, where the prompt is."""
 
-APP = (PALETTE, HELP, JUMP, *(place.command for place in PLACES), QUIT)
+APP = (PALETTE, HELP, JUMP, *(place.command for place in PLACES), THEME, QUIT)
 """The commands that are there wherever one is."""
 
 

@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -20,11 +19,11 @@ from cems_tui.domain.decision import Candidate
 from cems_tui.domain.generation import Generation
 from cems_tui.text import one_line, visible
 from cems_tui.views.figures import DOLLARS, Money, times
-from screens.dialogs import CLOSE
+from screens.dialogs import CLOSE, Dialog
 from screens.widgets.facts import Fact, FactSheet
 
 
-class CompareDialog(ModalScreen[None]):
+class CompareDialog(Dialog[None]):
     """Two to four pictures side by side, each with its promise, measure and price."""
 
     BINDINGS: ClassVar[list[BindingType]] = CLOSE
@@ -47,7 +46,7 @@ class CompareDialog(ModalScreen[None]):
                         yield FactSheet(facts)
 
 
-class FunctionDialog(ModalScreen[str | None]):
+class FunctionDialog(Dialog[str | None]):
     """Which other function is to draw a picture again."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -91,7 +90,7 @@ class FunctionDialog(ModalScreen[str | None]):
         self.dismiss(message.option.id)
 
 
-class FolderDialog(ModalScreen[Path | None]):
+class FolderDialog(Dialog[Path | None]):
     """Into which folder pictures are copied."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -49,7 +49,8 @@ from screens.widgets.facts import Fact, FactSheet
 from screens.widgets.keys import KeyLine
 from screens.widgets.paged_list import PagedList
 from screens.widgets.status import StatusLine
-from screens.widgets.thumbnails import half_cells, thumbnail
+from screens.widgets.thumbnails import half_cells, prepare_widgets, shown, thumbnail
+from screens.widgets.too_small import TooSmall
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -181,13 +182,11 @@ class HistoryScreen(Screen[None]):
                 yield SearchLine()
                 yield Static("", id="found", markup=False)
             with Vertical(id="right"):
-                with Vertical(id="shown"):
-                    image = self._services.new_image()
-                    image.add_class("picture-image")
-                    yield image
+                yield Vertical(id="shown")
                 with VerticalScroll(id="details"):
                     yield FactSheet(())
         yield KeyLine()
+        yield TooSmall()
 
     def on_mount(self) -> None:
         self.query_one(SearchLine).cursor_blink = False
@@ -401,6 +400,7 @@ class HistoryScreen(Screen[None]):
         self._looking = True
 
         def read(gallery: Gallery) -> tuple[Picture, Image | None]:
+            prepare_widgets(self._services.new_image)
             found = gallery.picture(row.id)
             try:
                 return found, thumbnail(found.generation.image)
@@ -428,9 +428,15 @@ class HistoryScreen(Screen[None]):
         self.query_one("#details FactSheet", FactSheet).facts = tuple(facts)
 
     def _show_image(self, image: Image | None) -> None:
-        widget: Any = self.query_one("#shown .picture-image")
-        widget.image = image
-        self.query_one("#shown").set_class(image is not None, "shown")
+        """The picture beside the list; its widget is made with the first one."""
+        frame = self.query_one("#shown")
+        frame.set_class(image is not None, "shown")
+        if image is None:
+            return
+        if frame.children:
+            shown(frame.children[0], image)
+        else:
+            frame.mount(shown(self._services.new_image(), image))
 
     # --- what the user does ------------------------------------------------------------------
 
@@ -660,10 +666,7 @@ class HistoryScreen(Screen[None]):
     def _imaged(self, image: Image | None) -> Any:
         if image is None:
             return None
-        widget: Any = self._services.new_image()
-        widget.add_class("picture-image")
-        widget.image = image
-        return widget
+        return shown(self._services.new_image(), image)
 
     @work(thread=True, group="gallery", exit_on_error=False)
     def _ask(

@@ -34,6 +34,7 @@ from screens.widgets.facts import FactSheet
 from screens.widgets.keys import KeyLine
 from screens.widgets.paged_list import PagedList
 from screens.widgets.status import StatusLine
+from screens.widgets.too_small import TooSmall
 
 STEP = 0.05
 EMPTY = "no router can be read: `cems router train` makes one, `cems starter verify` checks"
@@ -128,6 +129,7 @@ class RouterScreen(Screen[None]):
                 with VerticalScroll(id="card"):
                     yield FactSheet(())
         yield KeyLine()
+        yield TooSmall()
 
     def on_mount(self) -> None:
         self._list.border_title = "Routers"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from cems_tui.domain.decision import RoutingDecision
@@ -32,6 +32,14 @@ class Planner(Protocol):
 
         Args:
             load_cost: whether load prices were compared; None finds out from the decision.
+
+        Raises:
+            CemsError: the user's database cannot be read.
+        """
+        ...
+
+    def recent_prompts(self) -> Sequence[str]:
+        """What was drawn before, by whatever window, newest first.
 
         Raises:
             CemsError: the user's database cannot be read.

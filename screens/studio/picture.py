@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -20,18 +20,12 @@ from cems_tui.views.figures import DOLLARS, Money
 from screens.commands import GENERATE, key_of
 from screens.services.defaults import ImageFactory
 from screens.widgets import receipt
-from screens.widgets.thumbnails import thumbnail
+from screens.widgets.thumbnails import prepare_widgets, shown, thumbnail
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 EMPTY = "draws the prompt with the function marked ▸"
-
-
-class ImageWidget(Protocol):
-    """What the pane needs of a textual-image widget."""
-
-    image: Image | None
 
 
 class PicturePane(Vertical, can_focus=True):
@@ -73,10 +67,7 @@ class PicturePane(Vertical, can_focus=True):
 
     def compose(self) -> ComposeResult:
         yield Static(self._empty(), id="picture-empty", markup=False)
-        with Vertical(id="picture-frame"):
-            image = self._new_image()
-            image.add_class("picture-image")
-            yield image
+        yield Vertical(id="picture-frame")
         yield Static("", id="picture-facts", markup=False)
 
     def _empty(self) -> str:
@@ -104,18 +95,23 @@ class PicturePane(Vertical, can_focus=True):
     @work(thread=True, group="thumbnail", exclusive=True, exit_on_error=False)
     def _decode(self, path: Path) -> None:
         try:
+            prepare_widgets(self._new_image)
             self.post_message(self.Decoded(path, thumbnail(path)))
         except OSError as error:
             problem = f"cannot show {path.name}: {error.strerror or error}"
             self.post_message(self.Decoded(path, None, problem))
 
     @on(Decoded)
-    def _show(self, message: Decoded) -> None:
+    async def _show(self, message: Decoded) -> None:
         message.stop()
         if self.generation is None or message.path != self.generation.image:
             return
         self.set_class(message.image is not None, "shown")
-        image: ImageWidget = self.query_one(".picture-image")  # type: ignore[assignment]
-        image.image = message.image
         if message.image is None:
             self.query_one("#picture-empty", Static).update(message.problem)
+            return
+        frame = self.query_one("#picture-frame")
+        if not frame.children:
+            await frame.mount(shown(self._new_image(), message.image))
+        else:
+            shown(frame.children[0], message.image)

@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.content import Content
+from textual.widget import Widget
+
+from screens.pictures import PictureWidgets
+from screens.services.defaults import ImageFactory
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -21,6 +25,19 @@ def thumbnail(path: Path) -> Image:
         OSError: missing, unreadable or not a picture.
     """
     return _opened(path, (THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
+
+
+def shown(widget: Widget, image: Image) -> Widget:
+    """The widget with that picture in it."""
+    widget.add_class("picture-image")
+    widget.image = image  # type: ignore[attr-defined]
+    return widget
+
+
+def prepare_widgets(new_image: ImageFactory) -> None:
+    """Imports what draws pictures, if that is still to be done; not in the UI's thread."""
+    if isinstance(new_image, PictureWidgets):
+        new_image.prepare()
 
 
 def half_cells(path: Path, columns: int, lines: int) -> tuple[Content, ...]:

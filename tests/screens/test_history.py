@@ -17,6 +17,7 @@ from screens.history.dialogs import CompareDialog, FolderDialog, FunctionDialog
 from screens.history.screen import HistoryScreen
 from screens.history.search_line import completed
 from screens.studio.prompt import PromptBox
+from screens.studio.request_line import RequestLine
 from screens.widgets.facts import FactSheet
 from tests.long_history import fill
 from tests.screens.fakes_app import picture
@@ -200,6 +201,8 @@ async def test_a_remix_takes_the_prompt_into_the_studio(filled: Path) -> None:
         await pilot.press("r")
         await until(pilot, lambda: app.current_mode == "studio")
         await until(pilot, lambda: app.screen.query_one(PromptBox).text == prompt)
+        extras = app.screen.query_one(RequestLine).extras
+        assert (extras.seed, extras.size) == (COUNT - 1, (64, 64))
 
 
 async def test_another_function_draws_it_again_with_the_same_seed(filled: Path) -> None:

@@ -21,8 +21,7 @@ from cems_tui.services.engine.protocol import EngineReady
 from cems_tui.services.library import GROUPS, Library, ModelFacts, Part, Resident, grouped
 from cems_tui.views.model_list import steps
 from screens.app import CemsApp
-from screens.dialogs import JumpDialog, TextDialog
-from screens.models.dialogs import Question
+from screens.dialogs import JumpDialog, Question, TextDialog
 from screens.models.model_list import LEGENDS, ModelShelf, matching, window
 from screens.models.screen import ModelsScreen
 from screens.services.library import LibraryState

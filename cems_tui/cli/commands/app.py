@@ -36,6 +36,7 @@ def open_app() -> int:
             router=settings.routing.router or None,
             load_cost=settings.routing.counts_load(several=True),
             money=money_of(settings),
+            theme=settings.app.theme,
             keys=settings.keys,
         ),
         settings.app.image,

@@ -59,6 +59,7 @@ def serve(connection: Channel, open_session: Callable[[], Session]) -> None:
         return
     try:
         inbox.send(EngineReady("", session.resident()))
+        session.prepare()
 
         def tend() -> None:
             if session.tend():

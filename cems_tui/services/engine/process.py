@@ -25,8 +25,9 @@ from cems_tui.services.engine.protocol import (
     Started,
 )
 
-CLOSE_SECONDS = 0.5
-"""How long a child that was asked to end may take before it is killed."""
+CLOSE_SECONDS = 0.25
+"""How long a child that was asked to end may take before it is killed: nothing of it is lost by
+that, and the user waits for the terminal."""
 
 
 class EngineProcess:
@@ -131,7 +132,7 @@ class EngineProcess:
             yield self._loss(process, refused)
 
     def close(self) -> None:
-        """Ends the child within two seconds: asked first, then killed."""
+        """Ends the child within half a second: asked first, then killed."""
         with self._lock:
             self._closing = True
             self._send(Close())

@@ -21,6 +21,10 @@ class Session(Protocol):
         """Works on the request until it ends, reporting to `emit`, asking `stop` at each step."""
         ...
 
+    def prepare(self) -> None:
+        """Called once it is open: what a first picture needs, done before one is asked for."""
+        ...
+
     def resident(self) -> frozenset[str]:
         """The names of the models on the device now."""
         ...
