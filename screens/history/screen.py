@@ -23,7 +23,7 @@ from textual.widgets import Input, Static
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.request import Event, Generated, Request, new_id
 from cems_tui.domain.savings import Savings
-from cems_tui.errors import CemsError, StorageError
+from cems_tui.errors import CemsError, StorageError, UsageError
 from cems_tui.services.app.gallery import Gallery, Listed, Picture
 from cems_tui.store.frontier import Frontier
 from cems_tui.store.picture_list import PictureRow
@@ -311,6 +311,9 @@ class HistoryScreen(Screen[None]):
 
         def found(source: Listed[PictureRow] | CemsError) -> None:
             told = self.query_one("#found", Static)
+            if isinstance(source, CemsError) and not isinstance(source, UsageError):
+                self._list.fail(source)
+                return
             if isinstance(source, CemsError):
                 told.update(Content.styled(f"{visible(str(source))} · {source.hint}", "$warning"))
                 told.display = True

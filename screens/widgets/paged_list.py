@@ -302,6 +302,7 @@ class PagedList(ScrollView, Generic[R], can_focus=True):
             keep: whether the cursor stays on its row; else it goes to the first.
         """
         self._source = source
+        self.problem = None
         self._edition += 1
         self._reading.clear()
         self._again = None
@@ -316,6 +317,11 @@ class PagedList(ScrollView, Generic[R], can_focus=True):
         """Rows that are all there; the cursor stays on its row, or where that was."""
         old = self._source if isinstance(self._source, MemoryRows) else None
         self.show(MemoryRows(rows, old), empty=empty, keep=old is not None)
+
+    def fail(self, problem: CemsError) -> None:
+        """There is no source, and why: that stands in the place of its rows."""
+        self.problem = problem
+        self.refresh()
 
     def reload(self, key: Hashable | None = None) -> None:
         """Reads again what is shown; the cursor stays on its row, or goes to that key's."""

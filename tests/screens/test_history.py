@@ -285,6 +285,7 @@ async def test_what_is_no_database_is_told_in_the_list(home: Path) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await pilot.press("f6")
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
-        place = app.screen.query_one("#found")
-        await until(pilot, lambda: place.display)
-        assert "is damaged or not a database" in str(place.render())
+        screen = app.screen
+        assert isinstance(screen, HistoryScreen)
+        await until(pilot, lambda: screen._list.problem)
+        assert "is damaged or not a database" in "".join(drawn(screen)[:3])
