@@ -44,6 +44,7 @@ from screens.history.session_rows import facts as session_facts
 from screens.messages import GenerateAsked, PlaceAsked, PlaceEntered, RemixAsked
 from screens.places import HOME
 from screens.services.defaults import Services
+from screens.services.engine import EngineState
 from screens.widgets import explanation_facts, receipt
 from screens.widgets.facts import Fact, FactSheet
 from screens.widgets.keys import KeyLine
@@ -193,6 +194,8 @@ class HistoryScreen(Screen[None]):
         self._list.border_title = "Pictures"
         self._list.border_subtitle = LEGEND
         self._services.engine.events.subscribe(self, self._engine_told)
+        self._services.engine.changed.subscribe(self, self._tell_totals)
+        self._tell_totals(self._services.engine.state)
         self._show_view("pictures")
         self._find("")
         self._ask(lambda gallery: gallery.names(), self._offer)
@@ -210,6 +213,9 @@ class HistoryScreen(Screen[None]):
     def _read_again(self) -> None:
         """Other processes may have drawn meanwhile."""
         self._list.reload()
+
+    def _tell_totals(self, state: EngineState) -> None:
+        self.query_one(StatusLine).totals = state.totals
 
     def _engine_told(self, event: Event) -> None:
         if isinstance(event, Generated):
@@ -329,6 +335,7 @@ class HistoryScreen(Screen[None]):
 
     @on(PagedList.Counted, "#pictures")
     def _counted(self, message: PagedList.Counted) -> None:
+        self._choose_rows()
         found = "found" if self._search else "newest first"
         self._list.border_title = f"Pictures · {message.count:,} {found}"
 

@@ -30,6 +30,7 @@ from screens.places import HOME
 from screens.router import router_rows
 from screens.router.commands import ROUTERS, USE
 from screens.services.defaults import Services
+from screens.services.engine import EngineState
 from screens.widgets.facts import FactSheet
 from screens.widgets.keys import KeyLine
 from screens.widgets.paged_list import PagedList
@@ -134,10 +135,15 @@ class RouterScreen(Screen[None]):
     def on_mount(self) -> None:
         self._list.border_title = "Routers"
         self.query_one("#card").border_title = "Card"
+        self._services.engine.changed.subscribe(self, self._tell_totals)
+        self._tell_totals(self._services.engine.state)
         dial = self._services.defaults.tradeoff
         if dial is not None:
             self.query_one(CurvePlot).dial = dial
         self._read()
+
+    def _tell_totals(self, state: EngineState) -> None:
+        self.query_one(StatusLine).totals = state.totals
 
     @on(PlaceEntered)
     def _read(self) -> None:
