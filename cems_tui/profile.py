@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from cems_tui.routing.checkpoints.shelf import RouterShelf
     from cems_tui.routing.features.text_towers import TextTowers
     from cems_tui.scoring.panel import Scorer
-    from cems_tui.services.app.gallery import Gallery
+    from cems_tui.services.app.picture_gallery import Gallery
     from cems_tui.services.app.router_desk import RouterDesk
     from cems_tui.services.doctor import Doctor
     from cems_tui.services.engine.resident_client import ResidentClient
@@ -122,7 +122,7 @@ class Profile:
 
     def gallery(self) -> Gallery:
         """The history as the app shows and changes it."""
-        from cems_tui.services.app.gallery import Gallery
+        from cems_tui.services.app.picture_gallery import Gallery
 
         return Gallery(self.paths.database)
 

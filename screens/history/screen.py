@@ -24,7 +24,7 @@ from cems_tui.domain.decision import Policy
 from cems_tui.domain.request import Event, Generated, Request, new_id
 from cems_tui.domain.savings import Savings
 from cems_tui.errors import CemsError, StorageError, UsageError
-from cems_tui.services.app.gallery import Gallery, Listed, Picture
+from cems_tui.services.app.picture_gallery import Gallery, Listed, Picture
 from cems_tui.store.frontier import Frontier
 from cems_tui.store.picture_list import PictureRow
 from cems_tui.store.session_list import SessionRow

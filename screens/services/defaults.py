@@ -14,7 +14,7 @@ from screens.services.library import LibraryService
 from screens.services.planner import PlannerFactory
 
 if TYPE_CHECKING:
-    from cems_tui.services.app.gallery import Gallery
+    from cems_tui.services.app.picture_gallery import Gallery
     from cems_tui.services.app.router_desk import RouterDesk
 
 RoutersFactory = Callable[[], "RouterDesk"]

@@ -76,7 +76,7 @@ async def _measured(few: Path, many: Path) -> dict[str, dict[str, list[tuple[flo
 
 async def _one(home: Path) -> dict[str, tuple[float, float]]:
     """The gap and the wait of each key, in seconds, in an app of its own."""
-    from cems_tui.services.app.gallery import Gallery
+    from cems_tui.services.app.picture_gallery import Gallery
     from screens.history.screen import HistoryScreen
     from screens.history.search_line import SearchLine
     from tests.screens.fakes_screens import make_app, until

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from cems_tui.services.app.gallery import Gallery
+from cems_tui.services.app.picture_gallery import Gallery
 from cems_tui.store.database import open_store
 from screens.app import CemsApp
 from screens.dialogs import PictureDialog

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from cems_tui.services.app.gallery import Gallery
+from cems_tui.services.app.picture_gallery import Gallery
 from screens.history.charts import Charts
 from screens.history.screen import HistoryScreen
 from tests.long_history import fill
