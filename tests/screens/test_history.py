@@ -13,6 +13,7 @@ from cems_tui.services.app.picture_gallery import Gallery
 from cems_tui.store.database import open_store
 from screens.app import CemsApp
 from screens.dialogs import PictureDialog
+from screens.history.charts import Charts
 from screens.history.dialogs import CompareDialog, FolderDialog, FunctionDialog
 from screens.history.screen import HistoryScreen
 from screens.history.search_line import completed
@@ -289,3 +290,40 @@ async def test_what_is_no_database_is_told_in_the_list(home: Path) -> None:
         assert isinstance(screen, HistoryScreen)
         await until(pilot, lambda: screen._list.problem)
         assert "is damaged or not a database" in "".join(drawn(screen)[:3])
+
+
+async def test_sessions_tell_what_they_were_worth_and_open_their_pictures(filled: Path) -> None:
+    app = gallery_app(filled)
+    async with app.run_test(size=(160, 48)) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("v")
+        await until(pilot, lambda: screen._sessions.row and screen._session_lines.savings)
+        rows = [screen._sessions.render_line(y).text for y in range(1, 3)]
+        assert all("always starter-base@20" in row for row in rows)
+        assert "always the cheapest" in told(screen)
+        await pilot.press("j", "enter")
+        await until(pilot, lambda: screen.view == "pictures" and screen._list.count == 40)
+        await pilot.press("escape")
+        await until(pilot, lambda: screen._list.count == COUNT)
+
+
+async def test_charts_say_whether_routing_was_worth_it(filled: Path) -> None:
+    app = gallery_app(filled)
+    async with app.run_test(size=(160, 48)) as pilot:
+        screen = await opened(pilot)
+        await pilot.click("#views", offset=(27, 0))
+        await until(pilot, lambda: screen.query_one(Charts).found)
+        text = screen.query_one(Charts).render().plain
+        assert "was routing worth it?" in text
+        assert "price a picture" in text
+        assert "best foreseen" in text
+        await pilot.press("d", "r", "1", "escape")
+        assert screen.view == "pictures"
+
+
+async def test_charts_of_nothing_say_so(home: Path) -> None:
+    app = gallery_app(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("v", "v")
+        await until(pilot, lambda: "no pictures yet" in screen.query_one(Charts).render().plain)
