@@ -65,8 +65,9 @@ def drawn_curve(
     _series(plotext.scatter, [place] if place else [], "◆")
     for name, (cost, quality) in singles.items():
         if (cost, quality) in (*mix[:1], *mix[-1:]) and cost > 0:
-            side = "right" if mix[0][0] < cost else "left"
-            plotext.text(f" {visible(name)} ", cost, quality, alignment=side)
+            dear = mix[0][0] < cost
+            label = f"{visible(name)} ●" if dear else f"● {visible(name)}"
+            plotext.text(label, cost, quality, alignment="right" if dear else "left")
     text: str = plotext.uncolorize(plotext.build())
     return [line.rstrip() for line in text.splitlines()]
 

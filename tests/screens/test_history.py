@@ -289,7 +289,7 @@ async def test_what_is_no_database_is_told_in_the_list(home: Path) -> None:
         screen = app.screen
         assert isinstance(screen, HistoryScreen)
         await until(pilot, lambda: screen._list.problem)
-        assert "is damaged or not a database" in "".join(drawn(screen)[:3])
+        assert "is damaged or not a database" in " ".join(drawn(screen)[:4])
 
 
 async def test_sessions_tell_what_they_were_worth_and_open_their_pictures(filled: Path) -> None:
@@ -298,8 +298,9 @@ async def test_sessions_tell_what_they_were_worth_and_open_their_pictures(filled
         screen = await opened(pilot)
         await pilot.press("v")
         await until(pilot, lambda: screen._sessions.row and screen._session_lines.savings)
+        await until(pilot, lambda: not screen._unsaved)
         rows = [screen._sessions.render_line(y).text for y in range(1, 3)]
-        assert all("always starter-base@20" in row for row in rows)
+        assert all("−" in row and "mixed: always starter" in row for row in rows), rows
         assert "always the cheapest" in told(screen)
         await pilot.press("j", "enter")
         await until(pilot, lambda: screen.view == "pictures" and screen._list.count == 40)

@@ -22,6 +22,7 @@ from cems_tui.store.statistics import Group, Stats
 
 T = TypeVar("T")
 A = TypeVar("A")
+Row = TypeVar("Row", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,14 +182,14 @@ class Gallery:
                 raise refused from None
 
 
-class _List(Protocol[T]):
+class _List(Protocol[Row]):
     """What a store answers of a list."""
 
     def count(self) -> int: ...
     def rank(self, key: Any) -> int: ...
-    def page(self, after: Any, count: int) -> Sequence[T]: ...
-    def page_before(self, before: Any, count: int) -> Sequence[T]: ...
-    def page_at(self, index: int, count: int) -> Sequence[T]: ...
+    def page(self, after: Any, count: int) -> Sequence[Row]: ...
+    def page_before(self, before: Any, count: int) -> Sequence[Row]: ...
+    def page_at(self, index: int, count: int) -> Sequence[Row]: ...
 
 
 @dataclass(frozen=True, slots=True)
