@@ -465,6 +465,12 @@ def _completion() -> Command:
     return completion
 
 
+def _vote() -> Command:
+    from cems_tui.cli.commands.vote import vote
+
+    return vote
+
+
 class Cems(CommandTable):
     """The commands of `cems`."""
 
@@ -514,6 +520,10 @@ class Cems(CommandTable):
         "history": _group(History, "What was generated, what it cost, how it scored."),
         "bench": _group(Bench, "Measure functions on prompts; take score tables in."),
         "router": _group(Router, "Train routers, judge them, choose one."),
+        "vote": (
+            _vote,
+            "Say which of two pictures of a prompt is better, blindly; see how scorers agree.",
+        ),
         "starter": _group(Starter, "The embedded starter pack."),
         "config": _group(Config, "The settings."),
         "completion": (

@@ -505,6 +505,42 @@ def m017_regrets(db: Database) -> None:
     )
 
 
+def m018_votes(db: Database) -> None:
+    """Which of two pictures of a prompt a person found better; it goes when a picture does."""
+    db.execute(
+        """
+        CREATE TABLE votes (
+            id TEXT PRIMARY KEY,
+            created TEXT NOT NULL,
+            left_id TEXT NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
+            right_id TEXT NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
+            answer TEXT NOT NULL CHECK (answer IN ('left', 'right', 'tie', 'both bad'))
+        )
+        """
+    )
+    db.execute("CREATE INDEX votes_left ON votes (left_id, right_id)")
+    db.execute("CREATE INDEX votes_right ON votes (right_id, left_id)")
+
+
+def m019_pictures_view(db: Database) -> None:
+    """The pictures that are not in the trash, a row each, for people with other tools."""
+    db.execute(
+        """
+        CREATE VIEW pictures AS
+        SELECT generations.id AS id, generations.created AS created, day,
+            coalesce(sessions.name, sessions.id) AS session, prompt, negative AS negative_prompt,
+            executed AS function, model, policy = 'pinned' AS pinned, router, metric,
+            predicted_quality, measured_quality, width, height, steps, seed,
+            seconds_load AS load_seconds, seconds_encode + seconds_denoise + seconds_decode
+                AS draw_seconds, seconds_score AS score_seconds, seconds_total AS total_seconds,
+            peak_memory_bytes, energy_wh, cost_usd, cost_source, load_cost_usd, rating, starred,
+            image
+        FROM generations JOIN sessions ON sessions.id = generations.session
+        WHERE removed IS NULL
+        """
+    )
+
+
 STEPS = (
     m001_sessions,
     m002_generations,
@@ -523,4 +559,6 @@ STEPS = (
     m015_comparisons,
     m016_rollups,
     m017_regrets,
+    m018_votes,
+    m019_pictures_view,
 )

@@ -34,6 +34,7 @@ from cems_tui.profile import CommandEngine, Profile
 from cems_tui.services.planner import Planner
 from cems_tui.services.refusal import refusal_of
 from cems_tui.views.bill import bill_words
+from cems_tui.views.worth import drift_lines
 
 STOPS_AT_ONCE = (BudgetReached, StorageError, Interrupted)
 """Errors after which no further picture is tried (exit codes 6, 8 and 130)."""
@@ -262,6 +263,8 @@ def _make_all(
             print_failure(failure)
             highest = max(highest, failure.exit_code)
     narrator.end()
+    for line in drift_lines(engine.store.drifts()) if made and not quiet else ():
+        output.note(line)
     return highest
 
 
