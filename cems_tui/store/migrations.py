@@ -477,6 +477,12 @@ def m016_rollups(db: Database) -> None:
             db.execute(statement)
     for statement in _REPEATED_PROMPTS + _ACTIVE_SESSIONS:
         db.execute(statement)
+    db.execute("DROP INDEX generations_executed")
+    db.execute("CREATE INDEX generations_executed ON generations (executed, precision, created)")
+    db.execute(
+        "CREATE INDEX generations_loads ON generations (model, precision, created) "
+        "WHERE seconds_load > 0"
+    )
     db.execute("CREATE INDEX failures_exit_code ON failures (exit_code)")
 
 

@@ -79,6 +79,12 @@ def test_statistics_read_no_picture(store: Store) -> None:
     assert scans(store) == []
 
 
+def test_what_prices_are_learnt_from_is_looked_up_group_by_group(store: Store) -> None:
+    assert len(store.observations()) == 20
+    assert [plan for plan in scans(store) if "INDEX" not in plan] == []
+    assert "USE TEMP B-TREE FOR ORDER BY" not in plans(store)
+
+
 def test_the_rule_sees_a_scan(store: Store) -> None:
     store.stats(search="cost:>0")
     assert scans(store) != []
