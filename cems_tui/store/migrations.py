@@ -301,6 +301,45 @@ def m012_differences(db: Database) -> None:
         db.execute(f"ALTER TABLE candidates ADD COLUMN {column}")
 
 
+JOBS = """
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    submission TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    priority TEXT NOT NULL,
+    state TEXT NOT NULL,
+    title TEXT NOT NULL,
+    request TEXT,
+    arguments TEXT,
+    budget_usd REAL,
+    reason TEXT NOT NULL DEFAULT '',
+    hint TEXT NOT NULL DEFAULT '',
+    exit_code INTEGER,
+    paused_by TEXT,
+    wish TEXT,
+    owner TEXT,
+    tier INTEGER NOT NULL DEFAULT 0,
+    created TEXT NOT NULL,
+    function TEXT,
+    model TEXT,
+    seconds REAL,
+    cost_usd REAL,
+    load_seconds REAL,
+    load_cost_usd REAL
+)
+"""
+
+
+def m013_jobs(db: Database) -> None:
+    """The queue: one row a job, kept until it is done and after that as a memory of how it ended.
+
+    `number` never comes again (AUTOINCREMENT): it is the order of adding, whatever clocks say.
+    """
+    db.execute(JOBS)
+    db.execute("CREATE INDEX jobs_state ON jobs (state, tier, number)")
+
+
 STEPS = (
     m001_sessions,
     m002_generations,
@@ -314,4 +353,5 @@ STEPS = (
     m010_price_certainty,
     m011_start_seconds,
     m012_differences,
+    m013_jobs,
 )
