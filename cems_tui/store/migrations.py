@@ -301,6 +301,11 @@ def m012_differences(db: Database) -> None:
         db.execute(f"ALTER TABLE candidates ADD COLUMN {column}")
 
 
+def m013_precision(db: Database) -> None:
+    """What the weights of a picture's model were held in."""
+    db.execute("ALTER TABLE generations ADD COLUMN precision TEXT")
+
+
 JOBS = """
 CREATE TABLE jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -331,7 +336,7 @@ CREATE TABLE jobs (
 """
 
 
-def m013_jobs(db: Database) -> None:
+def m014_jobs(db: Database) -> None:
     """The queue: one row a job, kept until it is done and after that as a memory of how it ended.
 
     `number` never comes again (AUTOINCREMENT): it is the order of adding, whatever clocks say.
@@ -353,5 +358,6 @@ STEPS = (
     m010_price_certainty,
     m011_start_seconds,
     m012_differences,
-    m013_jobs,
+    m013_precision,
+    m014_jobs,
 )
