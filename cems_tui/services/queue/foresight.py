@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.job import Foreseen
 from cems_tui.domain.request import Request
 from cems_tui.errors import CemsError
@@ -18,14 +19,19 @@ def foreseen(planner: Planner, request: Request) -> Foreseen:
         decision = planner.decide(request, frozenset(), installed_only=True)
     except CemsError:
         return Foreseen()
-    if decision.choice is None:
+    return decided(decision)
+
+
+def decided(decision: RoutingDecision) -> Foreseen:
+    """What a picture takes that is drawn as decided."""
+    chosen = decision.chosen
+    if chosen is None:
         return Foreseen()
-    line = planner.bill_line(decision)
     return Foreseen(
-        function=decision.choice,
-        model=line.model,
-        seconds=line.seconds,
-        cost_usd=line.cost_usd,
-        load_seconds=line.load_seconds,
-        load_cost_usd=line.load_cost_usd,
+        function=chosen.function,
+        model=chosen.function.rpartition("@")[0],
+        seconds=chosen.seconds,
+        cost_usd=chosen.cost_usd,
+        load_seconds=chosen.load_seconds,
+        load_cost_usd=chosen.load_cost_usd,
     )

@@ -119,6 +119,16 @@ def outlook(
     )
 
 
+def models_wanted(queue: Queue, resident: frozenset[str] = frozenset()) -> list[str]:
+    """The models that what waits needs, in the order of turns, as far as that matters.
+
+    Raises:
+        StorageError: the database cannot be read.
+    """
+    turns = in_turn(waiting_of(queue.places()), there=resident)
+    return list(dict.fromkeys(turn.family for turn in islice(turns, SHOWN) if turn.family))
+
+
 def waiting_of(places: Sequence[JobPlace]) -> list[Waiting]:
     """The jobs that wait, as the order sees them.
 

@@ -17,9 +17,10 @@ from typing import Protocol
 from cems_tui import log
 from cems_tui.domain.generation import now
 from cems_tui.domain.job import FINISHED, UNFINISHED, Foreseen, QueuedJob
-from cems_tui.domain.request import Event, Failed, Generated, Request
+from cems_tui.domain.request import Event, Failed, Generated, Request, Routed
 from cems_tui.errors import CemsError, Interrupted
 from cems_tui.services.engine.protocol import EngineLost, EngineReady, Started, Submitted
+from cems_tui.services.queue.foresight import decided
 from cems_tui.services.queue.outlook import SHOWN, Outlook, outlook, waiting_of
 from cems_tui.services.queue.owner import JobOwner, JobOwners
 from cems_tui.services.queue.turn_order import Order, Turns, Waiting
@@ -96,6 +97,9 @@ class QueuedEngine:
         self._asked: set[int] = set()
         """Jobs whose price was asked for."""
 
+        self._unforeseen = True
+        """Whether there may be jobs whose price was not asked for."""
+
         self._outlook = Outlook()
         self._problem = ""
         self._seen: tuple[int, int] | None = None
@@ -130,6 +134,7 @@ class QueuedEngine:
                     created=now(),
                 )
                 self._mine |= queue.add([job])
+                self._unforeseen = True
             self._go_on()
 
     def cancel(self, request: str) -> None:
@@ -185,7 +190,7 @@ class QueuedEngine:
             if self._closing.is_set() or (self._queue is None and not self._exists()):
                 return
             queue, _ = self._opened()
-            if queue.version() == self._seen:
+            if queue.version() == self._seen and not self._unforeseen:
                 return
             self._foresee_some(queue)
             queue.settle(self._owners.alive)
@@ -328,6 +333,9 @@ class QueuedEngine:
                     self._resident = resident
                 case Started():
                     self._begun = True
+                case Routed(decision=decision) if self._running and self._queue:
+                    self._queue.foresee([(self._running.number, decided(decision))])
+                    self._tell()
                 case Generated() | Failed():
                     self._end(event.request, event)
                     self._go_on()
@@ -390,6 +398,7 @@ class QueuedEngine:
             for place in queue.places()
             if place.model is None and place.number not in self._asked
         ]
+        self._unforeseen = len(unknown) > FORESEEN_AT_ONCE
         told = []
         for job in queue.numbered(unknown[:FORESEEN_AT_ONCE]):
             self._asked.add(job.number)

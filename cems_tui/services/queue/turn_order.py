@@ -20,9 +20,9 @@ from typing import Literal
 
 Order = Literal["family", "fifo"]
 
-LEAST_PATIENCE_SECONDS = 60.0
+LEAST_PATIENCE_SECONDS = 20.0
 JOBS_OF_PATIENCE = 2
-LOADS_OF_PATIENCE = 10
+LOADS_OF_PATIENCE = 20
 """Chosen on replays of other mixes than those it is judged by (`tests.benchmarks queue`)."""
 
 
