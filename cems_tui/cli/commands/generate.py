@@ -276,14 +276,17 @@ def _make_all(
     highest, made = 0, 0
     for number, given in enumerate(requests):
         request = given
-        job = None if rows is None else rows.begin(given)
-        if rows is not None and job is None:
-            output.note(f"{given.id} was taken out of the queue")
-            continue
+        drawn: AbstractContextManager[Stop] = nullcontext(was_interrupted)
+        if rows is not None:
+            job = rows.begin(given)
+            if job is None:
+                output.note(f"{given.id} was taken out of the queue")
+                continue
+            drawn = rows.work(job)
         try:
             if budget is not None:
                 request = budget.next(number)
-            with nullcontext(was_interrupted) if job is None else rows.work(job) as stop:
+            with drawn as stop:
                 generation = engine.session.run(request, narrator, stop)
             made += 1
             highest = max(highest, scoring_code(generation))

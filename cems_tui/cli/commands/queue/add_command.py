@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -34,7 +35,7 @@ def add_command(
     quiet: o.Quiet = False,
 ) -> None:
     """Put another command into the queue: a benchmark, a training or a pull."""
-    kind = next((kind for words, kind in KINDS.items() if begins(arguments, words)), None)
+    kind = kind_of(arguments)
     if kind is None:
         raise UsageError(
             f"`cems {' '.join(arguments[:2])}` cannot wait in the queue",
@@ -60,6 +61,9 @@ def add_command(
         output.line(f"{job.title} in the queue; `cems queue run` does it")
 
 
-def begins(arguments: list[str], words: tuple[str, ...]) -> bool:
-    """Whether a command line begins with those words, and goes on."""
-    return tuple(arguments[: len(words)]) == words and len(arguments) > len(words) - 1
+def kind_of(arguments: Sequence[str]) -> JobKind | None:
+    """What a command line does that can wait; None of any other."""
+    for words, kind in KINDS.items():
+        if tuple(arguments[: len(words)]) == words:
+            return kind
+    return None

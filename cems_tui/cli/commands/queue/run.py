@@ -15,6 +15,7 @@ from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.budget import check_price
 from cems_tui.cli.commands.generate import GO_ON, scoring_code
+from cems_tui.cli.commands.queue.add_command import kind_of
 from cems_tui.cli.commands.queue.ls import print_outlook
 from cems_tui.cli.failures import failure_of, print_failure
 from cems_tui.cli.narrator import Narrator
@@ -24,6 +25,7 @@ from cems_tui.errors import CemsError, GenerationError, Interrupted, UsageError
 from cems_tui.profile import CommandEngine, Profile
 from cems_tui.services.queue.runner import LEAVES_IT_WAITING, JobGone, QueueRunner
 from cems_tui.services.queue.turn_order import Order
+from cems_tui.store.queue_rows import DAMAGED_HINT
 from cems_tui.text import counted
 
 
@@ -144,8 +146,11 @@ def _command(job: QueuedJob, stop: Stop) -> None:
 
     Raises:
         Interrupted: it was stopped.
+        UsageError: it is no command that can wait.
         GenerationError: it failed, with its own exit code.
     """
+    if kind_of(job.arguments) != job.kind:
+        raise UsageError(f"{job.id} is no command that can wait", DAMAGED_HINT)
     output.note(job.title)
     process = subprocess.Popen(
         [sys.executable, "-m", "cems_tui", *job.arguments],
