@@ -12,7 +12,7 @@ import pytest
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.job import Foreseen, QueuedJob
 from cems_tui.domain.request import Request, new_id
-from cems_tui.errors import UnknownName, UsageError
+from cems_tui.errors import StorageError, UnknownName, UsageError
 from cems_tui.store.database import Store, open_store
 from cems_tui.store.queue import FINISHED_KEPT
 from tests.store.records import generation
@@ -245,7 +245,18 @@ def test_ten_thousand_jobs_are_added_and_listed_in_a_handful_of_statements(store
     store._connection.db.set_trace_callback(said.append)
     store.queue.add([picture(f"car {number}") for number in range(10_000)])
     assert len([text for text in said if not text.startswith("INSERT")]) < 10
-    assert len(store.queue.places()) == len(store.queue.jobs()) == 10_000
+    assert len(store.queue.places()) == len(store.queue.numbers(("waiting",))) == 10_000
+    assert [job.title for job in store.queue.jobs(most=2)] == ["car 0", "car 1"]
+
+
+def test_on_a_full_disk_nothing_is_half_added_and_what_waits_stays(store: Store) -> None:
+    (job,) = added(store, picture(owner="me"))
+    pages = store._connection.rows("PRAGMA page_count")[0][0]
+    store._connection.db.execute(f"PRAGMA max_page_count = {pages + 1}")
+    with pytest.raises(StorageError, match="disk is full"):
+        store.queue.add([picture(f"car {number}") for number in range(500)])
+    assert [one.id for one in store.queue.jobs()] == [job.id]
+    assert store.queue.claim(job.number, "me") is not None
 
 
 def test_what_is_forgotten_for_good_is_forgotten_by_the_queue_too(store: Store) -> None:
