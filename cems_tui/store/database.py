@@ -20,6 +20,7 @@ from cems_tui.store import generations, statistics
 from cems_tui.store.benches import Benches
 from cems_tui.store.connection import Connection, connect, connect_to_read
 from cems_tui.store.generations import Marks, Observation, history_readings, matching
+from cems_tui.store.queue import Queue
 from cems_tui.store.search import ORDERS, Condition
 from cems_tui.store.statistics import Group, GroupBy, Stats, Use, Window
 from cems_tui.store.votes import Votes
@@ -49,6 +50,11 @@ class Store:
     def votes(self) -> Votes:
         """The votes kept in this database."""
         return Votes(self._connection)
+
+    @cached_property
+    def queue(self) -> Queue:
+        """The jobs that wait, run, or have ended."""
+        return Queue(self._connection)
 
     def __enter__(self) -> Self:
         return self

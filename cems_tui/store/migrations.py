@@ -308,6 +308,45 @@ def m013_precision(db: Database) -> None:
     db.execute("ALTER TABLE generations ADD COLUMN precision TEXT")
 
 
+JOBS = """
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    submission TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    priority TEXT NOT NULL,
+    state TEXT NOT NULL,
+    title TEXT NOT NULL,
+    request TEXT,
+    arguments TEXT,
+    budget_usd REAL,
+    reason TEXT NOT NULL DEFAULT '',
+    hint TEXT NOT NULL DEFAULT '',
+    exit_code INTEGER,
+    paused_by TEXT,
+    wish TEXT,
+    owner TEXT,
+    tier INTEGER NOT NULL DEFAULT 0,
+    created TEXT NOT NULL,
+    function TEXT,
+    model TEXT,
+    seconds REAL,
+    cost_usd REAL,
+    load_seconds REAL,
+    load_cost_usd REAL
+)
+"""
+
+
+def m014_jobs(db: Database) -> None:
+    """The queue: one row a job, kept until it is done and after that as a memory of how it ended.
+
+    `number` never comes again (AUTOINCREMENT): it is the order of adding, whatever clocks say.
+    """
+    db.execute(JOBS)
+    db.execute("CREATE INDEX jobs_state ON jobs (state, tier, number)")
+
+
 FORESIGHT_COLUMNS = (
     "day TEXT",
     "prompt_id TEXT",
@@ -320,7 +359,7 @@ FORESIGHT_COLUMNS = (
 )
 
 
-def m014_foresight(db: Database) -> None:
+def m015_foresight(db: Database) -> None:
     """What was predicted and measured of each picture beside each other, and its local day."""
     for column in FORESIGHT_COLUMNS:
         db.execute(f"ALTER TABLE generations ADD COLUMN {column}")
@@ -374,7 +413,7 @@ COMPARISON_COLUMNS = (
 )
 
 
-def m015_comparisons(db: Database) -> None:
+def m016_comparisons(db: Database) -> None:
     """What each routed picture is compared with, and what was gained over that in quality.
 
     The parts of a picture may be written before its row from now on, in one transaction.
@@ -470,7 +509,7 @@ _ACTIVE_SESSIONS = (
 """Sessions that made or tried a picture."""
 
 
-def m016_rollups(db: Database) -> None:
+def m017_rollups(db: Database) -> None:
     """Sums that triggers keep, and which prompts several functions have drawn."""
     for rollup in ROLLUPS:
         for statement in rollup.statements():
@@ -486,7 +525,7 @@ def m016_rollups(db: Database) -> None:
     db.execute("CREATE INDEX failures_exit_code ON failures (exit_code)")
 
 
-def m017_regrets(db: Database) -> None:
+def m018_regrets(db: Database) -> None:
     """How much better the best of the other functions did on a routed picture's prompt."""
     db.execute(
         """
@@ -511,7 +550,7 @@ def m017_regrets(db: Database) -> None:
     )
 
 
-def m018_votes(db: Database) -> None:
+def m019_votes(db: Database) -> None:
     """Which of two pictures of a prompt a person found better; it goes when a picture does."""
     db.execute(
         """
@@ -528,7 +567,7 @@ def m018_votes(db: Database) -> None:
     db.execute("CREATE INDEX votes_right ON votes (right_id, left_id)")
 
 
-def m019_pictures_view(db: Database) -> None:
+def m020_pictures_view(db: Database) -> None:
     """The pictures that are not in the trash, a row each, for people with other tools."""
     db.execute(
         """
@@ -561,10 +600,11 @@ STEPS = (
     m011_start_seconds,
     m012_differences,
     m013_precision,
-    m014_foresight,
-    m015_comparisons,
-    m016_rollups,
-    m017_regrets,
-    m018_votes,
-    m019_pictures_view,
+    m014_jobs,
+    m015_foresight,
+    m016_comparisons,
+    m017_rollups,
+    m018_regrets,
+    m019_votes,
+    m020_pictures_view,
 )
