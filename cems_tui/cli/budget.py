@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from cems_tui.cli import output
 from cems_tui.domain.request import Request
@@ -62,7 +62,14 @@ def budget_line(pictures: int, budget_usd: float, spent_usd: float, spending: Sp
     )
 
 
-@dataclass(frozen=True, slots=True)
+AHEAD = 1.1
+"""Of what was expected to be spent so far: more is told."""
+
+NEARLY = 0.8
+"""Share of the budget that is told when it is spent."""
+
+
+@dataclass(slots=True)
 class SharedBudget:
     """A session budget while its pictures are made."""
 
@@ -70,6 +77,13 @@ class SharedBudget:
     plan: SessionBudget
     engine: CommandEngine
     load_cost: bool
+    began_usd: float
+    """What the session had cost before these pictures."""
+
+    _foreseen_usd: float | None = None
+    """What they were expected to cost at first."""
+
+    _told: set[str] = field(default_factory=set)
 
     @classmethod
     def of(
@@ -79,7 +93,8 @@ class SharedBudget:
         if budget_usd is None:
             return None
         plan = SessionBudget(engine.planner, requests, budget_usd, installed_only=True)
-        return cls(requests, plan, engine, loads_count(requests))
+        load_cost = loads_count(requests)
+        return cls(requests, plan, engine, load_cost, engine.spent_usd(load_cost=load_cost))
 
     def next(self, number: int) -> Request:
         """The picture whose turn it is, with the λ that what is left allows.
@@ -93,18 +108,40 @@ class SharedBudget:
         engine = self.engine
         spent, resident = engine.spent_usd(load_cost=self.load_cost), engine.session.resident()
         try:
-            request = self.plan.plan(spent, resident, number)[0][0]
+            followed, spending = self.plan.plan(spent, resident, number)
+            request = followed[0]
+            self._warn(number, spent, spending)
         except BudgetReached:
             request = self.requests[number]
             if not request.policy_is_explicit:
                 request = replace(
                     request, policy=type(request.policy).tradeoff(0.0), policy_is_explicit=True
                 )
-        _check(request, engine, self.plan.budget_usd, spent)
+        check_price(request, engine, self.plan.budget_usd, spent)
         return request
 
+    def _warn(self, number: int, spent_usd: float, spending: Spending) -> None:
+        """Tell once that more was spent than expected so far, and once that little is left."""
+        if self._foreseen_usd is None:
+            self._foreseen_usd = spending.bill_usd
+        expected = self._foreseen_usd * number / len(self.requests)
+        own = spent_usd - self.began_usd
+        if number and own > AHEAD * expected and "ahead" not in self._told:
+            self._told.add("ahead")
+            at = f" at λ = {max(spending.lambdas):.4g}" if spending.lambdas else ""
+            output.note(
+                f"{counted(number, 'picture')} cost ${own:.3g} where ${expected:.3g} was expected: "
+                f"the rest is chosen for the ${self.plan.budget_usd - spent_usd:.3g} that are "
+                f"left{at}"
+            )
+        if spent_usd > NEARLY * self.plan.budget_usd and "nearly" not in self._told:
+            self._told.add("nearly")
+            output.note(
+                f"${spent_usd:.3g} of the session budget of ${self.plan.budget_usd:.3g} are spent"
+            )
 
-def _check(request: Request, engine: CommandEngine, budget_usd: float, spent: float) -> None:
+
+def check_price(request: Request, engine: CommandEngine, budget_usd: float, spent: float) -> None:
     """Stop before a picture that would take the session over its budget.
 
     Raises:

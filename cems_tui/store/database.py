@@ -22,9 +22,11 @@ from cems_tui.store.connection import Connection, connect, connect_to_read
 from cems_tui.store.frontier import Frontier, frontier
 from cems_tui.store.generations import Marks, Observation, history_readings, matching
 from cems_tui.store.picture_list import PictureList, names
+from cems_tui.store.queue import Queue
 from cems_tui.store.search import ORDERS, Condition
 from cems_tui.store.session_list import SessionList
-from cems_tui.store.statistics import Group, GroupBy, Stats, Window
+from cems_tui.store.statistics import Group, GroupBy, Stats, Use, Window
+from cems_tui.store.votes import Votes
 
 if TYPE_CHECKING:
     from cems_tui.store.benches import Benches
@@ -46,6 +48,16 @@ class Store:
     def benches(self) -> Benches:
         """The benchmarks kept in this database."""
         return Benches(self._connection)
+
+    @cached_property
+    def votes(self) -> Votes:
+        """The votes kept in this database."""
+        return Votes(self._connection)
+
+    @cached_property
+    def queue(self) -> Queue:
+        """The jobs that wait, run, or have ended."""
+        return Queue(self._connection)
 
     def __enter__(self) -> Self:
         return self
@@ -297,6 +309,14 @@ class Store:
             return [Group(key, key, found[key]) for key in sorted(found, reverse=True)]
         largest = sorted(found, key=lambda key: (-found[key].pictures, key))
         return [Group(key, key or statistics.NO_ROUTER, found[key]) for key in largest]
+
+    def uses(self) -> dict[str, Use]:
+        """What each function drew, by its name, and when last.
+
+        Raises:
+            StorageError: the database cannot be read.
+        """
+        return statistics.uses(self._connection)
 
     def drifts(self) -> list[Drift]:
         """How the intervals of each router held, on each scale.

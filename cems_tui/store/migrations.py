@@ -308,6 +308,45 @@ def m013_precision(db: Database) -> None:
     db.execute("ALTER TABLE generations ADD COLUMN precision TEXT")
 
 
+JOBS = """
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    submission TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    priority TEXT NOT NULL,
+    state TEXT NOT NULL,
+    title TEXT NOT NULL,
+    request TEXT,
+    arguments TEXT,
+    budget_usd REAL,
+    reason TEXT NOT NULL DEFAULT '',
+    hint TEXT NOT NULL DEFAULT '',
+    exit_code INTEGER,
+    paused_by TEXT,
+    wish TEXT,
+    owner TEXT,
+    tier INTEGER NOT NULL DEFAULT 0,
+    created TEXT NOT NULL,
+    function TEXT,
+    model TEXT,
+    seconds REAL,
+    cost_usd REAL,
+    load_seconds REAL,
+    load_cost_usd REAL
+)
+"""
+
+
+def m014_jobs(db: Database) -> None:
+    """The queue: one row a job, kept until it is done and after that as a memory of how it ended.
+
+    `number` never comes again (AUTOINCREMENT): it is the order of adding, whatever clocks say.
+    """
+    db.execute(JOBS)
+    db.execute("CREATE INDEX jobs_state ON jobs (state, tier, number)")
+
+
 FORESIGHT_COLUMNS = (
     "day TEXT",
     "prompt_id TEXT",
@@ -320,7 +359,7 @@ FORESIGHT_COLUMNS = (
 )
 
 
-def m014_foresight(db: Database) -> None:
+def m015_foresight(db: Database) -> None:
     """What was predicted and measured of each picture beside each other, and its local day."""
     for column in FORESIGHT_COLUMNS:
         db.execute(f"ALTER TABLE generations ADD COLUMN {column}")
@@ -374,7 +413,7 @@ COMPARISON_COLUMNS = (
 )
 
 
-def m015_comparisons(db: Database) -> None:
+def m016_comparisons(db: Database) -> None:
     """What each routed picture is compared with, and what was gained over that in quality.
 
     The parts of a picture may be written before its row from now on, in one transaction.
@@ -470,17 +509,23 @@ _ACTIVE_SESSIONS = (
 """Sessions that made or tried a picture."""
 
 
-def m016_rollups(db: Database) -> None:
+def m017_rollups(db: Database) -> None:
     """Sums that triggers keep, and which prompts several functions have drawn."""
     for rollup in ROLLUPS:
         for statement in rollup.statements():
             db.execute(statement)
     for statement in _REPEATED_PROMPTS + _ACTIVE_SESSIONS:
         db.execute(statement)
+    db.execute("DROP INDEX generations_executed")
+    db.execute("CREATE INDEX generations_executed ON generations (executed, precision, created)")
+    db.execute(
+        "CREATE INDEX generations_loads ON generations (model, precision, created) "
+        "WHERE seconds_load > 0"
+    )
     db.execute("CREATE INDEX failures_exit_code ON failures (exit_code)")
 
 
-def m017_regrets(db: Database) -> None:
+def m018_regrets(db: Database) -> None:
     """How much better the best of the other functions did on a routed picture's prompt."""
     db.execute(
         """
@@ -505,7 +550,43 @@ def m017_regrets(db: Database) -> None:
     )
 
 
-def m018_shown_pictures(db: Database) -> None:
+def m019_votes(db: Database) -> None:
+    """Which of two pictures of a prompt a person found better; it goes when a picture does."""
+    db.execute(
+        """
+        CREATE TABLE votes (
+            id TEXT PRIMARY KEY,
+            created TEXT NOT NULL,
+            left_id TEXT NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
+            right_id TEXT NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
+            answer TEXT NOT NULL CHECK (answer IN ('left', 'right', 'tie', 'both bad'))
+        )
+        """
+    )
+    db.execute("CREATE INDEX votes_left ON votes (left_id, right_id)")
+    db.execute("CREATE INDEX votes_right ON votes (right_id, left_id)")
+
+
+def m020_pictures_view(db: Database) -> None:
+    """The pictures that are not in the trash, a row each, for people with other tools."""
+    db.execute(
+        """
+        CREATE VIEW pictures AS
+        SELECT generations.id AS id, generations.created AS created, day,
+            coalesce(sessions.name, sessions.id) AS session, prompt, negative AS negative_prompt,
+            executed AS function, model, policy = 'pinned' AS pinned, router, metric,
+            predicted_quality, measured_quality, width, height, steps, seed,
+            seconds_load AS load_seconds, seconds_encode + seconds_denoise + seconds_decode
+                AS draw_seconds, seconds_score AS score_seconds, seconds_total AS total_seconds,
+            peak_memory_bytes, energy_wh, cost_usd, cost_source, load_cost_usd, rating, starred,
+            image
+        FROM generations JOIN sessions ON sessions.id = generations.session
+        WHERE removed IS NULL
+        """
+    )
+
+
+def m021_shown_pictures(db: Database) -> None:
     """What is not in the trash is counted and walked without its rows being read."""
     db.execute("CREATE INDEX generations_shown ON generations (created, id) WHERE removed IS NULL")
 
@@ -524,9 +605,12 @@ STEPS = (
     m011_start_seconds,
     m012_differences,
     m013_precision,
-    m014_foresight,
-    m015_comparisons,
-    m016_rollups,
-    m017_regrets,
-    m018_shown_pictures,
+    m014_jobs,
+    m015_foresight,
+    m016_comparisons,
+    m017_rollups,
+    m018_regrets,
+    m019_votes,
+    m020_pictures_view,
+    m021_shown_pictures,
 )

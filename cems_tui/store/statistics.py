@@ -258,6 +258,27 @@ def grouped(connection: Connection, window: Window, group: GroupBy | None) -> di
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a function drew here."""
+
+    pictures: int
+    last: str
+    """When it drew the newest of them, UTC, ISO 8601."""
+
+
+def uses(connection: Connection) -> dict[str, Use]:
+    """What each function drew, by its name; those that drew nothing are left out."""
+    rows = connection.rows(
+        """
+        SELECT function, SUM(pictures) AS pictures,
+            (SELECT MAX(created) FROM generations WHERE executed = function) AS last
+        FROM rollup_totals WHERE session = '' GROUP BY function
+        """
+    )
+    return {row["function"]: Use(row["pictures"], row["last"]) for row in rows}
+
+
 def drifts(connection: Connection) -> list[Drift]:
     """How the intervals of each router hold on each scale, by day."""
     batches: dict[tuple[str, ...], list[Batch]] = defaultdict(list)

@@ -12,6 +12,7 @@ from cems_tui.views.figures import DOLLARS, Money
 from screens.services.engine import EngineService
 from screens.services.library import LibraryService
 from screens.services.planner import PlannerFactory
+from screens.services.queue import QueueService
 
 if TYPE_CHECKING:
     from cems_tui.services.app.picture_gallery import Gallery
@@ -51,6 +52,9 @@ class Services:
     engine: EngineService
     library: LibraryService | None
     """None where the app was opened without models."""
+
+    queue: QueueService | None
+    """None where the app was opened on an engine without rows."""
 
     planner_factory: PlannerFactory
     new_image: ImageFactory

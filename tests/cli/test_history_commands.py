@@ -193,3 +193,36 @@ def test_a_badly_routed_picture_is_found_by_its_regret(drawn: Inside) -> None:
     assert ids(drawn, "--search", "regret:0 猫") == ["01D"]
     told = drawn("history", "stats", "猫", "--json").document["regret"]
     assert [(one["pictures"], one["mean"]) for one in told] == [(2, 0.25)]
+
+
+def test_votes_need_a_terminal_and_their_report_does_not(drawn: Inside) -> None:
+    assert drawn("vote").code == 2
+    assert drawn("vote", "--json").code == 2
+    assert drawn("vote", "--report", "--undo").code == 2
+    assert "nobody voted yet" in drawn("vote", "--report").err
+    assert drawn("vote", "--report", "--json").document == {
+        "votes": [],
+        "functions": [],
+        "scorers": [],
+    }
+    assert drawn("vote", "--undo").out == "there is no vote to take back\n"
+
+
+def test_a_drift_is_told_with_what_to_do(drawn: Inside) -> None:
+    profile = Profile.current()
+    assert drawn("history", "stats", "--json").document["drift"] == []
+    with profile.records() as store:
+        session = store.session()
+        for number in range(40):  # foreseen 1.24 to 1.38
+            scores = (Score("mixed", 0.5, "m:1"),)
+            store.add_generation(
+                generation(session, profile.pictures, id=f"01D{number}", scores=scores)
+            )
+    [told] = drawn("history", "stats", "--json").document["drift"]
+    assert (told["router"], told["scored"], told["outside"], told["drifted"]) == (
+        "starter",
+        40,
+        40,
+        True,
+    )
+    assert "cems router retrain" in drawn("history", "stats").out
