@@ -21,10 +21,10 @@ from cems_tui.store.benches import Benches
 from cems_tui.store.connection import Connection, connect, connect_to_read
 from cems_tui.store.frontier import Frontier, frontier
 from cems_tui.store.generations import Marks, Observation, history_readings, matching
-from cems_tui.store.picture_list import PictureList, names
+from cems_tui.store.lists.picture_list import PictureList, names
+from cems_tui.store.lists.session_list import SessionList
 from cems_tui.store.queue import Queue
 from cems_tui.store.search import ORDERS, Condition
-from cems_tui.store.session_list import SessionList
 from cems_tui.store.statistics import Group, GroupBy, Stats, Use, Window
 from cems_tui.store.votes import Votes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cems_tui.domain.decision import Candidate
 from cems_tui.domain.generation import Generation
 from cems_tui.services.app.picture_gallery import Picture
-from cems_tui.store.picture_list import PictureRow
+from cems_tui.store.lists.picture_list import PictureRow
 from cems_tui.text import visible
 from cems_tui.views.figures import DOLLARS, UNKNOWN, Money, times
 from screens import figures

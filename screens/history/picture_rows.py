@@ -7,7 +7,7 @@ from datetime import datetime
 
 from textual.content import Content
 
-from cems_tui.store.picture_list import PictureRow
+from cems_tui.store.lists.picture_list import PictureRow
 from cems_tui.text import one_line
 from cems_tui.views.figures import DOLLARS, UNKNOWN, Money, digits
 from screens.figures import interval_bar

@@ -26,8 +26,8 @@ from cems_tui.domain.savings import Savings
 from cems_tui.errors import CemsError, StorageError, UsageError
 from cems_tui.services.app.picture_gallery import Gallery, Listed, Picture
 from cems_tui.store.frontier import Frontier
-from cems_tui.store.picture_list import PictureRow
-from cems_tui.store.session_list import SessionRow
+from cems_tui.store.lists.picture_list import PictureRow
+from cems_tui.store.lists.session_list import SessionRow
 from cems_tui.store.statistics import Group, Stats
 from cems_tui.text import counted, one_line, visible
 from screens.commands import GENERATE, bindings, key_of

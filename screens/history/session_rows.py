@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from cems_tui.domain.savings import Savings
-from cems_tui.store.session_list import SessionRow
+from cems_tui.store.lists.session_list import SessionRow
 from cems_tui.text import counted, one_line, visible
 from cems_tui.views.figures import DOLLARS, UNKNOWN, Money
 from cems_tui.views.savings import percent, savings_lines

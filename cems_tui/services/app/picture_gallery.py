@@ -15,9 +15,9 @@ from cems_tui.services.history import History
 from cems_tui.store.database import Store, open_store
 from cems_tui.store.frontier import Frontier
 from cems_tui.store.generations import Marks
-from cems_tui.store.picture_list import PictureList, PictureRow
+from cems_tui.store.lists.picture_list import PictureList, PictureRow
+from cems_tui.store.lists.session_list import SessionRow
 from cems_tui.store.receipts import read_receipt
-from cems_tui.store.session_list import SessionRow
 from cems_tui.store.statistics import Group, Stats
 
 T = TypeVar("T")
@@ -56,14 +56,14 @@ class Gallery:
         """
 
         def made(store: Store) -> PictureList:
-            return store.picture_list(search, hidden=hidden)
+            return store.lists.picture_list(search, hidden=hidden)
 
         self.reading(made)
         return Listed(self, made, search)
 
     def sessions(self) -> Listed[SessionRow]:
         """The sessions that drew pictures, as a source of a list."""
-        return Listed(self, lambda store: store.session_list())
+        return Listed(self, lambda store: store.lists.session_list())
 
     def savings(self, sessions: Sequence[str]) -> dict[str, Savings]:
         """What routing saved in each of those sessions.

@@ -1,0 +1,1 @@
+"""Rows for lists of any length: a page of light ones by key."""
