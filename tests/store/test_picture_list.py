@@ -31,7 +31,7 @@ SEARCHES = [None, "red", "harbour", "function:starter-base", "score:>1.8", "star
 @pytest.mark.parametrize("search", SEARCHES)
 def test_every_way_of_walking_meets_the_same_pictures(store: Store, search: str | None) -> None:
     whole = [made.id for made in store.generations(search)]
-    found = store.lists.picture_list(search)
+    found = store.picture_list(search)
     assert found.count() == len(whole)
     walked, after = [], None
     while page := found.page(after, 7):
@@ -49,7 +49,7 @@ def test_every_way_of_walking_meets_the_same_pictures(store: Store, search: str 
 
 
 def test_a_row_says_what_its_picture_says(store: Store) -> None:
-    rows = store.lists.picture_list().page(None, COUNT)
+    rows = store.picture_list().page(None, COUNT)
     for row, made in zip(rows, store.generations(), strict=True):
         ran = next(c for c in made.decision.candidates if c.function == made.executed)
         assert made.foreseen_score is not None
@@ -61,20 +61,20 @@ def test_a_row_says_what_its_picture_says(store: Store) -> None:
 
 def test_the_trash_is_another_list(home: Path) -> None:
     with open_store(home / "cems.db") as store:
-        first = store.lists.picture_list().page(None, 1)[0]
+        first = store.picture_list().page(None, 1)[0]
         store.hide(first.id)
-        assert [row.id for row in store.lists.picture_list(hidden=True).page(None, 5)] == [first.id]
-        assert store.lists.picture_list().count() == COUNT - 1
-        assert store.lists.picture_list().rank(first.key) == 0
+        assert [row.id for row in store.picture_list(hidden=True).page(None, 5)] == [first.id]
+        assert store.picture_list().count() == COUNT - 1
+        assert store.picture_list().rank(first.key) == 0
         store.hide(first.id, hidden=False)
 
 
 def test_a_damaged_row_keeps_its_place_and_says_so(home: Path) -> None:
     with open_store(home / "cems.db") as store:
-        third = store.lists.picture_list().page(None, 3)[2]
+        third = store.picture_list().page(None, 3)[2]
         with store._connection.transaction() as db:
             db.execute("UPDATE generations SET cost_usd = 'dear' WHERE id = ?", [third.id])
-        found = store.lists.picture_list().page(None, 3)[2]
+        found = store.picture_list().page(None, 3)[2]
         assert (found.id, found.key, found.damaged) == (third.id, third.key, True)
         assert found.cost_usd is None
         with store._connection.transaction() as db:
@@ -85,7 +85,7 @@ def test_a_damaged_row_keeps_its_place_and_says_so(home: Path) -> None:
 
 def test_a_search_that_cannot_be_one_is_refused(store: Store) -> None:
     with pytest.raises(UsageError, match="score:red"):
-        store.lists.picture_list("score:red")
+        store.picture_list("score:red")
 
 
 def test_names_complete_a_search(store: Store) -> None:
@@ -100,6 +100,6 @@ def test_names_complete_a_search(store: Store) -> None:
 
 def test_an_absent_history_is_an_empty_list(tmp_path: Path) -> None:
     with open_store(tmp_path / "cems.db", read_only=True) as store:
-        assert store.lists.picture_list().count() == 0
-        assert store.lists.picture_list("red").page(None, 5) == []
+        assert store.picture_list().count() == 0
+        assert store.picture_list("red").page(None, 5) == []
         assert store.names()["function"] == ()

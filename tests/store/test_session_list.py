@@ -24,7 +24,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_way_of_walking_meets_the_same_sessions(home: Path) -> None:
     with open_store(home / "cems.db", read_only=True) as store:
-        found = store.lists.session_list()
+        found = store.session_list()
         whole = list(found.page(None, 100))
         assert len(whole) == found.count() == 5
         assert [row.started for row in whole] == sorted((r.started for r in whole), reverse=True)
@@ -37,7 +37,7 @@ def test_every_way_of_walking_meets_the_same_sessions(home: Path) -> None:
 
 def test_a_session_says_what_its_pictures_say(home: Path) -> None:
     with open_store(home / "cems.db", read_only=True) as store:
-        for row in store.lists.session_list().page(None, 5):
+        for row in store.session_list().page(None, 5):
             made = store.generations(session=row.id)
             assert row.pictures == len(made) == SESSION_PICTURES
             assert row.each_usd == pytest.approx(
@@ -48,7 +48,7 @@ def test_a_session_says_what_its_pictures_say(home: Path) -> None:
 def test_a_session_without_pictures_is_no_row(home: Path) -> None:
     with open_store(home / "cems.db") as store:
         store.session("idle")
-        assert store.lists.session_list().count() == 5
+        assert store.session_list().count() == 5
 
 
 def test_the_ways_are_those_of_the_decisions(home: Path) -> None:

@@ -56,14 +56,14 @@ class Gallery:
         """
 
         def made(store: Store) -> PictureList:
-            return store.lists.picture_list(search, hidden=hidden)
+            return store.picture_list(search, hidden=hidden)
 
         self.reading(made)
         return Listed(self, made, search)
 
     def sessions(self) -> Listed[SessionRow]:
         """The sessions that drew pictures, as a source of a list."""
-        return Listed(self, lambda store: store.lists.session_list())
+        return Listed(self, lambda store: store.session_list())
 
     def savings(self, sessions: Sequence[str]) -> dict[str, Savings]:
         """What routing saved in each of those sessions.
