@@ -121,7 +121,7 @@ class SharedBudget:
         return request
 
     def _warn(self, number: int, spent_usd: float, spending: Spending) -> None:
-        """Tell once that the rest has to be chosen cheaper than planned, and that little is left."""
+        """Tell once that the rest has to be chosen cheaper, and once that little is left."""
         now = max(spending.lambdas, default=0.0)
         if self._planned_lambda is None:
             self._planned_lambda = now
