@@ -62,8 +62,8 @@ def budget_line(pictures: int, budget_usd: float, spent_usd: float, spending: Sp
     )
 
 
-AHEAD = 1.1
-"""Of what was expected to be spent so far: more is told."""
+TIGHTER = 1.1
+"""Times the λ that was planned with: a higher one is told."""
 
 NEARLY = 0.8
 """Share of the budget that is told when it is spent."""
@@ -80,8 +80,8 @@ class SharedBudget:
     began_usd: float
     """What the session had cost before these pictures."""
 
-    _foreseen_usd: float | None = None
-    """What they were expected to cost at first."""
+    _planned_lambda: float | None = None
+    """λ before the first of them."""
 
     _told: set[str] = field(default_factory=set)
 
@@ -121,18 +121,17 @@ class SharedBudget:
         return request
 
     def _warn(self, number: int, spent_usd: float, spending: Spending) -> None:
-        """Tell once that more was spent than expected so far, and once that little is left."""
-        if self._foreseen_usd is None:
-            self._foreseen_usd = spending.bill_usd
-        expected = self._foreseen_usd * number / len(self.requests)
-        own = spent_usd - self.began_usd
-        if number and own > AHEAD * expected and "ahead" not in self._told:
-            self._told.add("ahead")
-            at = f" at λ = {max(spending.lambdas):.4g}" if spending.lambdas else ""
+        """Tell once that the rest has to be chosen cheaper, and once that little is left."""
+        now = max(spending.lambdas, default=0.0)
+        if self._planned_lambda is None:
+            self._planned_lambda = now
+        if now > TIGHTER * self._planned_lambda and "tighter" not in self._told:
+            self._told.add("tighter")
             output.note(
-                f"{counted(number, 'picture')} cost ${own:.3g} where ${expected:.3g} was expected: "
-                f"the rest is chosen for the ${self.plan.budget_usd - spent_usd:.3g} that are "
-                f"left{at}"
+                f"{counted(number, 'picture')} cost ${spent_usd - self.began_usd:.3g}, more than "
+                f"planned: the rest is chosen at λ = {now:.4g} instead of "
+                f"{self._planned_lambda:.4g}, for the ${self.plan.budget_usd - spent_usd:.3g} that "
+                "are left"
             )
         if spent_usd > NEARLY * self.plan.budget_usd and "nearly" not in self._told:
             self._told.add("nearly")
