@@ -60,8 +60,9 @@ class TextDialog(Dialog[None]):
 
     def tell(self, facts: Sequence[Fact]) -> None:
         """Other words in the place of those that are shown; too late once it is closed."""
-        if self.is_attached:
-            self.query_one(FactSheet).facts = tuple(facts)
+        self._facts = tuple(facts)
+        for sheet in self.query(FactSheet):  # none yet while it opens
+            sheet.facts = self._facts
 
 
 class Question(Dialog[Answer]):
@@ -95,9 +96,10 @@ class Question(Dialog[Answer]):
     def ask(self, sheet: Sequence[Fact], keys: str, offered: Sequence[Answer]) -> None:
         """Another sheet and answers in the place of what is shown; too late once it is closed."""
         self._sheet, self._keys, self._offered = tuple(sheet), keys, tuple(offered)
-        if self.is_attached:
-            self.query_one(FactSheet).facts = self._sheet
-            self.query_one(KeyWords).words = keys
+        for facts in self.query(FactSheet):  # none yet while it opens
+            facts.facts = self._sheet
+        for words in self.query(KeyWords):
+            words.words = keys
 
     def action_answer(self, answer: Answer) -> None:
         if answer == "no" or answer in self._offered:
