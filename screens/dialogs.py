@@ -49,20 +49,18 @@ class TextDialog(Dialog[None]):
     def __init__(self, title: str, facts: Sequence[Fact]) -> None:
         super().__init__()
         self._title = title
-        self._facts = facts
+        self._sheet = FactSheet(facts)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
             box.border_title = Content(self._title)
             with VerticalScroll():
-                yield FactSheet(self._facts)
+                yield self._sheet
             yield KeyWords(CLOSES)
 
     def tell(self, facts: Sequence[Fact]) -> None:
         """Other words in the place of those that are shown; too late once it is closed."""
-        self._facts = tuple(facts)
-        for sheet in self.query(FactSheet):  # none yet while it opens
-            sheet.facts = self._facts
+        self._sheet.tell(facts)
 
 
 class Question(Dialog[Answer]):
@@ -82,24 +80,22 @@ class Question(Dialog[Answer]):
         """
         super().__init__()
         self._title = title
-        self._sheet = tuple(sheet)
-        self._keys = keys
+        self._sheet = FactSheet(sheet)
+        self._keys = KeyWords(keys)
         self._offered = tuple(offered)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
             box.border_title = Content(self._title)
             with VerticalScroll():
-                yield FactSheet(self._sheet)
-            yield KeyWords(self._keys)
+                yield self._sheet
+            yield self._keys
 
     def ask(self, sheet: Sequence[Fact], keys: str, offered: Sequence[Answer]) -> None:
         """Another sheet and answers in the place of what is shown; too late once it is closed."""
-        self._sheet, self._keys, self._offered = tuple(sheet), keys, tuple(offered)
-        for facts in self.query(FactSheet):  # none yet while it opens
-            facts.facts = self._sheet
-        for words in self.query(KeyWords):
-            words.words = keys
+        self._offered = tuple(offered)
+        self._sheet.tell(sheet)
+        self._keys.tell(keys)
 
     def action_answer(self, answer: Answer) -> None:
         if answer == "no" or answer in self._offered:

@@ -231,7 +231,6 @@ class CandidatesTable(Widget, can_focus=True):
         names = [candidate.function for candidate in now.candidates] if now else []
         at = before.candidates[self.cursor].function if before and before.candidates else None
         self.cursor = names.index(at) if at in names and self.has_focus else 0
-        self.border_title = _title(now)
         self._caption()
 
     def watch_cursor(self) -> None:
@@ -283,6 +282,7 @@ class CandidatesTable(Widget, can_focus=True):
     def _caption(self) -> None:
         """The legend under a card with room for its reason; else the reason."""
         decision, height = self.decision, self.content_size.height
+        self.border_title = _title(decision, self.size.width)
         self.border_subtitle = None
         if decision is None or self.error is not None or nothing_installed(decision):
             return
@@ -340,7 +340,7 @@ class CandidatesTable(Widget, can_focus=True):
         return [header, *rows[first : first + shown], *last]
 
 
-def _title(decision: RoutingDecision | None) -> Content:
+def _title(decision: RoutingDecision | None, cells: int) -> Content:
     """What the card is, and a warning where its router has not earned its place."""
     if decision is None:
         return Content(TITLE)
@@ -349,7 +349,8 @@ def _title(decision: RoutingDecision | None) -> Content:
     if decision.refusal is None:
         loading = " · loading in ×" if decision.load_share else ""
         return Content.assemble(TITLE, (loading, "$muted"))
-    short = one_line(decision.refusal.split(":")[0].split(" on ")[0], 58)
+    room = max(16, min(58, cells - len(TITLE) - len(" · ! ") - 6))
+    short = one_line(decision.refusal.split(":")[0].split(" on ")[0], room)
     return Content.assemble(TITLE, " · ", (f"! {short}", "$warning"))
 
 

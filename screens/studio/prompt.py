@@ -19,6 +19,9 @@ from cems_tui.text import MAX_PROMPT_CHARACTERS, visible
 from screens.services.wildcards import wildcard
 from screens.studio.prompt_variants import count_of, lines_of
 
+NEW_GROUND, WIDE = "new ground: a rough guess", 78
+"""What is said in fewer columns of a prompt unlike those the router was taught with."""
+
 MOST_REMEMBERED = 500
 """Prompts that can be called back."""
 
@@ -150,7 +153,8 @@ class PromptBox(TextArea, inherit_bindings=False):
             parts.append((f"{count:,} of {MAX_PROMPT_CHARACTERS:,} characters", "$warning"))
         if words and self.in_distribution is not None:
             known = self.in_distribution
-            text = "known ground" if known else f"! {UNLIKE}"
+            strange = UNLIKE if self.size.width >= WIDE else NEW_GROUND
+            text = "known ground" if known else f"! {strange}"
             parts.append((text, "" if known else "$warning"))
         pieces = [Content.styled(text, style) for text, style in parts]
         self.border_subtitle = Content(" · ").join(pieces) if pieces else None
