@@ -623,7 +623,7 @@ class PagedList(ScrollView, Generic[R], can_focus=True):
             lines = [
                 line
                 for text in self._empty.split("\n")
-                for line in Content.styled(text, "$muted").wrap(width)
+                for line in Content.styled(text, "$muted").wrap(max(1, width))
             ]
         style = self.visual_style
         if y >= len(lines):
