@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import var
+from textual.strip import Strip
 from textual.widgets import TextArea
 
 from cems_tui.routing.explain.words import UNLIKE
@@ -117,6 +118,10 @@ class PromptBox(TextArea, inherit_bindings=False):
         self.text = self._past[back - 1] if back else self._draft
         self.move_cursor(self.document.end)
         return True
+
+    def render_line(self, y: int) -> Strip:
+        """Nothing where there is no column to write in, which the text area does not expect."""
+        return super().render_line(y) if self.content_size.width > 0 else Strip.blank(0)
 
     def get_line(self, line_index: int) -> Text:
         """The line as it is drawn: escapes and overrides are shown, one cell each, not obeyed."""
