@@ -10,6 +10,7 @@ from types import FrameType
 
 from cems_tui.services.engine.process import EngineProcess
 from cems_tui.services.engine.protocol import Session
+from cems_tui.services.queue.queued_engine import QueuedEngine
 from screens import terminal
 from screens.app import CemsApp
 from screens.pictures import PictureWidgets
@@ -24,26 +25,30 @@ def run(
     defaults: Defaults | None = None,
     pictures: str = "auto",
     keeper: ModelKeeper | None = None,
+    queued: Callable[[EngineProcess], QueuedEngine] | None = None,
 ) -> int:
     """Runs the app until the user quits; returns the exit code.
 
     `open_session` is called in the engine's process and must be picklable; `planner_factory` is
     called in this one, in a thread, and must not import torch. `pictures` is how the terminal is
     to draw them: `auto` asks it, a key of WAYS is used as it is. `keeper` knows the models; it is
-    asked in threads of this process and must not import torch either.
+    asked in threads of this process and must not import torch either. `queued` puts the rows of
+    the queue before the engine.
     """
     engine = EngineProcess(open_session)
     engine.start(
         open_now=False
     )  # before the terminal is taken over: later its file descriptors are gone
+    queue = queued(engine) if queued is not None else None
     try:
         with _ended_by_signals(), terminal.taken_over() as answers:
             app = CemsApp(
-                engine,
+                queue or engine,
                 planner_factory,
                 PictureWidgets(pictures, answers),
                 defaults,
                 keeper=keeper,
+                queue=queue,
                 typed=answers.typed,
             )
             app.run()
@@ -52,6 +57,8 @@ def run(
         return app.return_code or 0
     finally:
         engine.close()
+        if queue is not None:
+            queue.close()
 
 
 @contextmanager
