@@ -251,7 +251,9 @@ class CemsApp(App[None], inherit_bindings=False):
         if not jobs or isinstance(self.screen, QuitQuestion):
             self.exit()
         else:
-            self.push_screen(QuitQuestion(jobs), self._quit_if_agreed)
+            self.push_screen(
+                QuitQuestion(jobs, kept=self.services.queue is not None), self._quit_if_agreed
+            )
 
     def _quit_if_agreed(self, answer: Answer | None) -> None:
         if answer == "yes":

@@ -105,9 +105,13 @@ class Question(Dialog[Answer]):
 class QuitQuestion(Question):
     """Whether to leave while pictures are drawn or wait; `ctrl+q` again is yes."""
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
-        title = f"Quit? {counted(len(jobs), 'picture')} would not be drawn"
-        super().__init__(title, _jobs(jobs), "enter quits · esc stays", ("yes",))
+    def __init__(self, jobs: Sequence[Job], *, kept: bool) -> None:
+        """`kept` is whether they come back when the app is opened again."""
+        count = counted(len(jobs), "picture")
+        after = "They are kept, and wait for you when cems is opened again." if kept else ""
+        title = f"Quit with {count} under way?" if kept else f"Quit? {count} would not be drawn"
+        facts = [*_jobs(jobs), *([Fact("", ""), Fact("", after)] if kept else [])]
+        super().__init__(title, facts, "enter quits · esc stays", ("yes",))
 
 
 class StopQuestion(Question):

@@ -23,6 +23,24 @@ def title(generation: Generation) -> str:
     return f"{generation.executed} · seed {generation.seed} · {visible(generation.prompt)}"
 
 
+def short_bill(generation: Generation, money: Money = DOLLARS) -> str:
+    """Time and price."""
+    parts = bill(generation, money).split(" · ")
+    return f"{parts[0]} · {parts[-1]}"
+
+
+def short_scores(generation: Generation) -> str:
+    """What was expected and what was read, of the metric that was decided by."""
+    chosen, foreseen = generation.decision.chosen, generation.foreseen_score
+    if generation.score_error or foreseen is None or chosen is None or chosen.quality is None:
+        return scores(generation).split("\n")[0]
+    outside = ""
+    if chosen.interval is not None:
+        low, high = chosen.interval
+        outside = "" if low <= foreseen.value <= high else " !"
+    return f"promised {chosen.quality:.2f}, is {foreseen.value:.2f}{outside}"
+
+
 def bill(generation: Generation, money: Money = DOLLARS) -> str:
     """Time, memory and price on one line."""
     estimated = generation.cost_source != "measured"
