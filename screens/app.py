@@ -101,16 +101,16 @@ class CemsApp(App[None], inherit_bindings=False):
         defaults: Defaults | None = None,
         clock: Callable[[], float] = time.monotonic,
         keeper: ModelKeeper | None = None,
+        typed: str = "",
         queue: Queueing | None = None,
         gallery_factory: GalleryFactory | None = None,
         routers_factory: RoutersFactory | None = None,
-        typed: str = "",
     ) -> None:
         """The app on an engine; without a keeper of models it has no place for them.
 
         Args:
-            queue: the rows that the engine's requests are.
             typed: what came from the keyboard before the app did.
+            queue: the rows that the engine's requests are.
         """
         super().__init__()
         self._early: list[events.Event] | None = [*XTermParser().feed(typed)]
@@ -275,7 +275,9 @@ class CemsApp(App[None], inherit_bindings=False):
         if not jobs or isinstance(self.screen, QuitQuestion):
             self.exit()
         else:
-            self.push_screen(QuitQuestion(jobs), self._quit_if_agreed)
+            self.push_screen(
+                QuitQuestion(jobs, kept=self.services.queue is not None), self._quit_if_agreed
+            )
 
     def _quit_if_agreed(self, answer: Answer | None) -> None:
         if answer == "yes":

@@ -49,19 +49,18 @@ class TextDialog(Dialog[None]):
     def __init__(self, title: str, facts: Sequence[Fact]) -> None:
         super().__init__()
         self._title = title
-        self._facts = facts
+        self._sheet = FactSheet(facts)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
             box.border_title = Content(self._title)
             with VerticalScroll():
-                yield FactSheet(self._facts)
+                yield self._sheet
             yield KeyWords(CLOSES)
 
     def tell(self, facts: Sequence[Fact]) -> None:
         """Other words in the place of those that are shown; too late once it is closed."""
-        if self.is_attached:
-            self.query_one(FactSheet).facts = tuple(facts)
+        self._sheet.tell(facts)
 
 
 class Question(Dialog[Answer]):
@@ -81,23 +80,22 @@ class Question(Dialog[Answer]):
         """
         super().__init__()
         self._title = title
-        self._sheet = tuple(sheet)
-        self._keys = keys
+        self._sheet = FactSheet(sheet)
+        self._keys = KeyWords(keys)
         self._offered = tuple(offered)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
             box.border_title = Content(self._title)
             with VerticalScroll():
-                yield FactSheet(self._sheet)
-            yield KeyWords(self._keys)
+                yield self._sheet
+            yield self._keys
 
     def ask(self, sheet: Sequence[Fact], keys: str, offered: Sequence[Answer]) -> None:
         """Another sheet and answers in the place of what is shown; too late once it is closed."""
-        self._sheet, self._keys, self._offered = tuple(sheet), keys, tuple(offered)
-        if self.is_attached:
-            self.query_one(FactSheet).facts = self._sheet
-            self.query_one(KeyWords).words = keys
+        self._offered = tuple(offered)
+        self._sheet.tell(sheet)
+        self._keys.tell(keys)
 
     def action_answer(self, answer: Answer) -> None:
         if answer == "no" or answer in self._offered:
@@ -107,9 +105,13 @@ class Question(Dialog[Answer]):
 class QuitQuestion(Question):
     """Whether to leave while pictures are drawn or wait; `ctrl+q` again is yes."""
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
-        title = f"Quit? {counted(len(jobs), 'picture')} would not be drawn"
-        super().__init__(title, _jobs(jobs), "enter quits · esc stays", ("yes",))
+    def __init__(self, jobs: Sequence[Job], *, kept: bool) -> None:
+        """`kept` is whether they come back when the app is opened again."""
+        count = counted(len(jobs), "picture")
+        after = "They are kept, and wait for you when cems is opened again." if kept else ""
+        title = f"Quit with {count} under way?" if kept else f"Quit? {count} would not be drawn"
+        facts = [*_jobs(jobs), *([Fact("", ""), Fact("", after)] if kept else [])]
+        super().__init__(title, facts, "enter quits · esc stays", ("yes",))
 
 
 class StopQuestion(Question):

@@ -155,7 +155,7 @@ class TradeoffDial(Widget, can_focus=True):
     def _facts(self) -> tuple[str, ...]:
         """What the place means, the longest words first."""
         if self.pinned is not None:
-            return (f"pinned {self.pinned}",)
+            return (f"pinned {self.pinned}", "pinned")
         place = "balanced" if self.value is None else f"{self.value:.2f}"
         decision = self.decision
         if decision is None:

@@ -25,6 +25,9 @@ from screens.widgets.thumbnails import prepare_widgets, shown, thumbnail
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+WIDE = 52
+"""Columns from which on all is told under it."""
+
 EMPTY = "draws the prompt with the function marked ▸"
 
 
@@ -82,11 +85,22 @@ class PicturePane(Vertical, can_focus=True):
         if generation is None:
             return
         self.border_title = Content(receipt.title(generation))
-        self.border_subtitle = Content(receipt.bill(generation, self._money))
-        self.query_one("#picture-facts", Static).update(
-            Content.styled(receipt.scores(generation), "$quality")
-        )
+        self._tell()
         self._decode(generation.image)
+
+    def on_resize(self) -> None:
+        self._tell()
+
+    def _tell(self) -> None:
+        """What it cost and what it is worth, in the room there is."""
+        generation = self.generation
+        if generation is None:
+            return
+        narrow = self.size.width < WIDE
+        bill = receipt.short_bill if narrow else receipt.bill
+        self.border_subtitle = Content(bill(generation, self._money))
+        told = receipt.short_scores(generation) if narrow else receipt.scores(generation)
+        self.query_one("#picture-facts", Static).update(Content.styled(told, "$quality"))
 
     def action_open(self) -> None:
         if self.generation is not None:

@@ -231,7 +231,6 @@ class CandidatesTable(Widget, can_focus=True):
         names = [candidate.function for candidate in now.candidates] if now else []
         at = before.candidates[self.cursor].function if before and before.candidates else None
         self.cursor = names.index(at) if at in names and self.has_focus else 0
-        self.border_title = _title(now)
         self._caption()
 
     def watch_cursor(self) -> None:
@@ -283,17 +282,17 @@ class CandidatesTable(Widget, can_focus=True):
     def _caption(self) -> None:
         """The legend under a card with room for its reason; else the reason."""
         decision, height = self.decision, self.content_size.height
+        self.border_title = _title(decision, self.size.width)
         self.border_subtitle = None
         if decision is None or self.error is not None or nothing_installed(decision):
             return
         rows, width = len(decision.candidates), self.content_size.width
         first, shown = self._window(rows, height)
-        more = f"{first + 1}–{first + shown} of {rows}" if shown < rows else ""
-        if len(self._lines(width, height)) > rows + 1:  # with its reason
-            more = LEGEND if len(LEGEND) <= width else "≈ too alike to tell apart"
-        words = Content(more)
-        if decision.notes and len(self._lines(width, height)) <= rows + 1:
-            words = _noted(decision) + words
+        if self._whole(decision, width, height) is not None:
+            words = Content(LEGEND if len(LEGEND) <= width else "≈ too alike to tell apart")
+        else:
+            more = f"{first + 1}–{first + shown} of {rows}" if shown < rows else ""
+            words = _noted(decision) + Content(more)
         self.border_subtitle = words if words.plain else None
 
     def render(self) -> Content:
@@ -315,6 +314,15 @@ class CandidatesTable(Widget, can_focus=True):
         shown = max(1, min(rows, height - 1 - (height >= 5)))
         return max(0, min(self.cursor - shown + 1, rows - shown)), shown
 
+    def _whole(self, decision: RoutingDecision, width: int, height: int) -> list[Content] | None:
+        """What stands below the rows where all of them and all that is to be said have room."""
+        width = max(LEAST_CELLS, width)
+        told = (*blocked_lines(decision), *(note.text for note in decision.notes))
+        notes = [Content.styled(one_line(text, 1000), "$muted") for text in told]
+        below = [part for line in (_sentence(decision), *notes) for part in line.wrap(width)]
+        room = height - 1 - len(decision.candidates) - len(below)
+        return None if room < 0 else [Content(""), *below] if room else below
+
     def _table(self, decision: RoutingDecision, width: int, height: int) -> list[Content]:
         if not decision.candidates:
             return _nothing(decision, width)
@@ -325,20 +333,14 @@ class CandidatesTable(Widget, can_focus=True):
             rows[self.cursor] = row.stylize("on $panel")
         if nothing_installed(decision):
             return [*_nothing(decision, width), Content(""), header, *rows][:height]
-        told = (*blocked_lines(decision), *(note.text for note in decision.notes))
-        notes = [Content.styled(one_line(text, 1000), "$muted") for text in told]
-        below = [part for line in (_sentence(decision), *notes) for part in line.wrap(width)]
-        lines = [header, *rows, Content(""), *below]
-        if len(lines) <= height:
-            return lines
-        if len(lines) - 1 <= height:  # without the empty line
+        if (below := self._whole(decision, width, height)) is not None:
             return [header, *rows, *below]
         first, shown = self._window(len(rows), height)
         last = [_sentence(decision).truncate(width, ellipsis=True)] if height >= 5 else []
         return [header, *rows[first : first + shown], *last]
 
 
-def _title(decision: RoutingDecision | None) -> Content:
+def _title(decision: RoutingDecision | None, cells: int) -> Content:
     """What the card is, and a warning where its router has not earned its place."""
     if decision is None:
         return Content(TITLE)
@@ -347,7 +349,8 @@ def _title(decision: RoutingDecision | None) -> Content:
     if decision.refusal is None:
         loading = " · loading in ×" if decision.load_share else ""
         return Content.assemble(TITLE, (loading, "$muted"))
-    short = one_line(decision.refusal.split(":")[0].split(" on ")[0], 58)
+    room = max(16, min(58, cells - len(TITLE) - len(" · ! ") - 6))
+    short = one_line(decision.refusal.split(":")[0].split(" on ")[0], room)
     return Content.assemble(TITLE, " · ", (f"! {short}", "$warning"))
 
 
@@ -355,7 +358,7 @@ def _noted(decision: RoutingDecision) -> Content:
     """That there are notes, where there is no room for them; `enter` shows them."""
     if not decision.notes:
         return Content("")
-    return Content.styled(f"! {counted(len(decision.notes), 'note')}, enter · ", "$warning")
+    return Content.styled(f"! {counted(len(decision.notes), 'note')}, enter  ", "$warning")
 
 
 def _sentence(decision: RoutingDecision) -> Content:

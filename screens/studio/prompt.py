@@ -12,12 +12,16 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import var
+from textual.strip import Strip
 from textual.widgets import TextArea
 
 from cems_tui.routing.explain.words import UNLIKE
 from cems_tui.text import MAX_PROMPT_CHARACTERS, visible
 from screens.services.wildcards import wildcard
 from screens.studio.prompt_variants import count_of, lines_of
+
+NEW_GROUND, WIDE = "new ground: a rough guess", 78
+"""What is said in fewer columns of a prompt unlike those the router was taught with."""
 
 MOST_REMEMBERED = 500
 """Prompts that can be called back."""
@@ -115,6 +119,10 @@ class PromptBox(TextArea, inherit_bindings=False):
         self.move_cursor(self.document.end)
         return True
 
+    def render_line(self, y: int) -> Strip:
+        """Nothing where there is no column to write in, which the text area does not expect."""
+        return super().render_line(y) if self.content_size.width > 0 else Strip.blank(0)
+
     def get_line(self, line_index: int) -> Text:
         """The line as it is drawn: escapes and overrides are shown, one cell each, not obeyed."""
         line = self.document.get_line(line_index)
@@ -150,7 +158,8 @@ class PromptBox(TextArea, inherit_bindings=False):
             parts.append((f"{count:,} of {MAX_PROMPT_CHARACTERS:,} characters", "$warning"))
         if words and self.in_distribution is not None:
             known = self.in_distribution
-            text = "known ground" if known else f"! {UNLIKE}"
+            strange = UNLIKE if self.size.width >= WIDE else NEW_GROUND
+            text = "known ground" if known else f"! {strange}"
             parts.append((text, "" if known else "$warning"))
         pieces = [Content.styled(text, style) for text, style in parts]
         self.border_subtitle = Content(" · ").join(pieces) if pieces else None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.message import Message
 
 from cems_tui.domain.generation import Generation
 from cems_tui.domain.request import Request
+from cems_tui.services.queue.outlook import Expectation, Outlook
 from cems_tui.text import one_line
 from cems_tui.views.figures import DOLLARS, Money
 from screens import figures
@@ -17,11 +20,13 @@ from screens.services.engine import EngineState
 from screens.studio.price_card import short_name
 from screens.totals import SessionTotals
 from screens.widgets.paged_list import Look, PagedList
+from screens.work import Job
 
-State = Literal["drawing", "waiting", "failed", "made"]
+State = Literal["drawing", "waiting", "paused", "failed", "made"]
 SIGNS: dict[State, tuple[str, str]] = {
     "drawing": ("●", "bold $quality"),
     "waiting": ("○", "$muted"),
+    "paused": ("‖", "$cost"),
     "failed": ("✗", "bold $error"),
     "made": ("✓", "$quality"),
 }
@@ -49,27 +54,75 @@ class QueueRow:
     made: Generation | None = None
 
 
-def queue_rows(state: EngineState, money: Money = DOLLARS) -> list[QueueRow]:
-    """What is drawn and what waits, in turn; what failed last; the pictures, newest first."""
-    rows = []
-    for job in state.work.jobs:
-        waits = job.phase == "waiting"
-        pinned = job.request.policy.value if job.request.policy.kind == "pinned" else ""
-        function = job.function or str(pinned)
-        rows.append(QueueRow(
-            job.request.id, "waiting" if waits else "drawing", function, job.request.prompt,
-            "" if waits else job.phase, job.request,
-        ))  # fmt: skip
+def queue_rows(
+    state: EngineState, outlook: Outlook | None = None, money: Money = DOLLARS
+) -> list[QueueRow]:
+    """What is drawn and what waits, in turn; what is paused and what failed; the pictures made.
+
+    Args:
+        outlook: the rows of the queue; None where the app has an engine alone.
+    """
+    queued = () if outlook is None else outlook.jobs
+    known = {one.job.id for one in queued}
+    rows = [_queued(one, state.work.job(one.job.id)) for one in queued]
+    rows[:0] = [_asked(job) for job in state.work.jobs if job.request.id not in known]
     failure = state.work.failure
-    if failure is not None and failure.request is not None:
-        asked = failure.request
-        words = "stopped" if failure.cancelled else "failed"
+    if failure is not None and failure.request is not None and failure.request.id not in known:
+        asked, words = failure.request, "stopped" if failure.cancelled else "failed"
         rows.append(QueueRow(asked.id, "failed", "", asked.prompt, words, asked))
-    for made in state.made:
-        guess = made.cost_source != "measured"
-        price = money.per_thousand(made.cost_usd, estimated=guess) if made.priced else "unpriced"
-        rows.append(QueueRow(made.id, "made", made.executed, made.prompt, price, None, made))
-    return rows
+    made = {picture.id for picture in state.made}
+    return [
+        *(row for row in rows if row.key not in made),
+        *(_made(picture, money) for picture in state.made),
+    ]
+
+
+def _asked(job: Job) -> QueueRow:
+    """What the engine was asked for."""
+    waits = job.phase == "waiting"
+    return QueueRow(
+        job.request.id, "waiting" if waits else "drawing", _named(job.request, job),
+        job.request.prompt, "" if waits else job.phase, job.request,
+    )  # fmt: skip
+
+
+def _queued(one: Expectation, job: Job | None) -> QueueRow:
+    """A row of the queue, whoever handed it in."""
+    row, state = one.job, _STATES.get(one.job.state, "waiting")
+    figure = row.reason
+    if state == "drawing":
+        figure = "drawing" if job is None or job.phase == "waiting" else job.phase
+    elif state == "waiting":
+        starts = one.starts_in_seconds
+        figure = "" if starts is None else f"in ~{figures.clock(starts)}"
+    return QueueRow(
+        row.id, state, _named(row.request, job), row.title,
+        one_line(figure or state, FIGURE_CELLS), row.request,
+    )  # fmt: skip
+
+
+def _named(request: Request | None, job: Job | None) -> str:
+    """What draws it, as far as that is decided."""
+    if job is not None and job.function:
+        return job.function
+    pinned = request is not None and request.policy.kind == "pinned"
+    return str(request.policy.value) if request is not None and pinned else ""
+
+
+def _made(picture: Generation, money: Money) -> QueueRow:
+    guess = picture.cost_source != "measured"
+    price = money.per_thousand(picture.cost_usd, estimated=guess) if picture.priced else "unpriced"
+    return QueueRow(picture.id, "made", picture.executed, picture.prompt, price, None, picture)
+
+
+_STATES: dict[str, State] = {
+    "running": "drawing",
+    "waiting": "waiting",
+    "paused": "paused",
+    "failed": "failed",
+}
+FIGURE_CELLS = 18
+"""Of why a row is as it is."""
 
 
 def draw_row(row: QueueRow, look: Look[QueueRow]) -> Content:
@@ -96,13 +149,29 @@ class QueuePane(PagedList[QueueRow]):
     """The session: a row a picture."""
 
     HELP = (
-        "The pictures of this session: ● is drawn now, ○ waits, ✗ failed or was stopped, ✓ is "
+        "What was asked for: ● is drawn now, ○ waits, ‖ is paused, ✗ failed or was stopped, ✓ is "
         "there. ↑ ↓ move, enter shows a picture, x stops or forgets the row's, X all, R draws it "
-        "again with a new seed."
+        "again, p pauses a row or lets it go on, K puts it before all others, J behind them."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "show", show=True),
+        Binding("K", "put(True)", "first", show=False),
+        Binding("J", "put(False)", "last", show=False),
+        Binding("p", "pause", "pause", show=True),
     ]
+
+    @dataclass
+    class Put(Message):
+        """The user wants a row before, or behind, all others."""
+
+        row: QueueRow
+        first: bool
+
+    @dataclass
+    class Paused(Message):
+        """The user wants a row kept from starting, or to go on."""
+
+        row: QueueRow
 
     def __init__(self, money: Money = DOLLARS) -> None:
         super().__init__(draw_row, empty="Pictures are listed here.", id="queue")
@@ -110,19 +179,29 @@ class QueuePane(PagedList[QueueRow]):
         self._rows: list[QueueRow] = []
         self.border_title = "Session"
 
-    def tell(self, state: EngineState) -> None:
+    def action_put(self, first: bool) -> None:
+        if self.row is not None and self.row.state in ("waiting", "paused"):
+            self.post_message(self.Put(self.row, first))
+
+    def action_pause(self) -> None:
+        if self.row is not None and self.row.state not in ("made", "failed"):
+            self.post_message(self.Paused(self.row))
+
+    def tell(self, state: EngineState, outlook: Outlook | None) -> None:
         """How things stand now."""
-        rows = queue_rows(state, self._money)
+        rows = queue_rows(state, outlook, self._money)
         if rows != self._rows:
             self._rows = rows
             self.show_rows(rows)
-        self.border_title = Content(" · ".join(["Session", *_counts(state)]))
+        self.border_title = Content(" · ".join(["Session", *_counts(rows, state)]))
         self.border_subtitle = Content(versus_words(state.totals)) if state.made else None
 
 
-def _counts(state: EngineState) -> list[str]:
-    waiting = len(state.work.waiting)
-    told = [f"{waiting} waiting"] if waiting else []
+def _counts(rows: Sequence[QueueRow], state: EngineState) -> list[str]:
+    told = []
+    for kind in ("waiting", "paused"):
+        count = sum(row.state == kind for row in rows)
+        told += [f"{count} {kind}"] if count else []
     pictures = state.totals.pictures
     return told + ([f"{pictures} picture{'' if pictures == 1 else 's'}"] if pictures else [])
 

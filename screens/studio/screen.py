@@ -34,6 +34,7 @@ from screens.services.planner import Planner
 from screens.services.wildcards import wildcard
 from screens.studio.commands import STUDIO
 from screens.studio.dial import TradeoffDial
+from screens.studio.draft_command import draft_command
 from screens.studio.picture import PicturePane
 from screens.studio.price_card import CandidatesTable
 from screens.studio.progress import REFRESH_SECONDS, ProgressLine
@@ -119,6 +120,7 @@ class StudioScreen(Screen[None]):
         super().__init__()
         self._engine = services.engine
         self._library = services.library
+        self._queue = services.queue
         self._planner_factory = services.planner_factory
         self._planner: Planner | None = None
         self._making = Lock()
@@ -156,6 +158,8 @@ class StudioScreen(Screen[None]):
     def on_mount(self) -> None:
         self._ticking = self.set_interval(REFRESH_SECONDS, self._tick, pause=True)
         self._engine.changed.subscribe(self, self._follow_engine)
+        if self._queue is not None:
+            self._queue.changed.subscribe(self, lambda _: self._tell_queue())
         self._follow_engine(self._engine.state)
         if self._library is not None:
             self._library.changed.subscribe(self, self._follow_library)
@@ -252,12 +256,33 @@ class StudioScreen(Screen[None]):
         resident = self.under_way.resident
         self.now = self._clock()
         self.under_way, self.totals = state.work, state.totals
-        self.query_one(QueuePane).tell(state)
+        self._tell_queue()
         if state.made is not self.made:
             self.made = state.made
             self.generation = state.made[0]
         if self.under_way.resident != resident:
             self._reconsider()
+
+    def _tell_queue(self) -> None:
+        outlook = None if self._queue is None else self._queue.state
+        self.query_one(QueuePane).tell(self._engine.state, outlook)
+        self.refresh_bindings()
+
+    @on(QueuePane.Put)
+    def _put(self, message: QueuePane.Put) -> None:
+        message.stop()
+        if self._queue is not None:
+            self._queue.move([message.row.key], first=message.first)
+
+    @on(QueuePane.Paused)
+    def _pause(self, message: QueuePane.Paused) -> None:
+        message.stop()
+        if self._queue is None:
+            return
+        if message.row.state == "paused":
+            self._queue.resume([message.row.key])
+        else:
+            self._queue.pause([message.row.key])
 
     def _follow_library(self, state: LibraryState) -> None:
         """What this machine can hold, where there is more than it has."""
@@ -428,7 +453,9 @@ class StudioScreen(Screen[None]):
         """The queue's row if that is focused; else what runs, the hard way when it was asked
         before; else what waits last."""
         if (row := self._row) is not None:
-            if row.state in ("drawing", "waiting"):
+            if row.made is None and self._queue is not None:
+                self._queue.cancel([row.key])
+            elif row.state in ("drawing", "waiting"):
                 self._engine.cancel(row.key)
             return
         under_way = self._engine.state.work
@@ -446,7 +473,9 @@ class StudioScreen(Screen[None]):
             self.app.push_screen(StopQuestion(jobs), self._cancel_all)
 
     def _cancel_all(self, answer: Answer | None) -> None:
-        if answer == "yes":
+        if answer == "yes" and self._queue is not None:
+            self._queue.cancel_all()
+        elif answer == "yes":
             for job in reversed(self._engine.state.work.jobs):
                 self._engine.cancel(job.request.id)
 
@@ -470,7 +499,7 @@ class StudioScreen(Screen[None]):
             text = receipt.as_command(self.generation)
         else:
             extras = self.query_one(RequestLine).extras
-            text = receipt.draft_command(self._prompt.text, self._policy, extras)
+            text = draft_command(self._prompt.text, self._policy, extras)
         self.app.copy_to_clipboard(text)
         self.notify(text, title="Copied", markup=False)
 
@@ -500,6 +529,9 @@ class StudioScreen(Screen[None]):
     def action_retry(self) -> None:
         """The queue's row again, with a seed of its own; else what failed last."""
         row = self._row
+        if row is not None and row.state == "failed" and self._queue is not None:
+            self._queue.retry([row.key])
+            return
         if row is not None and row.request is not None:
             self._engine.submit(replace(row.request, id=new_id()))
             return

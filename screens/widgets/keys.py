@@ -76,6 +76,13 @@ class KeyWords(Widget):
         self.set_reactive(KeyWords.words, words)
         self._places: list[tuple[int, int, str]] = []
 
+    def tell(self, words: str) -> None:
+        """Other words; also while it is not on the screen yet."""
+        if self.is_attached:
+            self.words = words
+        else:
+            self.set_reactive(KeyWords.words, words)
+
     def render(self) -> Content:
         parts, self._places = [], []
         column = max(0, self.content_size.width - len(self.words))

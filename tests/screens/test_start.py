@@ -129,7 +129,7 @@ def test_however_it_ends_the_terminal_is_given_back_clean(tmp_path: Path, way: s
     os.set_blocking(ours, False)
     screen = Terminal(ours)
     try:
-        screen.wait_for("Type a prompt")
+        screen.wait_for("Describe a picture above")
         os.write(ours, b"hang on")
         screen.wait_for("starter-base@8")
         os.write(ours, b"\x07")  # ctrl+g
@@ -221,7 +221,7 @@ def test_the_app_runs_in_a_terminal_draws_quits_and_leaves_nothing_behind(tmp_pa
     os.set_blocking(ours, False)
     screen = Terminal(ours)
     try:
-        screen.wait_for("Type a prompt")
+        screen.wait_for("Describe a picture above")
         os.write(ours, b"a cat")
         screen.wait_for("starter-base@8")
         os.write(ours, b"\x07")  # ctrl+g

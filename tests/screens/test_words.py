@@ -19,7 +19,8 @@ from cems_tui.views.price_card import price_columns, why
 from screens import figures
 from screens.commands import PALETTE, Command
 from screens.places import APP, PLACES
-from screens.studio.price_card import BAR_CELLS, card, short_name
+from screens.studio.draft_command import draft_command
+from screens.studio.price_card import BAR_CELLS, card, family_of, short_name
 from screens.totals import SessionTotals
 from screens.widgets import receipt
 from screens.widgets.keys import ALWAYS, fitting
@@ -74,6 +75,30 @@ def test_a_quality_without_an_interval_is_a_point() -> None:
     assert figures.interval_bar(None, None, (0.0, 1.0), 5) == "     "
 
 
+def test_where_it_is_narrow_the_family_is_named_once() -> None:
+    made = decision_for(request())
+    ours = tuple(c for c in made.candidates if c.function.startswith("starter-"))
+    header, rows = card(replace(made, candidates=ours), 40)
+    assert header.plain.split()[0] == "starter-…"
+    assert rows[0].plain.startswith("▸ ● base@8 ")
+    assert all(len(line.plain) <= 40 for line in (header, *rows))
+
+
+@pytest.mark.parametrize(
+    ("names", "family"),
+    [
+        (["starter-base@8", "starter-turbo@1"], "starter-"),
+        (["sd-turbo@1", "sdxl-turbo@4"], ""),
+        (["a-b-c@1", "a-b-d@1"], "a-b-"),
+        (["one@1"], ""),
+        (["base@1", "base@2"], ""),
+        ([], ""),
+    ],
+)
+def test_a_family_is_what_all_names_begin_with(names: list[str], family: str) -> None:
+    assert family_of(names) == family
+
+
 @pytest.mark.parametrize("width", [60, 68, 76, 92, 140])
 def test_the_card_fits_its_width_and_drops_columns_not_characters(width: int) -> None:
     header, rows = card(decision_for(request()), width)
@@ -81,8 +106,8 @@ def test_the_card_fits_its_width_and_drops_columns_not_characters(width: int) ->
     assert max(len(line) for line in lines) <= width
     assert "$/k" in header.plain
     assert all(c.function in row.plain for c, row in zip(CANDIDATES, rows, strict=True))
-    assert ("load" in header.plain) == (width >= 92)
-    assert ("why" in header.plain) == (width >= 76)
+    assert ("load" in header.plain) == (width >= 76)
+    assert ("GB" in header.plain) == (width >= 92)
 
 
 def test_the_interval_gets_the_room_that_is_left() -> None:
@@ -94,9 +119,9 @@ def test_the_interval_gets_the_room_that_is_left() -> None:
 def test_the_card_marks_choice_states_guesses_and_the_unknown() -> None:
     _, rows = card(decision_for(request()), 120)
     best, _, _, small, turbo = (row.plain for row in rows)
-    assert best.startswith(" ▸ ●")
+    assert best.startswith("▸ ●")
     assert small.lstrip().startswith("○")
-    assert "~0.071" in small
+    assert "×0.43" in small
     assert turbo.lstrip().startswith("⇣")
     assert "—" in turbo
     assert "too big" in turbo
@@ -211,14 +236,14 @@ def test_what_is_not_known_changes_nothing() -> None:
 
 @given(st.text(min_size=1).filter(lambda text: "\x00" not in text and text.isprintable()))
 def test_a_copied_command_gives_the_prompt_back(prompt: str) -> None:
-    words = shlex.split(receipt.draft_command(prompt, Policy.tradeoff(0.55)))
+    words = shlex.split(draft_command(prompt, Policy.tradeoff(0.55)))
     assert words[:4] == ["cems", "generate", "--tradeoff", "0.55"]
     assert words[-1] == prompt
     assert ("--" in words) == (prompt.startswith("-") or prompt == "--")
 
 
 def test_a_copied_command_holds_no_control_character() -> None:
-    command = receipt.draft_command("a\x1b[31m 'cat'\n\u202e", Policy.pinned("f@1"))
+    command = draft_command("a\x1b[31m 'cat'\n\u202e", Policy.pinned("f@1"))
     assert command == r"cems generate --function f@1 $'a\u001b[31m \'cat\'\u000a\u202e'"
 
 
@@ -269,7 +294,7 @@ def test_the_key_line_is_never_wider_than_the_screen(
     others: list[tuple[str, str]], width: int
 ) -> None:
     unique = list(dict(others).items())
-    keys = [*unique[:2], ("ctrl+g", "generate"), *unique[2:], ("ctrl+p", "commands")]
+    keys = [*unique[:2], ("ctrl+g", "draw"), *unique[2:], ("ctrl+p", "commands")]
     kept = fitting(keys, width + 12)
     assert {word for _, word in kept} >= ALWAYS
     assert sum(len(key) + 1 + len(word) for key, word in kept) + 2 * (len(kept) - 1) <= width + 12
