@@ -45,7 +45,7 @@ def t_quantile(freedom: int) -> float:
     if freedom == 2:
         return (2 * share - 1) * sqrt(2 / (4 * share * (1 - share)))
     z = _Z
-    terms = (
+    terms: tuple[float, ...] = (
         z,
         (z**3 + z) / 4,
         (5 * z**5 + 16 * z**3 + 3 * z) / 96,
