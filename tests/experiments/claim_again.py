@@ -1,8 +1,9 @@
 """The papers' claim on the pack, every figure from the score tables that are shipped.
 
-`python -m tests.experiments.claim_again [--out FILE]` trains the routers of the claim in a home of
-its own on the prompts to learn from, and prints the table of the prompts to judge on: minutes, no
-picture is drawn. The tables are those that `tests.experiments.claim` draws.
+`python -m tests.experiments.claim_again --home DIR [--out FILE]` trains the routers of the claim on
+the prompts to learn from, and prints the table of the prompts to judge on: minutes, no picture is
+drawn. What is trained stays in DIR, and a second call goes on; `--only LABEL` trains that router
+and prints nothing. The tables are those that `tests.experiments.claim` draws.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 from cems_tui.domain.decision import FeatureSet
@@ -41,25 +41,30 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--learned", type=Path, default=LEARNED, help="prompts to learn from")
     parser.add_argument("--judged", type=Path, default=JUDGED, help="prompts to judge on")
+    parser.add_argument("--home", type=Path, required=True, help="a folder that keeps the routers")
+    parser.add_argument("--only", action="append", choices=ROUTERS, help="train that one alone")
     parser.add_argument("--out", type=Path, help="everything as JSON")
     chosen = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["CEMS_HOME"] = home
-        profile = Profile.current()
-        folder = profile.pack / "scorers"
-        scorers = {
-            "nima": NimaScorer(folder / "nima", load_nima).id,
-            "clip": ClipScorer(folder / "clip").id,
-        }
-        scored = Scored(read_table(chosen.learned), scorers, {})
-        routers = {}
-        for number, (label, (kind, features)) in enumerate(ROUTERS.items()):
-            name = f"claim-{number}"
-            profile.trainer.learn(scored, name, kind, "mixed", _tell, features)
-            routers[label] = Profile.current().shelf().named(name)
-            for text in routers[label].card.evaluation.get("training_notes", ()):
-                print(f"{label}: {text}", flush=True)
-        tabulate(read_table(chosen.judged), routers, chosen.out)
+    os.environ["CEMS_HOME"] = str(chosen.home)
+    profile = Profile.current()
+    folder = profile.pack / "scorers"
+    scorers = {
+        "nima": NimaScorer(folder / "nima", load_nima).id,
+        "clip": ClipScorer(folder / "clip").id,
+    }
+    scored = Scored(read_table(chosen.learned), scorers, {})
+    names = {label: f"claim-{number}" for number, label in enumerate(ROUTERS)}
+    for label in chosen.only or ROUTERS:
+        if names[label] not in profile.trainer.names():
+            kind, features = ROUTERS[label]
+            profile.trainer.learn(scored, names[label], kind, "mixed", _tell, features)
+    if chosen.only:
+        return
+    routers = {label: Profile.current().shelf().named(name) for label, name in names.items()}
+    for label, router in routers.items():
+        for text in router.card.evaluation.get("training_notes", ()):
+            print(f"{label}: {text}", flush=True)
+    tabulate(read_table(chosen.judged), routers, chosen.out)
 
 
 def _tell(text: str) -> None:
