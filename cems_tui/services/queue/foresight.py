@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.job import Foreseen
 from cems_tui.domain.request import Request
 from cems_tui.errors import CemsError
-from cems_tui.services.planner import Planner
+
+if TYPE_CHECKING:
+    from cems_tui.services.planner import Planner
 
 
 def foreseen(planner: Planner, request: Request) -> Foreseen:
