@@ -45,10 +45,10 @@ def t_quantile(freedom: int) -> float:
     if freedom == 2:
         return (2 * share - 1) * sqrt(2 / (4 * share * (1 - share)))
     z = _Z
-    terms = (
+    terms: tuple[float, ...] = (
         z,
         (z**3 + z) / 4,
         (5 * z**5 + 16 * z**3 + 3 * z) / 96,
         (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
     )
-    return sum(term / freedom**power for power, term in enumerate(terms))
+    return sum(term * (1.0 / freedom) ** power for power, term in enumerate(terms))
