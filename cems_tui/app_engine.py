@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cems_tui import log
 from cems_tui.cancel import Stop
@@ -15,10 +16,12 @@ from cems_tui.domain.note import Note
 from cems_tui.domain.request import Event, Noted, Request
 from cems_tui.errors import CemsError
 from cems_tui.profile import Engine, Profile
-from cems_tui.routing.explain.explanation import Explanation
 from cems_tui.services.engine.process import EngineProcess
 from cems_tui.services.queue.foresight import foreseen
 from cems_tui.services.queue.queued_engine import QueuedEngine
+
+if TYPE_CHECKING:
+    from cems_tui.routing.explain.explanation import Explanation
 
 
 class AppPlanner:
