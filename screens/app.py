@@ -38,7 +38,7 @@ from screens.messages import (
     ResidentRead,
 )
 from screens.palette import CemsCommands
-from screens.places import HOME, PLACES
+from screens.places import HOME, PLACES, Place
 from screens.services.defaults import Defaults, ImageFactory, Services
 from screens.services.engine import Engine, EngineService
 from screens.services.library import LibraryService, ModelKeeper
@@ -62,7 +62,7 @@ class CemsApp(App[None], inherit_bindings=False):
     TITLE = "cems"
     CSS_PATH: ClassVar[str | PurePath | list[str | PurePath] | None] = [
         Path(__file__).with_name("app.tcss"),
-        *(place.styles for place in PLACES),
+        HOME.styles,
     ]
     HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [  # noqa: RUF012  as Textual declares it
         (0, "-narrow"),
@@ -116,7 +116,13 @@ class CemsApp(App[None], inherit_bindings=False):
         )
         self.custom_keys = self.services.defaults.keys
         for place in PLACES:
-            self.add_mode(place.id, partial(place.open, self.services))
+            self.add_mode(place.id, partial(self._open_place, place))
+
+    def _open_place(self, place: Place) -> Screen[None]:
+        """The screen of a place, with its styles, which are read when it is first shown."""
+        screen = place.open(self.services)
+        screen.css_path = [place.styles]
+        return screen
 
     async def on_event(self, event: events.Event) -> None:
         """Keys and pastes that come before there is a widget for them wait for it."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import sys
 import threading
 import traceback
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 
 from cems_tui import log
@@ -32,6 +34,19 @@ TEND_SECONDS = 0.5
 
 MESSAGE_CHARACTERS = 200
 """How much of an unexpected exception is shown; the whole of it is in the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class LateSession:
+    """What opens a session, whose modules are imported when it is opened: not beside what the
+    parent imports for its first frame."""
+
+    pickled: bytes
+    """By the parent, for its child."""
+
+    def __call__(self) -> Session:
+        open_session: Callable[[], Session] = pickle.loads(self.pickled)
+        return open_session()
 
 
 def serve_and_leave(connection: Channel, open_session: Callable[[], Session]) -> None:
