@@ -101,7 +101,9 @@ class CemsApp(App[None], inherit_bindings=False):
             queue: the rows that the engine's requests are.
         """
         super().__init__()
-        self._early: list[events.Event] | None = [*XTermParser().feed(typed)]
+        told = XTermParser().feed(typed)
+        self._early: list[events.Event] | None = [e for e in told if isinstance(e, events.Event)]
+        """Keys and pastes that wait for a widget; None once there is one."""
         for theme in THEMES.values():
             self.register_theme(theme)
         self.theme = (defaults or Defaults()).theme

@@ -22,6 +22,7 @@ from cems_tui.services.engine.protocol import (
     EngineReady,
     Open,
     OpenFailed,
+    PreparedSession,
     Session,
     Started,
     Welcome,
@@ -44,12 +45,12 @@ class LateSession:
     pickled: bytes
     """By the parent, for its child."""
 
-    def __call__(self) -> Session:
-        open_session: Callable[[], Session] = pickle.loads(self.pickled)
+    def __call__(self) -> PreparedSession:
+        open_session: Callable[[], PreparedSession] = pickle.loads(self.pickled)
         return open_session()
 
 
-def serve_and_leave(connection: Channel, open_session: Callable[[], Session]) -> None:
+def serve_and_leave(connection: Channel, open_session: Callable[[], PreparedSession]) -> None:
     """`serve`, as the whole of a process: it ends at once, without taking torch down."""
     serve(connection, open_session)
     sys.stdout.flush()
@@ -57,7 +58,7 @@ def serve_and_leave(connection: Channel, open_session: Callable[[], Session]) ->
     os._exit(0)
 
 
-def serve(connection: Channel, open_session: Callable[[], Session]) -> None:
+def serve(connection: Channel, open_session: Callable[[], PreparedSession]) -> None:
     """Works on requests until the pipe is closed. Runs in the child's main thread."""
     _lock_among_threads()
     # ctrl+c reaches the whole foreground group: what it means is for the parent to decide

@@ -22,7 +22,7 @@ from cems_tui.services.engine.protocol import (
     EngineLost,
     Open,
     OpenFailed,
-    Session,
+    PreparedSession,
     Started,
 )
 
@@ -38,7 +38,7 @@ class EngineProcess:
     any thread; one thread at a time iterates over `events`.
     """
 
-    def __init__(self, open_session: Callable[[], Session]) -> None:
+    def __init__(self, open_session: Callable[[], PreparedSession]) -> None:
         """`open_session` is called in the child, so it must be picklable."""
         self._open_session = open_session
         self._lock = threading.Lock()
