@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
 
 from cems_tui import log
 from cems_tui.cancel import Stop
@@ -15,10 +17,17 @@ from cems_tui.domain.note import Note
 from cems_tui.domain.request import Event, Noted, Request
 from cems_tui.errors import CemsError
 from cems_tui.profile import Engine, Profile
-from cems_tui.routing.explain.explanation import Explanation
 from cems_tui.services.engine.process import EngineProcess
 from cems_tui.services.queue.foresight import foreseen
 from cems_tui.services.queue.queued_engine import QueuedEngine
+
+if TYPE_CHECKING:
+    from cems_tui.models.plan import PullPlan
+    from cems_tui.models.queue import PullQueue
+    from cems_tui.models.remove import Removal
+    from cems_tui.routing.explain.explanation import Explanation
+    from cems_tui.services.keeper import AppKeeper
+    from cems_tui.services.library import Library, Resident
 
 
 class AppPlanner:
@@ -89,6 +98,48 @@ def queued_engine(profile: Profile, process: EngineProcess) -> QueuedEngine:
     return QueuedEngine(
         process, profile.records, profile.paths.database.exists, profile.job_owners, foresee
     )
+
+
+class AppModels:
+    """The keeper of the profile's models, made by the first thread that asks it: what it reads
+    with takes a third of a second to import, which is not the first frame's to wait for.
+    """
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._making = Lock()
+        self._made: AppKeeper | None = None
+
+    def read(self) -> Library:
+        """As `AppKeeper.read`."""
+        return self._keeper.read()
+
+    def resident(self) -> Resident:
+        """As `AppKeeper.resident`."""
+        return self._keeper.resident()
+
+    def plans(self, model: str) -> Sequence[PullPlan]:
+        """As `AppKeeper.plans`."""
+        return self._keeper.plans(model)
+
+    def removal(self, model: str) -> Removal:
+        """As `AppKeeper.removal`."""
+        return self._keeper.removal(model)
+
+    def remove(self, model: str) -> Removal:
+        """As `AppKeeper.remove`."""
+        return self._keeper.remove(model)
+
+    def pulling(self) -> PullQueue:
+        """As `AppKeeper.pulling`."""
+        return self._keeper.pulling()
+
+    @property
+    def _keeper(self) -> AppKeeper:
+        with self._making:
+            if self._made is None:
+                self._made = self._profile.keeper()
+            return self._made
 
 
 def _changes(database: Path) -> tuple[float, ...]:

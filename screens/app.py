@@ -42,7 +42,7 @@ from screens.messages import (
     ResidentRead,
 )
 from screens.palette import CemsCommands
-from screens.places import HOME, PLACES
+from screens.places import HOME, PLACES, Place
 from screens.services.defaults import (
     Defaults,
     GalleryFactory,
@@ -72,7 +72,7 @@ class CemsApp(App[None], inherit_bindings=False):
     TITLE = "cems"
     CSS_PATH: ClassVar[str | PurePath | list[str | PurePath] | None] = [
         Path(__file__).with_name("app.tcss"),
-        *(place.styles for place in PLACES),
+        HOME.styles,
     ]
     HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [  # noqa: RUF012  as Textual declares it
         (0, "-narrow"),
@@ -113,7 +113,9 @@ class CemsApp(App[None], inherit_bindings=False):
             queue: the rows that the engine's requests are.
         """
         super().__init__()
-        self._early: list[events.Event] | None = [*XTermParser().feed(typed)]
+        told = XTermParser().feed(typed)
+        self._early: list[events.Event] | None = [e for e in told if isinstance(e, events.Event)]
+        """Keys and pastes that wait for a widget; None once there is one."""
         for theme in THEMES.values():
             self.register_theme(theme)
         self.theme = (defaults or Defaults()).theme
@@ -130,7 +132,13 @@ class CemsApp(App[None], inherit_bindings=False):
         )
         self.custom_keys = self.services.defaults.keys
         for place in PLACES:
-            self.add_mode(place.id, partial(place.open, self.services))
+            self.add_mode(place.id, partial(self._open_place, place))
+
+    def _open_place(self, place: Place) -> Screen[None]:
+        """The screen of a place, with its styles, which are read when it is first shown."""
+        screen = place.open(self.services)
+        screen.css_path = [place.styles]
+        return screen
 
     async def on_event(self, event: events.Event) -> None:
         """Keys and pastes that come before there is a widget for them wait for it."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from cems_tui.services.engine.process import EngineProcess
-from cems_tui.services.engine.protocol import Session
+from cems_tui.services.engine.protocol import PreparedSession
 from cems_tui.services.queue.queued_engine import QueuedEngine
 from screens import terminal
 from screens.app import CemsApp
@@ -20,7 +20,7 @@ from screens.services.planner import PlannerFactory
 
 
 def run(
-    open_session: Callable[[], Session],
+    open_session: Callable[[], PreparedSession],
     planner_factory: PlannerFactory,
     defaults: Defaults | None = None,
     pictures: str = "auto",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.request import Request
-from cems_tui.routing.explain.explanation import Explanation
+
+if TYPE_CHECKING:
+    from cems_tui.routing.explain.explanation import Explanation
 
 
 class Planner(Protocol):

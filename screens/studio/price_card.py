@@ -102,8 +102,8 @@ def _fitting(decision: RoutingDecision, width: int, money: Money) -> list[Column
         if spare < 0:
             spare += columns.pop(name).width + 2
     if spare < 0 and (family := family_of(names)):
-        cells = tuple(name.removeprefix(family) for name in names)
-        columns["function"] = Column(f"{family}…", cells, left=True)
+        short = tuple(name.removeprefix(family) for name in names)
+        columns["function"] = Column(f"{family}…", short, left=True)
         spare = width - _width(list(columns.values()))
     if "interval" in columns:
         cells = max(least, min(most, least + spare))

@@ -21,10 +21,6 @@ class Session(Protocol):
         """Works on the request until it ends, reporting to `emit`, asking `stop` at each step."""
         ...
 
-    def prepare(self) -> None:
-        """Called once it is open: what a first picture needs, done before one is asked for."""
-        ...
-
     def resident(self) -> frozenset[str]:
         """The names of the models on the device now."""
         ...
@@ -34,6 +30,14 @@ class Session(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class PreparedSession(Session, Protocol):
+    """One that makes itself ready while nobody has asked for anything."""
+
+    def prepare(self) -> None:
+        """Called once it is open: what a first picture needs, done before one is asked for."""
+        ...
 
 
 class Channel(Protocol):
