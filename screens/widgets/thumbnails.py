@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widget import Widget
 
-from screens.pictures import PictureWidgets
+from screens.picture_widgets import PictureWidgets
 from screens.services.defaults import ImageFactory
 
 if TYPE_CHECKING:

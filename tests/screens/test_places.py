@@ -100,7 +100,7 @@ async def test_one_more_row_is_a_tab_a_key_a_letter_and_a_command(
         return Elsewhere()
 
     row = replace(
-        HOME, id="elsewhere", title="Elsewhere", key="f9", letter="e", commands=(), open=opened
+        HOME, id="elsewhere", title="Elsewhere", key="f12", letter="e", commands=(), open=opened
     )
     rows = (*PLACES, row)
     for module in (places, app, status):
@@ -111,7 +111,7 @@ async def test_one_more_row_is_a_tab_a_key_a_letter_and_a_command(
     made.bind(row.key, row.command.action)
     async with made.run_test(size=(80, 24)) as pilot:
         assert "Elsewhere" in screen_text(pilot)
-        await pilot.press("f9")
+        await pilot.press("f12")
         await until(pilot, lambda: "nothing to see yet" in screen_text(pilot))
         await pilot.press("ctrl+o", "s")
         await until(pilot, lambda: made.current_mode == HOME.id)
