@@ -13,7 +13,7 @@ from cems_tui.services.engine.protocol import PreparedSession
 from cems_tui.services.queue.queued_engine import QueuedEngine
 from screens import terminal
 from screens.app import CemsApp
-from screens.pictures import PictureWidgets
+from screens.picture_widgets import PictureWidgets
 from screens.services.defaults import Defaults
 from screens.services.library import ModelKeeper
 from screens.services.planner import PlannerFactory

@@ -19,7 +19,7 @@ from textual.widgets import Static
 from cems_tui.domain.generation import Generation
 from cems_tui.views.figures import DOLLARS, Money
 from screens.commands import GENERATE, key_of
-from screens.pictures import PictureWidgets
+from screens.picture_widgets import PictureWidgets
 from screens.services.defaults import ImageFactory
 from screens.studio import receipt
 

@@ -51,7 +51,7 @@ def test_the_core_does_not_know_textual() -> None:
 @pytest.mark.parametrize("stdin", ["pipe", "null"])
 def test_without_a_terminal_to_ask_pictures_are_half_cells(stdin: str) -> None:
     code = (
-        "import sys; from screens import terminal; from screens.pictures import PictureWidgets\n"
+        "import sys; from screens import terminal; from screens.picture_widgets import PictureWidgets\n"
         "with terminal.taken_over() as answers: print(PictureWidgets('auto', answers).way)\n"
         "assert sys.__stdout__ is not None; sys.__stdout__.write('still here')"
     )
@@ -293,7 +293,7 @@ def test_every_way_to_draw_pictures_is_a_setting_and_a_widget() -> None:
     from textual_image import widget
 
     from cems_tui.settings import SETTINGS
-    from screens.pictures import WAYS
+    from screens.picture_widgets import WAYS
 
     check = next(setting.check for setting in SETTINGS if setting.name == "app.image")
     assert all(check(way) is None and hasattr(widget, name) for way, name in WAYS.items())
