@@ -51,7 +51,8 @@ def test_the_core_does_not_know_textual() -> None:
 @pytest.mark.parametrize("stdin", ["pipe", "null"])
 def test_without_a_terminal_to_ask_pictures_are_half_cells(stdin: str) -> None:
     code = (
-        "import sys; from screens import terminal; from screens.picture_widgets import PictureWidgets\n"
+        "import sys; from screens import terminal\n"
+        "from screens.picture_widgets import PictureWidgets\n"
         "with terminal.taken_over() as answers: print(PictureWidgets('auto', answers).way)\n"
         "assert sys.__stdout__ is not None; sys.__stdout__.write('still here')"
     )
