@@ -90,6 +90,14 @@ def key_of(command: Command, app: object) -> str:
     return key_name(given.get(command.id, command.key).split(",")[0].strip())
 
 
+def chord_of(command: Command, app: object) -> str:
+    """The key that does it while one writes, too; the only one where there is no other."""
+    given: Mapping[str, str] = getattr(app, "custom_keys", {})
+    if not command.chord:
+        return key_of(command, app)
+    return key_name(given.get(command.id + CHORD, command.chord).split(",")[0].strip())
+
+
 def key_name(key: str) -> str:
     """A key as people write it: `ctrl+g`, `F1`, `esc`."""
     if key in ("escape", "slash"):

@@ -136,8 +136,8 @@ class TradeoffDial(Widget, can_focus=True):
         width = self.content_size.width
         least, most = CELLS
         room = width - len("economy   quality  ")
-        facts = next((f for f in self._facts() if least + len(f) <= room), self._facts()[-1])
-        cells = max(least, min(most, room - len(facts) - 2))
+        cells = max(least, min(most, room // 3))  # whatever its place means: it holds still
+        facts = next((f for f in self._facts() if cells + len(f) <= room), self._facts()[-1])
         self._rail = (len("economy "), len("economy ") + cells)
         knob = round(self._place * (cells - 3))
         line = ["─"] * (cells - 2)

@@ -10,7 +10,7 @@ from textual.widget import Widget
 from cems_tui.services.engine.protocol import EngineLost
 from cems_tui.text import one_line
 from screens import figures
-from screens.commands import GENERATE, key_name, key_of
+from screens.commands import GENERATE, chord_of, key_of
 from screens.studio.commands import CANCEL, FRESH_ENGINE, RETRY
 from screens.studio.price_card import short_name
 from screens.work import Failure, Job, Work
@@ -49,7 +49,7 @@ class ProgressLine(Widget):
         if work.lost is not None:
             lines += _lost(work.lost, key_of(FRESH_ENGINE, self.app))
         elif work.failure is not None:
-            lines += _failed(work.failure, key_of(RETRY, self.app))
+            lines += _failed(work.failure, chord_of(RETRY, self.app))
         if work.running is not None:
             lines.append(self._under_way(work.running, len(work.waiting), width))
         elif work.jobs:
@@ -62,7 +62,7 @@ class ProgressLine(Widget):
 
     @property
     def _stop_key(self) -> str:
-        return key_name(CANCEL.chord)
+        return chord_of(CANCEL, self.app)
 
     def _under_way(self, job: Job, waiting: int, width: int) -> Content:
         spent = "" if job.began is None else figures.clock(max(0.0, self.now - job.began))

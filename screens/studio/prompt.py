@@ -153,7 +153,7 @@ class PromptBox(TextArea, inherit_bindings=False):
             parts.append((f"{prompts:,} prompts", "bold"))
         if self.too_long:
             words_of_it = f"! {count:,} characters; {MAX_PROMPT_CHARACTERS:,} is the most"
-            parts.append((words_of_it, "bold $error"))
+            parts = [(words_of_it, "bold $error")]
         elif count >= NEARLY_FULL:
             parts.append((f"{count:,} of {MAX_PROMPT_CHARACTERS:,} characters", "$warning"))
         if words and self.in_distribution is not None:

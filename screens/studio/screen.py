@@ -208,7 +208,8 @@ class StudioScreen(Screen[None]):
             self._answer(self.Decided(self._question))
             return
         try:
-            request = self._request("", checked_prompt(prompt))
+            first = variants(checked_prompt(prompt), wildcard, most=1)[0]
+            request = self._request("", first)  # the card is that of the first it means
         except CemsError as error:
             self._answer(self.Decided(self._question, error=(str(error), error.hint)))
             return
