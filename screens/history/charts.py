@@ -68,7 +68,7 @@ class Charts(Widget, can_focus=True):
                 Content.styled("no pictures yet: what they add up to stands here then", "$muted")
             ]
         sentence = f"was routing worth it? {worth_words(found.stats.worth)}"
-        lines = [*Content.styled(sentence, "bold").wrap(width)]
+        lines = [*Content.styled(sentence, "bold").wrap(max(1, width))]
         lines.append(Content(""))
         blocks = [self._cost, self._quality, self._shares, self._ways]
         if width < WIDE:

@@ -644,6 +644,8 @@ class PagedList(ScrollView, Generic[R], can_focus=True):
 
     def _words(self, width: int, y: int) -> Strip:
         """What stands in the place of rows: why there are none."""
+        if width < 1:
+            return Strip.blank(0)
         if self.problem is not None:
             told = Content.assemble(("✗ ", "bold $error"), (visible(str(self.problem)), "bold"))
             lines = [*told.wrap(width), *Content(visible(self.problem.hint)).wrap(width)]

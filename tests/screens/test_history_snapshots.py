@@ -51,7 +51,7 @@ async def pictures(pilot: Pilot[None]) -> None:
 async def sessions(pilot: Pilot[None]) -> None:
     screen = await gallery(pilot)
     await pilot.press("v")
-    await until(pilot, lambda: len(screen._session_lines.savings) >= 10)
+    await until(pilot, lambda: len(screen._session_lines.savings) >= 5)
     await until(pilot, lambda: not screen._unsaved)
 
 
