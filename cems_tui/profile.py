@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from time import time
@@ -326,14 +326,13 @@ class Profile:
             settings=self.settings,
             note_sources=(ForeignSyntax(), UnreadWords(), StarterVocabulary()),
             room=self.room(),
-            held_bytes=self._held_bytes,
         )
 
     def cost_model(self, store: Store) -> CostModel:
         """What a picture takes here, by the runs in a database."""
         functions = list(self.catalog().values())
         told, loads = references_of(functions), load_references_of(functions)
-        return CostModel(observations(store), self.pricing, told, loads)
+        return CostModel(observations(store), self.pricing, told, loads, self._held_weights)
 
     @contextmanager
     def engine(
@@ -529,11 +528,11 @@ class Profile:
         pipeline = registry.load(function, self._engine_settings(), shelf)
         return WordedPipeline(pipeline, read_prompt)
 
-    def _held_bytes(self, function: GenerationFunction) -> int | None:
-        """What the files of an installed model say that its weights hold."""
+    def _held_weights(self, function: GenerationFunction) -> Mapping[str, int] | None:
+        """What the files of an installed model say that its networks hold."""
         from cems_tui.generation.families import registry
 
-        return registry.held_bytes(function, self._engine_settings())
+        return registry.held_weights(function, self._engine_settings())
 
     def _engine_settings(self) -> EngineSettings:
         """How pipelines are loaded."""
@@ -632,11 +631,10 @@ def _learn(planner: Planner, generation: Generation) -> None:
 
 def observations(store: Store) -> list[Observation]:
     """What was measured on this machine, oldest first."""
-    rows = [asdict(row) for row in store.observations()]
     return [
-        Observation(**row)
-        for row in rows
-        if None not in (row["encode_seconds"], row["denoise_seconds"], row["decode_seconds"])
+        Observation(**{field.name: getattr(row, field.name) for field in fields(row)})
+        for row in store.observations()
+        if None not in (row.encode_seconds, row.denoise_seconds, row.decode_seconds)
     ]
 
 
@@ -652,8 +650,10 @@ def observed(generation: Generation) -> Observation | None:
         encode_seconds=seconds.encode,
         denoise_seconds=seconds.denoise,
         decode_seconds=seconds.decode,
-        load_seconds=seconds.load or None,
+        load_seconds=seconds.load,
         memory_bytes=generation.peak_memory_bytes,
-        load_bytes=generation.load_bytes or None,
+        load_bytes=generation.load_bytes,
+        held_bytes=generation.held_bytes,
+        stage_bytes=generation.stage_bytes,
         contention=generation.contention,
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from cems_tui.domain.capabilities import UNKNOWN, Capabilities
+from cems_tui.domain.stage import UNMEASURED, StageBytes
 from cems_tui.errors import UnknownName
 
 Provenance = Literal["measured", "estimated", "published"]
@@ -27,11 +28,17 @@ class Expected:
     memory_bytes: int | None = None
     """Peak device bytes while it runs."""
 
+    held_bytes: int | None = None
+    """Device bytes that the weights of its model hold, whether they are shared or not."""
+
     load_seconds: float | None = None
-    """Seconds until a pipeline that is not resident is ready."""
+    """Seconds until its model is ready, of which `load_bytes` are missing."""
 
     load_bytes: int | None = None
-    """Bytes of weights that loading brings to the device."""
+    """Bytes of weights that a load would bring now: what of the model is not on the device."""
+
+    stage_bytes: StageBytes = UNMEASURED
+    """Peak device bytes of each stage beside the weights."""
 
     provenance: Provenance = "estimated"
     """Who says so: measured here, estimated by us, or published by others."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cems_tui.cancel import Stop
 from cems_tui.domain.note import Note
+from cems_tui.domain.stage import UNMEASURED, StageBytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -92,6 +93,9 @@ class Picture:
 
     contention: float | None = None
     """Share of its time that it waited for a processor that others had; None is not measured."""
+
+    stage_bytes: StageBytes = UNMEASURED
+    """Peak device bytes of each stage on top of the weights."""
 
     @property
     def seconds(self) -> float:

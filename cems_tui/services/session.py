@@ -18,7 +18,7 @@ from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.function import Expected, GenerationFunction
 from cems_tui.domain.generation import Generation, Seconds, now
 from cems_tui.domain.note import Note, NoteKind
-from cems_tui.domain.pricing import Pricing
+from cems_tui.domain.pricing import Cost, Pricing
 from cems_tui.domain.request import (
     MAX_DRAWN_SEED,
     Event,
@@ -93,11 +93,22 @@ class Drawn:
     load_seconds: float | None
     load_bytes: int | None
     memory_bytes: int | None
+    """Peak device bytes, weights included; None where what drawing took was not measured."""
+
+    held_bytes: int
+    """Device bytes of the model's weights, shared or not."""
+
     started: float
     """`time.perf_counter()` when the request was taken up."""
 
     start_seconds: float = 0.0
     """What making the process ready took; 0 where it was."""
+
+    def cost(self, pricing: Pricing, seconds: float | None) -> Cost:
+        """What the picture cost; by its weights alone, an estimate, where no peak was measured."""
+        if self.memory_bytes is None:
+            return pricing.cost(seconds, self.held_bytes, "estimated")
+        return pricing.cost(seconds, self.memory_bytes, "measured")
 
 
 class Session:
@@ -238,10 +249,11 @@ class Session:
             for note in picture.notes:
                 if note.kind not in said:
                     emit(Noted(request_id, note))
-            held = lease.pipeline.weight_bytes + (picture.extra_bytes or 0)
+            held, extra = lease.pipeline.weight_bytes, picture.extra_bytes
+            peak = None if extra is None else held + extra
             load = lease.load_seconds, lease.load_bytes
         self.tend()
-        return Drawn(function, job, picture, *load, held, started, start_seconds)
+        return Drawn(function, job, picture, *load, peak, held, started, start_seconds)
 
     def _start(self, request_id: str, function: GenerationFunction, emit: Emit) -> float:
         """Make this process ready for the function's model; the seconds that took."""
@@ -274,7 +286,7 @@ class Session:
     def _record(self, request: Request, decision: RoutingDecision, drawn: Drawn) -> Generation:
         function, job, picture = drawn.function, drawn.job, drawn.picture
         seconds = measured_seconds(drawn)
-        cost = self._pricing.cost(seconds.billed, drawn.memory_bytes, "measured")
+        cost = drawn.cost(self._pricing, seconds.billed)
         folder = request.out_dir or self._pictures
         return Generation(
             id=request.id,
@@ -301,6 +313,8 @@ class Session:
                 drawn.load_seconds, drawn.load_bytes, resident=drawn.load_seconds == 0.0
             ),
             load_bytes=drawn.load_bytes,
+            held_bytes=drawn.held_bytes,
+            stage_bytes=picture.stage_bytes,
             contention=picture.contention,
             scores=(),
             decision=decision.also_noting(picture.notes),

@@ -13,6 +13,7 @@ from typing import Any
 from cems_tui import log
 from cems_tui.domain.generation import Generation, now
 from cems_tui.domain.pricing import GIGABYTE
+from cems_tui.domain.stage import UNMEASURED, StageBytes
 from cems_tui.errors import StorageError, UnknownName, UsageError
 from cems_tui.store.connection import Connection
 from cems_tui.store.rows import (
@@ -45,6 +46,8 @@ class Observation:
     load_seconds: float | None
     memory_bytes: int | None
     load_bytes: int | None = None
+    held_bytes: int | None = None
+    stage_bytes: StageBytes = UNMEASURED
     contention: float | None = None
 
 
@@ -224,6 +227,8 @@ def observations(connection: Connection, limit_per_function: int) -> list[Observ
             load_seconds=row["seconds_load"],
             memory_bytes=row["peak_memory_bytes"],
             load_bytes=row["load_bytes"],
+            held_bytes=row["held_bytes"],
+            stage_bytes=StageBytes(row["bytes_encode"], row["bytes_denoise"], row["bytes_decode"]),
             contention=row["contention"],
         )
         for row in rows

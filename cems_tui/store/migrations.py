@@ -301,6 +301,12 @@ def m012_differences(db: Database) -> None:
         db.execute(f"ALTER TABLE candidates ADD COLUMN {column}")
 
 
+def m013_stage_bytes(db: Database) -> None:
+    """What weights held, apart from what a load brought, and what each stage took beside them."""
+    for column in ("held_bytes", "bytes_encode", "bytes_denoise", "bytes_decode"):
+        db.execute(f"ALTER TABLE generations ADD COLUMN {column} INTEGER")
+
+
 STEPS = (
     m001_sessions,
     m002_generations,
@@ -314,4 +320,5 @@ STEPS = (
     m010_price_certainty,
     m011_start_seconds,
     m012_differences,
+    m013_stage_bytes,
 )
