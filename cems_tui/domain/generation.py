@@ -96,6 +96,9 @@ class Generation:
     load_bytes: int | None = None
     """Bytes of weights that were loaded for it: 0 when resident, None when not known."""
 
+    precision: str | None = None
+    """What the weights were held in, such as `float32`; None where it was not recorded."""
+
     contention: float | None = None
     """Share of the drawing that waited for a processor that others had; None is not measured."""
 
@@ -157,6 +160,7 @@ class Generation:
             "load_bytes": self.load_bytes,
             "held_bytes": self.held_bytes,
             "stage_bytes": self.stage_bytes.to_json(),
+            "precision": self.precision,
             "cold": self.cold,
             "contention": self.contention,
             "scores": {score.metric: score.value for score in self.scores},
@@ -197,6 +201,7 @@ class Generation:
             load_bytes=row.get("load_bytes"),
             held_bytes=row.get("held_bytes"),
             stage_bytes=StageBytes.from_json(row.get("stage_bytes")),
+            precision=row.get("precision"),
             contention=row.get("contention"),
             scores=tuple(
                 Score(metric, value, row["scorers"][metric], metric not in lower)

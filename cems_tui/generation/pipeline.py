@@ -97,6 +97,9 @@ class Picture:
     stage_bytes: StageBytes = UNMEASURED
     """Peak device bytes of each stage on top of the weights."""
 
+    precision: str | None = None
+    """What its model's weights were held in, such as `float32`; None is not known."""
+
     @property
     def seconds(self) -> float:
         """What is billed: encode + denoise + decode."""

@@ -193,8 +193,7 @@ class _Reading:
         model, gain = holding.model, holding.gain
         entry = self.ledger.entries.get(model.name)
         functions = tuple(map(self._function, self.planner.catalog.of_model(model.name)))
-        kind = self.survey.room.kind
-        footprint = footprint_here(model, self.planner, kind)
+        footprint = footprint_here(model, self.planner, self.survey.room)
         left = (
             None if model.installed else _left(model.name, self.known.get(model.name), self.ledger)
         )

@@ -373,7 +373,7 @@ class Planner:
         return fit(
             of_picture(
                 expected,
-                footprint_on(function.model, self._room.kind),
+                footprint_on(function.model, self._room),
                 area=pixels / (function.width * function.height),
                 least_bytes=None if numbers is None else numbers * _LEAST_BYTES * pixels,
             ),

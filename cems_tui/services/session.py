@@ -315,6 +315,7 @@ class Session:
             load_bytes=drawn.load_bytes,
             held_bytes=drawn.held_bytes,
             stage_bytes=picture.stage_bytes,
+            precision=picture.precision,
             contention=picture.contention,
             scores=(),
             decision=decision.also_noting(picture.notes),

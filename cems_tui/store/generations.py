@@ -48,6 +48,7 @@ class Observation:
     load_bytes: int | None = None
     held_bytes: int | None = None
     stage_bytes: StageBytes = UNMEASURED
+    precision: str | None = None
     contention: float | None = None
 
 
@@ -198,7 +199,8 @@ def among(connection: Connection, select: str, values: Sequence[str]) -> list[sq
 
 
 def observations(connection: Connection, limit_per_function: int) -> list[Observation]:
-    """The newest runs of each function and the newest loads of each model, oldest first.
+    """The newest runs of each function and the newest loads of each model, oldest first, in each
+    precision.
 
     Loads are rare: many pictures are drawn with a model that is loaded once.
     """
@@ -207,9 +209,10 @@ def observations(connection: Connection, limit_per_function: int) -> list[Observ
         SELECT * FROM (
             SELECT *,
                 ROW_NUMBER() OVER (
-                    PARTITION BY executed ORDER BY created DESC, id DESC) AS age,
+                    PARTITION BY executed, precision ORDER BY created DESC, id DESC) AS age,
                 ROW_NUMBER() OVER (
-                    PARTITION BY model, seconds_load > 0 ORDER BY created DESC, id DESC
+                    PARTITION BY model, precision, seconds_load > 0
+                    ORDER BY created DESC, id DESC
                 ) AS load_age
             FROM generations
         ) WHERE age <= ? OR (seconds_load > 0 AND load_age <= ?) ORDER BY created, id
@@ -229,6 +232,7 @@ def observations(connection: Connection, limit_per_function: int) -> list[Observ
             load_bytes=row["load_bytes"],
             held_bytes=row["held_bytes"],
             stage_bytes=StageBytes(row["bytes_encode"], row["bytes_denoise"], row["bytes_decode"]),
+            precision=row["precision"],
             contention=row["contention"],
         )
         for row in rows

@@ -301,7 +301,12 @@ def m012_differences(db: Database) -> None:
         db.execute(f"ALTER TABLE candidates ADD COLUMN {column}")
 
 
-def m013_stage_bytes(db: Database) -> None:
+def m013_precision(db: Database) -> None:
+    """What the weights of a picture's model were held in."""
+    db.execute("ALTER TABLE generations ADD COLUMN precision TEXT")
+
+
+def m014_stage_bytes(db: Database) -> None:
     """What weights held, apart from what a load brought, and what each stage took beside them."""
     for column in ("held_bytes", "bytes_encode", "bytes_denoise", "bytes_decode"):
         db.execute(f"ALTER TABLE generations ADD COLUMN {column} INTEGER")
@@ -320,5 +325,6 @@ STEPS = (
     m010_price_certainty,
     m011_start_seconds,
     m012_differences,
-    m013_stage_bytes,
+    m013_precision,
+    m014_stage_bytes,
 )

@@ -63,6 +63,7 @@ def generation_row(generation: Generation, home: Path) -> dict[str, Any]:
         "load_bytes": generation.load_bytes,
         "held_bytes": generation.held_bytes,
         **{f"bytes_{stage}": size for stage, size in generation.stage_bytes.to_json().items()},
+        "precision": generation.precision,
         "contention": generation.contention,
         "score_error": generation.score_error,
         "decision": decision_column(decision),
@@ -153,6 +154,7 @@ def generation_of(
         load_bytes=row["load_bytes"],
         held_bytes=row["held_bytes"],
         stage_bytes=StageBytes(row["bytes_encode"], row["bytes_denoise"], row["bytes_decode"]),
+        precision=row["precision"],
         contention=row["contention"],
         scores=tuple(
             Score(s["metric"], s["value"], s["scorer"], bool(s["higher_is_better"])) for s in scores
