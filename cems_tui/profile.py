@@ -38,9 +38,10 @@ if TYPE_CHECKING:
     from cems_tui.generation.families.registry import EngineSettings
     from cems_tui.generation.networks import Shelf
     from cems_tui.generation.pipeline import Pipeline
+    from cems_tui.generation.residency import Residency
     from cems_tui.routing.checkpoints.shelf import RouterShelf
     from cems_tui.routing.features.text_towers import TextTowers
-    from cems_tui.scoring.panel import Scorer
+    from cems_tui.scoring.panel import Scorer, ScorerRoom
     from cems_tui.services.doctor import Doctor
     from cems_tui.services.engine.resident_client import ResidentClient
     from cems_tui.services.explainer import Explainer
@@ -493,36 +494,39 @@ class Profile:
 
         reconcile(store, folder, ours_only=foreign_folder)
         planner = self.planner_over(store)
-        session = self._session(planner, store, session_id, folder, hold)
+        session, scorer_room = self._session(planner, store, session_id, folder, hold)
         stack.callback(session.close)
-        return Engine(session, planner, store, session_id, hold)
+        return Engine(session, planner, store, session_id, hold, scorer_room)
 
     def _session(
         self, planner: Planner, store: Store, session_id: str, folder: Path, hold: Hold
-    ) -> Session:
+    ) -> tuple[Session, ScorerRoom | None]:
         """A session that draws on this machine's device and records in the store."""
+        from cems_tui.generation.device import probe, weight_cap_bytes
         from cems_tui.generation.families import registry
         from cems_tui.generation.networks import Shelf
         from cems_tui.generation.residency import Residency
         from cems_tui.store.pictures import commit_picture
 
-        shelf = Shelf()
+        shelf, chosen = Shelf(), self.settings.device
 
         def commit(image: Image, generation: Generation) -> None:
             with shielded():
                 commit_picture(store, image, generation)
 
         residency = Residency(
-            self.weight_budget(),
+            weight_cap_bytes(probe(), chosen.budget_mb, chosen.leave_bytes),
             lambda function: self.pipeline(function, shelf),
             lambda function: registry.expected_weights(function, self._engine_settings(), shelf),
             hold=shelf.hold,
             changed=hold.publish,
+            room=lambda: probe().less(chosen.leave_bytes),
         )
-        return Session(
+        scorer_room = self._scorer_room(residency)
+        session = Session(
             planner=planner,
             residency=residency,
-            judges=self.scorers.panel(planner),
+            judges=self.scorers.panel(planner, scorer_room),
             commit=commit,
             pricing=planner.pricing,
             session_id=session_id,
@@ -531,6 +535,15 @@ class Profile:
             warm_up=registry.warm_up,
             due=lambda: hold.asked() | hold.due(residency.present(), time()),
         )
+        return session, scorer_room
+
+    def _scorer_room(self, residency: Residency) -> ScorerRoom | None:
+        """Where instruments are kept: in the ledger of the device, unless they read elsewhere."""
+        from cems_tui.generation.device import likely_kind
+        from cems_tui.services.scorers import SharedRoom
+
+        apart = self.settings.quality.device == "cpu" and likely_kind() != "cpu"
+        return None if apart else SharedRoom(residency)
 
     def pipeline(self, function: GenerationFunction, shelf: Shelf | None = None) -> Pipeline:
         """The function's model on the device; a damaged file of the pack is refused first."""
@@ -643,6 +656,9 @@ class Engine(CommandEngine):
     session: Session
     hold: Hold
     """The device, for as long as something is on it."""
+
+    scorer_room: ScorerRoom | None = None
+    """Where instruments are kept beside the models; None where they read on another device."""
 
 
 def _learn(planner: Planner, generation: Generation) -> None:

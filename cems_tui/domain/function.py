@@ -50,6 +50,13 @@ class Expected:
     """90 % interval of the seconds of one picture of a model at rest, the machine's own; None
     where nothing was measured that could tell."""
 
+    @property
+    def beside_bytes(self) -> int | None:
+        """Peak device bytes on top of the weights; None where nobody can tell them apart."""
+        if self.memory_bytes is None or self.held_bytes is None:
+            return None
+        return max(0, self.memory_bytes - self.held_bytes)
+
 
 @dataclass(frozen=True, slots=True)
 class Footprint:

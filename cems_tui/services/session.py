@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,7 +51,13 @@ class Planner(Protocol):
 
     def function(self, name: str) -> GenerationFunction: ...
 
-    def expected(self, function: GenerationFunction, width: int, height: int) -> Expected: ...
+    def expected(
+        self,
+        function: GenerationFunction,
+        width: int,
+        height: int,
+        resident: Collection[str] = (),
+    ) -> Expected: ...
 
 
 class Lease(Protocol):
@@ -70,7 +76,9 @@ class Lease(Protocol):
 class Residency(Protocol):
     """What is on the device."""
 
-    def lease(self, function: GenerationFunction) -> AbstractContextManager[Lease]: ...
+    def lease(
+        self, function: GenerationFunction, beside_bytes: int | None = None
+    ) -> AbstractContextManager[Lease]: ...
 
     def resident(self) -> frozenset[str]:
         """Names of the models on the device."""
@@ -78,6 +86,10 @@ class Residency(Protocol):
 
     def free(self, model: str) -> bool:
         """Take a model off the device, at the end of its use; whether it was resident."""
+        ...
+
+    def relieve(self) -> Sequence[str]:
+        """Take off the device what is idle as far as others need the memory; what left."""
         ...
 
     def close(self) -> None: ...
@@ -154,11 +166,12 @@ class Session:
         return self._residency.resident()
 
     def tend(self) -> bool:
-        """Free the models that are due to leave, between pictures; whether one was resident.
+        """Free what is due to leave, or needed by others, between pictures; whether any was there.
 
         With the last model the scorers leave too.
         """
-        left = bool([model for model in self._due() if self._residency.free(model)])
+        left = bool([name for name in self._due() if self._residency.free(name)])
+        left = bool(self._residency.relieve()) or left
         if left and self._judges is not None and not self.resident():
             self._judges.free()
         return left
@@ -237,12 +250,12 @@ class Session:
             said: the kinds of notes that the user has been told before.
         """
         refuse_stopped(stop, "stopped before loading", hint="")
-        start_seconds = 0.0
-        if function.model.name not in self.resident():
-            expected = self._planner.expected(function, job.width, job.height)
+        start_seconds, resident = 0.0, self.resident()
+        expected = self._planner.expected(function, job.width, job.height, resident)
+        if function.model.name not in resident:
             start_seconds = self._start(request_id, function, emit)
             emit(Loading(request_id, function.name, expected.load_seconds))
-        with self._residency.lease(function) as lease:
+        with self._residency.lease(function, expected.beside_bytes) as lease:
             picture = lease.pipeline.generate(
                 job, lambda step, steps: emit(Step(request_id, function.name, step, steps)), stop
             )
