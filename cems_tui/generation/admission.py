@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,18 +75,23 @@ def admit(residents: Sequence[Resident], needed: Weights, budget_bytes: int) -> 
     return Admission(fits=True, evict=tuple(resident.model for resident in leaving))
 
 
-def in_order_of_leaving(
-    residents: Sequence[Resident], wanted: Collection[str] = ()
-) -> list[Resident]:
-    """Who leaves first: what nobody waits for, then scorers, then the least recently used.
+def in_leaving_order(residents: Sequence[Resident], wanted: Sequence[str] = ()) -> list[Resident]:
+    """Who leaves first: what nobody wants, then what is wanted last; of those alike scorers.
 
     A scorer is small and quickly back, and what it holds is not billed.
 
     Args:
-        residents: least recently used first.
-        wanted: names of those that waiting pictures need.
+        residents: what is on the device, least recently used first: so those leave that nobody
+            wants.
+        wanted: names in the order in which they will be needed.
     """
-    return sorted(residents, key=lambda one: (one.model in wanted, one.kind == "generator"))
+    place: dict[str, int] = {}
+    for name in wanted:
+        place.setdefault(name, len(place))
+    return sorted(
+        residents,
+        key=lambda one: (-place.get(one.model, len(place)), one.kind == "generator"),
+    )
 
 
 UNKNOWN_WORK_SHARE = 0.2

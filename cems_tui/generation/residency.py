@@ -8,7 +8,7 @@ lease it is asked how much of the device can be had now, as others use it too.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,7 @@ from cems_tui.generation.admission import (
     Weights,
     admit,
     held_bytes,
-    in_order_of_leaving,
+    in_leaving_order,
     weights_allowed,
 )
 from cems_tui.generation.device import Device
@@ -122,7 +122,7 @@ class Residency:
         hold: Callable[[Iterable[str]], object] | None = None,
         changed: Callable[[Sequence[Present]], None] | None = None,
         room: Callable[[], Device] | None = None,
-        wanted: Callable[[], Collection[str]] = tuple,
+        wanted: Callable[[], Sequence[str]] = tuple,
         wait: Callable[[float], None] = sleep,
     ) -> None:
         """A device with nothing on it.
@@ -141,7 +141,7 @@ class Residency:
                 to be used.
             room: what of the device can be had now, asked at every lease; None asks nobody, and
                 the cap alone counts.
-            wanted: names of those that waiting pictures need: they leave last.
+            wanted: asked when something has to leave: what will be needed, in order.
             wait: sleeps so many seconds.
         """
         self._cap_bytes = cap_bytes
@@ -285,7 +285,8 @@ class Residency:
             while (room := self._now()) is not None:
                 if room.free_bytes >= int(room.total_bytes * LEAST_FREE_SHARE):
                     break
-                idle = [one for one in self._in_order() if not one.leased]
+                order = in_leaving_order(self._residents(), self._wanted())
+                idle = [one for one in order if not one.leased]
                 if not idle:
                     break
                 self._evict([idle[0].model])
@@ -383,10 +384,12 @@ class Residency:
             OutOfMemory: it does not fit.
         """
         for _ in range(3):
-            others = self._others(name)
-            admission = admit(others, needed, self._allowed(beside_bytes))
+            allowed = self._allowed(beside_bytes)
+            admission = admit(self._others(name), needed, allowed)
             if not admission.fits:
                 self._refuse(name, needed, beside_bytes)
+            if admission.evict and (wanted := self._wanted()):
+                admission = admit(self._others(name, wanted), needed, allowed)
             if not admission.evict:
                 return
             self._evict(admission.evict)
@@ -396,9 +399,9 @@ class Residency:
     def _would_fit(self, name: str, needed: Weights, beside_bytes: int | None) -> bool:
         return admit(self._others(name), needed, self._allowed(beside_bytes)).fits
 
-    def _others(self, name: str) -> list[Resident]:
+    def _others(self, name: str, wanted: Sequence[str] = ()) -> list[Resident]:
         """All but what is resident under that name, in the order in which they would leave."""
-        return self._in_order(but=self._entries.get(name))
+        return in_leaving_order(self._residents(but=self._entries.get(name)), wanted)
 
     def _allowed(self, beside_bytes: int | None) -> int:
         """Bytes that weights may hold now."""
@@ -439,10 +442,6 @@ class Residency:
         if self._cap_bytes is not None:
             said += f" and weights may hold {_megabytes(self._cap_bytes)}"
         raise OutOfMemory(said)
-
-    def _in_order(self, but: _Entry | None = None) -> list[Resident]:
-        """What is on the device, in the order in which it would leave."""
-        return in_order_of_leaving(self._residents(but), self._wanted())
 
     def _residents(self, but: _Entry | None = None) -> list[Resident]:
         entries = (*self._leaving, *self._entries.values())

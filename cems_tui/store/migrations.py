@@ -306,7 +306,46 @@ def m013_precision(db: Database) -> None:
     db.execute("ALTER TABLE generations ADD COLUMN precision TEXT")
 
 
-def m014_stage_bytes(db: Database) -> None:
+JOBS = """
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    submission TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    priority TEXT NOT NULL,
+    state TEXT NOT NULL,
+    title TEXT NOT NULL,
+    request TEXT,
+    arguments TEXT,
+    budget_usd REAL,
+    reason TEXT NOT NULL DEFAULT '',
+    hint TEXT NOT NULL DEFAULT '',
+    exit_code INTEGER,
+    paused_by TEXT,
+    wish TEXT,
+    owner TEXT,
+    tier INTEGER NOT NULL DEFAULT 0,
+    created TEXT NOT NULL,
+    function TEXT,
+    model TEXT,
+    seconds REAL,
+    cost_usd REAL,
+    load_seconds REAL,
+    load_cost_usd REAL
+)
+"""
+
+
+def m014_jobs(db: Database) -> None:
+    """The queue: one row a job, kept until it is done and after that as a memory of how it ended.
+
+    `number` never comes again (AUTOINCREMENT): it is the order of adding, whatever clocks say.
+    """
+    db.execute(JOBS)
+    db.execute("CREATE INDEX jobs_state ON jobs (state, tier, number)")
+
+
+def m015_stage_bytes(db: Database) -> None:
     """What weights held, apart from what a load brought, and what each stage took beside them."""
     for column in ("held_bytes", "bytes_encode", "bytes_denoise", "bytes_decode"):
         db.execute(f"ALTER TABLE generations ADD COLUMN {column} INTEGER")
@@ -326,5 +365,6 @@ STEPS = (
     m011_start_seconds,
     m012_differences,
     m013_precision,
-    m014_stage_bytes,
+    m014_jobs,
+    m015_stage_bytes,
 )

@@ -371,7 +371,7 @@ BUGS: dict[str, Bug] = {
     "files that were replaced are not noticed": Bug(((Residency, "_is_other", _same_for_ever),)),
     "everybody leaves where one would do": Bug(((residency, "admit", _everybody_out),)),
     "models that draw leave before scorers": Bug(
-        ((residency, "in_order_of_leaving", _generators_first),)
+        ((residency, "in_leaving_order", _generators_first),)
     ),
 }
 

@@ -203,6 +203,10 @@ ADDED_SINCE = (
     ("candidates", "cost_low"),
     ("candidates", "cost_high"),
     ("generations", "contention"),
+    ("generations", "held_bytes"),
+    ("generations", "bytes_encode"),
+    ("generations", "bytes_denoise"),
+    ("generations", "bytes_decode"),
 )
 """Columns of tables that were there at the sixth step."""
 
@@ -215,6 +219,7 @@ def test_an_older_database_is_read_without_changing_it_and_upgraded_by_writing(
     later = [step.__name__ for step in STEPS if step.__name__ >= "m007"]
     tamper(
         path,
+        "DROP TABLE jobs",
         "DROP TABLE bench_scores",
         "DROP TABLE bench_cells",
         "DROP TABLE benches",
