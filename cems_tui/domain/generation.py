@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cems_tui.domain.decision import RoutingDecision
-from cems_tui.domain.function import Provenance
+from cems_tui.domain.function import UNMEASURED, Provenance, StageBytes
 from cems_tui.domain.score import Score
-from cems_tui.domain.stage import UNMEASURED, StageBytes
 
 
 @dataclass(frozen=True, slots=True)

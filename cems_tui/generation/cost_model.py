@@ -11,9 +11,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from cems_tui.domain.function import Expected, GenerationFunction, Model, Provenance
+from cems_tui.domain.function import (
+    STAGES,
+    UNMEASURED,
+    Expected,
+    GenerationFunction,
+    Model,
+    Provenance,
+    Stage,
+    StageBytes,
+)
 from cems_tui.domain.pricing import Cost, Pricing
-from cems_tui.domain.stage import STAGES, UNMEASURED, Stage, StageBytes
 from cems_tui.domain.step_line import StepLine, net_and_steps, step_line
 from cems_tui.generation.admission import Weights
 from cems_tui.generation.machine_speed import (

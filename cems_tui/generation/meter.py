@@ -20,7 +20,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from cems_tui.domain.stage import STAGES, UNMEASURED, Stage, StageBytes
+from cems_tui.domain.function import STAGES, UNMEASURED, Stage, StageBytes
 
 _STATUS = Path("/proc/self/status")
 _RESET = Path("/proc/self/clear_refs")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from cems_tui.cancel import Stop
+from cems_tui.domain.function import UNMEASURED, StageBytes
 from cems_tui.domain.note import Note
-from cems_tui.domain.stage import UNMEASURED, StageBytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -210,7 +210,7 @@ class SharedRoom:
     def lend(self, lazy: LazyScorer) -> Iterator[Scorer]:
         """As `ScorerRoom.lend`: what is idle leaves for it, other instruments first."""
         expected = None if lazy.weight_bytes is None else {_key(lazy.name): lazy.weight_bytes}
-        tenant = Tenant[_Held](
+        tenant: Tenant[_Held] = Tenant(
             lazy.name, "scorer", lambda: expected, lambda: _Held(lazy.name, lazy.load())
         )
         with self._residency.lend(tenant) as held:

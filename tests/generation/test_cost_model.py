@@ -9,9 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cems_tui.domain.capabilities import Capabilities
-from cems_tui.domain.function import Expected, Footprint, GenerationFunction, Model
+from cems_tui.domain.function import (
+    STAGES,
+    Expected,
+    Footprint,
+    GenerationFunction,
+    Model,
+    StageBytes,
+)
 from cems_tui.domain.pricing import Pricing
-from cems_tui.domain.stage import STAGES, StageBytes
 from cems_tui.generation.cost_model import GROWTH_BYTES, WINDOW, CostModel, Observation
 from cems_tui.generation.machine_speed import references_of
 

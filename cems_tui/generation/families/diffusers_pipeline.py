@@ -16,7 +16,7 @@ from math import ceil
 from typing import Any
 
 from cems_tui.cancel import Stop
-from cems_tui.domain.stage import Stage, StageBytes
+from cems_tui.domain.function import Stage, StageBytes
 from cems_tui.errors import CemsError, GenerationError, Interrupted, OutOfMemory, UsageError
 from cems_tui.generation.contention import Contention
 from cems_tui.generation.device import use_threads
