@@ -87,11 +87,7 @@ class Ballots:
         pairs = [
             p for p in self.store.votes.open_pairs() if frozenset((p.one, p.other)) not in skipped
         ]
-        seen = Counter(
-            frozenset((left.executed, right.executed))
-            for vote in self.store.votes.all()
-            for left, right in [self._both(vote)]
-        )
+        seen = Counter(frozenset(vote.functions) for vote in self.store.votes.all())
         for pair in ordered(pairs, seen, self.chance):
             ballot = self._ballot(pair)
             if ballot is not None:
@@ -124,7 +120,7 @@ class Ballots:
         votes = self.store.votes.all()
         won, lost, tied, bad = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
         for vote in votes:
-            left, right = (one.executed for one in self._both(vote))
+            left, right = vote.functions
             match vote.answer:
                 case "left":
                     won[left] += 1
@@ -144,9 +140,6 @@ class Ballots:
         ]
         standings = [Standing(n, won[n], lost[n], tied[n], bad[n]) for n in names]
         return Report(votes, standings, scorers)
-
-    def _both(self, vote: Vote) -> tuple[Generation, Generation]:
-        return self.store.generation(vote.left), self.store.generation(vote.right)
 
     def _ballot(self, pair: Pair) -> Ballot | None:
         """The pair with its pictures; None where a file is gone."""

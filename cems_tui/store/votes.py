@@ -46,6 +46,9 @@ class Vote:
     """The id of the picture that stood at the left."""
 
     right: str
+    functions: tuple[str, str]
+    """What drew them, the left one's first."""
+
     answer: Answer
 
     def to_json(self) -> dict[str, Any]:
@@ -65,11 +68,7 @@ class Votes:
         Raises:
             StorageError: the database cannot be read.
         """
-        rows = self.connection.rows("SELECT * FROM votes ORDER BY id")
-        return [
-            Vote(row["id"], row["created"], row["left_id"], row["right_id"], row["answer"])
-            for row in rows
-        ]
+        return [_vote(row) for row in self.connection.rows(f"{_VOTES} ORDER BY votes.id")]
 
     def add(self, left: str, right: str, answer: Answer) -> Vote:
         """Keep a vote.
@@ -78,10 +77,9 @@ class Votes:
             UsageError: one of the pictures is gone.
             StorageError: it cannot be written.
         """
-        vote = Vote(new_id(), now(), left, right, answer)
         row = {
-            "id": vote.id,
-            "created": vote.created,
+            "id": new_id(),
+            "created": now(),
             "left_id": left,
             "right_id": right,
             "answer": answer,
@@ -94,7 +92,7 @@ class Votes:
                     "The vote was not kept; go on with another pair.",
                 )
             insert(db, "votes", row)
-        return vote
+            return _vote(db.execute(f"{_VOTES} WHERE votes.id = ?", [row["id"]]).fetchone())
 
     def undo(self) -> Vote | None:
         """Take the last vote back; None where there is none.
@@ -103,11 +101,11 @@ class Votes:
             StorageError: it cannot be written.
         """
         with self.connection.transaction() as db:
-            row = db.execute("SELECT * FROM votes ORDER BY id DESC LIMIT 1").fetchone()
+            row = db.execute(f"{_VOTES} ORDER BY votes.id DESC LIMIT 1").fetchone()
             if row is None:
                 return None
             db.execute("DELETE FROM votes WHERE id = ?", [row["id"]])
-        return Vote(row["id"], row["created"], row["left_id"], row["right_id"], row["answer"])
+        return _vote(row)
 
     def open_pairs(self) -> list[Pair]:
         """Pairs that nobody voted on: same prompt and size, other functions, none in the trash.
@@ -178,6 +176,21 @@ class Votes:
             """
         ):
             yield _reading(row)
+
+
+_VOTES = """
+    SELECT votes.id AS id, votes.created AS created, left_id, right_id, answer,
+        left_one.executed AS left_function, right_one.executed AS right_function
+    FROM votes JOIN generations AS left_one ON left_one.id = left_id
+    JOIN generations AS right_one ON right_one.id = right_id
+"""
+
+
+def _vote(row: sqlite3.Row) -> Vote:
+    functions = row["left_function"], row["right_function"]
+    return Vote(
+        row["id"], row["created"], row["left_id"], row["right_id"], functions, row["answer"]
+    )
 
 
 def _reading(row: sqlite3.Row) -> dict[str, Any]:
