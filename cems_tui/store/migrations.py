@@ -586,7 +586,13 @@ def m020_pictures_view(db: Database) -> None:
     )
 
 
-def m021_shown_pictures(db: Database) -> None:
+def m021_stage_bytes(db: Database) -> None:
+    """What weights held, apart from what a load brought, and what each stage took beside them."""
+    for column in ("held_bytes", "bytes_encode", "bytes_denoise", "bytes_decode"):
+        db.execute(f"ALTER TABLE generations ADD COLUMN {column} INTEGER")
+
+
+def m022_shown_pictures(db: Database) -> None:
     """What is not in the trash is counted and walked without its rows being read."""
     db.execute("CREATE INDEX generations_shown ON generations (created, id) WHERE removed IS NULL")
 
@@ -612,5 +618,6 @@ STEPS = (
     m018_regrets,
     m019_votes,
     m020_pictures_view,
-    m021_shown_pictures,
+    m021_stage_bytes,
+    m022_shown_pictures,
 )
