@@ -197,7 +197,7 @@ async def test_what_is_on_the_device_is_told_by_component_or_not_at_all() -> Non
 
 async def test_the_app_still_opens_on_the_prompt_and_says_what_the_machine_can_hold() -> None:
     app = make_app(keeper=FakeKeeper())
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with app.run_test(size=(160, 48)) as pilot:
         await until(pilot, lambda: studio(app).holds)
         await pilot.pause()
         assert app.screen is studio(app)
