@@ -110,7 +110,8 @@ def test_what_they_scored_goes_into_the_card_of_the_packs_router(
     assert learned.table == read_table(tmp_path / "outside.csv").digest
     assert after.card.evaluation == before.card.evaluation
     assert (after.training_estimates == before.training_estimates).all()
-    files = {"router/starter.json", "router/starter.safetensors", "router/outside.parquet"}
+    files = {f"router/{name}" for name in ("starter.json", "starter.safetensors")}
+    files |= {f"router/{name}" for name in ("outside.parquet", "sizes.parquet")}
     assert set(verify(pack).files) == files
 
 

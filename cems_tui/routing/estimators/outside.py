@@ -188,9 +188,7 @@ class Outside:
             quality = min(one.quality, size.quality[m] - lost)
             interval = min(size.low[m] - lost, quality), max(size.high[m], quality)
             estimates[name] = QualityEstimate(quality, interval)
-        if estimates == dict(said.estimates):
-            return said
-        return replace(said, estimates=estimates, in_distribution=False, novelty=1.0)
+        return said if estimates == dict(said.estimates) else replace(said, estimates=estimates)
 
     def _lost_beyond(self, last: Size, ratio: float) -> float:
         """What quality goes on to fall by beyond the farthest size that was drawn: as it fell from
