@@ -11,6 +11,7 @@ from types import FrameType
 from cems_tui.services.engine.process import EngineProcess
 from cems_tui.services.engine.protocol import PreparedSession
 from cems_tui.services.queue.queued_engine import QueuedEngine
+from cems_tui.text import counted
 from screens import terminal
 from screens.app import CemsApp
 from screens.picture_widgets import PictureWidgets
@@ -57,8 +58,8 @@ def run(
         return app.return_code or 0
     finally:
         engine.close()
-        if queue is not None:
-            queue.close()
+        if queue is not None and (left := queue.close()):
+            print(f"{counted(left, 'job')} left in the queue: `cems queue run`", file=sys.stderr)
 
 
 @contextmanager
