@@ -150,7 +150,7 @@ def _header(data: bytes, folder: Path) -> None:
 
 
 def _header_words(data: bytes, folder: Path) -> None:
-    _header(len(data).to_bytes(8, "little") + data + b"\x00" * 64, folder)
+    _header(len(data).to_bytes(8, "little") + data + b"\x00" * 16, folder)
 
 
 def _shards(data: bytes, folder: Path) -> None:
@@ -238,30 +238,30 @@ _ENTRY = _json(
     }
 )
 _TABLE = (
-    b"prompt,function,metric,value,seed,seconds,memory_bytes\n"
-    b'"a cat, sitting",one@1,clip,31.5,0,0.5,1000\n'
-    b'"a cat, sitting",two@4,clip,32.5,0,0.9,2000\n'
-    b"a dog,one@1,clip,30,0,0.5,1000\n"
+    b"prompt_id,prompt,function,metric,score,seed,seconds,memory_bytes\n"
+    b'1,"a cat, sitting",one@1,clip,31.5,0,0.5,1000\n'
+    b'1,"a cat, sitting",two@4,clip,32.5,0,0.9,2000\n'
+    b"2,a dog,one@1,clip,30,0,0.5,1000\n"
 )
 _ROWS = b"\n".join(
-    _json({"prompt": "a cat", "function": name, "metric": "clip", "value": 31.5, "seed": 0})
+    _json({"prompt_id": "1", "prompt": "a cat", "function": name, "metric": "clip", "score": 31.5})
     for name in ("one@1", "two@4")
 )
 _PRESENCE = _json(
     {
         "pid": os.getpid(),
+        "command": "cems generate",
         "device": "cpu",
-        "idle_seconds": 300.0,
+        "keep_alive_seconds": 300.0,
         "models": [
             {
                 "model": "tiny",
-                "bytes": 1000,
                 "weights": {"a": 1000},
                 "names": {"a": "unet"},
-                "loaded": 1.0,
-                "last_used": 2.0,
                 "in_use": False,
                 "leaving": False,
+                "since": 1.0,
+                "last_used": 2.0,
             }
         ],
     }
@@ -275,8 +275,8 @@ _INDEX = _json(
     }
 )
 _CONFIG = (
-    b"[routing]\ntradeoff = 0.5\npool = ['starter-turbo@1']\n"
-    b"[device]\nbudget_mb = 700\nleave_gb = 1.5\n[prices]\n'sd-turbo@1' = 0.00001\n"
+    b"[routing]\ntradeoff = 0.5\nload_cost = 'shared'\n[device]\nbudget_mb = 700\nleave_gb = 1.5\n"
+    b"[prices]\ncurrency = 'EUR'\nper_usd = 0.92\n[storage]\nshared = true\n"
 )
 _SEARCHES = (
     b"cat function:starter-turbo@1 score:>5 cost:<0.001 since:7d star:yes",
@@ -295,10 +295,11 @@ def _parquet_seed() -> bytes:
     import pyarrow.parquet as pq
 
     rows = {
+        "prompt_id": ["1", "1"],
         "prompt": ["a cat", "a cat"],
         "function": ["one@1", "two@4"],
         "metric": ["clip", "clip"],
-        "value": [31.5, 32.0],
+        "score": [31.5, 32.0],
         "seed": [0, 0],
     }
     made = io.BytesIO()
@@ -346,7 +347,7 @@ GATES: dict[str, Gate] = {
     "shard index": Gate(_shards, (_json({"weight_map": {"a": "b-00001.safetensors"}}),)),
     "pipeline folder": Gate(_pipeline, (_INDEX,)),
     "prompts text": Gate(_prompts("txt"), (b"a cat\na dog --seed 3\n\n# none\n",)),
-    "prompts csv": Gate(_prompts("csv"), (b"prompt,seed,negative\na cat,3,dark\n",)),
+    "prompts csv": Gate(_prompts("csv"), (b'a cat, sitting\n"a dog",3\n',)),
     "prompts jsonl": Gate(
         _prompts("jsonl"), (b'{"prompt": "a cat", "seed": 3, "size": "64x64"}\n',)
     ),
