@@ -10,11 +10,11 @@ import typer
 
 from cems_tui.cli import options as o
 from cems_tui.cli import output
-from cems_tui.cli.model_row import keys, model_row
+from cems_tui.cli.model_row import keys, model_row, uses
 from cems_tui.cli.text_layout import Column
 from cems_tui.domain.function import Model
 from cems_tui.profile import Profile
-from cems_tui.services.library import ModelFacts, is_listed
+from cems_tui.services.library import ModelFacts
 from cems_tui.text import byte_count, counted
 from cems_tui.views.figures import UNKNOWN
 from cems_tui.views.model_list import ADDS, DISK, LICENCE, SIGNS, STEPS, ModelRow
@@ -54,7 +54,11 @@ def ls(
         library = profile.library(store, planner, here)
         found = [facts for facts in library.models if not fits or facts.fit == "fits"]
         found.sort(key=lambda facts: (_helps(facts.model), not facts.model.installed))
-        rows = [model_row(facts.model, planner) | keys(here.of(facts.name)) for facts in found]
+        used = store.uses()
+        rows = [
+            model_row(one.model, planner) | keys(here.of(one.name)) | uses(one.model, planner, used)
+            for one in found
+        ]
     if json:
         output.json_document(rows)
         return
@@ -62,13 +66,12 @@ def ls(
         for facts in found:
             output.line(facts.name)
         return
-    listed = [facts for facts in found if is_listed(facts)]
-    print_models(listed)
+    print_models(found)
     if paths:
         output.line()
         output.table(
             (Column("model"), Column("path", words="fold")),
-            [(f.name, str(f.model.path)) for f in listed if f.model.path is not None],
+            [(f.name, str(f.model.path)) for f in found if f.model.path is not None],
         )
 
 

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cems_tui.domain.decision import QualityEstimate
 from cems_tui.domain.encoder import FunctionFacts
 from cems_tui.domain.estimate import AnswersAtOnce, PromptEstimate, QualityEstimator
 from cems_tui.domain.score import RANGES
@@ -93,11 +95,18 @@ class Checkpoint:
         """Whether it reads a text encoder, and can answer before that has read."""
         return isinstance(self.router, AnswersAtOnce)
 
-    def estimate(self, prompt: str, *, at_once: bool = False) -> PromptEstimate:
+    def estimate(
+        self,
+        prompt: str,
+        *,
+        at_once: bool = False,
+        sizes: Mapping[str, float] = MappingProxyType({}),
+    ) -> PromptEstimate:
         """The quality of every known function for the prompt, in the metric's unit.
 
         Args:
             at_once: from letters alone, where the router reads a text encoder and can do without.
+            sizes: pixels asked for each pixel taught, of the functions where the size is another.
         """
         router, asked = self.router, self.wording(prompt)
         if at_once and isinstance(router, AnswersAtOnce):
@@ -106,11 +115,12 @@ class Checkpoint:
             said = router.estimate(asked)
         if self.card.outside is not None:
             said = self.card.outside.applied(asked, said, self.functions)
+            said = self.card.outside.at_sizes(said, self.functions, sizes)
         said = self._within_scale(said)
         return said if self.card.scale is None else self.card.scale.applied(said)
 
     def _within_scale(self, said: PromptEstimate) -> PromptEstimate:
-        """The intervals cut at the ends of the metric's scale, where it has ends."""
+        """The estimates inside the metric's scale, where it has ends."""
         ends = RANGES.get(self.metric)
         if ends is None:
             return said
@@ -118,7 +128,7 @@ class Checkpoint:
         return replace(
             said,
             estimates={
-                name: one.within(least, most) if one.interval else one
+                name: _inside(one, least, most).within(least, most) if one.interval else one
                 for name, one in said.estimates.items()
             },
         )
@@ -159,6 +169,13 @@ class Checkpoint:
         estimates, shares = self.training_estimates, self.training_weights
         scale = self.card.scale
         return Dial(self.functions, estimates if scale is None else scale.of(estimates), shares)
+
+
+def _inside(one: QualityEstimate, least: float, most: float) -> QualityEstimate:
+    """The estimate with its quality on the scale."""
+    if one.quality is None:
+        return one
+    return replace(one, quality=max(least, min(most, one.quality)))
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:

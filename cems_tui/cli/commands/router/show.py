@@ -19,10 +19,11 @@ def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The router.")], json: o.Json = False
 ) -> None:
     """Print a router's card, its verdict, and why it would be refused."""
-    card = Profile.current().shelf().named(name).card
+    shelf = Profile.current().shelf()
+    card = shelf.named(name).card
     why = refusal(card)
     if json:
-        row = card.to_json(card.training.table)
+        row = card.to_json(shelf.digest(name) or "unknown")
         words = verdict_words(card.evaluation)
         output.json_document({"router": card.name, "refusal": why, **row, "verdict_words": words})
         return
@@ -57,11 +58,18 @@ def _card_lines(card: Card) -> list[str]:
         lines.append(f"verdict    {verdict_in_words(card.evaluation)}")
     if (kept := card.evaluation.get("against")) is not None:
         lines.append(f"beside     {card.name} {Against.from_json(kept).told}")
+    lines += [f"recipe     {text}" for text in card.evaluation.get("training_notes", ())]
     lines += [
         f"learned    from {point['prompts']:,} prompts: {point['quality']:+.4g} {card.metric} "
         f"[{point['interval'][0]:+.4g}, {point['interval'][1]:+.4g}]"
         for point in card.evaluation.get("learning_curve", ())
     ]
+    if (outside := card.outside) is not None:
+        prompts = sum(band.prompts for band in outside.bands)
+        lines.append(
+            f"outside    of the vocabulary: what {prompts:,} prompts scored, in "
+            f"{len(outside.bands)} bands; pictures of {len(outside.sizes)} sizes never taught"
+        )
     if card.mixed is not None:
         lines.append(f"mixed is   {MixedConstants.of(card.mixed)}")
     if card.scale is not None:
