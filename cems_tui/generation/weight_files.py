@@ -142,7 +142,9 @@ def _typed(header: Any) -> dict[str, Any]:
         if not isinstance(told, dict) or not isinstance(told.get("dtype"), str):
             raise ValueError("a tensor has no dtype")
         shape, place = told.get("shape"), told.get("data_offsets")
-        if not (_are_counts(shape) and _are_counts(place)) or len(place) != 2:
+        if not (
+            _are_counts(shape) and _are_counts(place) and place is not None and len(place) == 2
+        ):
             raise ValueError("a tensor has no shape or no place")
     return header
 
