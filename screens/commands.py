@@ -67,7 +67,11 @@ PALETTE = Command(
     footer="commands",
 )  # fmt: skip
 THEME = Command(
-    "app.theme", "f9", "theme", "Light or dark", "Until the app ends; app.theme sets it for good."
+    "app.theme",
+    "ctrl+t",
+    "theme",
+    "Light or dark",
+    "Until the app ends; app.theme sets it for good.",
 )
 QUIT = Command("app.quit", "ctrl+q", "quit", "Quit", "Ends the engine, too.", footer="quit")
 
