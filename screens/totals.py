@@ -56,7 +56,7 @@ class SessionTotals:
     def parts(self, money: Money = DOLLARS) -> list[str]:
         """The line about the session, most important part first."""
         if not self.pictures:
-            return ["no pictures yet"]
+            return ["no pictures this session"]
         parts = [f"{self.pictures} picture{'' if self.pictures == 1 else 's'}"]
         priced = self.pictures - self.unpriced
         if priced:

@@ -10,7 +10,7 @@ from cems_tui.text import counted, one_line, visible
 from cems_tui.views.figures import DOLLARS, UNKNOWN, Money
 from cems_tui.views.savings import percent, savings_lines
 from screens import figures
-from screens.history.picture_rows import DAY_CELLS, moment
+from screens.history.picture_rows import DAY_CELLS, local, moment
 from screens.widgets.facts import Fact
 from screens.widgets.paged_list import Look
 
@@ -80,9 +80,10 @@ def baseline_words(saved: Savings) -> str:
 
 def facts(row: SessionRow, saved: Savings | None, money: Money = DOLLARS) -> list[Fact]:
     """What is known of a session, for the sheet beside the list."""
+    when = local(row.started)
     found = [
         Fact("session", visible(title(row)), "bold"),
-        Fact("begun", row.started[:16].replace("T", " ")),
+        Fact("begun", visible(row.started) if when is None else f"{when:%d %b %Y %H:%M}"),
         Fact("drew", counted(row.pictures, "picture")),
         Fact("price", f"{money.per_thousand(row.each_usd)}, {money.total(row.cost_usd)} in all"),
     ]

@@ -76,7 +76,7 @@ async def test_the_app_opens_on_the_prompt_box_with_nothing_in_front() -> None:
         assert len(app.screen_stack) == 1
         assert isinstance(app.focused, PromptBox)
         assert "Describe a picture above" in screen_text(pilot)
-        assert "no pictures yet" in screen_text(pilot)
+        assert "no pictures this session" in screen_text(pilot)
 
 
 async def test_typing_asks_the_planner_once_the_hands_rest() -> None:
