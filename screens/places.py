@@ -127,7 +127,7 @@ MODELS = Place(
 )  # fmt: skip
 
 ROUTERS = Place(
-    "router", "Router", "f7", "r", "What each router is worth, and which is asked.",
+    "router", "Router", "f7", "o", "What each router is worth, and which is asked.",
     ROUTER_COMMANDS, _HERE / "router" / "router.tcss", _open_routers,
     missing=_routers_missing,
 )  # fmt: skip

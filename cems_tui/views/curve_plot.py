@@ -51,6 +51,7 @@ def drawn_curve(
     if size[0] < LEAST[0] or size[1] < LEAST[1] or not any(cost > 0 for cost, _ in points):
         return []
     plotext.clear_figure()
+    plotext.limit_size(False, False)  # else the terminal that it started in is the limit
     plotext.theme("clear")
     plotext.plot_size(*size)
     plotext.xscale("log")
@@ -114,6 +115,7 @@ def drawn_ways(ways: Mapping[str, Point], size: tuple[int, int]) -> list[str]:
     if not shown or size[0] < LEAST[0] or size[1] < LEAST[1]:
         return []
     plotext.clear_figure()
+    plotext.limit_size(False, False)  # else the terminal that it started in is the limit
     plotext.theme("clear")
     plotext.plot_size(*size)
     plotext.xscale("log")

@@ -44,6 +44,7 @@ def plotted(
     if not drawn:
         return [f"{visible(title)}: {UNKNOWN}"]
     plotext.clear_figure()
+    plotext.limit_size(False, False)  # else the terminal that it started in is the limit
     plotext.theme("clear")
     plotext.plot_size(width, ROWS)
     plotext.title(visible(f"{title} ({unit})"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from cems_tui.domain.decision import Candidate
 from cems_tui.domain.generation import Generation
 from cems_tui.services.app.picture_gallery import Picture
@@ -33,7 +35,8 @@ def of_picture(row: PictureRow, found: Picture, money: Money = DOLLARS) -> list[
     made = found.generation
     decision = made.decision
     ran = next((c for c in decision.candidates if c.function == made.executed), None)
-    facts = [Fact("file", visible(found.trouble), "$error")] if found.trouble else []
+    trouble = found.trouble.replace(f"{made.image.parent}{os.sep}", "")
+    facts = [Fact("file", visible(trouble), "$error")] if trouble else []
     facts += [
         Fact("prompt", visible(made.prompt)),
         Fact(decision.metric or "quality", quality(row), "$quality"),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.content import Content
 
-from cems_tui.routing.evaluation.verdict import verdict_in_words
-from cems_tui.services.app.router_desk import Estimate, RouterFacts
 from cems_tui.text import one_line, visible
 from cems_tui.views.figures import UNKNOWN, Money
 from screens import figures
 from screens.widgets.facts import Fact
 from screens.widgets.paged_list import Look
+
+if TYPE_CHECKING:
+    from cems_tui.services.app.router_desk import Estimate, RouterFacts
 
 BAR_CELLS, SHARE_CELLS, VERDICT_CELLS = 11, 14, 15
 SIGNS = {"ties": "≈", "worse": "✗", "not evaluated": "?"}
@@ -75,8 +78,8 @@ def card_facts(facts: RouterFacts) -> list[Fact]:
     """The card for people, the verdict first."""
     card, told = facts.card, facts.card.evaluation
     found = []
-    if "verdict" in told:
-        found.append(Fact("verdict", visible(verdict_in_words(told)), "$quality"))
+    if facts.verdict_sentences is not None:
+        found.append(Fact("verdict", visible(facts.verdict_sentences), "$quality"))
     if facts.refusal is not None:
         found.append(Fact("refused", visible(facts.refusal), "$warning"))
     coverage = told.get("coverage") or {}

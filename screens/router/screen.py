@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -17,8 +17,6 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from cems_tui.errors import CemsError, GenerationError
-from cems_tui.services.app.router_desk import RouterDesk, RouterFacts
-from cems_tui.services.routers import Change
 from cems_tui.text import visible
 from cems_tui.views.curve_plot import LEGEND, drawn_curve
 from cems_tui.views.figures import DOLLARS, Money
@@ -36,6 +34,10 @@ from screens.widgets.keys import KeyLine
 from screens.widgets.paged_list import PagedList
 from screens.widgets.status import StatusLine
 from screens.widgets.too_small import TooSmall
+
+if TYPE_CHECKING:
+    from cems_tui.services.app.router_desk import RouterDesk, RouterFacts
+    from cems_tui.services.routers import Change
 
 STEP = 0.05
 EMPTY = "no router can be read: `cems router train` makes one, `cems starter verify` checks"
@@ -87,7 +89,7 @@ class CurvePlot(Widget, can_focus=True):
         return Content("\n".join(lines))
 
 
-class RouterTable(PagedList[RouterFacts]):
+class RouterTable(PagedList["RouterFacts"]):
     """The routers at hand."""
 
     HELP = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,14 @@ def test_what_every_screen_uses_names_no_screen_but_through_the_places() -> None
 
 def test_every_folder_with_a_screen_is_a_place() -> None:
     assert {file.parent.name for file in ROOT.glob("*/screen.py")} == set(ROOMS)
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.id)
+def test_the_letter_of_a_place_is_that_of_no_part_of_a_screen(place: places.Place) -> None:
+    module = importlib.import_module(f"screens.{place.id}.screen")
+    [parts] = [one.JUMPS for one in vars(module).values() if hasattr(one, "JUMPS")]
+    assert parts
+    assert not {one.letter for one in PLACES} & set(parts)
 
 
 def test_places_differ_in_everything_that_leads_to_them() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,12 +26,13 @@ def test_mixing_is_a_rising_concave_line_over_every_function(
     assert made[-1][1] == best
 
 
-def test_a_plot_has_the_size_that_was_asked_for() -> None:
+@pytest.mark.parametrize("size", [(70, 14), (190, 52)])
+def test_a_plot_has_the_size_that_was_asked_for(size: tuple[int, int]) -> None:
     curve = [(0.002 * 1.1**n, 1.7 + 0.01 * n) for n in range(20)]
     singles = {"cheap": (0.002, 1.7), "bad": (0.005, 0.2), "dear": (0.02, 1.9)}
-    lines = drawn_curve(curve, singles, (0.01, 1.95), curve[4], (70, 14))
-    assert len(lines) == 14
-    assert max(map(len, lines)) <= 70
+    lines = drawn_curve(curve, singles, (0.01, 1.95), curve[4], size)
+    assert len(lines) == size[1]
+    assert max(map(len, lines)) == size[0]
     text = "\n".join(lines)
     assert all(mark in text for mark in "●○◆▾")
     assert "cheap" in text

@@ -11,7 +11,7 @@ from typing import Any
 
 from cems_tui.errors import CemsError, GenerationError, UsageError
 from cems_tui.routing.checkpoints.card import Card
-from cems_tui.routing.evaluation.verdict import refusal, verdict_words
+from cems_tui.routing.evaluation.verdict import refusal, verdict_in_words, verdict_words
 from cems_tui.services.routers import Change, Routers
 
 Point = tuple[float, float]
@@ -34,6 +34,9 @@ class RouterFacts:
     card: Card
     verdict: str
     """In the card's words: `better pictures`, `saves cost`, `both`, `ties`, `worse`."""
+
+    verdict_sentences: str | None
+    """The same with its figures; None where it was not evaluated."""
 
     refusal: str | None
     """Why it is used only when forced; None where it earned its place."""
@@ -140,6 +143,7 @@ def facts_of(card: Card, *, asked: bool, shipped: bool, installed: int) -> Route
     return RouterFacts(
         card=card,
         verdict=verdict_words(figures),
+        verdict_sentences=verdict_in_words(figures) if "verdict" in figures else None,
         refusal=refusal(card),
         asked=asked,
         shipped=shipped,
