@@ -165,6 +165,12 @@ def _bench_report() -> Command:
     return report
 
 
+def _bench_rescore() -> Command:
+    from cems_tui.cli.commands.bench.rescore import rescore
+
+    return rescore
+
+
 def _bench_rm() -> Command:
     from cems_tui.cli.commands.bench.rm import rm
 
@@ -189,7 +195,11 @@ class Bench(CommandTable):
             _bench_report,
             "Print what each function scored and cost, on every metric and in every group.",
         ),
-        "rm": (_bench_rm, "Forget a benchmark with all its scores."),
+        "rescore": (
+            _bench_rescore,
+            "Read a benchmark's kept pictures with other scorers; nothing is drawn.",
+        ),
+        "rm": (_bench_rm, "Forget a benchmark with its scores and pictures, or these alone."),
     }
 
 

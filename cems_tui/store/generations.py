@@ -194,8 +194,8 @@ def among(connection: Connection, select: str, values: Sequence[str]) -> list[sq
     return found
 
 
-def observations(connection: Connection, limit_per_function: int) -> list[Observation]:
-    """The newest runs of each function and the newest loads of each model, oldest first.
+def observations(connection: Connection, limit_per_function: int) -> list[tuple[str, Observation]]:
+    """The newest runs of each function and loads of each model, oldest first, with their moment.
 
     Loads are rare: many pictures are drawn with a model that is loaded once.
     """
@@ -214,17 +214,20 @@ def observations(connection: Connection, limit_per_function: int) -> list[Observ
         [limit_per_function, limit_per_function],
     )
     return [
-        Observation(
-            function=row["executed"],
-            width=row["width"],
-            height=row["height"],
-            encode_seconds=row["seconds_encode"],
-            denoise_seconds=row["seconds_denoise"],
-            decode_seconds=row["seconds_decode"],
-            load_seconds=row["seconds_load"],
-            memory_bytes=row["peak_memory_bytes"],
-            load_bytes=row["load_bytes"],
-            contention=row["contention"],
+        (
+            row["created"],
+            Observation(
+                function=row["executed"],
+                width=row["width"],
+                height=row["height"],
+                encode_seconds=row["seconds_encode"],
+                denoise_seconds=row["seconds_denoise"],
+                decode_seconds=row["seconds_decode"],
+                load_seconds=row["seconds_load"],
+                memory_bytes=row["peak_memory_bytes"],
+                load_bytes=row["load_bytes"],
+                contention=row["contention"],
+            ),
         )
         for row in rows
     ]

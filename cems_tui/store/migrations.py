@@ -301,6 +301,36 @@ def m012_differences(db: Database) -> None:
         db.execute(f"ALTER TABLE candidates ADD COLUMN {column}")
 
 
+def m013_bench_pictures(db: Database) -> None:
+    """The pictures of benchmarks, and what teaches prices of their cells.
+
+    Prices are learnt from the newest cells of each function: they are found without looking at
+    all, imported tables least.
+    """
+    for column in (
+        "image TEXT",
+        "image_bytes INTEGER",
+        "width INTEGER",
+        "height INTEGER",
+        "seconds_load REAL",
+        "seconds_encode REAL",
+        "seconds_denoise REAL",
+        "seconds_decode REAL",
+        "seconds_score REAL",
+        "load_bytes INTEGER",
+    ):
+        db.execute(f"ALTER TABLE bench_cells ADD COLUMN {column}")
+    for name, where in (
+        ("measured", "seconds_denoise IS NOT NULL"),
+        ("loads", "seconds_load > 0"),
+        ("scored", "seconds_score IS NOT NULL"),
+    ):
+        db.execute(
+            f"CREATE INDEX bench_cells_{name} ON bench_cells (function, created) WHERE {where}"
+        )
+    db.execute("CREATE INDEX bench_cells_images ON bench_cells (image) WHERE image IS NOT NULL")
+
+
 STEPS = (
     m001_sessions,
     m002_generations,
@@ -314,4 +344,5 @@ STEPS = (
     m010_price_certainty,
     m011_start_seconds,
     m012_differences,
+    m013_bench_pictures,
 )
