@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from cems_tui.services.engine.resident_client import ResidentClient
     from cems_tui.services.explainer import Explainer
     from cems_tui.services.keeper import AppKeeper
+    from cems_tui.services.library import Library
     from cems_tui.services.models import Models
     from cems_tui.services.own_scores import OwnScores
     from cems_tui.services.router_trainer import RouterTrainer
@@ -170,8 +171,8 @@ class Profile:
         """Bytes that weights may hold on this machine's device, as the user configured it."""
         from cems_tui.generation.device import probe, weight_budget_bytes
 
-        chosen = self.settings.device
-        return weight_budget_bytes(probe(), chosen.budget_mb, chosen.leave_bytes)
+        chosen, kind = self.settings.device, self.settings.generation.chosen_device
+        return weight_budget_bytes(probe(kind), chosen.budget_mb, chosen.leave_bytes)
 
     def room(self) -> Room:
         """What this machine's device offers a model, as the user configured it.
@@ -181,7 +182,7 @@ class Profile:
         """
         from cems_tui.services.machine_survey import room_here
 
-        return room_here(self.settings.device, self.device.presence())
+        return room_here(self.settings, self.device.presence())
 
     def survey(self, planner: Planner) -> Survey:
         """This machine, every model of the planner's catalog, and what is worth pulling.
@@ -195,7 +196,13 @@ class Profile:
 
         evidence = read_evidence(self.shipped / "evidence" / "cems.json")
         present = self.device.presence()
-        return survey(planner, evidence, self.settings.device, present, self.paths.models)
+        return survey(planner, evidence, self.settings, present, self.paths.models)
+
+    def library(self, store: Store, planner: Planner, survey: Survey) -> Library:
+        """Every model of the planner's catalog, as both windows list them."""
+        from cems_tui.services.keeper import drawn_here, read_library
+
+        return read_library(planner, drawn_here(store), survey, self.models.ledger())
 
     def keeper(self) -> AppKeeper:
         """The models for the app."""
@@ -333,7 +340,14 @@ class Profile:
         """What a picture takes here, by the runs in a database."""
         functions = list(self.catalog().values())
         told, loads = references_of(functions), load_references_of(functions)
-        return CostModel(observations(store), self.pricing, told, loads)
+        precisions = {one.model.name: self._precision_of(one) for one in functions}
+        return CostModel(observations(store), self.pricing, told, loads, precisions)
+
+    def _precision_of(self, function: GenerationFunction) -> str | None:
+        """What the weights of an installed model are held in, as the user configured it."""
+        from cems_tui.generation.families import registry
+
+        return registry.precision_of(function, self._engine_settings())
 
     @contextmanager
     def engine(
@@ -358,7 +372,7 @@ class Profile:
             paths.ensure_writable(folder)
             store = stack.enter_context(open_store(self.paths.database))
             name = session_name or os.environ.get("CEMS_SESSION") or None
-            hold = self.device.hold(minutes)
+            hold = self.device.hold(minutes, self.settings.generation.chosen_device)
             self.make_way(patient=bool(wait_seconds))
             hold.acquire(wait_seconds)
             stack.callback(hold.release)
@@ -538,8 +552,14 @@ class Profile:
     def _engine_settings(self) -> EngineSettings:
         """How pipelines are loaded."""
         from cems_tui.generation.families.registry import EngineSettings
+        from cems_tui.generation.precision import as_precision
 
-        return EngineSettings(threads=int(self.settings.generation.threads) or None)
+        chosen = self.settings.generation
+        return EngineSettings(
+            device=chosen.chosen_device,
+            precision=as_precision(chosen.precision),
+            threads=int(chosen.threads) or None,
+        )
 
     # All of it.
 
@@ -562,6 +582,7 @@ class Profile:
             paths=self.paths,
             pack=self.pack,
             device=self.device,
+            drawing=lambda: self.settings.generation,
             weight_budget=self.weight_budget,
             survey=survey,
             left_over=lambda: [*self.models.leftovers(), *self.routers.leftovers()],
@@ -655,5 +676,6 @@ def observed(generation: Generation) -> Observation | None:
         load_seconds=seconds.load or None,
         memory_bytes=generation.peak_memory_bytes,
         load_bytes=generation.load_bytes or None,
+        precision=generation.precision,
         contention=generation.contention,
     )

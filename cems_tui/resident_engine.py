@@ -32,7 +32,9 @@ class CommandSession:
     def __init__(self, profile: Profile, keep_alive_seconds: float) -> None:
         self._profile = profile
         self._stack = ExitStack()
-        self._hold: Hold = profile.device.hold(keep_alive_seconds / 60)
+        self._hold: Hold = profile.device.hold(
+            keep_alive_seconds / 60, profile.settings.generation.chosen_device
+        )
         self._engine: Engine | None = None
         self._stock = profile.catalog_stamp()
 

@@ -122,9 +122,23 @@ class Prices:
 class Drawing:
     """How pictures are made, and where they go."""
 
+    device: str = _setting(
+        "auto", "where pictures are drawn", _one_of("auto", "cpu", "cuda", "xpu", "mps")
+    )
+    precision: str = _setting(
+        "auto",
+        "what weights are held in; auto: float16 on cuda, xpu and mps, bfloat16 on a processor "
+        "with AMX or AVX-512 for it where the model is not tiny, else float32",
+        _one_of("auto", "float32", "bfloat16", "float16"),
+    )
     threads: float = _setting(0, "CPU threads of the engine; 0: the physical cores", _number(0))
     pictures: str = _setting("", "where pictures go; empty: the pictures folder", _text)
     score: bool = _setting(True, "score every picture", _yes_or_no)
+
+    @property
+    def chosen_device(self) -> str | None:
+        """The torch device type that is asked for; None is the best there is."""
+        return None if self.device == "auto" else self.device
 
 
 @dataclass(frozen=True, slots=True)

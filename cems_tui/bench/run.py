@@ -516,6 +516,7 @@ def _parts_of(drawn: Drawn) -> Parts:
         decode_seconds=picture.decode_seconds,
         load_seconds=drawn.load_seconds,
         load_bytes=drawn.load_bytes,
+        precision=picture.precision,
     )
 
 
@@ -530,5 +531,6 @@ def _observed(function: str, parts: Parts, drawn: Drawn) -> Observation:
         load_seconds=parts.load_seconds or None,
         memory_bytes=drawn.memory_bytes,
         load_bytes=parts.load_bytes or None,
+        precision=parts.precision,
         contention=drawn.picture.contention,
     )

@@ -108,7 +108,7 @@ def work_of(
     """
     whole = plan if old is None else continued(old, plan, resume=resume)
     able = tuple(name for name in whole.functions if installed(planner, name))
-    scorers.require(planner, whole.metrics, able)
+    scorers.require(planner, whole.metrics, whole.functions)
     estimates = {name: estimate(planner, name) for name in able}
     groups = tuple(held_together(estimates, planner.weight_budget_bytes))
     kept = {} if old is None else benches.kept(whole.name)

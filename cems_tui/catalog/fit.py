@@ -7,12 +7,11 @@ from typing import Literal
 
 from cems_tui.domain.function import Expected, Footprint, Model
 from cems_tui.generation.families.registry import FAMILIES
+from cems_tui.generation.precision import chosen_precision, has_bfloat16_processor
+from cems_tui.generation.weight_files import BYTES_PER_FLOAT, Precision
 from cems_tui.text import byte_count
 
 Verdict = Literal["fits", "fits with offload", "does not fit", "unknown"]
-
-_HALF_PRECISION = ("cuda", "xpu")
-"""Devices on which 16-bit weights stay so; elsewhere most families are held in 32."""
 
 VERDICTS: tuple[Verdict, ...] = ("fits", "fits with offload", "unknown", "does not fit")
 """From the best to the worst."""
@@ -35,6 +34,9 @@ class Room:
 
     run_bytes: int
     """What weights and drawing may hold together."""
+
+    precision: Precision | None = None
+    """What weights are to be held in; None leaves it to the device."""
 
     @property
     def accelerated(self) -> bool:
@@ -139,11 +141,19 @@ def scaled(footprint: Footprint, factor: int) -> Footprint:
     )
 
 
-def footprint_on(model: Model, kind: str) -> Footprint:
-    """The catalog's figures of a model in the precision of a device of that kind."""
-    layout = FAMILIES.get(model.family)
-    widened = layout is not None and layout.precision == "float16" and kind not in _HALF_PRECISION
-    return scaled(model.footprint, 2) if widened else model.footprint
+def footprint_on(model: Model, room: Room) -> Footprint:
+    """The catalog's figures of a model, which are of 16 bits, in the precision of the device."""
+    layout, weights = FAMILIES.get(model.family), model.footprint.weights_bytes
+    if layout is None:
+        return model.footprint
+    precision = chosen_precision(
+        room.precision,
+        layout.precision,
+        room.kind,
+        full_bytes=None if weights is None else 2 * weights,
+        bfloat16_processor=has_bfloat16_processor(),
+    )
+    return scaled(model.footprint, BYTES_PER_FLOAT[precision] // 2)
 
 
 def _within(weights: int, beside: int | None, room: Room) -> bool:

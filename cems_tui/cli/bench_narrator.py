@@ -58,7 +58,7 @@ def carry_out(
         planner.pricing,
         work.plan.metrics,
         profile.paths.database.parent,
-        judges=scorers.bench_panel(planner, work.plan.metrics, work.able),
+        judges=scorers.bench_panel(planner, work.plan.metrics, work.plan.functions),
         gallery=gallery,
         learn=planner.learn,
     )

@@ -109,6 +109,8 @@ def receipt_lines(generation: Generation, settings: Settings) -> list[str]:
     lines.append(
         f"time    {seconds.total:.2f} s ({told}) · {generation.executed} · seed {generation.seed}"
     )
+    if generation.precision is not None:
+        lines[-1] += f" · {generation.precision}"
     return lines
 
 

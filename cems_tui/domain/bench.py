@@ -62,6 +62,8 @@ class Parts:
     """0.0 when the model was on the device."""
 
     load_bytes: int | None = None
+    precision: str | None = None
+    """What the model's weights were held in."""
 
 
 @dataclass(frozen=True, slots=True)

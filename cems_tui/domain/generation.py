@@ -95,6 +95,9 @@ class Generation:
     load_bytes: int | None = None
     """Bytes of weights that were loaded for it: 0 when resident, None when not known."""
 
+    precision: str | None = None
+    """What the weights were held in, such as `float32`; None where it was not recorded."""
+
     contention: float | None = None
     """Share of the drawing that waited for a processor that others had; None is not measured."""
 
@@ -148,6 +151,7 @@ class Generation:
             "priced": self.priced,
             "load_cost_usd": self.load_cost_usd,
             "load_bytes": self.load_bytes,
+            "precision": self.precision,
             "cold": self.cold,
             "contention": self.contention,
             "scores": {score.metric: score.value for score in self.scores},
@@ -186,6 +190,7 @@ class Generation:
             cost_source=row["cost_source"],
             load_cost_usd=row["load_cost_usd"],
             load_bytes=row.get("load_bytes"),
+            precision=row.get("precision"),
             contention=row.get("contention"),
             scores=tuple(
                 Score(metric, value, row["scorers"][metric], metric not in lower)

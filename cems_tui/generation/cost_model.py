@@ -59,6 +59,9 @@ class Observation:
     contention: float | None = None
     """Share of its time that the run waited for a processor that others had."""
 
+    precision: str | None = None
+    """What the weights were held in; None where it was not recorded."""
+
     @property
     def model(self) -> str:
         return self.function.rpartition("@")[0]
@@ -172,6 +175,7 @@ class CostModel:
         pricing: Pricing | None = None,
         references: Mapping[str, Reference] | None = None,
         load_references: Mapping[str, Reference] | None = None,
+        precisions: Mapping[str, str | None] | None = None,
     ) -> None:
         """Learn from `observations`, oldest first.
 
@@ -179,10 +183,13 @@ class CostModel:
             pricing: CEMS's unless given.
             references: what was told of functions on other machines, by name.
             load_references: what was told of loading their models.
+            precisions: what the weights of each model are held in here and now. A run in another
+                precision took other seconds and bytes, and is not learnt from.
         """
         self._load_speed = MachineSpeed(load_references or {})
         self._speed = MachineSpeed(references or {})
         self._pricing = pricing or Pricing()
+        self._precisions = precisions or {}
         self._runs: dict[tuple[str, int, int], list[Observation]] = defaultdict(list)
         self._loads: dict[str, list[Observation]] = defaultdict(list)
         self._typical: dict[tuple[str, int, int], _Typical] = {}
@@ -192,7 +199,10 @@ class CostModel:
             self.learn(observation)
 
     def learn(self, observation: Observation) -> None:
-        """Take one more run into account."""
+        """Take one more run into account, unless its model is held in another precision now."""
+        precision = self._precisions.get(observation.model)
+        if precision is not None and observation.precision not in (precision, None):
+            return
         key = (observation.function, observation.width, observation.height)
         _keep_latest(self._runs[key], observation)
         self._typical.pop(key, None)

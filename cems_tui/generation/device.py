@@ -39,11 +39,13 @@ class Device:
     """When probed; other processes' use counts."""
 
 
-def probe() -> Device:
-    """The best device, without importing torch.
+def probe(setting: str | None = None) -> Device:
+    """The best device, or the CPU where that is the setting, without importing torch.
 
     A torch that is already imported is asked first, as it knows what it can use.
     """
+    if setting == "cpu":
+        return _from_memory()
     return _from_torch() or _from_nvml() or _from_apple() or _from_memory()
 
 

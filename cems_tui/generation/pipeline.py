@@ -93,6 +93,9 @@ class Picture:
     contention: float | None = None
     """Share of its time that it waited for a processor that others had; None is not measured."""
 
+    precision: str | None = None
+    """What its model's weights were held in, such as `float32`; None is not known."""
+
     @property
     def seconds(self) -> float:
         """What is billed: encode + denoise + decode."""

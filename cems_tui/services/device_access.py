@@ -19,17 +19,18 @@ class DeviceAccess:
     resident_file: Path
     """Where the process that holds the device tells what is on it."""
 
-    def hold(self, keep_alive_minutes: float = 0) -> Hold:
+    def hold(self, keep_alive_minutes: float = 0, kind: str | None = None) -> Hold:
         """The device to take.
 
         Args:
+            kind: the type that is asked for; None is the best there is.
             keep_alive_minutes: how long a model that nobody uses stays; 0 is no limit.
         """
         return Hold(
             FileLock(self.lock_file, "the device"),
             self.resident_file,
             keep_alive_minutes * 60 if keep_alive_minutes > 0 else None,
-            likely_kind,
+            lambda: likely_kind(kind),
         )
 
     def holder(self) -> Holder | None:

@@ -18,10 +18,15 @@ from cems_tui.errors import CemsError
 from cems_tui.generation import device as devices
 from cems_tui.generation.cost_model import Certainty
 from cems_tui.generation.machine_speed import OriginSpeed
+from cems_tui.generation.precision import (
+    as_precision,
+    chosen_precision,
+    has_bfloat16_processor,
+)
 from cems_tui.models.leftovers import Leftover
 from cems_tui.paths import Paths
 from cems_tui.services.device_access import DeviceAccess
-from cems_tui.settings import environment_problems, problems, read_document
+from cems_tui.settings import Drawing, environment_problems, problems, read_document
 from cems_tui.starter.manifest import verify
 from cems_tui.text import byte_count, counted, one_line
 
@@ -66,6 +71,9 @@ class Doctor:
     """The starter pack's folder."""
 
     device: DeviceAccess
+    drawing: Callable[[], Drawing]
+    """On what pictures are drawn, and in what precision, as the user configured it."""
+
     weight_budget: Callable[[], int]
     """Bytes that weights may hold, as the user configured it."""
 
@@ -107,14 +115,23 @@ class Doctor:
         return findings
 
     def _device(self) -> Iterator[Finding]:
-        device = devices.probe()
+        chosen = self.drawing()
+        device = devices.probe(chosen.chosen_device)
         yield Finding(
             "device",
             "ok",
             f"{device.kind} {device.name}: {device.free_bytes / 1e9:.1f} of "
             f"{device.total_bytes / 1e9:.1f} GB free, weights may hold "
-            f"{self.weight_budget() / 1e9:.1f} GB",
+            f"{self.weight_budget() / 1e9:.1f} GB, {_precision_words(chosen, device.kind)}",
         )
+        if chosen.chosen_device not in (None, device.kind):
+            yield Finding(
+                "device",
+                "problem",
+                f"generation.device is {chosen.device}, and this machine has {device.kind}",
+                "`cems config set generation.device auto`.",
+                2,
+            )
         holder = self.device.holder()
         if holder is not None:
             yield Finding("device", "note", f"held by {holder}", "Wait with --wait, or stop it.")
@@ -259,6 +276,18 @@ def _certain(one: Certainty) -> str:
     if one.reach is not None:
         told.append(f"up to {one.reach:.2g} ×")
     return f"{one.function} ({', '.join(told)})" if told else one.function
+
+
+def _precision_words(chosen: Drawing, kind: str) -> str:
+    """In what large models are held on a device, unless their family needs another."""
+    precision = chosen_precision(
+        as_precision(chosen.precision),
+        "float16",
+        kind,
+        full_bytes=None,
+        bfloat16_processor=has_bfloat16_processor(),
+    )
+    return f"large models in {precision}"
 
 
 def _existing(folder: Path) -> Path:

@@ -14,37 +14,39 @@ from cems_tui.files import free_bytes
 from cems_tui.generation import device as devices
 from cems_tui.generation.device import weight_budget_bytes
 from cems_tui.generation.device_status import Presence
+from cems_tui.generation.precision import as_precision
 from cems_tui.services.planner import Planner
-from cems_tui.settings import Device
+from cems_tui.settings import Settings
 
 
 def survey(
-    planner: Planner, evidence: Evidence, device: Device, present: Presence | None, models: Path
+    planner: Planner, evidence: Evidence, settings: Settings, present: Presence | None, models: Path
 ) -> Survey:
     """This machine, every model of the planner's catalog, and what is worth pulling.
 
     Args:
         evidence: what scores say of sets of functions.
-        device: what the user configured.
+        settings: what the user configured.
         present: what is on the device, which leaves when another model needs the room.
         models: the folder that models are pulled into.
 
     Raises:
         ConfigError: a setting of the device cannot be followed.
     """
-    room = room_here(device, present)
+    room = room_here(settings, present)
     return survey_of(
         planner.catalog,
-        lambda model: footprint_here(model, planner, room.kind),
+        lambda model: footprint_here(model, planner, room),
         evidence,
         room,
         free_bytes(models),
     )
 
 
-def room_here(chosen: Device, present: Presence | None) -> Room:
+def room_here(settings: Settings, present: Presence | None) -> Room:
     """What this machine's device offers a model, as the user configured it."""
-    device = devices.probe()
+    chosen = settings.device
+    device = devices.probe(settings.generation.chosen_device)
     ours = present.total_bytes if present is not None and present.device == device.kind else 0
     device = replace(device, free_bytes=min(device.total_bytes, device.free_bytes + ours))
     return Room(
@@ -54,18 +56,19 @@ def room_here(chosen: Device, present: Presence | None) -> Room:
         free_bytes=device.free_bytes,
         weight_bytes=weight_budget_bytes(device, chosen.budget_mb, chosen.leave_bytes),
         run_bytes=max(0, device.free_bytes - chosen.leave_bytes),
+        precision=as_precision(settings.generation.precision),
     )
 
 
-def footprint_here(model: Model, planner: Planner, kind: str) -> Footprint:
-    """What a model takes of a device of that kind.
+def footprint_here(model: Model, planner: Planner, room: Room) -> Footprint:
+    """What a model takes of the device.
 
     The catalog's figures, in the precision of the device; where there are none, those of the
     model's functions as they ran here or were published.
     """
     if model.footprint.weights_bytes is None:
         return _from_runs(model, planner)
-    return footprint_on(model, kind)
+    return footprint_on(model, room)
 
 
 def _from_runs(model: Model, planner: Planner) -> Footprint:

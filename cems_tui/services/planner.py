@@ -352,7 +352,7 @@ class Planner:
         return fit(
             of_picture(
                 expected,
-                footprint_on(function.model, self._room.kind),
+                footprint_on(function.model, self._room),
                 held_bytes=self._held_of(function) if expected.load_bytes is None else None,
                 area=pixels / (function.width * function.height),
                 least_bytes=None if numbers is None else numbers * _LEAST_BYTES * pixels,

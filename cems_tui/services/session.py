@@ -301,6 +301,7 @@ class Session:
                 drawn.load_seconds, drawn.load_bytes, resident=drawn.load_seconds == 0.0
             ),
             load_bytes=drawn.load_bytes,
+            precision=picture.precision,
             contention=picture.contention,
             scores=(),
             decision=decision.also_noting(picture.notes),

@@ -567,6 +567,7 @@ def _parts_columns(parts: Parts) -> dict[str, Any]:
         "seconds_denoise": parts.denoise_seconds,
         "seconds_decode": parts.decode_seconds,
         "load_bytes": parts.load_bytes,
+        "precision": parts.precision,
     }
 
 
@@ -604,6 +605,7 @@ def observations(connection: Connection, limit_per_function: int) -> list[tuple[
                 load_seconds=row["seconds_load"],
                 memory_bytes=row["memory_bytes"],
                 load_bytes=row["load_bytes"],
+                precision=row["precision"],
                 contention=row["contention"],
             ),
         )

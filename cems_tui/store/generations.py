@@ -45,6 +45,7 @@ class Observation:
     load_seconds: float | None
     memory_bytes: int | None
     load_bytes: int | None = None
+    precision: str | None = None
     contention: float | None = None
 
 
@@ -195,7 +196,8 @@ def among(connection: Connection, select: str, values: Sequence[str]) -> list[sq
 
 
 def observations(connection: Connection, limit_per_function: int) -> list[tuple[str, Observation]]:
-    """The newest runs of each function and loads of each model, oldest first, with their moment.
+    """The newest runs of each function and loads of each model in each precision, oldest first,
+    with the moment they were made.
 
     Loads are rare: many pictures are drawn with a model that is loaded once.
     """
@@ -204,9 +206,10 @@ def observations(connection: Connection, limit_per_function: int) -> list[tuple[
         SELECT * FROM (
             SELECT *,
                 ROW_NUMBER() OVER (
-                    PARTITION BY executed ORDER BY created DESC, id DESC) AS age,
+                    PARTITION BY executed, precision ORDER BY created DESC, id DESC) AS age,
                 ROW_NUMBER() OVER (
-                    PARTITION BY model, seconds_load > 0 ORDER BY created DESC, id DESC
+                    PARTITION BY model, precision, seconds_load > 0
+                    ORDER BY created DESC, id DESC
                 ) AS load_age
             FROM generations
         ) WHERE age <= ? OR (seconds_load > 0 AND load_age <= ?) ORDER BY created, id
@@ -226,6 +229,7 @@ def observations(connection: Connection, limit_per_function: int) -> list[tuple[
                 load_seconds=row["seconds_load"],
                 memory_bytes=row["peak_memory_bytes"],
                 load_bytes=row["load_bytes"],
+                precision=row["precision"],
                 contention=row["contention"],
             ),
         )

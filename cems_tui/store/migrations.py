@@ -301,7 +301,12 @@ def m012_differences(db: Database) -> None:
         db.execute(f"ALTER TABLE candidates ADD COLUMN {column}")
 
 
-def m013_bench_pictures(db: Database) -> None:
+def m013_precision(db: Database) -> None:
+    """What the weights of a picture's model were held in."""
+    db.execute("ALTER TABLE generations ADD COLUMN precision TEXT")
+
+
+def m014_bench_pictures(db: Database) -> None:
     """The pictures of benchmarks, and what teaches prices of their cells.
 
     Prices are learnt from the newest cells of each function: they are found without looking at
@@ -318,6 +323,7 @@ def m013_bench_pictures(db: Database) -> None:
         "seconds_decode REAL",
         "seconds_score REAL",
         "load_bytes INTEGER",
+        "precision TEXT",
     ):
         db.execute(f"ALTER TABLE bench_cells ADD COLUMN {column}")
     for name, where in (
@@ -344,5 +350,6 @@ STEPS = (
     m010_price_certainty,
     m011_start_seconds,
     m012_differences,
-    m013_bench_pictures,
+    m013_precision,
+    m014_bench_pictures,
 )

@@ -60,6 +60,7 @@ def generation_row(generation: Generation, home: Path) -> dict[str, Any]:
         "cost_source": generation.cost_source,
         "load_cost_usd": generation.load_cost_usd,
         "load_bytes": generation.load_bytes,
+        "precision": generation.precision,
         "contention": generation.contention,
         "score_error": generation.score_error,
         "decision": decision_column(decision),
@@ -148,6 +149,7 @@ def generation_of(
         cost_source=row["cost_source"],
         load_cost_usd=row["load_cost_usd"],
         load_bytes=row["load_bytes"],
+        precision=row["precision"],
         contention=row["contention"],
         scores=tuple(
             Score(s["metric"], s["value"], s["scorer"], bool(s["higher_is_better"])) for s in scores

@@ -63,12 +63,17 @@ def receipt(generation: Generation, money: Money = DOLLARS) -> list[Fact]:
         Fact("seconds", _seconds_line(generation)),
         Fact("memory", figures.gigabytes(generation.peak_memory_bytes)),
         Fact("picture", f"{generation.width}×{generation.height}, seed {generation.seed}"),
-        Fact("settings", f"{generation.steps} steps, guidance {generation.guidance:g}"),
+        Fact("settings", _settings(generation)),
         Fact("sampler", generation.sampler),
         Fact("file", visible(str(generation.image))),
         Fact("made", generation.created, "$muted"),
         Fact("id", generation.id, "$muted"),
     ]
+
+
+def _settings(generation: Generation) -> str:
+    precision = "" if generation.precision is None else f", {generation.precision}"
+    return f"{generation.steps} steps, guidance {generation.guidance:g}{precision}"
 
 
 def decision_receipt(decision: RoutingDecision, money: Money = DOLLARS) -> list[Fact]:

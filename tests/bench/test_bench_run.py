@@ -18,7 +18,7 @@ from cems_tui.bench.bill import CellEstimate, bill, held_together, plan_of
 from cems_tui.bench.drift import drift
 from cems_tui.bench.prompts import parse_prompts
 from cems_tui.bench.run import BenchOutcome, Budget, CellDone, Reading, Stop, run_bench
-from cems_tui.domain.bench import BenchPlan, BenchPrompt, Cell, CellKey, CellState, Task
+from cems_tui.domain.bench import BenchPlan, BenchPrompt, Cell, CellKey, CellState
 from cems_tui.domain.score import Score
 from cems_tui.errors import (
     CemsError,
@@ -183,7 +183,7 @@ def test_a_budget_stops_before_the_cell_that_would_break_it(book: Benches) -> No
 
 def test_the_bill_counts_the_unknown_apart() -> None:
     known = {"base@20": CellEstimate(0.5, PRICE, load_seconds=3.0)}
-    tasks = [Task(key) for key in PLAN.keys()]
+    tasks = PLAN.tasks({})
     found = bill(tasks, lambda name: known.get(name, CellEstimate(None, None)))
     assert (found.pictures, found.untimed, found.unpriced) == (8, 4, 4)
     assert found.seconds == pytest.approx(3.0 + 4 * 0.5)

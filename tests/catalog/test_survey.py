@@ -23,7 +23,7 @@ GB = 1_000_000_000
 
 def a_gpu(monkeypatch: pytest.MonkeyPatch, total: float, free: float | None = None) -> None:
     made = Device("cuda", "a card", int(total * GB), int((total if free is None else free) * GB))
-    monkeypatch.setattr(device, "probe", lambda: made)
+    monkeypatch.setattr(device, "probe", lambda *_: made)
     monkeypatch.setattr("cems_tui.services.machine_survey.free_bytes", lambda folder: 400 * GB)
 
 
@@ -86,7 +86,7 @@ def test_a_set_that_nobody_agrees_to_is_not_pulled(
 def test_a_cpu_is_told_why_nothing_is_recommended(
     inside: Inside, monkeypatch: pytest.MonkeyPatch, puller: RecordingPuller
 ) -> None:
-    monkeypatch.setattr(device, "probe", lambda: Device("cpu", "x", 32 * GB, 30 * GB))
+    monkeypatch.setattr(device, "probe", lambda *_: Device("cpu", "x", 32 * GB, 30 * GB))
     ran = inside("pull", "--recommended", "--yes")
     assert ran.code == 0
     assert "CPU" in ran.err

@@ -222,3 +222,18 @@ def test_prices_follow_the_price_list() -> None:
     assert model.load_usd(function(), resident=True) == 0.0
     assert model.load_usd(function(), resident=False) == pytest.approx(2.0 * 1 * 0.5)
     assert CostModel().load_usd(function(expected=Expected()), resident=False) is None
+
+
+def test_runs_in_another_precision_say_nothing_of_the_one_in_force() -> None:
+    runs = [
+        *[run(denoise=9.0, precision="float32")] * 3,
+        *[run(denoise=2.0, precision="bfloat16")] * 2,
+    ]
+    name = function().model.name
+    half = CostModel(runs, precisions={name: "bfloat16"})
+    whole = CostModel(runs, precisions={name: "float32"})
+    assert half.certainty(function()).runs == 2
+    assert whole.certainty(function()).runs == 3
+    assert (half.predict(function()).seconds or 0) < (whole.predict(function()).seconds or 0)
+    unknown = CostModel(runs, precisions={name: "float16"})
+    assert unknown.predict(function()) == CATALOG

@@ -199,6 +199,7 @@ ADDED_SINCE = (
     ("candidates", "blocked_by"),
     ("candidates", "blocked_kind"),
     ("generations", "seconds_start"),
+    ("generations", "precision"),
     ("candidates", "cost_low"),
     ("candidates", "cost_high"),
     ("generations", "contention"),

@@ -31,6 +31,7 @@ from cems_tui.generation.families.requests import (
 from cems_tui.generation.meter import MemoryMeter, Stopwatch
 from cems_tui.generation.networks import Shelf
 from cems_tui.generation.pipeline import Job, OnStep, Picture
+from cems_tui.generation.weight_files import Precision
 
 
 class DiffusersPipeline:
@@ -47,6 +48,7 @@ class DiffusersPipeline:
         anatomy: Anatomy,
         shelf: Shelf,
         keys: Mapping[str, str],
+        precision: Precision,
         *,
         threads: int | None = None,
     ) -> None:
@@ -58,12 +60,14 @@ class DiffusersPipeline:
             anatomy: where its parts are and what it can be asked.
             shelf: where its networks come from; one of its pipelines draws at a time.
             keys: component to what its content is called there.
+            precision: what its weights are held in.
             threads: CPU threads while drawing; None chooses by the size of the weights.
         """
         self._pipe = pipe
         self._model = model
         self._anatomy = anatomy
         self._abilities = abilities_of(pipe, anatomy)
+        self._precision = precision
         self._threads = threads
         self._drawing = shelf.drawing
         self._schedulers: dict[str | None, Any] = {None: pipe.scheduler}
@@ -124,6 +128,7 @@ class DiffusersPipeline:
             decode_seconds=watch.decode.seconds,
             extra_bytes=extra_bytes,
             sampler=type(self._pipe.scheduler).__name__,
+            precision=self._precision,
             notes=unread(self._pipe, self._anatomy, job),
             contention=waited,
         )

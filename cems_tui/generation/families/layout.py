@@ -18,6 +18,11 @@ from cems_tui.generation.families.anatomy import Anatomy, EngineSettings
 from cems_tui.generation.families.diffusers_pipeline import DiffusersPipeline
 from cems_tui.generation.families.library_errors import loading_error
 from cems_tui.generation.networks import Shelf, weights_digest
+from cems_tui.generation.precision import (
+    chosen_precision,
+    has_bfloat16_processor,
+    refuse_lacking,
+)
 from cems_tui.generation.weight_files import (
     Precision,
     component_files,
@@ -28,8 +33,6 @@ from cems_tui.generation.weight_files import (
 )
 from cems_tui.lean_imports import lean_imports
 from cems_tui.log import hush
-
-_HALF_PRECISION_DEVICES = ("cuda", "xpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,9 @@ class Layout:
     """Networks that a folder may leave out: its model_index.json says null."""
 
     precision: Literal["float16", "bfloat16"] = "float16"
-    """What its weights are loaded as: float16 on cuda and xpu and float32 elsewhere, or
-    bfloat16 everywhere: the large ones would not fit the memory of most machines twice."""
+    """What its weights are loaded as where nothing else is asked for: float16 as far as the
+    device computes in it, see `chosen_precision`, or bfloat16 everywhere: the large ones would
+    not fit the memory of most machines twice."""
 
     anatomy: Anatomy = field(default_factory=Anatomy)
 
@@ -72,7 +76,9 @@ class Layout:
         model = function.model
         index = self._index(folder)
         device = torch_device(settings.device)
-        precision = self._precision(device, settings)
+        precision = self._precision(folder, index, device, settings)
+        if settings.precision is not None:
+            refuse_lacking(device, precision)
         if check_files(folder, self.networks_of(index), precision) <= settings.verify_bytes:
             check_digest(model, folder)
         self.warm_up(folder)
@@ -82,7 +88,7 @@ class Layout:
         except Exception as error:
             raise loading_error(error, model.name, folder) from error
         return DiffusersPipeline(
-            pipe, model.name, self.anatomy, shelf, keys, threads=settings.threads
+            pipe, model.name, self.anatomy, shelf, keys, precision, threads=settings.threads
         )
 
     def expected_weights(
@@ -94,7 +100,7 @@ class Layout:
             WeightsError: a file is missing or damaged.
         """
         index = self._index(folder)
-        precision = self._precision(likely_kind(settings.device), settings)
+        precision = self._precision(folder, index, likely_kind(settings.device), settings)
         check_files(folder, self.networks_of(index), precision)
         keys = self._keys(folder, index, precision, shelf)
         return {key: expected_weight_bytes(folder, [name], precision) for name, key in keys.items()}
@@ -106,8 +112,17 @@ class Layout:
             WeightsError: a file is missing or damaged.
         """
         index = self._index(folder)
-        precision = self._precision(likely_kind(settings.device), settings)
+        precision = self._precision(folder, index, likely_kind(settings.device), settings)
         return expected_weight_bytes(folder, self.networks_of(index), precision)
+
+    def precision_of(self, folder: Path, settings: EngineSettings) -> Precision:
+        """What the weights of a folder would be loaded as.
+
+        Raises:
+            WeightsError: a file is missing or damaged.
+        """
+        kind = likely_kind(settings.device)
+        return self._precision(folder, self._index(folder), kind, settings)
 
     def warm_up(self, folder: Path) -> None:
         """Import torch, diffusers and the classes of the folder's networks (6 s cold), quietly.
@@ -149,12 +164,16 @@ class Layout:
             raise WeightsError(f"{folder} cannot be loaded: {error}") from error
         return index
 
-    def _precision(self, device: str, settings: EngineSettings) -> Precision:
-        if settings.precision is not None:
-            return settings.precision
-        if self.precision == "bfloat16" or device in _HALF_PRECISION_DEVICES:
-            return self.precision
-        return "float32"
+    def _precision(
+        self, folder: Path, index: dict[str, Any], device: str, settings: EngineSettings
+    ) -> Precision:
+        return chosen_precision(
+            settings.precision,
+            self.precision,
+            device,
+            full_bytes=expected_weight_bytes(folder, self.networks_of(index)),
+            bfloat16_processor=has_bfloat16_processor(),
+        )
 
     def _class(self) -> Any:
         import diffusers

@@ -18,6 +18,7 @@ from cems_tui.generation.families.capabilities import of_family, of_folder
 from cems_tui.generation.families.layout import Layout
 from cems_tui.generation.networks import Shelf
 from cems_tui.generation.pipeline import Pipeline
+from cems_tui.generation.weight_files import Precision
 
 # aMUSEd: masked image tokens instead of diffusion; diffusers keeps it among the deprecated.
 
@@ -163,6 +164,7 @@ __all__ = [
     "family_of_class",
     "held_bytes",
     "load",
+    "precision_of",
     "warm_up",
 ]
 
@@ -280,6 +282,22 @@ def held_bytes(function: GenerationFunction, settings: EngineSettings | None = N
         return None
     try:
         return layout.held_bytes(folder, settings or EngineSettings())
+    except WeightsError:
+        return None  # leasing it says what is wrong with its files
+
+
+def precision_of(
+    function: GenerationFunction, settings: EngineSettings | None = None
+) -> Precision | None:
+    """What the weights of an installed model would be held in here.
+
+    None where nothing tells: it is not installed, of no family that runs, or damaged.
+    """
+    layout, folder = FAMILIES.get(function.model.family), function.model.path
+    if layout is None or folder is None:
+        return None
+    try:
+        return layout.precision_of(folder, settings or EngineSettings())
     except WeightsError:
         return None  # leasing it says what is wrong with its files
 

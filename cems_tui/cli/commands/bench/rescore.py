@@ -64,12 +64,14 @@ def rescore(
     if dry_run:
         output.line(
             f"{pictures:,} kept pictures would be read by "
-            f"{', '.join(one.name for one in chosen)} into the benchmark {fresh or bench}; nothing "
-            "was read"
+            f"{', '.join(one.name for one in chosen)} into the benchmark {fresh or bench}; "
+            "nothing was read"
         )
         return 0
     with profile.engine(wait_seconds=wait or 0.0) as engine:
         benches = engine.store.benches
+        # before a copy is made: without weights there would be nothing in it
+        reading.require(engine.planner, [one.metric for one in chosen], plan.functions)
         if fresh and not there:
             _copy(benches, bench, fresh, plan, chosen)
         old = benches.plan(fresh or bench)

@@ -126,7 +126,7 @@ def _tell_ranges(work: Work, scorers: Scorers) -> None:
     """Say what a mixed score is made of."""
     if "mixed" not in work.plan.metrics:
         return
-    found = scorers.require(work.planner, work.plan.metrics, work.able)
+    found = scorers.require(work.planner, work.plan.metrics, work.plan.functions)
     ranges = scorers.mixed_ranges(work.planner, found)
     if ranges is not None:
         output.note(f"mixed is {ranges}")
@@ -150,7 +150,9 @@ def _tell_bill(work: Work, disk: DiskBill | None, *, json: bool) -> int:
             }
         )
         return 0
-    output.line(bill_words(told, output.money_of(work.planner.settings)))
+    nothing = "nothing is left to draw"
+    words = bill_words(told, output.money_of(work.planner.settings)) if told.pictures else nothing
+    output.line(words)
     for text in work_words(work, disk):
         output.line(text)
     return 0
