@@ -62,6 +62,11 @@ class Paths:
         return self.data / "encoders.json"
 
     @property
+    def prompt_sets(self) -> Path:
+        """Public sets of prompts that were fetched, a folder each."""
+        return self.cache / "prompt-sets"
+
+    @property
     def embeddings(self) -> Path:
         return self.cache / "embeddings"
 

@@ -238,7 +238,7 @@ def _one_hot(quality: Matrix, cost: Matrix) -> Matrix:
     """The best function of every prompt, of equals the cheaper one."""
     order = np.argsort(cost, kind="stable")
     picks = order[np.argmax(quality[:, order], axis=1)]
-    return np.eye(quality.shape[1])[picks]
+    return np.asarray(np.eye(quality.shape[1])[picks])
 
 
 def _mean(share: Matrix, values: Mapping[str, float | None], names: Sequence[str]) -> float | None:

@@ -28,12 +28,17 @@ from cems_tui.routing.evaluation.curves import hull_corners
 from cems_tui.routing.evaluation.truth import other_metrics, subset
 from cems_tui.score_tables.mixed import PARTS, computed_prices, constants_of, with_mixed
 from cems_tui.score_tables.table import Pivot, ScoreTable
+from cems_tui.text import counted
 
 Predict = Callable[[str, Pivot], NDArray[np.float64] | None]
 """A metric and its complete prompts → a router's estimates, shape (N, M)."""
 
 _T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 """Student's t at 97.5 % for 1 to 10 degrees of freedom."""
+
+
+WORST_PROMPTS = 100
+"""Of a metric, in JSON and on the page; a table has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +124,16 @@ class BenchReport:
     """What cannot be right in its figures, or has to be known of them."""
 
     def to_json(self) -> dict[str, Any]:
-        """The object `cems bench report --json` prints."""
-        return asdict(self)
+        """The object `cems bench report --json` prints; of the prompts the worst routed."""
+        metrics = tuple(
+            one
+            if one.analysis is None
+            else replace(
+                one, analysis=replace(one.analysis, prompts=one.analysis.prompts[:WORST_PROMPTS])
+            )
+            for one in self.metrics
+        )
+        return asdict(replace(self, metrics=metrics))
 
 
 def report_of(
@@ -174,6 +187,31 @@ def report_of(
             *busy_notes(contention),
         ),
     )
+
+
+FAR_OUT = 10.0
+"""Times the middle half's width beyond it, from where a score is told to be far out."""
+
+
+def outlier_notes(table: ScoreTable) -> tuple[str, ...]:
+    """That a few scores are so far from all others that they may be slips of the pen."""
+    notes = []
+    for metric in table.metrics:
+        scores = table.score[table.metric.says(metric)]
+        scores = scores[~np.isnan(scores)]
+        if not scores.size:
+            continue
+        low, high = np.percentile(scores, [25, 75])
+        reach = FAR_OUT * (high - low)
+        out = scores[(scores < low - reach) | (scores > high + reach)]
+        if reach > 0 and out.size:
+            farthest = out[np.argmax(np.abs(out - (low + high) / 2))]
+            notes.append(
+                f"{counted(int(out.size), 'score')} of {metric} far from all others (half of them "
+                f"lie in {low:.4g} … {high:.4g}, one is {farthest:.4g}): figures of their prompts "
+                "and intervals hang on them"
+            )
+    return tuple(notes)
 
 
 WAITED_WORTH_SAYING = 0.1
@@ -259,7 +297,8 @@ def _complete_on_all(
     table: ScoreTable,
 ) -> tuple[dict[str, NDArray[np.float64]], tuple[str, ...]]:
     """Every metric's scores of the prompts that all have of every function, own direction."""
-    wholes = {metric: _whole(table.pivot(metric), table) for metric in table.metrics}
+    read = [metric for metric in table.metrics if metric != METRIC]  # mixed is made of others
+    wholes = {metric: _whole(table.pivot(metric), table) for metric in read}
     complete = np.all([whole.complete for whole in wholes.values()], axis=0)
     if not complete.any():
         return {}, table.functions

@@ -135,6 +135,12 @@ class History(CommandTable):
     }
 
 
+def _bench_prompts() -> Command:
+    from cems_tui.cli.commands.bench.prompts import prompts
+
+    return prompts
+
+
 def _bench_run() -> Command:
     from cems_tui.cli.commands.bench.run import run
 
@@ -181,6 +187,10 @@ class Bench(CommandTable):
     """The commands of `cems bench`."""
 
     table: ClassVar = {
+        "prompts": (
+            _bench_prompts,
+            "List the sets of prompts, or print the prompts of one; a public one is fetched first.",
+        ),
         "run": (
             _bench_run,
             "Draw and score every prompt with every function and seed; continue where it stopped.",

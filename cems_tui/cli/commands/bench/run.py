@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cems_tui.bench.bill import DiskBill, bill, plan_of
-from cems_tui.bench.prompts import PromptLine, read_prompts
+from cems_tui.bench.prompts import PromptLine
 from cems_tui.bench.run import Budget
 from cems_tui.bench.work import Work, disk_of, estimate, installed, work_of
 from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.bench_narrator import carry_out, work_words
+from cems_tui.cli.bench_prompts import prompts_named
 from cems_tui.cli.options import not_negative
 from cems_tui.domain.bench import BenchPlan, making_of
 from cems_tui.errors import ModelMissing, UsageError
@@ -23,20 +23,10 @@ from cems_tui.profile import Profile
 from cems_tui.scoring.instruments import metrics_of
 from cems_tui.services.planner import Planner
 from cems_tui.services.scorers import Scorers
-from cems_tui.starter.benchmark_prompts import benchmark_prompts
 from cems_tui.store.benches import Benches
 from cems_tui.views.bill import bill_words
 
 DEFAULT_METRICS = "nima,clip"
-
-STARTER_PROMPTS = 300
-"""Prompts in the set called `starter`."""
-
-HISTORY_PROMPTS = 120
-"""The most prompts in the set called `history`, the latest: about what retraining needs."""
-
-LATEST_PICTURES = 2_000
-"""Pictures that the prompts of the history are looked for among."""
 
 
 def run(
@@ -44,7 +34,7 @@ def run(
         str | None,
         typer.Option(
             metavar="FILE|SET",
-            help="A prompt file; `starter`, or `history`: the latest prompts of one's own.",
+            help="A file, or a set of `cems bench prompts`: spectrum, starter, history:QUERY, …",
         ),
     ] = None,
     functions: Annotated[
@@ -204,21 +194,7 @@ def _prompt_lines(prompts: str | None, profile: Profile, old: BenchPlan | None) 
                 "there are no prompts to draw", "Name a file or a set with --prompts: `starter`."
             )
         return [PromptLine(one.prompt, group=one.group) for one in old.prompts]
-    if prompts == "history" and not Path(prompts).exists():
-        with profile.history() as store:
-            drawn = store.generations(limit=LATEST_PICTURES)
-        latest = dict.fromkeys(one.prompt for one in drawn if not one.negative)
-        if not latest:
-            raise UsageError(
-                "there is no prompt in the history", "Draw some: cems generate PROMPT."
-            )
-        return [PromptLine(prompt) for prompt in list(latest)[:HISTORY_PROMPTS]]
-    if prompts == "starter" and not Path(prompts).exists():
-        return [
-            PromptLine(prompt=prompt, group=group)
-            for prompt, group in benchmark_prompts(STARTER_PROMPTS)
-        ]
-    return read_prompts(prompts)
+    return prompts_named(prompts, profile)
 
 
 def _names(option: str, text: str) -> list[str]:
