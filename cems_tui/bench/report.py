@@ -183,6 +183,7 @@ def report_of(
         drift=drift(seconds),
         notes=(
             *mixed_notes,
+            *outlier_notes(table),
             *price_notes(computed_prices(table, pricing)),
             *busy_notes(contention),
         ),
