@@ -25,6 +25,8 @@ STARTER_PROMPTS = 300
 """Prompts in the set called `starter`."""
 
 HISTORY = "history"
+BENCH = "bench:"
+"""Before the name of a benchmark, also of an imported one, whose prompts are drawn."""
 
 HISTORY_PROMPTS = 120
 """The most prompts in the set called `history`, the latest: about what retraining needs."""
@@ -59,6 +61,10 @@ def _all_of(name: str, profile: Profile) -> list[PromptLine]:
         ]
     if name == HISTORY or name.startswith(f"{HISTORY}:"):
         return _history(name.removeprefix(HISTORY).removeprefix(":"), profile)
+    if name.startswith(BENCH):
+        with profile.history() as store:
+            groups = store.benches.prompts(name.removeprefix(BENCH))
+        return [PromptLine(prompt, group=group) for prompt, group in groups.items()]
     if name in PUBLIC:
         return _public(name, profile)
     return read_prompt_file(name, output.note)

@@ -198,7 +198,7 @@ class Bench(CommandTable):
         "export": (_bench_export, "Print a benchmark as a score table, one score a row."),
         "import": (
             _bench_import,
-            "Take a score table in as a benchmark: the whole of it, or nothing.",
+            "Take a score table, or a folder of other tools' pictures, in as a benchmark.",
         ),
         "ls": (_bench_ls, "List the benchmarks, newest first."),
         "report": (

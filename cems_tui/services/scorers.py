@@ -57,6 +57,24 @@ class Scorers:
             lambda model: choice, lambda scores: self.mixed_scales(planner, scores), metrics
         )
 
+    def stranger_panel(
+        self, planner: Planner, metrics: Sequence[str], tell: Callable[[str], None]
+    ) -> Panel | None:
+        """The scorers at hand for pictures of models that are not known here; None without any.
+
+        Args:
+            tell: told of what cannot be read.
+        """
+        found = self._line_up(metrics, pack_pictures=False)
+        for missing in found.missing:
+            tell(str(missing))
+        if not found.instruments:
+            return None
+        choice = self._choice(found)
+        return Panel(
+            lambda model: choice, lambda scores: self.mixed_scales(planner, scores), metrics
+        )
+
     def require(self, planner: Planner, metrics: Sequence[str], functions: Sequence[str]) -> LineUp:
         """The instruments of a benchmark.
 

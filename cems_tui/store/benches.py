@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from itertools import repeat
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from cems_tui.domain.bench import (
@@ -266,6 +267,20 @@ class Benches:
             )
         return files
 
+    def prompts(self, name: str) -> dict[str, str | None]:
+        """The group of every prompt of a benchmark, in the order they came.
+
+        Raises:
+            UnknownName: there is no such benchmark.
+        """
+        self._row(name)
+        rows = self._connection.rows(
+            "SELECT prompt, MAX(group_name) AS group_name FROM bench_cells WHERE bench = ? "
+            "GROUP BY prompt ORDER BY MIN(id)",
+            [name],
+        )
+        return {row["prompt"]: row["group_name"] for row in rows}
+
     def pictures(self, name: str) -> dict[CellKey, Path]:
         """The file of every kept picture of a benchmark.
 
@@ -335,13 +350,20 @@ class Benches:
                 f"Choose another --name, or remove it with `cems bench rm {name}`.",
             )
 
-    def import_rows(self, name: str, rows: Iterable[Mapping[str, Any]], source: str = "") -> int:
+    def import_rows(
+        self,
+        name: str,
+        rows: Iterable[Mapping[str, Any]],
+        source: str = "",
+        scorers: Mapping[str, str] | None = None,
+    ) -> int:
         """Keep a long-form table whole as a benchmark; the number of its rows.
 
         Args:
             name: a benchmark name that is free.
             rows: long-form rows, checked; a score of None is a missing cell and stays one.
             source: where they come from, for people.
+            scorers: the instrument that read each metric, where that is known.
 
         Raises:
             UsageError: the name is taken.
@@ -350,7 +372,7 @@ class Benches:
         """
         told = [recordable(dict(row), f"a row of {name}") for row in rows]
         columns = {column: [row.get(column) for row in told] for column in COLUMNS}
-        return self._import(name, columns, source)
+        return self._import(name, columns, source, scorers or {})
 
     def import_table(self, name: str, table: ScoreTable, source: str = "") -> int:
         """Keep a checked score table whole as a benchmark; the number of its rows.
@@ -361,7 +383,13 @@ class Benches:
         """
         return self._import(name, table.listed(), source)
 
-    def _import(self, name: str, columns: Mapping[str, Sequence[Any]], source: str) -> int:
+    def _import(
+        self,
+        name: str,
+        columns: Mapping[str, Sequence[Any]],
+        source: str,
+        scorers: Mapping[str, str] = MappingProxyType({}),
+    ) -> int:
         with self._connection.transaction() as db:
             self._refuse_taken(name)
             spec = json.dumps({"source": source})
@@ -371,7 +399,13 @@ class Benches:
                 "benches",
                 {"name": name, "created": moment, "spec": spec, "status": "imported"},
             )
-            return insert_imported(db, name, columns, moment)
+            rows = insert_imported(db, name, columns, moment)
+            db.executemany(
+                "UPDATE bench_scores SET scorer = ? WHERE metric = ? AND value IS NOT NULL "
+                "AND cell IN (SELECT id FROM bench_cells WHERE bench = ?)",
+                [(scorer, metric, name) for metric, scorer in scorers.items()],
+            )
+            return rows
 
     def long_rows(self, name: str) -> Iterator[dict[str, Any]]:
         """The benchmark in the contract's long form: a row a score, in the order they were made.
