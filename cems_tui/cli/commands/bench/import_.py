@@ -82,7 +82,7 @@ def _tell_bad(log: PictureLog) -> None:
         reasons = Counter(reason for _, reason in log.bad)
         output.note(
             f"{counted(len(log.bad), 'picture')} left out: "
-            + "; ".join(f"{count:,} {reason}" for reason, count in reasons.most_common(3))
+            + "; ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common(3))
         )
 
 
