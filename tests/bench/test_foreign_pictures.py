@@ -23,6 +23,7 @@ from cems_tui.bench.foreign_pictures import (
 )
 from cems_tui.bench.public_table import public_stretches
 from cems_tui.errors import UsageError
+from cems_tui.scoring.sharpness import DEFINITION
 from tests.cli.inside import Inside, inside
 
 __all__ = ["inside"]
@@ -198,7 +199,7 @@ def test_a_folder_becomes_a_benchmark_and_bad_files_are_told(
     found = inside("bench", "prompts", "bench:log", "--json").document
     assert [one["prompt"] for one in found] == ["a blue cube", from_a1111(A1111).prompt]  # type: ignore[union-attr]
     report = inside("bench", "report", "log", "--json").document
-    assert report["metrics"][0]["scorer"].startswith("sharpness")
+    assert report["metrics"][0]["scorer"] == DEFINITION
     (tmp_path / "empty").mkdir()
     assert inside("bench", "import", "empty", "--name", "none").code == 2
 

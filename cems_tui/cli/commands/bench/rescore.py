@@ -14,7 +14,7 @@ from cems_tui.cli.bench_narrator import carry_out, work_words
 from cems_tui.domain.bench import BenchPlan
 from cems_tui.errors import UnknownName, UsageError
 from cems_tui.profile import Profile
-from cems_tui.scoring.instruments import INSTRUMENTS, Instrument
+from cems_tui.scoring.instruments import INSTRUMENTS, Instrument, instruments_of
 from cems_tui.services.scorers import Scorers
 from cems_tui.store.benches import Benches
 
@@ -120,10 +120,11 @@ def _instruments(text: str) -> list[Instrument]:
 
 
 def _read_by_others(chosen: list[Instrument], before: dict[str, str | None]) -> bool:
-    """Whether a metric was read by another instrument before."""
+    """Whether a metric was read by another instrument before, where there are several."""
     return any(
         (scorer := before.get(one.metric)) is not None and scorer.split(":")[0] != one.name
         for one in chosen
+        if len(instruments_of(one.metric)) > 1
     )
 
 
