@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 
 from cems_tui.bench.bill import CellEstimate, DiskBill
 from cems_tui.bench.gallery import Gallery
@@ -17,6 +19,9 @@ from cems_tui.services.scorers import Scorers
 from cems_tui.text import byte_count, counted
 from cems_tui.views.bill import duration
 from cems_tui.views.figures import Money
+
+NICENESS = 10
+"""Of 19: how far a benchmark stands behind what is run by hand."""
 
 
 def carry_out(
@@ -49,6 +54,7 @@ def carry_out(
 
     for text in _gone_words(work):
         output.note(text)
+    _give_way()
     planner, benches = engine.planner, engine.store.benches
     kept = profile.settings.benchmark
     gallery = gallery_of(work.plan.name, profile.paths, kept, benches, keeps=keeps)
@@ -85,6 +91,13 @@ def carry_out(
         output.note(f"benchmark {work.plan.name} was stopped; run it again to go on")
         raise
     return _tell_outcome(work.plan.name, outcome, gallery, output.money_of(planner.settings))
+
+
+def _give_way() -> None:
+    """Leave the processor to whoever sits before it: a benchmark has time."""
+    if hasattr(os, "nice"):
+        with suppress(OSError):
+            os.nice(NICENESS)
 
 
 def _tell_progress(done: CellDone) -> None:
@@ -127,16 +140,19 @@ def _tell_outcome(name: str, outcome: BenchOutcome, gallery: Gallery | None, mon
 
 
 def _foresight_words(outcome: BenchOutcome, money: Money) -> Iterator[str]:
-    """What the bill said before, beside what it was."""
+    """What the bill said before, beside what it came to."""
     told = []
     if outcome.foreseen_usd and not outcome.unpriced:
+        said = money.total(outcome.foreseen_usd, estimated=True)
         error = outcome.spent_usd / outcome.foreseen_usd - 1
-        told.append(f"{money.total(outcome.foreseen_usd, estimated=True)} ({_signed(error)})")
+        told.append(f"{said}, it came to {money.total(outcome.spent_usd)} ({_signed(error)})")
     if outcome.foreseen_seconds:
+        said = duration(outcome.foreseen_seconds)
         error = outcome.billed_seconds / outcome.foreseen_seconds - 1
-        told.append(f"{duration(outcome.foreseen_seconds)} of drawing ({_signed(error)})")
+        took = duration(outcome.billed_seconds).removeprefix("~")
+        told.append(f"{said} of drawing, it took {took} ({_signed(error)})")
     if told:
-        yield f"its bill was {' and '.join(told)}: what it took beside it in brackets"
+        yield f"the bill said {'; and '.join(told)}"
 
 
 def _signed(error: float) -> str:
