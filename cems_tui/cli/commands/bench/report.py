@@ -19,6 +19,7 @@ from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.text_layout import Column
 from cems_tui.domain.bench import CellKey
+from cems_tui.errors import UsageError
 from cems_tui.files import SHARED, write_text
 from cems_tui.profile import Profile
 from cems_tui.routing.evaluation.evaluate import Interval
@@ -56,7 +57,13 @@ def report(
     output.only_one(**{"--json": json, "--csv": csv is not None})
     profile = Profile.current()
     with profile.history() as store:
-        table = parse_columns(store.benches.columns(name), name)
+        columns = store.benches.columns(name)
+        if not columns["score"]:
+            raise UsageError(
+                f"the benchmark {name!r} has no scores yet",
+                f"`cems bench run --name {name}` goes on with it.",
+            )
+        table = parse_columns(columns, name)
         scorers = store.benches.scorers(name)
         seconds = store.benches.seconds(name)
         contention = store.benches.contention(name)
