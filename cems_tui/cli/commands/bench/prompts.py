@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cems_tui.bench.analysis import WordCount, word_counts
-from cems_tui.bench.prompt_sets import PUBLIC, fetched, spectrum
+from cems_tui.bench.prompt_sets import (
+    PUBLIC,
+    fetch,
+    fetched,
+    public_prompts,
+    read_prompt_file,
+    spectrum,
+)
+from cems_tui.bench.prompts import PromptLine
+from cems_tui.cancel import was_interrupted
 from cems_tui.cli import options as o
 from cems_tui.cli import output
-from cems_tui.cli.bench_prompts import STARTER_PROMPTS, prompts_named
 from cems_tui.cli.text_layout import Column
+from cems_tui.errors import UsageError
+from cems_tui.models.hub.client import Hub
 from cems_tui.profile import Profile
 from cems_tui.starter.benchmark_prompts import benchmark_prompts
+from cems_tui.text import counted
 from cems_tui.views.figures import UNKNOWN
+
+STARTER_PROMPTS = 300
+"""Prompts in the set called `starter`."""
+
+HISTORY = "history"
+BENCH = "bench:"
+"""Before the name of a benchmark, also of an imported one, whose prompts are drawn."""
+
+HISTORY_PROMPTS = 120
+"""The most prompts in the set called `history`, the latest: about what retraining needs."""
+
+LATEST_PICTURES = 2_000
+"""Pictures that the prompts of the history are looked for among."""
 
 
 def prompts(
@@ -114,3 +139,65 @@ def _own(name: str, prompts: list[str] | None, told: str) -> dict[str, Any]:
 def _words(count: WordCount) -> str:
     deviation = UNKNOWN if count.deviation is None else f"{count.deviation:.1f}"
     return f"{count.least} to {count.most} words, mean {count.mean:.1f}, sd {deviation}"
+
+
+# What `--prompts` names: a file, one of our sets, a public one, one's history, a benchmark.
+
+
+def prompts_named(name: str, profile: Profile) -> list[PromptLine]:
+    """The prompts of a file or set, each once; what is left out is told.
+
+    Raises:
+        UsageError: they cannot be read, or there are none.
+        DownloadError: a public set cannot be had.
+    """
+    lines = _all_of(name, profile)
+    once = list({line.prompt: line for line in reversed(lines)}.values())[::-1]
+    if len(once) < len(lines):
+        output.note(f"{counted(len(lines) - len(once), 'prompt')} repeated: drawn once")
+    return once
+
+
+def _all_of(name: str, profile: Profile) -> list[PromptLine]:
+    if Path(name).exists():
+        return read_prompt_file(name, output.note)
+    if name == "spectrum":
+        return [PromptLine(one.prompt, group=one.kind) for one in spectrum()]
+    if name == "starter":
+        return [
+            PromptLine(prompt=prompt, group=group)
+            for prompt, group in benchmark_prompts(STARTER_PROMPTS)
+        ]
+    if name == HISTORY or name.startswith(f"{HISTORY}:"):
+        return _history(name.removeprefix(HISTORY).removeprefix(":"), profile)
+    if name.startswith(BENCH):
+        with profile.history() as store:
+            groups = store.benches.prompts(name.removeprefix(BENCH))
+        return [PromptLine(prompt, group=group) for prompt, group in groups.items()]
+    if name in PUBLIC:
+        return _public(name, profile)
+    return read_prompt_file(name, output.note)
+
+
+def _history(query: str, profile: Profile) -> list[PromptLine]:
+    """The latest prompts of one's own that a search finds."""
+    with profile.history() as store:
+        drawn = store.generations(query or None, limit=LATEST_PICTURES)
+    latest = dict.fromkeys(one.prompt for one in drawn if not one.negative)
+    if not latest:
+        raise UsageError(
+            f"there is no prompt in the history{f' for {query!r}' if query else ''}",
+            "Draw some: cems generate PROMPT."
+            if not query
+            else "`cems history ls` searches alike.",
+        )
+    return [PromptLine(prompt) for prompt in list(latest)[:HISTORY_PROMPTS]]
+
+
+def _public(name: str, profile: Profile) -> list[PromptLine]:
+    one, folder = PUBLIC[name], profile.paths.prompt_sets
+    record = fetched(one, folder)
+    if record is None:
+        record = fetch(one, folder, Hub(), output.note, was_interrupted)
+    output.note(f"{name}: {record}")
+    return public_prompts(one, record, folder, output.note)

@@ -10,7 +10,7 @@ import typer
 from cems_tui.bench.work import work_of
 from cems_tui.cli import options as o
 from cems_tui.cli import output
-from cems_tui.cli.bench_narrator import carry_out, work_words
+from cems_tui.cli.commands.bench.run import carry_out, work_words
 from cems_tui.domain.bench import BenchPlan
 from cems_tui.errors import UnknownName, UsageError
 from cems_tui.profile import Profile
