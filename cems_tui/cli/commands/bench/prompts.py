@@ -46,7 +46,7 @@ LATEST_PICTURES = 2_000
 def prompts(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[SET|FILE]", help="Whose prompts; without it the sets are listed."),
+        typer.Argument(metavar="SET|FILE", help="Whose prompts; without it the sets are listed."),
     ] = None,
     json: o.Json = False,
     quiet: o.Quiet = False,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cems_tui.bench.work import work_of
+from cems_tui.bench.workload import work_of
 from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.commands.bench.run import carry_out, work_words

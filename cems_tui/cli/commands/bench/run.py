@@ -15,7 +15,7 @@ from cems_tui.bench.bill import CellEstimate, DiskBill, bill, plan_of
 from cems_tui.bench.gallery import Gallery
 from cems_tui.bench.prompts import PromptLine
 from cems_tui.bench.run import BenchOutcome, Budget, CellDone, SessionMaker, run_bench
-from cems_tui.bench.work import Work, disk_of, estimate, gallery_of, installed, work_of
+from cems_tui.bench.workload import Work, disk_of, estimate, gallery_of, installed, work_of
 from cems_tui.cancel import was_interrupted
 from cems_tui.cli import options as o
 from cems_tui.cli import output
