@@ -125,12 +125,13 @@ def from_a1111(text: str) -> Told | None:
     settings: dict[str, str] = {}
     if lines and re.match(r"\s*Steps: ", lines[-1]):
         settings = {name.strip(): value for name, value in _SETTING.findall(lines.pop())}
-    said, denied, into = [], [], None
+    said: list[str] = []
+    denied: list[str] = []
+    into = said
     for line in lines:
         if line.startswith("Negative prompt:"):
             into = denied
-            line = line.removeprefix("Negative prompt:").lstrip()
-        (said if into is None else into).append(line)
+        into.append(line.removeprefix("Negative prompt:").lstrip() if into is denied else line)
     prompt = "\n".join(said).strip()
     if not prompt:
         return None

@@ -72,7 +72,7 @@ def prompts(
     output.table(
         (Column("group"), Column("difficulty", right=True), Column("prompt")),
         [
-            (one["group"] or UNKNOWN, str(one["difficulty"] or UNKNOWN), str(one["prompt"]))
+            (str(one["group"] or UNKNOWN), str(one["difficulty"] or UNKNOWN), str(one["prompt"]))
             for one in rows
         ],
     )
