@@ -32,6 +32,7 @@ SAME_THING_FROM_ITS_ROOM = {
     "model_list.py",
     "planner.py",
     "price_card.py",
+    "queue.py",
     "receipt.py",
     "savings.py",
     "screen.py",

@@ -100,11 +100,11 @@ class SharedBudget:
                 request = replace(
                     request, policy=type(request.policy).tradeoff(0.0), policy_is_explicit=True
                 )
-        _check(request, engine, self.plan.budget_usd, spent)
+        check_price(request, engine, self.plan.budget_usd, spent)
         return request
 
 
-def _check(request: Request, engine: CommandEngine, budget_usd: float, spent: float) -> None:
+def check_price(request: Request, engine: CommandEngine, budget_usd: float, spent: float) -> None:
     """Stop before a picture that would take the session over its budget.
 
     Raises:

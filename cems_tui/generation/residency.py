@@ -15,7 +15,13 @@ from time import perf_counter, time
 
 from cems_tui.domain.function import GenerationFunction, Model
 from cems_tui.errors import OutOfMemory, WeightsError
-from cems_tui.generation.admission import Resident, Weights, admit, held_bytes
+from cems_tui.generation.admission import (
+    Resident,
+    Weights,
+    admit,
+    held_bytes,
+    in_leaving_order,
+)
 from cems_tui.generation.device_status import Present
 from cems_tui.generation.pipeline import Pipeline
 
@@ -58,6 +64,7 @@ class Residency:
         prepare: Callable[[GenerationFunction], None] | None = None,
         hold: Callable[[Iterable[str]], object] | None = None,
         changed: Callable[[Sequence[Present]], None] | None = None,
+        wanted: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """A device with nothing on it.
 
@@ -73,6 +80,7 @@ class Residency:
                 they are not loaded again when a model that shares them leaves for this one.
             changed: told what is on the device whenever a model comes, goes, or begins or ends
                 to be used.
+            wanted: asked when something has to leave: the models that will be needed, in order.
         """
         self._budget_bytes = budget_bytes
         self._load = load
@@ -80,6 +88,7 @@ class Residency:
         self._prepare = prepare
         self._hold = hold
         self._changed = changed
+        self._wanted = wanted
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._leaving: list[_Entry] = []  # freed while leased: still on the device
         self._weights: dict[Model, Weights] = {}  # expected, and measured once loaded
@@ -217,6 +226,9 @@ class Residency:
                 f"{_megabytes(in_use)} is in use and weights may hold "
                 f"{_megabytes(self._budget_bytes)}"
             )
+        if admission.evict and (wanted := self._wanted()):
+            leaving = in_leaving_order(self._residents(), wanted)
+            admission = admit(leaving, needed, self._budget_bytes)
         for name in admission.evict:
             self.free(name)
 

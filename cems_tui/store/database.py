@@ -18,6 +18,7 @@ from cems_tui.store import benches, generations, statistics
 from cems_tui.store.benches import Benches
 from cems_tui.store.connection import Connection, connect, connect_to_read
 from cems_tui.store.generations import Marks, Observation, history_readings, matching
+from cems_tui.store.queue import Queue
 from cems_tui.store.search import ORDERS, Condition
 from cems_tui.store.statistics import Stats, Window
 
@@ -41,6 +42,11 @@ class Store:
     def benches(self) -> Benches:
         """The benchmarks kept in this database."""
         return Benches(self._connection)
+
+    @cached_property
+    def queue(self) -> Queue:
+        """The jobs that wait, run, or have ended."""
+        return Queue(self._connection)
 
     def __enter__(self) -> Self:
         return self

@@ -460,7 +460,7 @@ def _recover_session(db: sqlite3.Connection, generation: Generation) -> None:
 
 
 def forget(db: sqlite3.Connection, ids: Sequence[str]) -> None:
-    """Remove pictures' rows for good, and what failures and sessions say of their prompts."""
+    """Remove pictures' rows for good, and what failures, jobs and sessions say of their prompts."""
     for start in range(0, len(ids), AT_ONCE):
         some = ids[start : start + AT_ONCE]
         marks = ", ".join("?" * len(some))
@@ -474,4 +474,5 @@ def forget(db: sqlite3.Connection, ids: Sequence[str]) -> None:
             f"(SELECT session FROM generations WHERE id IN ({marks}))",
             some,
         )
+        db.execute(f"DELETE FROM jobs WHERE id IN ({marks}) AND state <> 'running'", some)
         db.execute(f"DELETE FROM generations WHERE id IN ({marks})", some)

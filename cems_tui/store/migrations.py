@@ -306,7 +306,46 @@ def m013_precision(db: Database) -> None:
     db.execute("ALTER TABLE generations ADD COLUMN precision TEXT")
 
 
-def m014_bench_pictures(db: Database) -> None:
+JOBS = """
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    submission TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    priority TEXT NOT NULL,
+    state TEXT NOT NULL,
+    title TEXT NOT NULL,
+    request TEXT,
+    arguments TEXT,
+    budget_usd REAL,
+    reason TEXT NOT NULL DEFAULT '',
+    hint TEXT NOT NULL DEFAULT '',
+    exit_code INTEGER,
+    paused_by TEXT,
+    wish TEXT,
+    owner TEXT,
+    tier INTEGER NOT NULL DEFAULT 0,
+    created TEXT NOT NULL,
+    function TEXT,
+    model TEXT,
+    seconds REAL,
+    cost_usd REAL,
+    load_seconds REAL,
+    load_cost_usd REAL
+)
+"""
+
+
+def m014_jobs(db: Database) -> None:
+    """The queue: one row a job, kept until it is done and after that as a memory of how it ended.
+
+    `number` never comes again (AUTOINCREMENT): it is the order of adding, whatever clocks say.
+    """
+    db.execute(JOBS)
+    db.execute("CREATE INDEX jobs_state ON jobs (state, tier, number)")
+
+
+def m015_bench_pictures(db: Database) -> None:
     """The pictures of benchmarks, and what teaches prices of their cells.
 
     Prices are learnt from the newest cells of each function: they are found without looking at
@@ -351,5 +390,6 @@ STEPS = (
     m011_start_seconds,
     m012_differences,
     m013_precision,
-    m014_bench_pictures,
+    m014_jobs,
+    m015_bench_pictures,
 )

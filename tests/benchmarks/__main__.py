@@ -65,6 +65,12 @@ def _foresight() -> Rows:
     return foresight.run()
 
 
+def _queue() -> Rows:
+    from tests.benchmarks import queue_pictures, queue_replay
+
+    return [*queue_replay.run(), *queue_pictures.run()]
+
+
 def _table() -> Rows:
     from tests.benchmarks import score_table
 
@@ -82,6 +88,7 @@ BENCHMARKS: dict[str, Callable[[], Rows]] = {
     "table": _table,
     "picks": _picks,
     "foresight": _foresight,
+    "queue": _queue,
 }
 
 

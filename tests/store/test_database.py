@@ -215,6 +215,7 @@ def test_an_older_database_is_read_without_changing_it_and_upgraded_by_writing(
     later = [step.__name__ for step in STEPS if step.__name__ >= "m007"]
     tamper(
         path,
+        "DROP TABLE jobs",
         "DROP TABLE bench_scores",
         "DROP TABLE bench_cells",
         "DROP TABLE benches",
