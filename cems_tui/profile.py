@@ -298,6 +298,7 @@ class Profile:
             own=self.paths.routers,
             workspace=self.paths.trainings,
             cache=self.paths.embeddings,
+            tables=self.pack / "router",
             encoders_file=self.paths.encoders_file,
             shelf=self.shelf,
             towers=self.towers,

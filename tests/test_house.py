@@ -36,6 +36,7 @@ SAME_THING_FROM_ITS_ROOM = {
     "receipt.py",
     "savings.py",
     "screen.py",
+    "worth.py",
 }
 """Basenames that stand more than once, each time for the same thing seen from its room."""
 

@@ -124,7 +124,10 @@ class History(CommandTable):
     table: ClassVar = {
         "ls": (_history_ls, "List pictures, newest first."),
         "show": (_history_show, "Print a picture's record; the same as `cems why`."),
-        "stats": (_history_stats, "Print counts, costs and scores, overall and by function."),
+        "stats": (
+            _history_stats,
+            "Print what pictures took, cost and scored, and whether routing was worth it.",
+        ),
         "export": (_history_export, "Print the history as a table, or copy its pictures."),
         "rate": (_history_rate, "Rate a picture from 1 to 5, or take the rating back."),
         "star": (_history_star, "Star pictures, or take their stars back."),
@@ -583,6 +586,12 @@ def _completion() -> Command:
     return completion
 
 
+def _vote() -> Command:
+    from cems_tui.cli.commands.vote import vote
+
+    return vote
+
+
 class Cems(CommandTable):
     """The commands of `cems`."""
 
@@ -633,6 +642,10 @@ class Cems(CommandTable):
         "queue": _group(Queue, "What waits to be drawn or done, in which order, and how it went."),
         "bench": _group(Bench, "Measure functions on prompts; take score tables in."),
         "router": _group(Router, "Train routers, judge them, choose one."),
+        "vote": (
+            _vote,
+            "Say which of two pictures of a prompt is better, blindly; see how scorers agree.",
+        ),
         "starter": _group(Starter, "The embedded starter pack."),
         "config": _group(Config, "The settings."),
         "completion": (

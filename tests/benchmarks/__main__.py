@@ -77,6 +77,12 @@ def _table() -> Rows:
     return score_table.run()
 
 
+def _history() -> Rows:
+    from tests.benchmarks import history
+
+    return history.run()
+
+
 BENCHMARKS: dict[str, Callable[[], Rows]] = {
     "route": _route_latency,
     "help": _help_startup,
@@ -88,6 +94,7 @@ BENCHMARKS: dict[str, Callable[[], Rows]] = {
     "table": _table,
     "picks": _picks,
     "foresight": _foresight,
+    "history": _history,
     "queue": _queue,
 }
 

@@ -42,6 +42,7 @@ from cems_tui.services.refusal import refusal_of
 from cems_tui.store.queue import JobPlace
 from cems_tui.text import counted
 from cems_tui.views.bill import bill_words
+from cems_tui.views.worth import drift_lines
 
 GO_ON = "`cems queue run` goes on with them, `cems queue ls` shows them"
 
@@ -311,6 +312,8 @@ def _make_all(
             print_failure(failure)
             highest = max(highest, failure.exit_code)
     narrator.end()
+    for line in drift_lines(engine.store.drifts()) if made and not quiet else ():
+        output.note(line)
     return highest
 
 
