@@ -147,6 +147,12 @@ def test_statistics_follow_a_search_and_stand_by_group(drawn: Inside) -> None:
     found = drawn("history", "stats", "since:monday", "unicorn", "--json").document
     assert (found["pictures"], found["failures"]) == (1, None)
     assert drawn("history", "stats", "since:tomorrow").code == 2
+    best = next(one for one in whole["savings"]["against"] if one["against"] == "best single")
+    assert best["quality"][0]["scored"] == pytest.approx(1.31)
+    assert (
+        "instead   always the cheapest, starter-turbo@1: ~$0.000900 per 1,000, scoring 1.310"
+        in (drawn("history", "stats").out)
+    )
     for group in ("day", "week", "session", "function", "router"):
         told = drawn("history", "stats", "--group-by", group, "--json").document
         assert told["group_by"] == group

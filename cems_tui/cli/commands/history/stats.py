@@ -16,7 +16,7 @@ from cems_tui.store.statistics import Foresight, FunctionStats, Group, GroupBy, 
 from cems_tui.text import counted, visible
 from cems_tui.views.figures import UNKNOWN, Money
 from cems_tui.views.plot import Line, plotted
-from cems_tui.views.savings import percent, savings_lines
+from cems_tui.views.savings import instead_words, percent, savings_lines, strategy_words
 from cems_tui.views.scales import Scale, constants_lines, labels
 from cems_tui.views.worth import drift_lines, worth_words
 
@@ -91,6 +91,9 @@ def stats_lines(stats: Stats, settings: Settings) -> Iterator[str]:
     yield f"energy    {energy}{_beside(stats.unmetered, 'not measured')}"
     for number, line in enumerate(savings_lines(stats.savings, money)):
         yield f"{'saved' if number == 0 else '':<10}{line}"
+    for number, one in enumerate(stats.savings.against):
+        label = "instead" if number == 0 else ""
+        yield f"{label:<10}always {strategy_words(one)}: {instead_words(one, money)} expected"
     known = " · ".join(
         f"{part} {value:.2f}{_beside(stats.untimed[part], 'not measured')}"
         for part, value in stats.seconds.items()
