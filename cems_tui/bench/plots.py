@@ -102,8 +102,8 @@ def _stack(axes: Axes, place: int, variance: Variance, *, label: bool) -> None:
         if share is None:
             continue
         width = 100 * share.value
-        said = {"label": source} if label else {}
-        axes.barh([place], [width], left=left, color=f"C{number}", height=0.6, **said)
+        said = source if label else f"_{source}"  # a legend leaves out what begins with _
+        axes.barh([place], [width], left=left, color=f"C{number}", height=0.6, label=said)
         left += width
 
 

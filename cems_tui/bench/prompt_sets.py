@@ -91,10 +91,8 @@ def table_prompts(text: str, name: str, tell: Tell, *, tabs: bool = False) -> li
     """
     head = text.split("\n", 1)[0]
     separator = "\t" if tabs else max(",;\t", key=head.count)
-    # a table with tabs quotes nothing: its cells hold quotation marks as they are
-    quoting = csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL
     csv.field_size_limit(MAX_BYTES)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting)
+    reader = _reader(text, separator)
     columns = {(one or "").strip().lower(): one for one in reader.fieldnames or ()}
     prompt = next((columns[one] for one in PROMPT_COLUMNS if one in columns), None)
     if prompt is None:
@@ -123,6 +121,14 @@ def table_prompts(text: str, name: str, tell: Tell, *, tabs: bool = False) -> li
     if not found:
         raise UsageError(f"there is no prompt in {name}", "Write one prompt a row.")
     return found
+
+
+def _reader(text: str, separator: str) -> csv.DictReader[str]:
+    """The rows of a table; one with tabs quotes nothing, its cells hold quotation marks."""
+    lines = io.StringIO(text, newline="")
+    if separator == "\t":
+        return csv.DictReader(lines, delimiter=separator, quoting=csv.QUOTE_NONE)
+    return csv.DictReader(lines, delimiter=separator)
 
 
 def _line_of(prompt: str, group: str | None, line: int | None) -> PromptLine:
@@ -297,12 +303,7 @@ def _rows(one: PublicSet, path: Path) -> Iterator[Mapping[str, Any]]:
                 yield from batch.to_pylist()
             return
         text = as_utf8(read_bytes(path, MAX_BYTES)).decode("utf-8")
-        tabs = path.suffix == ".tsv"
-        reader = csv.DictReader(
-            io.StringIO(text, newline=""),
-            delimiter="\t" if tabs else ",",
-            quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL,
-        )
+        reader = _reader(text, "\t" if path.suffix == ".tsv" else ",")
         if one.column not in (reader.fieldnames or ()):
             raise UsageError(f"{path} has no column {one.column}", _ANEW)
         yield from reader
@@ -321,7 +322,7 @@ def _rows_as_lines(
     left_out = 0
     seen: set[str] = set()
     for row in rows:
-        value = row.get(one.column)
+        value: Any = row.get(one.column)
         if isinstance(value, Sequence) and not isinstance(value, str):
             value = next((part for part in value if isinstance(part, str)), None)
         if one.below is not None and not _is_below(row.get(one.below[0]), one.below[1]):

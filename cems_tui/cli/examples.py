@@ -167,12 +167,10 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     ),
     "cems bench export": (
         "cems bench export mine --format csv --out mine.csv",
-        "cems bench export mine --format jsonl",
         "cems bench export mine --public --out shared.csv",
     ),
     "cems bench import": (
         "cems bench import scores.csv --name mine",
-        "cems bench import scores.parquet --name mine",
         "cems bench import outputs/ --name log",
     ),
     "cems bench ls": (
@@ -182,11 +180,9 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "cems bench report": (
         "cems bench report mine",
         "cems bench report mine --html mine.html",
-        "cems bench report mine --csv strategies",
     ),
     "cems bench rm": (
         "cems bench rm mine",
-        "cems bench rm mine --yes",
         "cems bench rm mine --pictures",
     ),
     "cems router": (
