@@ -586,7 +586,13 @@ def m020_pictures_view(db: Database) -> None:
     )
 
 
-def m021_bench_pictures(db: Database) -> None:
+def m021_stage_bytes(db: Database) -> None:
+    """What weights held, apart from what a load brought, and what each stage took beside them."""
+    for column in ("held_bytes", "bytes_encode", "bytes_denoise", "bytes_decode"):
+        db.execute(f"ALTER TABLE generations ADD COLUMN {column} INTEGER")
+
+
+def m022_bench_pictures(db: Database) -> None:
     """The pictures of benchmarks, and what teaches prices of their cells.
 
     Prices are learnt from the newest cells of each function: they are found without looking at
@@ -638,5 +644,6 @@ STEPS = (
     m018_regrets,
     m019_votes,
     m020_pictures_view,
-    m021_bench_pictures,
+    m021_stage_bytes,
+    m022_bench_pictures,
 )

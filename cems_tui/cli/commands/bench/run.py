@@ -262,7 +262,9 @@ def carry_out(
         planner.pricing,
         work.plan.metrics,
         profile.paths.database.parent,
-        judges=scorers.bench_panel(planner, work.plan.metrics, work.plan.functions),
+        judges=scorers.bench_panel(
+            planner, work.plan.metrics, work.plan.functions, engine.scorer_room
+        ),
         gallery=gallery,
         learn=planner.learn,
     )
