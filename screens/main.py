@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from cems_tui.services.engine.process import EngineProcess
 from cems_tui.services.engine.protocol import Session
 from cems_tui.services.queue.queued_engine import QueuedEngine
+from cems_tui.text import counted
 from screens.app import CemsApp
 from screens.services.defaults import Defaults, ImageFactory
 from screens.services.library import ModelKeeper
@@ -52,8 +53,8 @@ def run(
         return app.return_code or 0
     finally:
         engine.close()
-        if queue is not None:
-            queue.close()
+        if queue is not None and (left := queue.close()):
+            print(f"{counted(left, 'job')} left in the queue: `cems queue run`", file=sys.stderr)
 
 
 WAYS = {
