@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from cems_tui.domain.function import GenerationFunction, Model
 from cems_tui.errors import OutOfMemory, WeightsError
 from cems_tui.generation.admission import Weights
-from cems_tui.generation.pipeline import Job, OnStep, Picture, Stop
+from cems_tui.generation.pipeline import Job, MakeRoom, OnStep, Picture, Stop, nothing_to_free
 from cems_tui.generation.residency import Residency
 
 
@@ -36,7 +36,9 @@ class FakePipeline:
     def weight_bytes(self) -> int:
         return sum(self.weights.values())
 
-    def generate(self, job: Job, on_step: OnStep, stop: Stop) -> Picture:
+    def generate(
+        self, job: Job, on_step: OnStep, stop: Stop, make_room: MakeRoom = nothing_to_free
+    ) -> Picture:
         raise NotImplementedError
 
     def close(self) -> None:
