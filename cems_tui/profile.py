@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from cems_tui.services.engine.resident_client import ResidentClient
     from cems_tui.services.explainer import Explainer
     from cems_tui.services.keeper import AppKeeper
+    from cems_tui.services.library import Library
     from cems_tui.services.models import Models
     from cems_tui.services.own_scores import OwnScores
     from cems_tui.services.router_trainer import RouterTrainer
@@ -196,6 +197,12 @@ class Profile:
         evidence = read_evidence(self.shipped / "evidence" / "cems.json")
         present = self.device.presence()
         return survey(planner, evidence, self.settings, present, self.paths.models)
+
+    def library(self, store: Store, planner: Planner, survey: Survey) -> Library:
+        """Every model of the planner's catalog, as both windows list them."""
+        from cems_tui.services.keeper import drawn_here, read_library
+
+        return read_library(planner, drawn_here(store), survey, self.models.ledger())
 
     def keeper(self) -> AppKeeper:
         """The models for the app."""

@@ -7,11 +7,7 @@ from collections.abc import Sequence
 from cems_tui.domain.pricing import GIGABYTE
 from cems_tui.text import byte_count
 from cems_tui.views.figures import UNKNOWN, digits
-
-
-def seconds(value: float | None) -> str:
-    """`0.41 s`, `12.3 s`."""
-    return UNKNOWN if value is None else f"{value:.{2 if value < 10 else 1}f} s"
+from cems_tui.views.figures import seconds as seconds
 
 
 def gigabytes(count: int | None) -> str:

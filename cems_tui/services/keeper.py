@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +32,7 @@ from cems_tui.services.library import (
     Part,
     Recommended,
     Resident,
+    is_listed,
 )
 from cems_tui.services.machine_survey import footprint_here
 from cems_tui.services.models import Models
@@ -46,8 +47,6 @@ _GROUPS: dict[Verdict, Group] = {
     "unknown": "unknown",
     "does not fit": "too big",
 }
-_PART = "part"
-"""The role of what is only a part of other models."""
 
 
 class AppKeeper:
@@ -85,14 +84,9 @@ class AppKeeper:
         """
         with self._history() as store:
             planner = self._planner(store)
-            drawn = {stats.function: stats.pictures for stats in store.stats().functions}
-        return _Reading(
-            planner=planner,
-            drawn=drawn,
-            survey=self._survey(planner),
-            ledger=self._models.ledger(),
-            known=known_models(),
-        ).library()
+            drawn = drawn_here(store)
+        library = read_library(planner, drawn, self._survey(planner), self._models.ledger())
+        return replace(library, models=tuple(filter(is_listed, library.models)))
 
     def resident(self) -> Resident:
         """What is on the device now, by component, whichever process holds it."""
@@ -150,6 +144,24 @@ class AppKeeper:
         return _left(model, known_models().get(model), self._models.ledger())
 
 
+def drawn_here(store: Store) -> dict[str, int]:
+    """Pictures drawn here, by function."""
+    return {stats.function: stats.pictures for stats in store.stats().functions}
+
+
+def read_library(
+    planner: Planner, drawn: Mapping[str, int], survey: Survey, ledger: Ledger
+) -> Library:
+    """Every model of the planner's catalog, for whichever window shows it.
+
+    Args:
+        drawn: pictures drawn here, by function.
+        survey: what this machine can hold of that catalog.
+        ledger: what was pulled and imported.
+    """
+    return _Reading(planner, drawn, survey, ledger, known_models()).library()
+
+
 def _unheard(event: ModelEvent) -> None:
     """A plan is the answer; what is reported on the way to it is not shown."""
 
@@ -179,9 +191,8 @@ class _Reading:
     known: Mapping[str, CatalogEntry]
 
     def library(self) -> Library:
-        shown = [one for one in self.survey.holdings if _is_shown(one.model)]
         return Library(
-            models=tuple(map(self._facts, shown)),
+            models=tuple(map(self._facts, self.survey.holdings)),
             device=_device(self.survey),
             budget_bytes=self.survey.room.weight_bytes,
             free_bytes=free_bytes(self.ledger.models),
@@ -205,6 +216,7 @@ class _Reading:
             model=model,
             group=_group(holding, drawing=bool(functions)),
             reason=holding.reason,
+            fit=holding.verdict,
             functions=functions,
             memory_bytes=_memory(footprint) if measured is None else measured,
             memory_estimated=measured is None and footprint.provenance != "measured",
@@ -212,9 +224,10 @@ class _Reading:
             disk_estimated=estimated,
             adds="" if gain is None else gain.cell,
             evidence=() if gain is None else (gain.sentence,),
+            recommended=holding.recommended,
             verdict=earned,
             fetched_bytes=None if left is None else left[0] or None,
-            files=() if entry is None else tuple((f.path, f.bytes) for f in entry.files),
+            files=_files(model.path, entry),
             revision=None if entry is None else entry.commit,
             accepted=None if entry is None else entry.accepted,
             pullable=self._pullable(model.name, entry),
@@ -259,8 +272,14 @@ class _Reading:
             yield Recommended(pick.model, pick.reason, pick.download_bytes, asks, model.licence)
 
 
-def _is_shown(model: Model) -> bool:
-    return model.installed or model.role != _PART
+def _files(folder: Path | None, entry: Entry | None) -> tuple[tuple[str, int], ...]:
+    """Path and bytes of its files: as recorded; of what was never pulled, those of its folder."""
+    if entry is not None:
+        return tuple((file.path, file.bytes) for file in entry.files)
+    if folder is None:
+        return ()
+    found = sorted(file for file in folder.rglob("*") if file.is_file())
+    return tuple((file.relative_to(folder).as_posix(), file.stat().st_size) for file in found)
 
 
 def _group(holding: Holding, *, drawing: bool) -> Group:

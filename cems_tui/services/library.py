@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from cems_tui.catalog.fit import Verdict
 from cems_tui.domain.function import GenerationFunction, Model, Provenance
 
 Group = Literal["installed", "fits", "offload", "unknown", "too big", "support"]
@@ -35,6 +36,9 @@ class ModelFacts:
     reason: str = ""
     """Why it is in that group."""
 
+    fit: Verdict = "unknown"
+    """How this machine holds it."""
+
     functions: tuple[FunctionFacts, ...] = ()
     memory_bytes: int | None = None
     """Device bytes it takes at most."""
@@ -49,6 +53,9 @@ class ModelFacts:
 
     evidence: tuple[str, ...] = ()
     """What it would add or adds, in sentences, and who says so."""
+
+    recommended: str | None = None
+    """Why it is worth pulling here; None when it is not recommended."""
 
     verdict: tuple[str, ...] = ()
     """Whether it earns its disk: two lines, or none without evidence."""
@@ -125,6 +132,12 @@ class Library:
     def disk_bytes(self) -> int:
         """Bytes of all models that are installed."""
         return sum(facts.disk_bytes or 0 for facts in self.models if facts.model.installed)
+
+
+def is_listed(facts: ModelFacts) -> bool:
+    """Whether a list for people has it: what is only a part of other models is not, until it is
+    here and takes its disk."""
+    return facts.model.installed or facts.model.role != "part"
 
 
 def grouped(models: tuple[ModelFacts, ...]) -> tuple[ModelFacts, ...]:

@@ -96,3 +96,8 @@ def digits(value: float, figures: int, least: int, most: int) -> int:
 def times(ratio: float) -> str:
     """`2.5×`, `37×`."""
     return f"{ratio:.1f}×" if ratio < 9.95 else f"{ceil(ratio - 0.5)}×"
+
+
+def seconds(value: float | None) -> str:
+    """`0.41 s`, `12.3 s`."""
+    return UNKNOWN if value is None else f"{value:.{2 if value < 10 else 1}f} s"

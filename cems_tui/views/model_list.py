@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from cems_tui.catalog.fit import Verdict
 from cems_tui.domain.pricing import GIGABYTE
-from cems_tui.services.library import Group
+from cems_tui.services.library import Group, ModelFacts
+from cems_tui.text import visible
 from cems_tui.views.figures import UNKNOWN, column
+from cems_tui.views.price_card import INSTALLED, MISSING, RESIDENT
 
 GATED, NONCOMMERCIAL = "◇G", "NC"
 SIGNS = "○ installed  ⇣ to be pulled  ~ estimated  ◇G gated  NC noncommercial"
@@ -33,9 +36,71 @@ DISK, MEMORY, STEPS, ADDS, LICENCE = "disk GB", "mem GB", "steps", "adds", "lice
 STEPS_CELLS = 13
 
 
-def marks(*, gated: bool, noncommercial: bool) -> str:
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """A model as both windows list it, cell by cell; an empty cell says that nothing is known."""
+
+    model: str
+    sign: str
+    """Where its weights are: on the device, on the disk, nowhere."""
+
+    name: str
+    marks: str
+    disk: str
+    memory: str
+    here: str
+    """How this machine holds it; a star where it is recommended."""
+
+    adds: str
+    gives: str
+    """The steps of its functions, or the role of what only helps."""
+
+    family: str
+    licence: str
+
+
+def rows(
+    models: Sequence[ModelFacts],
+    resident: frozenset[str] = frozenset(),
+    steps_cells: int = STEPS_CELLS,
+) -> list[ModelRow]:
+    """The rows of a list, their sizes with as many decimals as the column needs.
+
+    Args:
+        resident: the models on the device.
+        steps_cells: room for the steps of a model's functions.
+    """
+    disks = gigabytes([f.disk_bytes for f in models], [f.disk_estimated for f in models])
+    memories = gigabytes([f.memory_bytes for f in models], [f.memory_estimated for f in models])
+    return [
+        ModelRow(
+            model=facts.name,
+            sign=sign(facts, resident),
+            name=visible(facts.name),
+            marks=marks(facts),
+            disk=disk,
+            memory=memory,
+            here=FIT[facts.fit] + (" ★" if facts.recommended is not None else ""),
+            adds=facts.adds,
+            gives=visible(facts.model.role)
+            or steps([one.function.steps for one in facts.functions], steps_cells),
+            family=visible(facts.model.family),
+            licence=visible(facts.model.licence),
+        )
+        for facts, disk, memory in zip(models, disks, memories, strict=True)
+    ]
+
+
+def sign(facts: ModelFacts, resident: frozenset[str] = frozenset()) -> str:
+    """Where its weights are."""
+    if facts.name in resident:
+        return RESIDENT
+    return INSTALLED if facts.model.installed else MISSING
+
+
+def marks(facts: ModelFacts) -> str:
     """What its licence asks, in letters."""
-    told = [(GATED, gated), (NONCOMMERCIAL, noncommercial)]
+    told = [(GATED, facts.model.gated), (NONCOMMERCIAL, facts.model.noncommercial)]
     return " ".join(mark for mark, holds in told if holds)
 
 

@@ -8,55 +8,25 @@ from cems_tui.errors import CemsError
 from cems_tui.models.plan import PullPlan
 from cems_tui.models.queue import Pull
 from cems_tui.models.remove import Removal
-from cems_tui.services.library import FunctionFacts, Library, ModelFacts, Recommended
+from cems_tui.services.library import Library, ModelFacts, Recommended
 from cems_tui.text import byte_count, counted, visible
 from cems_tui.views.figures import DOLLARS, Money
+from cems_tui.views.model_sheet import GATED, NONCOMMERCIAL, licence, reason, sheet, size
 from screens import figures
 from screens.widgets.facts import Fact
 
-GATED = "its authors ask you to accept conditions on the Hub first"
-NONCOMMERCIAL = "noncommercial use only"
-UNKNOWN_SIZE = "not known before the Hub is asked"
-
 
 def model(facts: ModelFacts, pull: Pull | None, key: str, money: Money = DOLLARS) -> list[Fact]:
-    """Everything about a model, what matters for a decision first.
+    """How its pull goes, then everything about it.
 
     Args:
         key: the key that resumes a paused pull.
     """
     found = [Fact("pull", pull_words(pull, key), "bold $quality")] if pull else []
-    if facts.model.summary:
-        found.append(Fact("is", visible(facts.model.summary)))
-    found.append(Fact("here" if facts.model.installed else "fit", _reason(facts)))
-    found += [Fact("disk" if first else "", text, "$quality") for first, text in _verdict(facts)]
-    found += [Fact("adds" if n == 0 else "", text) for n, text in enumerate(facts.evidence)]
-    found.append(Fact("licence", _licence(facts)))
-    found += [_function(one, n == 0, money) for n, one in enumerate(facts.functions)]
-    found += [
-        Fact("size", size(facts)),
-        Fact("family", visible(facts.model.family)),
-        Fact("source", visible(facts.model.source)),
+    return found + [
+        Fact(line.name, line.text, "$quality" if line.weight == "good" else "")
+        for line in sheet(facts, money)
     ]
-    if facts.revision:
-        found.append(Fact("commit", facts.revision[:12]))
-    if facts.model.path is not None:
-        found.append(Fact("path", str(facts.model.path)))
-    files = [f"{visible(path)} · {byte_count(size)}" for path, size in facts.files]
-    return [*found, *(Fact("" if number else "files", text) for number, text in enumerate(files))]
-
-
-def size(facts: ModelFacts) -> str:
-    """What it takes of the disk and of the device."""
-    about = "~" if facts.disk_estimated else ""
-    where = "on this disk" if facts.model.installed else "to fetch"
-    disk = UNKNOWN_SIZE if facts.disk_bytes is None else f"{about}{byte_count(facts.disk_bytes)}"
-    memory = "" if facts.memory_bytes is None else byte_count(facts.memory_bytes)
-    guess = "~" if facts.memory_estimated else ""
-    told = f"{disk} {where}" if facts.disk_bytes is not None else disk
-    if facts.fetched_bytes:
-        told += f", {byte_count(facts.fetched_bytes)} of it is here"
-    return f"{told} · {guess}{memory} of the device" if memory else told
 
 
 def pull_words(pull: Pull, key: str) -> str:
@@ -114,7 +84,7 @@ def planned(facts: ModelFacts | None, plans: Sequence[PullPlan]) -> list[Fact]:
         found.append(Fact("licence", plan_licence(plan), "$warning" if asks(plan) else ""))
         found.append(Fact("from", f"{visible(plan.repo)} at {plan.revision[:12]}"))
     if facts is not None and facts.reason:
-        found.append(Fact("fit", _reason(facts)))
+        found.append(Fact("fit", reason(facts)))
     functions = dict.fromkeys(name for plan in plans for name in plan.functions)
     names = [one.function.name for one in facts.functions] if facts else list(functions)
     if names:
@@ -145,8 +115,8 @@ def asking(name: str, facts: ModelFacts | None) -> list[Fact]:
     """What is known before the Hub has answered."""
     found = [Fact("hub", f"asking what pulling {visible(name)} would fetch …", "$muted")]
     if facts is not None:
-        found += [Fact("size", size(facts)), Fact("licence", _licence(facts))]
-        found.append(Fact("fit", _reason(facts)))
+        found += [Fact("size", size(facts)), Fact("licence", licence(facts))]
+        found.append(Fact("fit", reason(facts)))
     return found
 
 
@@ -208,35 +178,3 @@ def _recommended(one: Recommended) -> list[Fact]:
             Fact("", f"licence {visible(one.licence)}: asks for your agreement", "$warning")
         )
     return [*found, Fact("", "")]
-
-
-def _verdict(facts: ModelFacts) -> list[tuple[bool, str]]:
-    return [(number == 0, visible(text)) for number, text in enumerate(facts.verdict)]
-
-
-def _reason(facts: ModelFacts) -> str:
-    if facts.reason:
-        return visible(facts.reason)
-    return "installed" if facts.model.installed else "not known"
-
-
-def _licence(facts: ModelFacts) -> str:
-    parts = [visible(facts.model.licence)]
-    parts += [GATED] * facts.model.gated + [NONCOMMERCIAL] * facts.model.noncommercial
-    if facts.accepted:
-        parts.append("you agreed to it")
-    return " · ".join(parts)
-
-
-def _function(one: FunctionFacts, first: bool, money: Money) -> Fact:
-    parts = [visible(one.function.name)]
-    if one.seconds is not None:
-        measured = one.provenance == "measured"
-        where = "measured here" if measured else one.provenance
-        parts.append(f"{'' if measured else '~'}{figures.seconds(one.seconds)} {where}")
-    parts.append(f"{one.function.width}×{one.function.height}")
-    if one.cost_usd is not None:
-        parts.append(money.per_thousand(one.cost_usd, estimated=one.provenance != "measured"))
-    if one.drawn:
-        parts.append(counted(one.drawn, "picture") + " here")
-    return Fact("draws" if first else "", " · ".join(parts))

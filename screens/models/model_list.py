@@ -16,7 +16,7 @@ from textual.widget import Widget
 
 from cems_tui.models.queue import Pull, Pulls
 from cems_tui.services.library import Group, Library, ModelFacts, grouped
-from cems_tui.text import byte_count, one_line, visible
+from cems_tui.text import byte_count, one_line
 from cems_tui.views.model_list import (
     ADDS,
     DISK,
@@ -25,11 +25,11 @@ from cems_tui.views.model_list import (
     SIGNS,
     STEPS,
     TITLES,
-    gigabytes,
+    ModelRow,
     marks,
-    steps,
+    rows,
 )
-from cems_tui.views.price_card import INSTALLED, MISSING, RESIDENT
+from cems_tui.views.price_card import INSTALLED, RESIDENT
 from screens import figures
 from screens.widgets.columns import Column
 
@@ -67,27 +67,21 @@ def lines(
     models: Sequence[ModelFacts], pulls: Pulls, resident: frozenset[str], width: int
 ) -> tuple[Content, list[Line]]:
     """The header and every line of the models, already grouped, at most `width` cells wide."""
-    columns = _fitting(models, pulls, width)
+    listed = rows(models, resident)
+    columns = _fitting(models, listed, pulls, width)
     header = Content("    ") + Content("  ").join([column.at(None) for column in columns])
     made: list[Line] = []
     index = 0
     for group, members in groupby(models, key=lambda facts: facts.group):
-        rows = list(members)
-        made.append(Line(_title(group, rows)))
-        for facts in rows:
-            sign = state_sign(facts, resident)
+        shown = list(members)
+        made.append(Line(_title(group, shown)))
+        for facts in shown:
+            sign = listed[index].sign
             style = "bold $quality" if sign == RESIDENT else "" if sign == INSTALLED else "$muted"
             cells = Content("  ").join([column.at(index) for column in columns])
             made.append(Line(Content.assemble("  ", (sign, style), " ") + cells, facts.name))
             index += 1
     return header, made
-
-
-def state_sign(facts: ModelFacts, resident: frozenset[str]) -> str:
-    """Where its weights are."""
-    if facts.name in resident:
-        return RESIDENT
-    return INSTALLED if facts.model.installed else MISSING
 
 
 def pull_state(facts: ModelFacts, pull: Pull | None) -> str:
@@ -124,21 +118,23 @@ def room(library: Library) -> str:
 def _searched(facts: ModelFacts) -> str:
     model = facts.model
     words = (facts.name, model.family, model.licence, facts.group, TITLES[facts.group])
-    return " ".join((*words, model.summary, _marks(facts))).lower()
+    return " ".join((*words, model.summary, marks(facts))).lower()
 
 
-def _title(group: Group, rows: Sequence[ModelFacts]) -> Content:
-    total = sum(facts.disk_bytes or 0 for facts in rows)
+def _title(group: Group, shown: Sequence[ModelFacts]) -> Content:
+    total = sum(facts.disk_bytes or 0 for facts in shown)
     size = f" · {byte_count(total)}" if group == "installed" and total else ""
     return Content.assemble(
         (TITLES[group], "bold $quality" if group == "installed" else "bold"),
-        (f" · {len(rows)}{size}", "$muted"),
+        (f" · {len(shown)}{size}", "$muted"),
     )
 
 
-def _fitting(models: Sequence[ModelFacts], pulls: Pulls, width: int) -> list[Column]:
+def _fitting(
+    models: Sequence[ModelFacts], listed: Sequence[ModelRow], pulls: Pulls, width: int
+) -> list[Column]:
     """All columns if they fit; else without the least needed ones, one after the other."""
-    columns = _columns(models, pulls)
+    columns = _columns(models, listed, pulls)
     kept: dict[str, Column] = {}
     for left_out in LEFT_OUT:
         kept = {name: column for name, column in columns.items() if name not in left_out}
@@ -147,44 +143,32 @@ def _fitting(models: Sequence[ModelFacts], pulls: Pulls, width: int) -> list[Col
     return list(kept.values())
 
 
-def _columns(models: Sequence[ModelFacts], pulls: Pulls) -> dict[str, Column]:
-    sizes = [facts.disk_bytes for facts in models]
-    memories = [facts.memory_bytes for facts in models]
+def _columns(
+    models: Sequence[ModelFacts], listed: Sequence[ModelRow], pulls: Pulls
+) -> dict[str, Column]:
+    names = tuple(one_line(facts.name, NAME_CELLS) for facts in models)
     states = tuple(pull_state(facts, pulls.of(facts.name)) for facts in models)
+    licences = tuple(_shortened(row.licence) for row in listed)
     columns = {
-        "model": Column("model", tuple(one_line(f.name, NAME_CELLS) for f in models), "bold", True),
-        "marks": Column("", tuple(map(_marks, models)), "$cost", True),
-        "size": Column(DISK, gigabytes(sizes, [f.disk_estimated for f in models])),
-        "memory": Column(MEMORY, gigabytes(memories, [f.memory_estimated for f in models])),
-        "steps": Column(
-            STEPS,
-            tuple(map(_steps, models)),
-            "",
-            True,
-        ),
-        "adds": Column(ADDS, tuple(facts.adds for facts in models), "$quality"),
-        "family": Column("family", tuple(visible(f.model.family) for f in models), "$muted", True),
-        "licence": Column(LICENCE, tuple(map(_licence, models)), "$muted", True),
+        "model": Column("model", names, "bold", True),
+        "marks": Column("", tuple(row.marks for row in listed), "$cost", True),
+        "size": Column(DISK, tuple(row.disk for row in listed)),
+        "memory": Column(MEMORY, tuple(row.memory for row in listed)),
+        "steps": Column(STEPS, tuple(row.gives for row in listed), "", True),
+        "adds": Column(ADDS, tuple(row.adds for row in listed), "$quality"),
+        "family": Column("family", tuple(row.family for row in listed), "$muted", True),
+        "licence": Column(LICENCE, licences, "$muted", True),
         "state": Column("", states, "bold $quality"),
     }
     needless = [name for name in ("marks", "adds", "state") if not any(columns[name].cells)]
     return {name: column for name, column in columns.items() if name not in needless}
 
 
-def _steps(facts: ModelFacts) -> str:
-    return steps([one.function.steps for one in facts.functions])
-
-
-def _marks(facts: ModelFacts) -> str:
-    return marks(gated=facts.model.gated, noncommercial=facts.model.noncommercial)
-
-
-def _licence(facts: ModelFacts) -> str:
-    """The licence; a long one is cut between words."""
-    text = visible(facts.model.licence)
-    if len(text) <= LICENCE_CELLS:
-        return text
-    return text[: LICENCE_CELLS - 1].rpartition(" ")[0] + " …"
+def _shortened(licence: str) -> str:
+    """A long licence is cut between words."""
+    if len(licence) <= LICENCE_CELLS:
+        return licence
+    return licence[: LICENCE_CELLS - 1].rpartition(" ")[0] + " …"
 
 
 # The list of models: a cursor, groups, and as many rows as there is room for.

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from cems_tui.catalog.fit import Verdict
 from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.model_row import keys, model_row
 from cems_tui.cli.text_layout import Column
+from cems_tui.domain.function import Model
 from cems_tui.profile import Profile
-from cems_tui.text import byte_count, counted, visible
+from cems_tui.services.library import ModelFacts, is_listed
+from cems_tui.text import byte_count, counted
 from cems_tui.views.figures import UNKNOWN
-from cems_tui.views.model_list import (
-    ADDS,
-    DISK,
-    FIT,
-    LICENCE,
-    SIGNS,
-    STEPS,
-    gigabytes,
-    marks,
-    steps,
-)
-from cems_tui.views.price_card import INSTALLED, MISSING
+from cems_tui.views.model_list import ADDS, DISK, LICENCE, SIGNS, STEPS, ModelRow
+from cems_tui.views.model_list import rows as rows_of
 
 LEGEND = "adds: CEMS score, ≤+ by routing   ★ recommended"
 """What else the cells of the table mean."""
@@ -57,27 +48,28 @@ def ls(
 ) -> None:
     """List the models: those that draw, installed ones first, then those that help."""
     profile = Profile.current()
-    with profile.planner() as planner:
-        found = planner.catalog.models().values()
-        models = sorted(found, key=lambda model: (model.family == "support", not model.installed))
+    with profile.history() as store:
+        planner = profile.planner_over(store)
         here = profile.survey(planner)
-        rows = [model_row(m, planner) | keys(here.of(m.name)) for m in models]
-    if fits:
-        rows = [row for row in rows if row["verdict"] == "fits"]
+        library = profile.library(store, planner, here)
+        found = [facts for facts in library.models if not fits or facts.fit == "fits"]
+        found.sort(key=lambda facts: (_helps(facts.model), not facts.model.installed))
+        rows = [model_row(facts.model, planner) | keys(here.of(facts.name)) for facts in found]
     if json:
         output.json_document(rows)
-    elif quiet:
-        for row in rows:
-            output.line(row["model"])
-    else:
-        folders = [Path(row["path"]) for row in rows if row["path"] is not None]
-        print_models(rows, disk_bytes(folders))
-        if paths:
-            output.line()
-            output.table(
-                (Column("model"), Column("path", words="fold")),
-                [(row["model"], row["path"]) for row in rows if row["path"] is not None],
-            )
+        return
+    if quiet:
+        for facts in found:
+            output.line(facts.name)
+        return
+    listed = [facts for facts in found if is_listed(facts)]
+    print_models(listed)
+    if paths:
+        output.line()
+        output.table(
+            (Column("model"), Column("path", words="fold")),
+            [(f.name, str(f.model.path)) for f in listed if f.model.path is not None],
+        )
 
 
 def disk_bytes(folders: Iterable[Path]) -> int:
@@ -91,51 +83,26 @@ def disk_bytes(folders: Iterable[Path]) -> int:
     return sum(found.values())
 
 
-def _helps(row: Mapping[str, Any]) -> bool:
+def _helps(model: Model) -> bool:
     """Whether it draws nothing itself."""
-    helps: bool = row["family"] == "support"
-    return helps
+    return model.family == "support"
 
 
-def print_models(rows: Sequence[dict[str, Any]], total_bytes: int) -> None:
+def print_models(models: Sequence[ModelFacts]) -> None:
     """The table of `cems ls`: models that draw, then those that help, then the total."""
-    sizes = gigabytes([_bytes(row) for row in rows], [_estimated(row) for row in rows])
-    drawing = [_cells(row, size) for row, size in zip(rows, sizes, strict=True) if not _helps(row)]
-    helping = [_cells(row, size) for row, size in zip(rows, sizes, strict=True) if _helps(row)]
-    lines = drawing
+    listed = list(zip(models, rows_of(models, steps_cells=STEPS_CELLS), strict=True))
+    lines = [_cells(row) for facts, row in listed if not _helps(facts.model)]
+    helping = [_cells(row) for facts, row in listed if _helps(facts.model)]
     if helping:
         lines += [("",) * len(_COLUMNS), ("", "support models", *("",) * 4, "role", ""), *helping]
     output.table(_COLUMNS, lines, gap=" ")
-    installed = sum(row["installed"] for row in rows)
-    output.line(f"total {byte_count(total_bytes)} in {counted(installed, 'model')}")
+    installed = [facts.model.path for facts in models if facts.model.path is not None]
+    total = byte_count(disk_bytes(installed))
+    output.line(f"total {total} in {counted(len(installed), 'model')}")
     output.line(SIGNS, hang=0)
     output.line(LEGEND, hang=0)
 
 
-def _cells(row: dict[str, Any], size: str) -> tuple[str, ...]:
-    return (
-        INSTALLED if row["installed"] else MISSING,
-        visible(row["model"]),
-        marks(gated=row["gated"], noncommercial=row["noncommercial"]),
-        size,
-        held(row),
-        row["adds"] or UNKNOWN,
-        row["role"] or steps([name.split("@")[-1] for name in row["functions"]], STEPS_CELLS),
-        visible(str(row["licence"])),
-    )
-
-
-def held(row: Mapping[str, Any]) -> str:
-    """How this machine holds a model of `ls --json`, in words; a star where it is recommended."""
-    verdict: Verdict = row["verdict"]
-    return FIT[verdict] + (" ★" if row["recommended"] is not None else "")
-
-
-def _bytes(row: Mapping[str, Any]) -> int | None:
-    """Bytes on the disk; of a model that is not installed those to fetch."""
-    found: int | None = row["bytes"]
-    return row["footprint"]["download_bytes"] if found is None else found
-
-
-def _estimated(row: Mapping[str, Any]) -> bool:
-    return row["bytes"] is None and row["footprint"]["provenance"] == "estimated"
+def _cells(row: ModelRow) -> tuple[str, ...]:
+    adds = row.adds or UNKNOWN
+    return (row.sign, row.name, row.marks, row.disk, row.here, adds, row.gives, row.licence)

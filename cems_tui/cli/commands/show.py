@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,33 +13,16 @@ from cems_tui.cli import output
 from cems_tui.cli.model_row import keys, model_row, named_model
 from cems_tui.domain.function import Model
 from cems_tui.profile import Profile
-from cems_tui.text import byte_count, counted, visible
+from cems_tui.text import byte_count, visible
+from cems_tui.views.model_sheet import SheetLine, sheet
 
 _UNKNOWN = "—"
 
-_FACTS = (
-    "model",
-    "summary",
-    "installed",
-    "family",
-    "role",
-    "licence",
-    "accepted",
-    "source",
-    "revision",
-    "path",
-    "bytes",
-    "digest",
-)
+HANG = 11
+"""Cells of the names at the left."""
 
 DIGEST_CHARACTERS = 19
 """Of `sha256:…`: twelve hexadecimal digits tell any two models apart."""
-
-_SHORT: dict[str, Callable[[Any], str]] = {
-    "path": lambda path: f"…/{Path(path).name}",
-    "digest": lambda digest: str(digest)[:DIGEST_CHARACTERS],
-}
-"""What is told of what is too long for a line; `--paths` and `--json` tell all of it."""
 
 _SIZES = {
     "download_bytes": "to fetch",
@@ -56,16 +39,18 @@ def show(
 ) -> None:
     """Print everything known of a model: licence, files, functions, seconds, memory, price."""
     profile = Profile.current()
-    with profile.planner() as planner:
+    with profile.history() as store:
+        planner = profile.planner_over(store)
         model = named_model(planner.catalog, name)
-        here = keys(profile.survey(planner).of(model.name))
+        survey = profile.survey(planner)
+        here = keys(survey.of(model.name))
         row = {**model_row(model, planner, details=True), **here, **_recorded(model)}
+        facts = profile.library(store, planner, survey).of(model.name)
         money = output.money_of(planner.settings)
-        price = [money.per_thousand_words(f["cost_usd"]) for f in row["functions"]]
-    if json:
+    if json or facts is None:
         output.json_document(row)
     else:
-        print_model(row, price, whole=paths)
+        print_model(row, sheet(facts, money), whole=paths)
 
 
 def _recorded(model: Model) -> dict[str, Any]:
@@ -97,62 +82,51 @@ def _recorded(model: Model) -> dict[str, Any]:
     }
 
 
-def print_model(row: dict[str, Any], prices: Sequence[str], *, whole: bool = False) -> None:
-    """What `cems show` tells.
+def print_model(row: dict[str, Any], lines: Sequence[SheetLine], *, whole: bool = False) -> None:
+    """What `cems show` tells: the sheet of the app, then what only this window has room for.
 
     Args:
-        prices: of one picture of each function, as money.
         whole: whether its path and digest are printed whole; else their ends and beginnings.
     """
-    for key in _FACTS:
-        value = _licence(row) if key == "licence" else row[key]
-        if value is not None and not whole:
-            value = _SHORT.get(key, str)(value)
-        output.line(f"{key:<10} {_UNKNOWN if value is None else visible(str(value))}")
-    output.line(f"{'here':<10} {row['verdict']}. {row['verdict_reason'] or ''}")
-    gain = row["gain"]
-    output.line(f"{'adds':<10} {_UNKNOWN if gain is None else gain['sentence']}")
-    if row["recommended"] is not None:
-        output.line(f"{'pull it':<10} {row['recommended']}")
+    path, digest = row["path"], row["digest"]
+    output.line(_named("model", row["model"]), hang=HANG)
+    for line in lines:
+        short = line.name == "path" and not whole
+        text = f"…/{Path(path).name}" if short else line.text
+        output.line(_named(line.name, text), hang=HANG)
+    if digest is not None:
+        output.line(_named("digest", digest if whole else digest[:DIGEST_CHARACTERS]))
     _print_footprint(row["footprint"])
-    total = sum(file["bytes"] for file in row["files"])
-    known = f"{counted(len(row['files']), 'file')}, {byte_count(total)}"
-    output.line(f"{'files':<10} {known if row['files'] else _UNKNOWN}")
-    for file in row["files"]:
-        output.line(f"  {byte_count(file['bytes']):>10}  {visible(file['path'])}")
-    for function, price in zip(row["functions"], prices, strict=True):
+    for function in row["functions"]:
         output.line()
-        for line in function_lines(function, price):
-            output.line(line)
+        for text in function_lines(function):
+            output.line(text)
 
 
-def _licence(row: dict[str, Any]) -> str:
-    flags = [flag for flag in ("gated", "noncommercial") if row[flag]]
-    return (f"[{', '.join(flags)}] " if flags else "") + str(row["licence"])
+def _named(name: str, text: Any) -> str:
+    return f"{name:<{HANG}}{visible(str(text))}"
 
 
 def _print_footprint(footprint: dict[str, Any]) -> None:
     known = {key: footprint[key] for key in _SIZES if footprint[key] is not None}
-    output.line(f"{'footprint':<10} {footprint['source'] if known else _UNKNOWN}")
+    if not known:
+        return
+    output.line(_named("footprint", footprint["source"]), hang=HANG)
     sign = "~" if footprint["provenance"] == "estimated" else ""
     for key, count in known.items():
         output.line(f"  {sign + byte_count(count):>10}  {_SIZES[key]}")
 
 
-def function_lines(function: dict[str, Any], price: str) -> list[str]:
-    """A function: what it runs with, what a picture takes here, and what others say."""
+def function_lines(function: dict[str, Any]) -> list[str]:
+    """A function: what it runs with, what a picture takes beside its seconds, what others say."""
     facts = {
         key: function[key]
         for key in ("function", "steps", "guidance", "size", "scheduler", "clip_skip")
     }
     lines = [f"  {k:<14} {_UNKNOWN if v is None else v}" for k, v in facts.items()]
     lines.append(f"  {'follows':<14} {_follows(function['follows'])}")
-    provenance = function["provenance"] or "unknown"
-    source = f" ({function['cost_source']})" if function["cost_source"] else ""
-    lines.append(f"  {'seconds':<14} {_seconds(function['seconds'])} ({provenance})")
     lines.append(f"  {'memory':<14} {_memory(function['memory_bytes'])}")
     lines.append(f"  {'load seconds':<14} {_seconds(function['load_seconds'])}")
-    lines.append(f"  {'price':<14} {price}{source}")
     lines.append(f"  {'figures from':<14} {function['figures_from'] or _UNKNOWN}")
     told = function["catalog"]
     if told is not None and told["source"] != function["figures_from"]:
