@@ -517,6 +517,7 @@ class Profile:
             lambda function: registry.expected_weights(function, self._engine_settings(), shelf),
             hold=shelf.hold,
             changed=hold.publish,
+            reclaim=shelf.arenas.release,
         )
         return Session(
             planner=planner,

@@ -15,6 +15,10 @@ from threading import Lock
 from typing import Any
 
 _PAGE = mmap.PAGESIZE
+_PRIVATE: dict[str, int] = (
+    {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+)
+"""Shared memory, which is the default, has no pages beyond the size it began with."""
 
 
 class HostArenas:
@@ -77,7 +81,7 @@ def _unseen(memory: mmap.mmap) -> bool:
 
 def _fresh(size: int) -> mmap.mmap:
     try:
-        made = mmap.mmap(-1, size)
+        made = mmap.mmap(-1, size, **_PRIVATE)
     except OSError as error:
         raise MemoryError(f"no room for {size:,} bytes: out of memory") from error
     if hasattr(mmap, "MADV_HUGEPAGE"):

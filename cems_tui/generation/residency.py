@@ -58,6 +58,7 @@ class Residency:
         prepare: Callable[[GenerationFunction], None] | None = None,
         hold: Callable[[Iterable[str]], object] | None = None,
         changed: Callable[[Sequence[Present]], None] | None = None,
+        reclaim: Callable[[], None] | None = None,
     ) -> None:
         """A device with nothing on it.
 
@@ -73,6 +74,8 @@ class Residency:
                 they are not loaded again when a model that shares them leaves for this one.
             changed: told what is on the device whenever a model comes, goes, or begins or ends
                 to be used.
+            reclaim: gives memory back to the system that is kept for the next load; called when
+                a model left that makes way for no other.
         """
         self._budget_bytes = budget_bytes
         self._load = load
@@ -80,6 +83,8 @@ class Residency:
         self._prepare = prepare
         self._hold = hold
         self._changed = changed
+        self._reclaim = reclaim
+        self._entering = False
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._leaving: list[_Entry] = []  # freed while leased: still on the device
         self._weights: dict[Model, Weights] = {}  # expected, and measured once loaded
@@ -94,7 +99,11 @@ class Residency:
             CemsError: whatever `load` raises; then the model is not resident.
         """
         with self._lock:
-            entry, lease = self._enter(function)
+            self._entering = True
+            try:
+                entry, lease = self._enter(function)
+            finally:
+                self._entering = False
             entry.leases += 1
             self._tell()
         try:
@@ -106,6 +115,7 @@ class Residency:
                 if entry in self._leaving and entry.leases == 0:
                     self._leaving.remove(entry)
                     entry.pipeline.close()
+                    self._give_back()
                 self._tell()
 
     def resident(self) -> frozenset[str]:
@@ -152,6 +162,7 @@ class Residency:
             entry = self._entries.pop(model, None)
             if entry is not None:
                 self._dismiss(entry)
+                self._give_back()
                 self._tell()
             return entry is not None
 
@@ -233,6 +244,10 @@ class Residency:
                 return None
             self._weights[function.model] = expected
         return self._weights[function.model]
+
+    def _give_back(self) -> None:
+        if self._reclaim is not None and not self._entering:
+            self._reclaim()
 
     def _tell(self) -> None:
         if self._changed is not None:

@@ -338,3 +338,18 @@ class ResidencyMachine(RuleBasedStateMachine):
 
 ResidencyMachine.TestCase.settings = settings(max_examples=60, deadline=None)
 TestResidencyMachine = ResidencyMachine.TestCase
+
+
+def test_memory_is_given_back_when_a_model_makes_way_for_no_other() -> None:
+    device, given = FakeDevice(a=600, b=600), list[str]()
+    residency = Residency(1000, device.load, device.expected, reclaim=lambda: given.append("back"))
+    for name in ("a", "b"):
+        with residency.lease(function(name)):
+            pass
+    assert given == [], "the one that came may use it"
+    assert residency.free("b")
+    assert given == ["back"]
+    with residency.lease(function("a")):
+        residency.free("a")
+        given.clear()
+    assert given == ["back"], "at the end of its use"

@@ -154,8 +154,9 @@ def skeleton_of(
         found = next((t for name in names if (t := _match(name, there)) is not None), None)
         if found is None or tuple(kept.shape) != found.shape or found.dtype not in _DTYPES:
             return None
-        size = prod(found.shape) * kept.dtype.itemsize
-        slots.append(Slot(tuple(names), found, kept.dtype, start, size))
+        held = dtype if isinstance(kept, torch.nn.Parameter) else kept.dtype
+        size = prod(found.shape) * held.itemsize
+        slots.append(Slot(tuple(names), found, held, start, size))
         start += -(-size // _ALIGNMENT) * _ALIGNMENT
     own = {slot.tensor for slot in slots}
     strange = [name for name, tensor in there.items() if tensor not in own]
@@ -191,7 +192,9 @@ def _without_weights(network_class: Any, folder: Path, dtype: Any) -> Any:
         if network_class.__module__.startswith("diffusers."):
             network = network_class.from_config(read_json(folder / "config.json"))
         else:
-            network = network_class(network_class.config_class.from_pretrained(folder))
+            config = network_class.config_class.from_pretrained(folder)
+            config.dtype = dtype  # a model within the model is built as that says
+            network = network_class(config)
             network.tie_weights()
     return network.eval()
 
