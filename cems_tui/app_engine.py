@@ -9,11 +9,15 @@ from pathlib import Path
 
 from cems_tui.cancel import Stop
 from cems_tui.domain.decision import RoutingDecision
+from cems_tui.domain.job import Foreseen
 from cems_tui.domain.note import Note
 from cems_tui.domain.request import Event, Noted, Request
 from cems_tui.errors import CemsError
 from cems_tui.profile import Engine, Profile
 from cems_tui.routing.explain.explanation import Explanation
+from cems_tui.services.engine.process import EngineProcess
+from cems_tui.services.queue.foresight import foreseen
+from cems_tui.services.queue.queued_engine import QueuedEngine
 
 
 class AppPlanner:
@@ -49,6 +53,10 @@ class AppPlanner:
                 self._planner.relearn(self._profile.cost_model(store))
         return self._planner.decide(request, resident, installed_only=True, at_once=at_once)
 
+    def foresee(self, request: Request) -> Foreseen:
+        """What a picture of the queue is expected to take, as things are now."""
+        return foreseen(self._planner, request)
+
     def explain(self, decision: RoutingDecision, load_cost: bool | None) -> Explanation:
         """Why the decision is what it is, told with the routers at hand.
 
@@ -56,6 +64,20 @@ class AppPlanner:
             CemsError: as `Explainer.explain`.
         """
         return self._profile.explainer(self._planner.shelf).explain(decision, load_cost)
+
+
+def queued_engine(profile: Profile, process: EngineProcess) -> QueuedEngine:
+    """The app's engine behind the rows of the queue; what it foresees needs no torch."""
+    planners: list[AppPlanner] = []
+
+    def foresee(request: Request) -> Foreseen:
+        if not planners:
+            planners.append(AppPlanner(profile))
+        return planners[0].foresee(request)
+
+    return QueuedEngine(
+        process, profile.records, profile.paths.database.exists, profile.job_owners, foresee
+    )
 
 
 def _changes(database: Path) -> tuple[float, ...]:

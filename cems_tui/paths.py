@@ -72,6 +72,11 @@ class Paths:
         return self.state / "device.lock"
 
     @property
+    def queue_owners(self) -> Path:
+        """A lock file of each process that works on jobs of the queue."""
+        return self.state / "queue"
+
+    @property
     def resident_engine(self) -> Path:
         """The folder of the socket that the resident engine listens on; its owner's alone."""
         return self.state / "engine"

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from cems_tui.services.library import Library
     from cems_tui.services.models import Models
     from cems_tui.services.own_scores import OwnScores
+    from cems_tui.services.queue.owner import JobOwners
+    from cems_tui.services.queue.runner import QueueRunner
+    from cems_tui.services.queue.turn_order import Order
     from cems_tui.services.router_trainer import RouterTrainer
     from cems_tui.services.routers import Routers
     from cems_tui.services.scorers import Scorers
@@ -129,6 +132,38 @@ class Profile:
 
         with open_store(self.paths.database) as store:
             yield store
+
+    @property
+    def job_owners(self) -> JobOwners:
+        """The processes that work on the queue."""
+        from cems_tui.services.queue.owner import JobOwners
+
+        return JobOwners(self.paths.queue_owners)
+
+    def settle_queue(self) -> None:
+        """Bring back what dead processes left in the queue; writes only where there is any.
+
+        Raises:
+            StorageError: the rows cannot be read or written.
+        """
+        with self.history() as store:
+            dead = [one for one in store.queue.owners() if not self.job_owners.alive(one)]
+        if dead:
+            with self.records() as store:
+                store.queue.settle(self.job_owners.alive)
+
+    @contextmanager
+    def queue_runner(self, store: Store, order: Order = "family") -> Iterator[QueueRunner]:
+        """This process as one that works on jobs, until the block ends.
+
+        Raises:
+            StorageError: its lock cannot be made, or the rows cannot be written.
+        """
+        from cems_tui.services.queue.runner import QueueRunner
+
+        with self.job_owners.enter() as owner:
+            store.queue.settle(self.job_owners.alive)
+            yield QueueRunner(store.queue, owner, order)
 
     @property
     def scores(self) -> OwnScores:
@@ -263,6 +298,7 @@ class Profile:
             own=self.paths.routers,
             workspace=self.paths.trainings,
             cache=self.paths.embeddings,
+            tables=self.pack / "router",
             encoders_file=self.paths.encoders_file,
             shelf=self.shelf,
             towers=self.towers,
@@ -503,6 +539,7 @@ class Profile:
         from cems_tui.generation.families import registry
         from cems_tui.generation.networks import Shelf
         from cems_tui.generation.residency import Residency
+        from cems_tui.services.queue.outlook import models_wanted
         from cems_tui.store.pictures import commit_picture
 
         shelf = Shelf()
@@ -518,6 +555,7 @@ class Profile:
             hold=shelf.hold,
             changed=hold.publish,
             reclaim=shelf.arenas.release,
+            wanted=lambda: models_wanted(store.queue, residency.resident()),
         )
         return Session(
             planner=planner,
@@ -630,9 +668,9 @@ class CommandEngine:
         except StorageError as error:
             log.error("the failure of %s was not recorded: %s", request.id, error)
 
-    def spent_usd(self, *, load_cost: bool = False) -> float:
-        """US dollars this session has cost so far; unpriced pictures are not in it."""
-        stats = self.store.stats(session=self.session_id)
+    def spent_usd(self, *, load_cost: bool = False, session: str | None = None) -> float:
+        """US dollars this session, or that one, has cost; unpriced pictures are not in it."""
+        stats = self.store.stats(session=session or self.session_id)
         return stats.spent_usd(load_cost=load_cost)
 
 

@@ -31,6 +31,8 @@ from screens.messages import (
     PlaceAsked,
     PlaceEntered,
     PullsTold,
+    QueueRefused,
+    QueueTold,
     ResidentRead,
 )
 from screens.palette import CemsCommands
@@ -39,6 +41,7 @@ from screens.services.defaults import Defaults, ImageFactory, Services
 from screens.services.engine import Engine, EngineService
 from screens.services.library import LibraryService, ModelKeeper
 from screens.services.planner import PlannerFactory
+from screens.services.queue import Queueing, QueueService
 from screens.theme import COST, MUTED, QUALITY, THEME
 from screens.widgets.status import StatusLine
 
@@ -78,14 +81,20 @@ class CemsApp(App[None], inherit_bindings=False):
         defaults: Defaults | None = None,
         clock: Callable[[], float] = time.monotonic,
         keeper: ModelKeeper | None = None,
+        queue: Queueing | None = None,
     ) -> None:
-        """The app on an engine; without a keeper of models it has no place for them."""
+        """The app on an engine; without a keeper of models it has no place for them.
+
+        Args:
+            queue: the rows that the engine's requests are.
+        """
         super().__init__()
         self.register_theme(THEME)
         self.theme = THEME.name
         self.services = Services(
             engine=EngineService(self, engine, clock),
             library=LibraryService(self, keeper) if keeper is not None else None,
+            queue=QueueService(self, queue) if queue is not None else None,
             planner_factory=planner_factory,
             new_image=new_image,
             clock=clock,
@@ -100,6 +109,8 @@ class CemsApp(App[None], inherit_bindings=False):
         self._rebind()
         engine, library = self.services.engine, self.services.library
         engine.start()
+        if self.services.queue is not None:
+            self.call_after_refresh(self.services.queue.start)
         # what the session imports takes seconds of the processor; the first paint comes first
         self.call_after_refresh(engine.open)
         if library is not None:
@@ -116,6 +127,8 @@ class CemsApp(App[None], inherit_bindings=False):
 
     def on_unmount(self) -> None:
         self.services.engine.close()
+        if self.services.queue is not None:
+            self.services.queue.close()
         if self.services.library is not None:
             self.services.library.close()
 
@@ -152,6 +165,15 @@ class CemsApp(App[None], inherit_bindings=False):
     @on(EngineEvent)
     def _engine_told(self, message: EngineEvent) -> None:
         self.services.engine.follow(message.event)
+
+    @on(QueueTold)
+    def _queue_told(self, message: QueueTold) -> None:
+        if self.services.queue is not None:
+            self.services.queue.follow(message.told)
+
+    @on(QueueRefused)
+    def _queue_refused(self, message: QueueRefused) -> None:
+        self.notify(message.hint, title=message.text, severity="warning", markup=False)
 
     @on(PullsTold)
     def _pulls_told(self, message: PullsTold) -> None:

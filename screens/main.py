@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from cems_tui.services.engine.process import EngineProcess
 from cems_tui.services.engine.protocol import Session
+from cems_tui.services.queue.queued_engine import QueuedEngine
 from screens.app import CemsApp
 from screens.services.defaults import Defaults, ImageFactory
 from screens.services.library import ModelKeeper
@@ -21,26 +22,38 @@ def run(
     defaults: Defaults | None = None,
     pictures: str = "auto",
     keeper: ModelKeeper | None = None,
+    queued: Callable[[EngineProcess], QueuedEngine] | None = None,
 ) -> int:
     """Runs the app until the user quits; returns the exit code.
 
     `open_session` is called in the engine's process and must be picklable; `planner_factory` is
     called in this one, in a thread, and must not import torch. `pictures` is how the terminal is
     to draw them: `auto` asks it, a key of WAYS is used as it is. `keeper` knows the models; it is
-    asked in threads of this process and must not import torch either.
+    asked in threads of this process and must not import torch either. `queued` puts the rows of
+    the queue before the engine.
     """
     engine = EngineProcess(open_session)
     engine.start(
         open_now=False
     )  # before the terminal is taken over: later its file descriptors are gone
+    queue = queued(engine) if queued is not None else None
     try:
-        app = CemsApp(engine, planner_factory, prepare_terminal(pictures), defaults, keeper=keeper)
+        app = CemsApp(
+            queue or engine,
+            planner_factory,
+            prepare_terminal(pictures),
+            defaults,
+            keeper=keeper,
+            queue=queue,
+        )
         app.run()
         for line in app.parting_words():
             print(line, file=sys.stderr)
         return app.return_code or 0
     finally:
         engine.close()
+        if queue is not None:
+            queue.close()
 
 
 WAYS = {

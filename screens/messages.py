@@ -9,6 +9,7 @@ from textual.message import Message
 from cems_tui.domain.request import Event, Step
 from cems_tui.models.queue import QueueUpdate
 from cems_tui.services.library import Library, Resident
+from cems_tui.services.queue.outlook import Outlook
 
 
 @dataclass
@@ -36,6 +37,25 @@ class PullsTold(Message):
     def can_replace(self, message: Message) -> bool:
         """A newer one says all that this one does, unless a model came with this one."""
         return isinstance(message, PullsTold) and self.told.installed is None
+
+
+@dataclass
+class QueueTold(Message):
+    """The queue stands another way."""
+
+    told: Outlook
+
+    def can_replace(self, message: Message) -> bool:
+        """A newer one says all that an older one does."""
+        return isinstance(message, QueueTold)
+
+
+@dataclass
+class QueueRefused(Message):
+    """What was asked of the queue cannot be done."""
+
+    text: str
+    hint: str
 
 
 @dataclass

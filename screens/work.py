@@ -17,7 +17,7 @@ from cems_tui.domain.request import (
     Starting,
     Step,
 )
-from cems_tui.services.engine.protocol import EngineLost, EngineReady, Started
+from cems_tui.services.engine.protocol import EngineLost, EngineReady, Started, Submitted
 
 Phase = Literal[
     "waiting", "starting", "starting the engine", "loading", "drawing", "scoring", "stopping"
@@ -95,6 +95,8 @@ class Work:
                 return replace(self, ready=True, resident=resident)
             case EngineLost():
                 return replace(self._losing(event), lost=event, ready=False, resident=frozenset())
+            case Submitted(asked=request):
+                return self if self.job(name) else replace(self, jobs=(*self.jobs, Job(request)))
             case Started():
                 return self._changing(name, phase="starting", began=now)
             case Routed(decision=decision):

@@ -32,9 +32,11 @@ SAME_THING_FROM_ITS_ROOM = {
     "model_list.py",
     "planner.py",
     "price_card.py",
+    "queue.py",
     "receipt.py",
     "savings.py",
     "screen.py",
+    "worth.py",
 }
 """Basenames that stand more than once, each time for the same thing seen from its room."""
 

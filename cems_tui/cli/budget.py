@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from cems_tui.cli import output
 from cems_tui.domain.request import Request
@@ -62,7 +62,14 @@ def budget_line(pictures: int, budget_usd: float, spent_usd: float, spending: Sp
     )
 
 
-@dataclass(frozen=True, slots=True)
+TIGHTER = 1.1
+"""Times the λ that was planned with: a higher one is told."""
+
+NEARLY = 0.8
+"""Share of the budget that is told when it is spent."""
+
+
+@dataclass(slots=True)
 class SharedBudget:
     """A session budget while its pictures are made."""
 
@@ -70,6 +77,13 @@ class SharedBudget:
     plan: SessionBudget
     engine: CommandEngine
     load_cost: bool
+    began_usd: float
+    """What the session had cost before these pictures."""
+
+    _planned_lambda: float | None = None
+    """λ before the first of them."""
+
+    _told: set[str] = field(default_factory=set)
 
     @classmethod
     def of(
@@ -79,7 +93,8 @@ class SharedBudget:
         if budget_usd is None:
             return None
         plan = SessionBudget(engine.planner, requests, budget_usd, installed_only=True)
-        return cls(requests, plan, engine, loads_count(requests))
+        load_cost = loads_count(requests)
+        return cls(requests, plan, engine, load_cost, engine.spent_usd(load_cost=load_cost))
 
     def next(self, number: int) -> Request:
         """The picture whose turn it is, with the λ that what is left allows.
@@ -93,18 +108,39 @@ class SharedBudget:
         engine = self.engine
         spent, resident = engine.spent_usd(load_cost=self.load_cost), engine.session.resident()
         try:
-            request = self.plan.plan(spent, resident, number)[0][0]
+            followed, spending = self.plan.plan(spent, resident, number)
+            request = followed[0]
+            self._warn(number, spent, spending)
         except BudgetReached:
             request = self.requests[number]
             if not request.policy_is_explicit:
                 request = replace(
                     request, policy=type(request.policy).tradeoff(0.0), policy_is_explicit=True
                 )
-        _check(request, engine, self.plan.budget_usd, spent)
+        check_price(request, engine, self.plan.budget_usd, spent)
         return request
 
+    def _warn(self, number: int, spent_usd: float, spending: Spending) -> None:
+        """Tell once that the rest has to be chosen cheaper, and once that little is left."""
+        now = max(spending.lambdas, default=0.0)
+        if self._planned_lambda is None:
+            self._planned_lambda = now
+        if now > TIGHTER * self._planned_lambda and "tighter" not in self._told:
+            self._told.add("tighter")
+            output.note(
+                f"{counted(number, 'picture')} cost ${spent_usd - self.began_usd:.3g}, more than "
+                f"planned: the rest is chosen at λ = {now:.4g} instead of "
+                f"{self._planned_lambda:.4g}, for the ${self.plan.budget_usd - spent_usd:.3g} that "
+                "are left"
+            )
+        if spent_usd > NEARLY * self.plan.budget_usd and "nearly" not in self._told:
+            self._told.add("nearly")
+            output.note(
+                f"${spent_usd:.3g} of the session budget of ${self.plan.budget_usd:.3g} are spent"
+            )
 
-def _check(request: Request, engine: CommandEngine, budget_usd: float, spent: float) -> None:
+
+def check_price(request: Request, engine: CommandEngine, budget_usd: float, spent: float) -> None:
     """Stop before a picture that would take the session over its budget.
 
     Raises:

@@ -124,7 +124,10 @@ class History(CommandTable):
     table: ClassVar = {
         "ls": (_history_ls, "List pictures, newest first."),
         "show": (_history_show, "Print a picture's record; the same as `cems why`."),
-        "stats": (_history_stats, "Print counts, costs and scores, overall and by function."),
+        "stats": (
+            _history_stats,
+            "Print what pictures took, cost and scored, and whether routing was worth it.",
+        ),
         "export": (_history_export, "Print the history as a table, or copy its pictures."),
         "rate": (_history_rate, "Rate a picture from 1 to 5, or take the rating back."),
         "star": (_history_star, "Star pictures, or take their stars back."),
@@ -132,6 +135,107 @@ class History(CommandTable):
         "restore": (_history_restore, "Take pictures back from the trash."),
         "backup": (_history_backup, "Copy the database, whole even while pictures are made."),
         "path": (_history_path, "Print where the database and the pictures are."),
+    }
+
+
+def _queue_add() -> Command:
+    from cems_tui.cli.commands.queue.add import add
+
+    return add
+
+
+def _queue_add_command() -> Command:
+    from cems_tui.cli.commands.queue.add_command import add_command
+
+    return add_command
+
+
+def _queue_ls() -> Command:
+    from cems_tui.cli.commands.queue.ls import ls
+
+    return ls
+
+
+def _queue_run() -> Command:
+    from cems_tui.cli.commands.queue.run import run
+
+    return run
+
+
+def _queue_pause() -> Command:
+    from cems_tui.cli.commands.queue.pause import pause
+
+    return pause
+
+
+def _queue_resume() -> Command:
+    from cems_tui.cli.commands.queue.resume import resume
+
+    return resume
+
+
+def _queue_move() -> Command:
+    from cems_tui.cli.commands.queue.move import move
+
+    return move
+
+
+def _queue_cancel() -> Command:
+    from cems_tui.cli.commands.queue.cancel import cancel
+
+    return cancel
+
+
+def _queue_retry() -> Command:
+    from cems_tui.cli.commands.queue.retry import retry
+
+    return retry
+
+
+def _queue_rm() -> Command:
+    from cems_tui.cli.commands.queue.rm import rm
+
+    return rm
+
+
+class Queue(CommandTable):
+    """The commands of `cems queue`."""
+
+    table: ClassVar = {
+        "add": (
+            _queue_add,
+            "Put pictures into the queue, to be drawn by `cems queue run` or the app.",
+        ),
+        "add-command": (
+            _queue_add_command,
+            "Put another command into the queue: a benchmark, a training or a pull.",
+        ),
+        "ls": (
+            _queue_ls,
+            "List what runs and waits, in the order of turns, with when and for how much.",
+        ),
+        "run": (
+            _queue_run,
+            "Work on the queue until nothing waits; what was paused by hand stays.",
+        ),
+        "pause": (
+            _queue_pause,
+            "Keep jobs from starting; one that is named and runs ends at its next step.",
+        ),
+        "resume": (
+            _queue_resume,
+            "Have paused jobs wait for their turn again; `cems queue run` or the app does them.",
+        ),
+        "move": (_queue_move, "Put jobs before, or behind, all others that wait."),
+        "cancel": (
+            _queue_cancel,
+            "Take jobs out of the queue; one that runs ends at its next step.",
+        ),
+        "retry": (
+            _queue_retry,
+            "Have failed jobs, or cancelled ones that are named, wait for their turn again.",
+        ),
+        "rm": (_queue_rm, "Forget jobs that do not run; pictures that they made stay."),
     }
 
 
@@ -462,6 +566,12 @@ def _completion() -> Command:
     return completion
 
 
+def _vote() -> Command:
+    from cems_tui.cli.commands.vote import vote
+
+    return vote
+
+
 class Cems(CommandTable):
     """The commands of `cems`."""
 
@@ -509,8 +619,13 @@ class Cems(CommandTable):
             "Look at device, memory, disk, pack, database, settings and versions; say what to do.",
         ),
         "history": _group(History, "What was generated, what it cost, how it scored."),
+        "queue": _group(Queue, "What waits to be drawn or done, in which order, and how it went."),
         "bench": _group(Bench, "Measure functions on prompts; take score tables in."),
         "router": _group(Router, "Train routers, judge them, choose one."),
+        "vote": (
+            _vote,
+            "Say which of two pictures of a prompt is better, blindly; see how scorers agree.",
+        ),
         "starter": _group(Starter, "The embedded starter pack."),
         "config": _group(Config, "The settings."),
         "completion": (

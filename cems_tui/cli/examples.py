@@ -105,6 +105,50 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
         "cems history path",
         "cems history path --json",
     ),
+    "cems queue": (
+        "cems queue add -f prompts.txt",
+        "cems queue run",
+    ),
+    "cems queue add": (
+        "cems queue add -f prompts.txt --tradeoff 0.3",
+        'cems queue add "a red car" -n 8 --dry-run',
+    ),
+    "cems queue add-command": (
+        "cems queue add-command -- pull sd-turbo",
+        "cems queue add-command -- bench run --prompts prompts.txt --name mine",
+    ),
+    "cems queue ls": (
+        "cems queue ls",
+        "cems queue ls --all --json",
+    ),
+    "cems queue run": (
+        "cems queue run",
+        "cems queue run --order fifo --dry-run",
+    ),
+    "cems queue pause": (
+        "cems queue pause --all",
+        "cems queue pause 01KAZ3M5QT",
+    ),
+    "cems queue resume": (
+        "cems queue resume --all",
+        "cems queue resume 01KAZ3M5QT",
+    ),
+    "cems queue move": (
+        "cems queue move 01KAZ3M5QT --first",
+        "cems queue move 01KAZ3M5QT --last",
+    ),
+    "cems queue cancel": (
+        "cems queue cancel --all",
+        "cems queue cancel 01KAZ3M5QT",
+    ),
+    "cems queue retry": (
+        "cems queue retry --all",
+        "cems queue retry 01KAZ3M5QT",
+    ),
+    "cems queue rm": (
+        "cems queue rm --finished",
+        "cems queue rm 01KAZ3M5QT",
+    ),
     "cems bench": (
         "cems bench run --prompts prompts.txt --name mine",
         "cems bench report mine",

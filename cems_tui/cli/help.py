@@ -55,9 +55,9 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 """Options by what they are about; those that no group names stand first, as `Options`."""
 
 COMMANDS: Mapping[str, tuple[str, ...]] = {
-    "Pictures": ("generate", "route", "why", "history"),
+    "Pictures": ("generate", "route", "why", "queue", "history"),
     "Models": ("ls", "show", "pull", "verify", "rm", "import", "ps", "stop"),
-    "Evidence": ("bench", "router"),
+    "Evidence": ("bench", "router", "vote"),
     "This program": ("doctor", "config", "starter", "completion"),
 }
 """The commands of `cems` by what they are about; others stand last, as `More`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from cems_tui.domain.capabilities import Wanted, obstacle
 from cems_tui.domain.function import Catalog, Expected, GenerationFunction, Model
 from cems_tui.errors import UnknownName, UsageError
 from cems_tui.services.planner import Planner
+from cems_tui.store.statistics import Use
 
 
 def named_model(catalog: Catalog, name: str) -> Model:
@@ -100,6 +102,19 @@ def follows(function: GenerationFunction) -> dict[str, Any]:
 def says_something(expected: Expected) -> bool:
     """Whether it tells seconds or memory."""
     return expected.seconds is not None or expected.memory_bytes is not None
+
+
+def uses(model: Model, planner: Planner, by_function: Mapping[str, Use]) -> dict[str, Any]:
+    """How many pictures a model drew here and when the last, as keys of `ls --json`; null of one
+    that draws nothing itself."""
+    if model.family == "support":
+        return {"uses": None, "last_used": None}
+    names = [function.name for function in planner.catalog.of_model(model.name)]
+    found = [by_function[name] for name in names if name in by_function]
+    return {
+        "uses": sum(one.pictures for one in found),
+        "last_used": max((one.last for one in found), default=None),
+    }
 
 
 def keys(holding: Holding | None) -> dict[str, Any]:

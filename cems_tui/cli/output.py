@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import re
 import sys
@@ -186,6 +187,7 @@ def picture(path: Path, columns: int) -> None:
     if not _tells_its_size(sys.stdout):
         note("this terminal does not tell its size; open the file instead")
         return
+    logging.getLogger("textual_image").setLevel(logging.CRITICAL)  # it asks the terminal in vain
     try:
         from textual_image.renderable import Image as Renderable
     except Exception:

@@ -8,9 +8,10 @@ the quality given up or gained, by the router's own estimates; those of two rout
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from math import sqrt
+from operator import add, attrgetter
 from typing import Literal
 
 from cems_tui.domain.decision import RoutingDecision
@@ -19,6 +20,8 @@ Z_90 = 1.645
 """Standard deviations on either side of a 90 % interval."""
 
 Strategy = Literal["cheapest", "best single", "dearest"]
+Role = Literal["any", "cheapest", "dearest"]
+"""What a function was among those that could have drawn a picture; every one is `any`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,51 @@ class RoutedPicture:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """What could have drawn pictures instead, and as what."""
+
+    scale: Scale
+    role: Role
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Pictures added up beside what another function was expected to make of them."""
+
+    pictures: int = 0
+    usd: float = 0.0
+    """US dollars that the other was expected to cost."""
+
+    ran_usd: float = 0.0
+    """US dollars that what ran was expected to cost."""
+
+    known: int = 0
+    """Pictures with an estimate of the other's quality, and their sum."""
+
+    quality: float = 0.0
+    gains: int = 0
+    """Pictures with estimates of both; the sums of the differences and of the other's quality."""
+
+    gained: float = 0.0
+    gains_quality: float = 0.0
+    spreads: int = 0
+    """How many of those have a variance of the difference, and its sum."""
+
+    variance: float = 0.0
+    own_spreads: int = 0
+    """How many have one of the other's quality, and its sum."""
+
+    own_variance: float = 0.0
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(*map(add, _values(self), _values(other)))
+
+
+_values = attrgetter(*(field.name for field in fields(Sums)))
+
+
+@dataclass(frozen=True, slots=True)
 class QualityChange:
     """What was gained in quality a picture, by the router's estimates; negative was given up."""
 
@@ -67,6 +115,12 @@ class QualityChange:
 
     interval: tuple[float, float] | None
     """90 % interval of the mean by the intervals of the estimates; None where one has none."""
+
+    scored: float
+    """What the other choice was expected to score, mean."""
+
+    scored_interval: tuple[float, float] | None
+    """90 % interval of that mean; None where an estimate has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +204,7 @@ def picture_of(
 
 
 def savings_of(
-    pictures: Sequence[RoutedPicture],
+    pictures: Iterable[RoutedPicture],
     routed: int,
     pinned: int = 0,
     pinned_usd: float | None = 0.0,
@@ -162,77 +216,142 @@ def savings_of(
         routed: all routed ones.
         pinned, pinned_usd: how many were pinned, and what they were measured to cost.
     """
-    if not pictures:
+    return savings_from(tally(pictures), routed, pinned, pinned_usd)
+
+
+def savings_from(
+    sums: Mapping[Alternative, Sums],
+    routed: int,
+    pinned: int = 0,
+    pinned_usd: float | None = 0.0,
+) -> Savings:
+    """The same of pictures that were added up before."""
+    cheapest = _playing("cheapest", sums)
+    compared = sum(one.pictures for one in cheapest.values())
+    if not compared:
         return Savings(None if routed else 0.0, 0, routed, pinned, pinned_usd, 0.0)
-    cheapest = [min(one.able, key=lambda able: able.cost_usd) for one in pictures]
-    dearest = [max(one.able, key=lambda able: able.cost_usd) for one in pictures]
-    best = _best_single(pictures)
-    found = [_compared("cheapest", pictures, cheapest)]
-    if best is not None:
-        found.append(_compared("best single", pictures, best))
-    found.append(_compared("dearest", pictures, dearest))
+    best = _best_single(sums)
+    found = [_compared("cheapest", cheapest)]
+    if best:
+        found.append(_compared("best single", best))
+    found.append(_compared("dearest", _playing("dearest", sums)))
     return Savings(
         estimated_usd=found[-1].saved_usd,
-        compared=len(pictures),
+        compared=compared,
         routed=routed,
         pinned=pinned,
         pinned_usd=pinned_usd,
-        routed_usd=sum(one.ran.cost_usd for one in pictures),
+        routed_usd=sum(one.ran_usd for one in cheapest.values()),
         against=tuple(found),
     )
 
 
-def _best_single(pictures: Sequence[RoutedPicture]) -> list[PricedFunction] | None:
-    """Of each scale the function of the highest mean quality among those that could draw all of
-    its pictures; None where a scale has no such function."""
-    chosen: dict[Scale, str] = {}
-    for scale in {one.scale for one in pictures}:
-        ours = [one for one in pictures if one.scale == scale]
-        known = [{f.function: f.quality for f in one.able if f.quality is not None} for one in ours]
-        everywhere = set(known[0]).intersection(*known[1:])
-        if not everywhere:
-            return None
-        means = {name: sum(one[name] or 0.0 for one in known) for name in sorted(everywhere)}
-        chosen[scale] = max(means, key=means.__getitem__)
-    return [
-        next(able for able in one.able if able.function == chosen[one.scale]) for one in pictures
-    ]
+def roles(picture: RoutedPicture) -> dict[Role, list[PricedFunction]]:
+    """Which functions could have drawn it, and which of them is the cheapest and the dearest."""
+    able = list(picture.able)
+    return {
+        "any": able,
+        "cheapest": [min(able, key=lambda one: one.cost_usd)],
+        "dearest": [max(able, key=lambda one: one.cost_usd)],
+    }
 
 
-def _compared(
-    against: Strategy, pictures: Sequence[RoutedPicture], others: Sequence[PricedFunction]
-) -> Comparison:
-    names = {one.function for one in others}
-    usd = sum(one.cost_usd for one in others)
-    saved = sum(o.cost_usd - one.ran.cost_usd for one, o in zip(pictures, others, strict=True))
-    return Comparison(
-        against=against,
-        function=names.pop() if len(names) == 1 else None,
-        pictures=len(pictures),
-        usd=usd,
-        saved_usd=saved,
-        saved_share=saved / usd if usd > 0.0 else None,
-        quality=tuple(_changes(pictures, others)),
+def tally(pictures: Iterable[RoutedPicture]) -> dict[Alternative, Sums]:
+    """The pictures added up, by what could have drawn them."""
+    found: dict[Alternative, Sums] = {}
+    for one in pictures:
+        for role, other in ((role, other) for role, able in roles(one).items() for other in able):
+            name = Alternative(one.scale, role, other.function)
+            found[name] = found.get(name, Sums()) + beside(one.ran, other)
+    return found
+
+
+def beside(ran: PricedFunction, other: PricedFunction) -> Sums:
+    """One picture, beside what another function was expected to make of it."""
+    known, own = other.quality, other.deviation
+    both = known is not None and ran.quality is not None
+    variance = _variance(ran, other) if both else None
+    own = own if both else None
+    return Sums(
+        pictures=1,
+        usd=other.cost_usd,
+        ran_usd=ran.cost_usd,
+        known=int(known is not None),
+        quality=known or 0.0,
+        gains=int(both),
+        gained=(ran.quality or 0.0) - (known or 0.0) if both else 0.0,
+        gains_quality=(known or 0.0) if both else 0.0,
+        spreads=int(variance is not None),
+        variance=variance or 0.0,
+        own_spreads=int(own is not None),
+        own_variance=0.0 if own is None else own**2,
     )
 
 
-def _changes(
-    pictures: Sequence[RoutedPicture], others: Sequence[PricedFunction]
-) -> Iterable[QualityChange]:
-    pairs: dict[Scale, list[tuple[PricedFunction, PricedFunction]]] = {}
-    for one, other in zip(pictures, others, strict=True):
-        if one.ran.quality is not None and other.quality is not None:
-            pairs.setdefault(one.scale, []).append((one.ran, other))
-    for scale, found in pairs.items():
-        gained = sum((ran.quality or 0.0) - (other.quality or 0.0) for ran, other in found)
-        mean = gained / len(found)
-        variances = [_variance(ran, other) for ran, other in found]
-        known = [variance for variance in variances if variance is not None]
-        interval = None
-        if len(known) == len(variances):
-            half = Z_90 * sqrt(sum(known)) / len(found)
-            interval = (mean - half, mean + half)
-        yield QualityChange(scale.router, scale.metric, len(found), mean, interval)
+def _playing(role: Role, sums: Mapping[Alternative, Sums]) -> dict[Alternative, Sums]:
+    return {name: one for name, one in sums.items() if name.role == role}
+
+
+def _best_single(sums: Mapping[Alternative, Sums]) -> dict[Alternative, Sums] | None:
+    """Of each scale the function of the highest mean quality among those that could draw all of
+    its pictures; None where a scale has no such function."""
+    compared: dict[Scale, int] = {}
+    for name, one in _playing("cheapest", sums).items():
+        compared[name.scale] = compared.get(name.scale, 0) + one.pictures
+    chosen: dict[Alternative, Sums] = {}
+    able = sorted(_playing("any", sums).items(), key=lambda item: item[0].function)
+    for scale, pictures in compared.items():
+        ours = [(n, one) for n, one in able if n.scale == scale and one.known == pictures]
+        if not ours:
+            return None
+        name, best = max(ours, key=lambda item: item[1].quality)
+        chosen[name] = best
+    return chosen
+
+
+def _compared(against: Strategy, others: Mapping[Alternative, Sums]) -> Comparison:
+    names = {name.function for name in others}
+    usd = sum(one.usd for one in others.values())
+    saved = usd - sum(one.ran_usd for one in others.values())
+    return Comparison(
+        against=against,
+        function=names.pop() if len(names) == 1 else None,
+        pictures=sum(one.pictures for one in others.values()),
+        usd=usd,
+        saved_usd=saved,
+        saved_share=saved / usd if usd > 0.0 else None,
+        quality=tuple(_changes(others)),
+    )
+
+
+def _changes(others: Mapping[Alternative, Sums]) -> Iterable[QualityChange]:
+    """What was gained, one of each router and metric."""
+    by_scale: dict[Scale, Sums] = {}
+    for name, one in others.items():
+        by_scale[name.scale] = by_scale.get(name.scale, Sums()) + one
+    for scale, sums in sorted(by_scale.items(), key=lambda item: repr(item[0])):
+        if sums.gains:
+            yield QualityChange(
+                router=scale.router,
+                metric=scale.metric,
+                pictures=sums.gains,
+                gained=sums.gained / sums.gains,
+                interval=_interval(sums.gained, sums.gains, sums.spreads, sums.variance),
+                scored=sums.gains_quality / sums.gains,
+                scored_interval=_interval(
+                    sums.gains_quality, sums.gains, sums.own_spreads, sums.own_variance
+                ),
+            )
+
+
+def _interval(
+    total: float, count: int, spreads: int, variance: float
+) -> tuple[float, float] | None:
+    """90 % interval of a mean by the variances of what it is over; None where one is unknown."""
+    if spreads != count:
+        return None
+    half = Z_90 * sqrt(max(0.0, variance)) / count
+    return (total / count - half, total / count + half)
 
 
 def _variance(ran: PricedFunction, other: PricedFunction) -> float | None:

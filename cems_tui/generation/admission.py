@@ -67,3 +67,17 @@ def admit(residents: Sequence[Resident], needed: Weights, budget_bytes: int) -> 
             leaving.remove(resident)
             staying.append(resident)
     return Admission(fits=True, evict=tuple(resident.model for resident in leaving))
+
+
+def in_leaving_order(residents: Sequence[Resident], wanted: Sequence[str]) -> list[Resident]:
+    """Who leaves first where it is known what comes: what nobody wants, then what is wanted last.
+
+    Args:
+        residents: what is on the device, least recently used first: so those leave that nobody
+            wants.
+        wanted: models in the order in which they will be needed.
+    """
+    place: dict[str, int] = {}
+    for model in wanted:
+        place.setdefault(model, len(place))
+    return sorted(residents, key=lambda one: -place.get(one.model, len(place)))

@@ -15,7 +15,13 @@ from time import perf_counter, time
 
 from cems_tui.domain.function import GenerationFunction, Model
 from cems_tui.errors import OutOfMemory, WeightsError
-from cems_tui.generation.admission import Resident, Weights, admit, held_bytes
+from cems_tui.generation.admission import (
+    Resident,
+    Weights,
+    admit,
+    held_bytes,
+    in_leaving_order,
+)
 from cems_tui.generation.device_status import Present
 from cems_tui.generation.pipeline import Pipeline
 
@@ -59,6 +65,7 @@ class Residency:
         hold: Callable[[Iterable[str]], object] | None = None,
         changed: Callable[[Sequence[Present]], None] | None = None,
         reclaim: Callable[[], None] | None = None,
+        wanted: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """A device with nothing on it.
 
@@ -76,6 +83,7 @@ class Residency:
                 to be used.
             reclaim: gives memory back to the system that is kept for the next load; called when
                 a model left that makes way for no other.
+            wanted: asked when something has to leave: the models that will be needed, in order.
         """
         self._budget_bytes = budget_bytes
         self._load = load
@@ -85,6 +93,7 @@ class Residency:
         self._changed = changed
         self._reclaim = reclaim
         self._entering = False
+        self._wanted = wanted
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._leaving: list[_Entry] = []  # freed while leased: still on the device
         self._weights: dict[Model, Weights] = {}  # expected, and measured once loaded
@@ -228,6 +237,9 @@ class Residency:
                 f"{_megabytes(in_use)} is in use and weights may hold "
                 f"{_megabytes(self._budget_bytes)}"
             )
+        if admission.evict and (wanted := self._wanted()):
+            leaving = in_leaving_order(self._residents(), wanted)
+            admission = admit(leaving, needed, self._budget_bytes)
         for name in admission.evict:
             self.free(name)
 

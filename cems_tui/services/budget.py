@@ -62,23 +62,27 @@ class SessionBudget:
             BudgetReached: they cannot all be made with what is left, or one has no price.
         """
         wishes = self._wishes[begin:]
+        share = 1.0 / max(1, len(wishes))
         cards = self._cards(wishes, begin, resident)
         fixed_usd = sum(_priced(cards[w.size], w.fixed) for w in wishes if w.fixed is not None)
         free = [place for place, wish in enumerate(wishes) if wish.worths]
-        wants = [_options(wishes[place], cards[wishes[place].size]) for place in free]
+        wants = [_options(wishes[place], cards[wishes[place].size], share) for place in free]
         unpriced = any(
             len(want) < len(wishes[i].worths) for i, want in zip(free, wants, strict=True)
         )
         spending = spend(
             wants,
             self.budget_usd - spent_usd - fixed_usd,
-            self._loads(cards),
+            self._loads(cards, share),
             least_lambda=LEAST_LAMBDA if unpriced else 0.0,
         )
         requests = self._requests[begin:]
         for place, value in zip(free, spending.lambdas, strict=True):
             requests[place] = replace(
-                requests[place], policy=Policy("lambda", value), policy_is_explicit=True
+                requests[place],
+                policy=Policy("lambda", value),
+                policy_is_explicit=True,
+                load_pictures=len(wishes),
             )
         return requests, replace(spending, bill_usd=spending.bill_usd + fixed_usd)
 
@@ -104,10 +108,10 @@ class SessionBudget:
     def _decide(self, request: Request, resident: frozenset[str]) -> RoutingDecision:
         return self._planner.decide(request, resident, installed_only=self._installed_only)
 
-    def _loads(self, cards: dict[Size, dict[str, Candidate]]) -> dict[str, Load]:
+    def _loads(self, cards: dict[Size, dict[str, Candidate]], share: float) -> dict[str, Load]:
         """By function, of models that would have to be loaded, where that counts."""
         return {
-            name: Load(self._planner.function(name).model.name, one.load_cost_usd)
+            name: Load(self._planner.function(name).model.name, one.load_cost_usd, share)
             for size, card in cards.items()
             if size[2]
             for name, one in card.items()
@@ -130,8 +134,11 @@ def _worths(decision: RoutingDecision) -> dict[str, float]:
     return found
 
 
-def _options(wish: _Wish, card: dict[str, Candidate]) -> list[Option]:
+def _options(wish: _Wish, card: dict[str, Candidate], load_share: float) -> list[Option]:
     """The priced functions among those that may make it.
+
+    Args:
+        load_share: of a load price, which all the pictures that are left share.
 
     Raises:
         BudgetReached: none of them has a known price.
@@ -141,7 +148,7 @@ def _options(wish: _Wish, card: dict[str, Candidate]) -> list[Option]:
     for name, worth in wish.worths.items():
         one = card[name]
         if one.cost_usd is not None:
-            load = (one.load_cost_usd or 0.0) if load_counts else 0.0
+            load = (one.load_cost_usd or 0.0) * load_share if load_counts else 0.0
             options.append(Option(name, worth, one.cost_usd + load))
     if not options:
         raise _unpriced(", ".join(wish.worths))

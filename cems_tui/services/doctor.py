@@ -100,6 +100,7 @@ class Doctor:
             ("privacy", self._privacy),
             ("prices", self._prices),
             ("database", self._database),
+            ("foresight", self._foresight),
             ("config", self._config),
             ("network", _network),
             ("versions", _versions),
@@ -232,6 +233,22 @@ class Doctor:
             return
         with self.history() as store:
             yield Finding("database", "ok", f"{where}: {store.stats().pictures} pictures")
+
+    def _foresight(self) -> Iterator[Finding]:
+        """Whether scores leave the routers' intervals more often than they should."""
+        if not self.paths.database.exists():
+            return
+        with self.history() as store:
+            drifts = store.drifts()
+        for one in drifts:
+            seen = f"{one.outside} of {counted(one.scored, 'scored picture')} lie outside the"
+            told = f"{seen} 90 % intervals of {one.router or 'no router'} ({one.metric})"
+            if one.drifted:
+                hint = "`cems router retrain` learns from them; `cems history stats` says more."
+                since = f"{told}, more than chance since {one.since}"
+                yield Finding("foresight", "note", since, hint)
+            else:
+                yield Finding("foresight", "ok", told)
 
     def _config(self) -> Iterator[Finding]:
         file = self.paths.config_file

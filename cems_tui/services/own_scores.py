@@ -13,6 +13,7 @@ from cems_tui.score_tables.formats import parse_columns
 from cems_tui.score_tables.mixed import computed_prices
 from cems_tui.score_tables.own import Instrument, OwnReading, Scored, distinct, own_table
 from cems_tui.score_tables.table import Row
+from cems_tui.store.votes import SCORER
 
 if TYPE_CHECKING:
     from cems_tui.store.database import Store
@@ -30,6 +31,7 @@ class OwnScores:
 
     def readings(self, also: Collection[str] = ()) -> list[OwnReading]:
         """Every score of the history and of the benchmarks run here; a picture's counts once.
+        Votes are a metric of their own among them.
 
         Args:
             also: imported tables that count as one's own: the scores of others, unless asked for.
@@ -40,7 +42,9 @@ class OwnScores:
         with self.history() as store:
             for name in also:
                 store.benches.summary(name)  # raises where there is none
-            return list(distinct([*_from_history(store), *_from_benches(store, also)]))
+            votes = (OwnReading(Instrument(SCORER), Row(**row)) for row in store.votes.readings())
+            found = [*_from_history(store), *_from_benches(store, also), *votes]
+            return list(distinct(found))
 
     def table(
         self,

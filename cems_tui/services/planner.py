@@ -224,7 +224,12 @@ class Planner:
             self._offer(f, request, resident, f.name in allowed, blocked.get(f.name)) for f in card
         ]
         at_once = at_once and checkpoint is not None and checkpoint.answers_at_once
-        estimates = checkpoint.estimate(request.prompt, at_once=at_once) if checkpoint else None
+        sizes = {f.name: ratio for f in card if (ratio := _size_ratio(request, f)) is not None}
+        estimates = (
+            checkpoint.estimate(request.prompt, at_once=at_once, sizes=sizes)
+            if checkpoint
+            else None
+        )
         encode_ms = (time.perf_counter() - began) * 1000
         began = time.perf_counter()
         policy, lambda_per_usd, dial = _on_the_dial(request.policy, checkpoint, offers)
@@ -418,3 +423,10 @@ def _too_big(fits: Fit, wanted: Wanted) -> Obstacle:
     reason = fits.reason[0].lower() + fits.reason[1:].rstrip(".")
     size = f"{wanted.width}x{wanted.height}"
     return Obstacle("memory", f"is too big for this machine at {size}: {reason}")
+
+
+def _size_ratio(request: Request, function: GenerationFunction) -> float | None:
+    """Pixels asked for each pixel of the function's own size; None where the size is that."""
+    asked = request.width or function.width, request.height or function.height
+    own = function.width, function.height
+    return None if asked == own else (asked[0] * asked[1]) / (own[0] * own[1])

@@ -25,16 +25,16 @@ from cems_tui.routing.checkpoints.shelf import RouterShelf
 from cems_tui.routing.evaluation.rival import TIES
 from cems_tui.routing.features.text_encoder import TextEncoder
 from cems_tui.routing.features.text_towers import Kind, TextTowers, remember
+from cems_tui.routing.training.cems_recipe import SMALL_TOWER
 from cems_tui.routing.training.extension import add_functions
 from cems_tui.routing.training.order import TrainingOrder
+from cems_tui.routing.training.outside_bands import OUTSIDE, SIZES, outside_of
 from cems_tui.routing.training.own_pairs import NEEDED, enough, pairs_of, retrained
 from cems_tui.routing.training.train import train
+from cems_tui.score_tables.formats import read_table
 from cems_tui.score_tables.mixed import PARTS, constants_of, default_metric, with_mixed
 from cems_tui.score_tables.own import Scored
 from cems_tui.services.own_scores import OwnScores
-
-MOST_TUNED_ON_A_CPU = 5_000_000
-"""Parameters of a text tower that a CPU still tunes in minutes: larger ones stay as they are."""
 
 BASE = "mine"
 CALIBRATED = "-calibrated"
@@ -71,13 +71,17 @@ class NotEnoughPairs(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a router that reads a text encoder comes by it."""
+    """How a router that reads a text encoder comes by it, and is taught."""
 
     encoder: str | None = None
     """A folder, or the name of an installed pipeline; None chooses one of this machine."""
 
     tuned: bool | None = None
     """Whether the CEMS classifier tunes the tower; None does what the device can bear."""
+
+    learning_rate: float | None = None
+    epochs: int | None = None
+    """Of kinds that are taught step by step; None is the recipe's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,9 @@ class RouterTrainer:
 
     cache: Path
     """What text towers read of prompts."""
+
+    tables: Path
+    """The folder with scores of what the pack's models were never taught."""
 
     encoders_file: Path
     """Where the text towers lie that routers were trained with."""
@@ -193,12 +200,32 @@ class RouterTrainer:
             workspace=self.workspace,
             cache=self.cache,
             device=device,
-            settings={"frozen": 1.0} if tower and _stays_frozen(reading, tower, device) else {},
+            settings=_settings(reading, kind, tower, device),
             rival=self._rival(metric),
         )
-        checkpoint = train(order)
-        save_checkpoint(self.own, checkpoint)
-        return checkpoint.card
+        return self._keep(self._with_outside(train(order), tell))
+
+    def _with_outside(self, checkpoint: Checkpoint, tell: Callable[[str], None]) -> Checkpoint:
+        """The router with what pictures of prompts and sizes scored that nobody taught its models.
+
+        Such scores come with the pack: they are learned from where the router is of its functions
+        and its scorers. A classifier predicts no scores.
+        """
+        card = checkpoint.card
+        known = next((one for one in self.shelf().cards() if _is_of_the_same(card, one)), None)
+        if known is None or known.outside is None or not (self.tables / OUTSIDE).is_file():
+            return checkpoint
+        table = read_table(self.tables / OUTSIDE)
+        if table.digest != known.outside.table:
+            return checkpoint
+        sizes, own = self.tables / SIZES, self.catalog()[next(iter(card.functions))]
+        drawn = (read_table(sizes), own.width * own.height) if sizes.is_file() else None
+        outside = outside_of(card, known.outside.words, table, drawn)
+        tell(
+            f"prompts unlike these are expected to score what {len(table.prompts)} prompts outside "
+            "the models' vocabulary did"
+        )
+        return replace(checkpoint, card=replace(card, outside=outside))
 
     def retrain(
         self,
@@ -374,12 +401,45 @@ def _refuse_the_same_instrument(
     )
 
 
+TAUGHT_IN_STEPS = ("cems", "transformer")
+
+
+def _is_of_the_same(card: Card, known: Card) -> bool:
+    """Whether a card with outside bands is of the same functions, metric and instruments."""
+    if known.outside is None or card.kind == "cems" or card.outside is not None:
+        return False
+    parts = PARTS if card.metric == MIXED else (card.metric,)
+    return (
+        all(known.functions.get(name) == facts for name, facts in card.functions.items())
+        and (card.metric == known.metric or card.metric in PARTS)
+        and all(card.scorers.get(part) == known.scorers.get(part) for part in parts)
+        and None not in [card.scorers.get(part) for part in parts]
+    )
+
+
+def _settings(
+    reading: Reading, kind: str, tower: TextEncoder | None, device: str
+) -> dict[str, float]:
+    """The numbers of the recipe that are asked to be other than its own."""
+    asked = {"learning_rate": reading.learning_rate, "epochs": reading.epochs}
+    found = {name: float(value) for name, value in asked.items() if value is not None}
+    if found and kind not in TAUGHT_IN_STEPS:
+        raise UsageError(
+            f"a router of kind {kind} is solved for, not taught in steps: it has no learning rate "
+            "and no epochs",
+            f"Drop --lr and --epochs, or choose --kind {' or '.join(TAUGHT_IN_STEPS)}.",
+        )
+    if tower and _stays_frozen(reading, tower, device):
+        found["frozen"] = 1.0
+    return found
+
+
 def _stays_frozen(reading: Reading, tower: TextEncoder, device: str) -> bool:
     if tower.facts.kind == "text":
         return True
     if reading.tuned is not None:
         return not reading.tuned
-    return device == "cpu" and tower.parameters > MOST_TUNED_ON_A_CPU
+    return device == "cpu" and tower.parameters > SMALL_TOWER
 
 
 def facts_of(functions: Catalog) -> dict[str, FunctionFacts]:

@@ -5,6 +5,7 @@ One writer at a time, readers beside it (WAL). `open_store` is the door.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,13 +14,16 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from cems_tui.domain.generation import Generation, now
 from cems_tui.domain.request import new_id
 from cems_tui.errors import UnknownName, UsageError
+from cems_tui.evidence.coverage import Drift
 from cems_tui.files import whole_file
 from cems_tui.store import generations, statistics
 from cems_tui.store.benches import Benches
 from cems_tui.store.connection import Connection, connect, connect_to_read
 from cems_tui.store.generations import Marks, Observation, history_readings, matching
+from cems_tui.store.queue import Queue
 from cems_tui.store.search import ORDERS, Condition
-from cems_tui.store.statistics import Stats, Window
+from cems_tui.store.statistics import Group, GroupBy, Stats, Use, Window
+from cems_tui.store.votes import Votes
 
 if TYPE_CHECKING:
     from cems_tui.store.benches import Benches
@@ -41,6 +45,16 @@ class Store:
     def benches(self) -> Benches:
         """The benchmarks kept in this database."""
         return Benches(self._connection)
+
+    @cached_property
+    def votes(self) -> Votes:
+        """The votes kept in this database."""
+        return Votes(self._connection)
+
+    @cached_property
+    def queue(self) -> Queue:
+        """The jobs that wait, run, or have ended."""
+        return Queue(self._connection)
 
     def __enter__(self) -> Self:
         return self
@@ -182,24 +196,48 @@ class Store:
             UnknownName: no such session, or no picture `before`.
             StorageError: the database cannot be read.
         """
+        rows = self.page(search, session, limit, before, sort=sort, hidden=hidden)
+        return generations.with_parts(self._connection, rows)
+
+    def page(
+        self,
+        search: str | None = None,
+        session: str | None = None,
+        limit: int | None = None,
+        before: str | None = None,
+        *,
+        sort: str = "newest",
+        hidden: bool = False,
+    ) -> list[sqlite3.Row]:
+        """The same as plain rows of `generations`, without candidates and scores."""
         asked = [Condition(f"removed IS {'NOT ' if hidden else ''}NULL")]
         if session is not None:
             asked.append(Condition("session = ?", (self._session_id(session),)))
         if before is not None:
-            newest = self.generation(before)
-            asked.append(Condition("(created, id) < (?, ?)", (newest.created, newest.id)))
+            asked.append(Condition("(created, id) < (?, ?)", self._place(before)))
         if search is not None and search.strip():
             asked += matching(self._connection, search)
         where = " AND ".join(part.sql for part in asked)
         arguments: list[Any] = [value for part in asked for value in part.arguments]
-        rows = self._connection.rows(
+        return self._connection.rows(
             f"SELECT * FROM generations WHERE {where} ORDER BY {ORDERS[sort]} LIMIT ?",
             [*arguments, -1 if limit is None else limit],
         )
-        return generations.with_parts(self._connection, rows)
+
+    def _place(self, generation_id: str) -> tuple[str, str]:
+        """When a picture was made, and its id: where it stands in the list."""
+        exact = "SELECT created, id FROM generations WHERE id = ?"
+        for row in self._connection.rows(exact, [generation_id]):
+            return row["created"], row["id"]
+        found = self.generation(generation_id)
+        return found.created, found.id
 
     def stats(
-        self, session: str | None = None, since: str | None = None, until: str | None = None
+        self,
+        session: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        search: str | None = None,
     ) -> Stats:
         """What the history adds up to, hidden pictures included: their money is spent too.
 
@@ -207,13 +245,67 @@ class Store:
             session: the id or name of a session; None is all of them.
             since: UTC, ISO 8601, included.
             until: UTC, ISO 8601, included.
+            search: in the language of `search`.
 
         Raises:
+            UsageError: the search cannot be one.
             UnknownName: no such session.
             StorageError: the database cannot be read.
         """
+        return statistics.stats(self._connection, self._window(session, since, until, search))
+
+    def stats_by(
+        self, group: GroupBy, session: str | None = None, search: str | None = None
+    ) -> list[Group]:
+        """The same by day, week, session, function or router: the latest or largest first.
+
+        Raises:
+            UsageError: the search cannot be one.
+            UnknownName: no such session.
+            StorageError: the database cannot be read.
+        """
+        window = self._window(session, None, None, search)
+        found = statistics.grouped(self._connection, window, group)
+        if group == "session":
+            named = {
+                row["id"]: (row["started"], row["name"] or row["id"])
+                for row in self._connection.rows("SELECT id, name, started FROM sessions")
+            }
+            latest = sorted(found, key=lambda key: named[key][0], reverse=True)
+            return [Group(key, named[key][1], found[key]) for key in latest]
+        if group in ("day", "week"):
+            return [Group(key, key, found[key]) for key in sorted(found, reverse=True)]
+        largest = sorted(found, key=lambda key: (-found[key].pictures, key))
+        return [Group(key, key or statistics.NO_ROUTER, found[key]) for key in largest]
+
+    def uses(self) -> dict[str, Use]:
+        """What each function drew, by its name, and when last.
+
+        Raises:
+            StorageError: the database cannot be read.
+        """
+        return statistics.uses(self._connection)
+
+    def drifts(self) -> list[Drift]:
+        """How the intervals of each router held, on each scale.
+
+        Raises:
+            StorageError: the database cannot be read.
+        """
+        return statistics.drifts(self._connection)
+
+    def _window(
+        self, session: str | None, since: str | None, until: str | None, search: str | None
+    ) -> Window:
+        asked = [
+            Condition(f"created {sign} ?", (moment,), of_requests=True)
+            for sign, moment in ((">=", since), ("<=", until))
+            if moment is not None
+        ]
+        if search is not None and search.strip():
+            asked += matching(self._connection, search)
         wanted = None if session is None else self._session_id(session)
-        return statistics.stats(self._connection, Window.of(wanted, since, until))
+        return Window(tuple(asked), wanted)
 
     def observations(self, limit_per_function: int = 20) -> list[Observation]:
         """The newest runs of each function, oldest first: what the cost model learns from."""

@@ -28,6 +28,9 @@ _QUOTED = re.compile(r'\s+|(".*?")')
 AT_ONCE = 500
 """Values in one IN (…): SQLite's oldest limit is 999."""
 
+LAST_LETTER = "\U0010ffff"
+"""Behind every other: what begins with a text lies between it and it with this."""
+
 SHOWN_MATCHES = 8
 """Ids listed when the beginning of an id is not enough."""
 
@@ -68,8 +71,8 @@ def find(connection: Connection, id_or_prefix: str) -> Generation:
     """
     wanted = id_or_prefix.strip().upper()
     rows = connection.rows(
-        "SELECT * FROM generations WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT ?",
-        [len(wanted), wanted, SHOWN_MATCHES + 1],
+        "SELECT * FROM generations WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
+        [wanted, wanted + LAST_LETTER, SHOWN_MATCHES + 1],
     )
     if not rows or not wanted:
         raise UnknownName(
@@ -201,21 +204,18 @@ def observations(connection: Connection, limit_per_function: int) -> list[Observ
 
     Loads are rare: many pictures are drawn with a model that is loaded once.
     """
-    rows = connection.rows(
-        """
-        SELECT * FROM (
-            SELECT *,
-                ROW_NUMBER() OVER (
-                    PARTITION BY executed, precision ORDER BY created DESC, id DESC) AS age,
-                ROW_NUMBER() OVER (
-                    PARTITION BY model, precision, seconds_load > 0
-                    ORDER BY created DESC, id DESC
-                ) AS load_age
-            FROM generations
-        ) WHERE age <= ? OR (seconds_load > 0 AND load_age <= ?) ORDER BY created, id
-        """,
-        [limit_per_function, limit_per_function],
-    )
+    found: dict[int, sqlite3.Row] = {}
+    for column, where in (("executed", "1"), ("model", "seconds_load > 0")):
+        for name in _different(connection, column, where, []):
+            mine = f"{where} AND {column} = ?"
+            for precision in _different(connection, "precision", mine, [name]):
+                newest = connection.rows(
+                    f"SELECT * FROM generations WHERE {mine} AND precision IS ? "
+                    "ORDER BY created DESC, id DESC LIMIT ?",
+                    [name, precision, limit_per_function],
+                )
+                found |= {row["number"]: row for row in newest}
+    rows = sorted(found.values(), key=lambda row: (row["created"], row["id"]))
     return [
         Observation(
             function=row["executed"],
@@ -232,6 +232,22 @@ def observations(connection: Connection, limit_per_function: int) -> list[Observ
         )
         for row in rows
     ]
+
+
+def _different(
+    connection: Connection, column: str, where: str, arguments: list[Any]
+) -> Iterator[Any]:
+    """The different values of a column, each by a look-up in an index: few among many rows."""
+    select = f"SELECT {column} AS value FROM generations WHERE {where}"
+    first = f"ORDER BY {column} LIMIT 1"
+    rows = connection.rows(f"{select} {first}", arguments)
+    while rows:
+        value = rows[0]["value"]
+        yield value
+        if value is None:
+            rows = connection.rows(f"{select} AND {column} IS NOT NULL {first}", arguments)
+        else:
+            rows = connection.rows(f"{select} AND {column} > ? {first}", [*arguments, value])
 
 
 def _parts(
@@ -252,8 +268,8 @@ def history_readings(connection: Connection) -> Iterator[dict[str, Any]]:
     """
     rows = connection.rows(
         """
-        SELECT prompt, executed, scores.metric, value, scorer, higher_is_better, cost_usd, seed,
-            seconds_encode + seconds_denoise + seconds_decode AS seconds, peak_memory_bytes
+        SELECT prompt, executed, scores.metric, value, scores.scorer, higher_is_better, cost_usd,
+            seed, seconds_encode + seconds_denoise + seconds_decode AS seconds, peak_memory_bytes
         FROM scores JOIN generations ON generations.id = generation
         WHERE removed IS NULL AND negative = ''
         ORDER BY created, generations.id, position
@@ -332,11 +348,9 @@ def _matching_spaced(connection: Connection, search: str) -> Condition:
     typed = _bindable(search)
     query = words_query(typed)
     if query:
-        found = Condition(
-            "number IN (SELECT rowid FROM generations_fts WHERE generations_fts MATCH ?)", (query,)
-        )
-        if connection.rows(f"SELECT 1 FROM generations WHERE {found.sql} LIMIT 1", found.arguments):
-            return found
+        matching = "FROM generations_fts WHERE generations_fts MATCH ?"
+        if connection.rows(f"SELECT 1 {matching} LIMIT 1", (query,)):
+            return Condition(f"number IN (SELECT rowid {matching})", (query,))
     return _piece(typed)
 
 
@@ -380,11 +394,12 @@ def add(connection: Connection, generation: Generation, *, session_if_missing: b
         if session_if_missing:
             _recover_session(db, generation)
         require_session(db, generation.session)
-        insert(db, "generations", row)
+        # its parts first: triggers add a picture up when its row comes
         for candidate in candidates:
             insert(db, "candidates", candidate)
         for score in scores:
             insert(db, "scores", score)
+        insert(db, "generations", row)
 
 
 def add_failure(
@@ -457,7 +472,7 @@ def _recover_session(db: sqlite3.Connection, generation: Generation) -> None:
 
 
 def forget(db: sqlite3.Connection, ids: Sequence[str]) -> None:
-    """Remove pictures' rows for good, and what failures and sessions say of their prompts."""
+    """Remove pictures' rows for good, and what failures, jobs and sessions say of their prompts."""
     for start in range(0, len(ids), AT_ONCE):
         some = ids[start : start + AT_ONCE]
         marks = ", ".join("?" * len(some))
@@ -471,4 +486,5 @@ def forget(db: sqlite3.Connection, ids: Sequence[str]) -> None:
             f"(SELECT session FROM generations WHERE id IN ({marks}))",
             some,
         )
+        db.execute(f"DELETE FROM jobs WHERE id IN ({marks}) AND state <> 'running'", some)
         db.execute(f"DELETE FROM generations WHERE id IN ({marks})", some)

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cems_tui.domain.savings import Z_90
 from cems_tui.lean_imports import absent
-from cems_tui.store.rows import place_column
+from cems_tui.store.rollups import ROLLUPS
+from cems_tui.store.rows import local_day, place_column, prompt_id
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -306,6 +308,284 @@ def m013_precision(db: Database) -> None:
     db.execute("ALTER TABLE generations ADD COLUMN precision TEXT")
 
 
+JOBS = """
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    submission TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    priority TEXT NOT NULL,
+    state TEXT NOT NULL,
+    title TEXT NOT NULL,
+    request TEXT,
+    arguments TEXT,
+    budget_usd REAL,
+    reason TEXT NOT NULL DEFAULT '',
+    hint TEXT NOT NULL DEFAULT '',
+    exit_code INTEGER,
+    paused_by TEXT,
+    wish TEXT,
+    owner TEXT,
+    tier INTEGER NOT NULL DEFAULT 0,
+    created TEXT NOT NULL,
+    function TEXT,
+    model TEXT,
+    seconds REAL,
+    cost_usd REAL,
+    load_seconds REAL,
+    load_cost_usd REAL
+)
+"""
+
+
+def m014_jobs(db: Database) -> None:
+    """The queue: one row a job, kept until it is done and after that as a memory of how it ended.
+
+    `number` never comes again (AUTOINCREMENT): it is the order of adding, whatever clocks say.
+    """
+    db.execute(JOBS)
+    db.execute("CREATE INDEX jobs_state ON jobs (state, tier, number)")
+
+
+FORESIGHT_COLUMNS = (
+    "day TEXT",
+    "prompt_id TEXT",
+    "router_sha256 TEXT",
+    "scorer TEXT",
+    "predicted_quality REAL",
+    "predicted_low REAL",
+    "predicted_high REAL",
+    "measured_quality REAL",
+)
+
+
+def m015_foresight(db: Database) -> None:
+    """What was predicted and measured of each picture beside each other, and its local day."""
+    for column in FORESIGHT_COLUMNS:
+        db.execute(f"ALTER TABLE generations ADD COLUMN {column}")
+    db.conn.create_function("local_day", 1, local_day)
+    db.conn.create_function("prompt_id_of", 2, prompt_id)
+    ran = (
+        "SELECT {} FROM candidates WHERE generation = generations.id AND function = executed "
+        "ORDER BY position LIMIT 1"
+    )
+    named = "json_extract(decision, '$.scorer')"
+    read = (
+        "SELECT {} FROM scores WHERE generation = generations.id "
+        f"AND scores.metric = generations.metric AND coalesce({named} = scorer, 1) "
+        "ORDER BY position LIMIT 1"
+    )
+    db.execute("DROP TRIGGER generations_au")  # what words a picture has does not change here
+    db.execute(
+        f"""
+        UPDATE generations SET day = local_day(created),
+            prompt_id = prompt_id_of(prompt, negative),
+            router_sha256 = json_extract(decision, '$.router_sha256'),
+            scorer = coalesce(({read.format("scores.scorer")}), {named}),
+            predicted_quality = ({ran.format("quality")}),
+            predicted_low = ({ran.format("interval_low")}),
+            predicted_high = ({ran.format("interval_high")}),
+            measured_quality =
+                ({read.format("CASE WHEN higher_is_better THEN value ELSE -value END")})
+        """
+    )
+    db.execute(
+        """
+        CREATE TRIGGER generations_au AFTER UPDATE OF prompt, negative ON generations BEGIN
+            INSERT INTO generations_fts (generations_fts, rowid, prompt, negative)
+                VALUES ('delete', OLD.number, OLD.prompt, OLD.negative);
+            INSERT INTO generations_fts (rowid, prompt, negative)
+                VALUES (NEW.number, NEW.prompt, NEW.negative);
+        END
+        """
+    )
+    db.execute("CREATE INDEX generations_prompt ON generations (prompt_id, executed)")
+    db.execute("CREATE INDEX bench_cells_prompt ON bench_cells (prompt_id)")
+
+
+COMPARISON_COLUMNS = (
+    "compared INTEGER NOT NULL DEFAULT 0",
+    "cheapest INTEGER",
+    "dearest INTEGER",
+    "ran_usd REAL",
+    "gained REAL",
+    "gained_variance REAL",
+)
+
+
+def m016_comparisons(db: Database) -> None:
+    """What each routed picture is compared with, and what was gained over that in quality.
+
+    The parts of a picture may be written before its row from now on, in one transaction.
+    """
+    for table in ("candidates", "scores"):
+        [made] = db.execute("SELECT sql FROM sqlite_master WHERE name = ?", [table]).fetchone()
+        later = made.replace("ON DELETE CASCADE", "ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED")
+        db.execute(f"CREATE TABLE later_{table} {later[later.index('(') :]}")
+        db.execute(f"INSERT INTO later_{table} SELECT * FROM {table}")
+        db.execute(f"DROP TABLE {table}")
+        db.execute(f"ALTER TABLE later_{table} RENAME TO {table}")
+    for column in COMPARISON_COLUMNS:
+        db.execute(f"ALTER TABLE candidates ADD COLUMN {column}")
+    place = "row_number() OVER (PARTITION BY other.generation ORDER BY other.cost_usd {})"
+    deviation = f"(({{0}}.interval_high - {{0}}.interval_low) / {2 * Z_90})"
+    mine, theirs = deviation.format("ran"), deviation.format("other")
+    db.execute(
+        f"""
+        UPDATE candidates SET compared = 1, cheapest = found.cheapest, dearest = found.dearest,
+            ran_usd = found.ran_usd, gained = found.gained, gained_variance = found.variance
+        FROM (
+            SELECT other.generation, other.position, ran.cost_usd AS ran_usd,
+                {place.format(", other.position")} = 1 AS cheapest,
+                {place.format("DESC, other.position")} = 1 AS dearest,
+                ran.quality - other.quality AS gained,
+                CASE WHEN ran.quality - other.quality IS NULL THEN NULL
+                    WHEN ran.function = other.function THEN 0.0
+                    ELSE {mine} * {mine} + {theirs} * {theirs} END AS variance
+            FROM generations
+            JOIN candidates AS ran ON ran.generation = generations.id
+                AND ran.function = executed AND ran.cost_usd IS NOT NULL
+            JOIN candidates AS other ON other.generation = generations.id
+                AND other.cost_usd IS NOT NULL
+                AND ((other.allowed AND other.fits IS NOT 0) OR other.function = executed)
+            WHERE policy <> 'pinned'
+        ) AS found
+        WHERE candidates.generation = found.generation AND candidates.position = found.position
+        """
+    )
+
+
+_REPEATED_PROMPTS = (
+    "CREATE TABLE repeated_prompts (prompt_id TEXT PRIMARY KEY) WITHOUT ROWID",
+    """
+    INSERT INTO repeated_prompts SELECT prompt_id FROM generations
+    WHERE prompt_id IS NOT NULL GROUP BY prompt_id HAVING MIN(executed) < MAX(executed)
+    """,
+    """
+    CREATE TRIGGER repeated_prompts_new AFTER INSERT ON generations BEGIN
+        INSERT OR IGNORE INTO repeated_prompts SELECT NEW.prompt_id WHERE EXISTS (
+            SELECT 1 FROM generations
+            WHERE prompt_id = NEW.prompt_id AND executed <> NEW.executed);
+    END
+    """,
+    """
+    CREATE TRIGGER repeated_prompts_old AFTER DELETE ON generations BEGIN
+        DELETE FROM repeated_prompts WHERE prompt_id = OLD.prompt_id AND NOT EXISTS (
+            SELECT 1 FROM generations WHERE prompt_id = OLD.prompt_id
+            GROUP BY prompt_id HAVING MIN(executed) < MAX(executed));
+    END
+    """,
+)
+"""Prompts that several functions have drawn."""
+
+_NOTHING_LEFT = """
+    NOT EXISTS (SELECT 1 FROM generations WHERE session = OLD.session)
+    AND NOT EXISTS (SELECT 1 FROM failures WHERE session = OLD.session)
+"""
+
+_ACTIVE_SESSIONS = (
+    "CREATE TABLE active_sessions (session TEXT PRIMARY KEY) WITHOUT ROWID",
+    """
+    INSERT INTO active_sessions
+    SELECT session FROM generations UNION SELECT session FROM failures
+    """,
+    *(
+        f"""
+        CREATE TRIGGER active_sessions_{table}_new AFTER INSERT ON {table} BEGIN
+            INSERT OR IGNORE INTO active_sessions VALUES (NEW.session);
+        END
+        """
+        for table in ("generations", "failures")
+    ),
+    *(
+        f"""
+        CREATE TRIGGER active_sessions_{table}_old AFTER DELETE ON {table} BEGIN
+            DELETE FROM active_sessions WHERE session = OLD.session AND {_NOTHING_LEFT};
+        END
+        """
+        for table in ("generations", "failures")
+    ),
+)
+"""Sessions that made or tried a picture."""
+
+
+def m017_rollups(db: Database) -> None:
+    """Sums that triggers keep, and which prompts several functions have drawn."""
+    for rollup in ROLLUPS:
+        for statement in rollup.statements():
+            db.execute(statement)
+    for statement in _REPEATED_PROMPTS + _ACTIVE_SESSIONS:
+        db.execute(statement)
+    db.execute("DROP INDEX generations_executed")
+    db.execute("CREATE INDEX generations_executed ON generations (executed, precision, created)")
+    db.execute(
+        "CREATE INDEX generations_loads ON generations (model, precision, created) "
+        "WHERE seconds_load > 0"
+    )
+    db.execute("CREATE INDEX failures_exit_code ON failures (exit_code)")
+
+
+def m018_regrets(db: Database) -> None:
+    """How much better the best of the other functions did on a routed picture's prompt."""
+    db.execute(
+        """
+        CREATE VIEW regrets AS
+        SELECT mine.id AS id, mine.prompt AS prompt, mine.executed AS function,
+            best.executed AS better_function, mine.metric AS metric, mine.scorer AS scorer,
+            mine.measured_quality AS measured_quality,
+            max(0.0, MAX(best.mean) - mine.measured_quality) AS regret
+        FROM repeated_prompts
+        JOIN generations AS mine ON mine.prompt_id = repeated_prompts.prompt_id
+        JOIN (
+            SELECT prompt_id, executed, scores.metric AS metric, scores.scorer AS scorer,
+                AVG(CASE WHEN higher_is_better THEN value ELSE -value END) AS mean
+            FROM generations JOIN scores ON generation = generations.id
+            WHERE prompt_id IN (SELECT prompt_id FROM repeated_prompts)
+            GROUP BY prompt_id, executed, scores.metric, scores.scorer
+        ) AS best ON best.prompt_id = mine.prompt_id AND best.executed <> mine.executed
+            AND best.metric = mine.metric AND best.scorer = mine.scorer
+        WHERE mine.policy <> 'pinned' AND mine.measured_quality IS NOT NULL
+        GROUP BY mine.id
+        """
+    )
+
+
+def m019_votes(db: Database) -> None:
+    """Which of two pictures of a prompt a person found better; it goes when a picture does."""
+    db.execute(
+        """
+        CREATE TABLE votes (
+            id TEXT PRIMARY KEY,
+            created TEXT NOT NULL,
+            left_id TEXT NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
+            right_id TEXT NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
+            answer TEXT NOT NULL CHECK (answer IN ('left', 'right', 'tie', 'both bad'))
+        )
+        """
+    )
+    db.execute("CREATE INDEX votes_left ON votes (left_id, right_id)")
+    db.execute("CREATE INDEX votes_right ON votes (right_id, left_id)")
+
+
+def m020_pictures_view(db: Database) -> None:
+    """The pictures that are not in the trash, a row each, for people with other tools."""
+    db.execute(
+        """
+        CREATE VIEW pictures AS
+        SELECT generations.id AS id, generations.created AS created, day,
+            coalesce(sessions.name, sessions.id) AS session, prompt, negative AS negative_prompt,
+            executed AS function, model, policy = 'pinned' AS pinned, router, metric,
+            predicted_quality, measured_quality, width, height, steps, seed,
+            seconds_load AS load_seconds, seconds_encode + seconds_denoise + seconds_decode
+                AS draw_seconds, seconds_score AS score_seconds, seconds_total AS total_seconds,
+            peak_memory_bytes, energy_wh, cost_usd, cost_source, load_cost_usd, rating, starred,
+            image
+        FROM generations JOIN sessions ON sessions.id = generations.session
+        WHERE removed IS NULL
+        """
+    )
+
+
 STEPS = (
     m001_sessions,
     m002_generations,
@@ -320,4 +600,11 @@ STEPS = (
     m011_start_seconds,
     m012_differences,
     m013_precision,
+    m014_jobs,
+    m015_foresight,
+    m016_comparisons,
+    m017_rollups,
+    m018_regrets,
+    m019_votes,
+    m020_pictures_view,
 )

@@ -6,11 +6,21 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cems_tui.domain.bench import BenchPrompt
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.generation import Generation, Seconds
+from cems_tui.domain.savings import (
+    PricedFunction,
+    Role,
+    RoutedPicture,
+    beside,
+    roles,
+    routed_picture,
+)
 from cems_tui.domain.score import Score
 from cems_tui.errors import GenerationError
 from cems_tui.typed import LARGEST_INT
@@ -64,12 +74,49 @@ def generation_row(generation: Generation, home: Path) -> dict[str, Any]:
         "contention": generation.contention,
         "score_error": generation.score_error,
         "decision": decision_column(decision),
+        **_foresight_columns(generation),
     }
     return recordable(row, f"the picture {generation.id}")
 
 
+def _foresight_columns(generation: Generation) -> dict[str, Any]:
+    """What was predicted of what ran and what it measured, on the router's scale; and what rows
+    are grouped and paired by."""
+    decision, score = generation.decision, generation.foreseen_score
+    ran = next((c for c in decision.candidates if c.function == generation.executed), None)
+    low, high = (ran and ran.interval) or (None, None)
+    measured = None
+    if score is not None:
+        measured = score.value if score.higher_is_better else -score.value
+    return {
+        "day": local_day(generation.created),
+        "prompt_id": prompt_id(generation.prompt, generation.negative),
+        "router_sha256": decision.router_sha256,
+        "scorer": decision.scorer if score is None else score.scorer,
+        "predicted_quality": None if ran is None else ran.quality,
+        "predicted_low": low,
+        "predicted_high": high,
+        "measured_quality": measured,
+    }
+
+
+def local_day(created: str) -> str:
+    """The day a moment is in, where the program runs; `created` itself where it is no moment."""
+    try:
+        return datetime.fromisoformat(created).astimezone().date().isoformat()
+    except (ValueError, OverflowError):
+        return created[:10]
+
+
+def prompt_id(prompt: str, negative: str) -> str | None:
+    """The name benchmarks have for a prompt; None of one that a negative prompt went with."""
+    return None if negative else BenchPrompt.of(prompt).id
+
+
 def candidate_rows(generation: Generation) -> list[dict[str, Any]]:
     """The columns of `candidates`, in the order the policy left them."""
+    picture = routed_picture(generation.decision, generation.executed)
+    parts = {} if picture is None else roles(picture)
     rows = []
     for position, candidate in enumerate(generation.decision.candidates):
         row = asdict(candidate)
@@ -89,9 +136,30 @@ def candidate_rows(generation: Generation) -> list[dict[str, Any]]:
             "interval_high": high,
             "cost_low": cost_low,
             "cost_high": cost_high,
+            **_comparison_columns(candidate.function, picture, parts),
         }
         rows.append(recordable(row, f"the candidate {candidate.function} of {generation.id}"))
     return rows
+
+
+def _comparison_columns(
+    function: str,
+    picture: RoutedPicture | None,
+    parts: Mapping[Role, Sequence[PricedFunction]],
+) -> dict[str, Any]:
+    """What the picture is compared with that function as, and what was gained over it."""
+    other = next((one for one in parts.get("any", ()) if one.function == function), None)
+    if picture is None or other is None:
+        return {"compared": 0}
+    sums = beside(picture.ran, other)
+    return {
+        "compared": 1,
+        "cheapest": int(other in parts["cheapest"]),
+        "dearest": int(other in parts["dearest"]),
+        "ran_usd": picture.ran.cost_usd,
+        "gained": sums.gained if sums.gains else None,
+        "gained_variance": sums.variance if sums.spreads else None,
+    }
 
 
 def score_rows(generation: Generation) -> list[dict[str, Any]]:

@@ -31,6 +31,9 @@ SORTS = tuple(ORDERS)
 _TERM = re.compile(r'(?P<key>[a-z]+):(?P<value>"[^"]*"|\S*)|(?P<word>"[^"]*"|\S+)')
 _NUMBER = re.compile(r"(?P<sign>>=|<=|>|<|=)?(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
 _AGO = re.compile(r"(?P<count>\d{1,6})(?P<unit>[hdw])")
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+"""Days that stand for the last of their name; today is one of them."""
+
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
@@ -40,6 +43,8 @@ class Condition:
 
     sql: str
     arguments: tuple[Any, ...] = ()
+    of_requests: bool = False
+    """Whether it can be asked of a request without a picture too: of `failures`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,7 @@ def _session(key: str, value: str, at: datetime) -> Condition:
     return Condition(
         "session IN (SELECT id FROM sessions WHERE name = ? OR substr(id, 1, ?) = ?)",
         (value, max(len(value), 8), value.upper()),
+        of_requests=True,
     )
 
 
@@ -118,11 +124,9 @@ def _moment(sign: str) -> Callable[[str, str, datetime], Condition]:
     def read(key: str, value: str, at: datetime) -> Condition:
         moment = _moment_of(value, at, end=sign == "<")
         if moment is None:
-            raise _wrong(
-                key, value, "2026-11-27, 2026-11-27T18:00, today, yesterday, 12h, 7d or 2w"
-            )
+            raise _wrong(key, value, "2026-11-27, 2026-11-27T18:00, today, monday, 12h, 7d or 2w")
         utc = moment.astimezone(UTC).isoformat(timespec="milliseconds")
-        return Condition(f"created {sign} ?", (utc,))
+        return Condition(f"created {sign} ?", (utc,), of_requests=True)
 
     return read
 
@@ -136,6 +140,8 @@ def _moment_of(value: str, at: datetime, *, end: bool) -> datetime | None:
             return None
     today = at.replace(hour=0, minute=0, second=0, microsecond=0)
     day = {"today": today, "yesterday": today - timedelta(days=1)}.get(value)
+    if value in WEEKDAYS:
+        day = today - timedelta(days=(today.weekday() - WEEKDAYS.index(value)) % 7)
     if day is None:
         try:
             told = datetime.fromisoformat(value)
@@ -165,6 +171,10 @@ _READERS: Mapping[str, Callable[[str, str, datetime], Condition]] = {
         "a number, as in score:>5",
     ),
     "cost": _figure("cost_usd {} ?", "US dollars a picture, as in cost:<0.001"),
+    "regret": _figure(
+        "id IN (SELECT id FROM regrets WHERE regret {} ?)",
+        "a score, as in regret:>0.1; only of prompts that several functions drew",
+    ),
     "rating": _figure("rating {} ?", "1 to 5, as in rating:>3"),
     "star": _star,
     "since": _moment(">="),

@@ -36,10 +36,11 @@ def _time(bill: Bill) -> str:
     if bill.untimed == bill.pictures:
         return "; the time is not known"
     beside = f", {bill.untimed} of unknown time beside" if bill.untimed else ""
-    return f"; {_duration(bill.seconds)}{beside}"
+    return f"; {duration(bill.seconds)}{beside}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """`~12 s`, `~3 minutes`, `~2.5 hours`."""
     if seconds < 90:
         return f"~{seconds:.2g} s"
     if seconds < 5400:

@@ -35,11 +35,34 @@ def savings_lines(savings: Savings, money: Money) -> Iterator[str]:
         yield comparison_words(one, money)
 
 
+def strategy_words(one: Comparison) -> str:
+    """`the cheapest, turbo@1`, `the best single, base@50`."""
+    return (
+        f"the {one.against}"
+        if one.function is None
+        else f"the {one.against}, {visible(one.function)}"
+    )
+
+
 def comparison_words(one: Comparison, money: Money) -> str:
     """`always the dearest, base@50: saved ~$0.31 per 1,000 (82 %), gave up 0.02 [0.00, 0.04] mixed
     a picture`."""
     name = "" if one.function is None else f", {visible(one.function)}"
     return ", ".join((f"{_WHAT[one.against]}{name}: {paid_words(one, money)}", *quality_words(one)))
+
+
+def instead_words(one: Comparison, money: Money) -> str:
+    """What it would have come to: `~$0.0284 per 1,000, scoring 1.81 [1.72, 1.90] mixed`."""
+    cost = money.per_thousand_words(one.usd / one.pictures, estimated=True)
+    scored = [
+        f"{change.scored:.3f}{_ends(change.scored_interval)} {visible(change.metric or 'quality')}"
+        for change in one.quality
+    ]
+    return f"{cost}, scoring {' and '.join(scored) or 'nobody knows what'}"
+
+
+def _ends(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]".replace("-", "−")
 
 
 def paid_words(one: Comparison, money: Money) -> str:

@@ -11,6 +11,7 @@ from cems_tui.views.figures import DOLLARS, Money
 from screens.services.engine import EngineService
 from screens.services.library import LibraryService
 from screens.services.planner import PlannerFactory
+from screens.services.queue import QueueService
 
 ImageFactory = Callable[[], Widget]
 """Makes an empty textual-image widget, of the kind the terminal can show."""
@@ -40,6 +41,9 @@ class Services:
     engine: EngineService
     library: LibraryService | None
     """None where the app was opened without models."""
+
+    queue: QueueService | None
+    """None where the app was opened on an engine without rows."""
 
     planner_factory: PlannerFactory
     new_image: ImageFactory

@@ -65,10 +65,22 @@ def _foresight() -> Rows:
     return foresight.run()
 
 
+def _queue() -> Rows:
+    from tests.benchmarks import queue_pictures, queue_replay
+
+    return [*queue_replay.run(), *queue_pictures.run()]
+
+
 def _table() -> Rows:
     from tests.benchmarks import score_table
 
     return score_table.run()
+
+
+def _history() -> Rows:
+    from tests.benchmarks import history
+
+    return history.run()
 
 
 BENCHMARKS: dict[str, Callable[[], Rows]] = {
@@ -82,6 +94,8 @@ BENCHMARKS: dict[str, Callable[[], Rows]] = {
     "table": _table,
     "picks": _picks,
     "foresight": _foresight,
+    "history": _history,
+    "queue": _queue,
 }
 
 

@@ -271,6 +271,10 @@ ROWS: tuple[Row, ...] = (
     Row("an unknown command", ("generat", CAT), exit_code=2, shape="nothing"),
     Row("an unknown option", ("route", CAT, "--frobnicate"), exit_code=2, shape="nothing"),
     Row("bench export nothing", ("bench", "export", "nobody"), exit_code=2, shape="nothing"),
+    Row("queue ls", ("queue", "ls", "--json"), shape="array"),
+    Row("queue run nothing", ("queue", "run", "--json"), shape="nothing"),
+    Row("queue cancel nothing", ("queue", "cancel", "nobody"), exit_code=2, shape="nothing"),
+    Row("queue pause unsaid", ("queue", "pause"), exit_code=2, shape="nothing"),
     Row("bench ls", ("bench", "ls", "--json"), shape="array"),
     Row(
         "bench run without the weights that read",

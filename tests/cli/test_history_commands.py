@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
+from cems_tui.domain.score import Score
 from cems_tui.profile import Profile
 from cems_tui.store.receipts import NoReceipt, read_receipt, write_png
 from tests.cli.inside import Inside, inside
@@ -138,3 +139,96 @@ def test_a_backup_is_a_whole_database_and_never_overwrites(drawn: Inside) -> Non
     assert drawn("history", "backup", "copy.db").code == 0
     assert drawn("history", "backup", "copy.db").code == 2
     assert Path("copy.db").stat().st_size > 10_000
+
+
+def test_statistics_follow_a_search_and_stand_by_group(drawn: Inside) -> None:
+    whole = drawn("history", "stats", "--json").document
+    assert (whole["pictures"], whole["failures"], whole["energy_wh"]) == (2, 2, None)
+    found = drawn("history", "stats", "since:monday", "unicorn", "--json").document
+    assert (found["pictures"], found["failures"]) == (1, None)
+    assert drawn("history", "stats", "since:tomorrow").code == 2
+    best = next(one for one in whole["savings"]["against"] if one["against"] == "best single")
+    assert best["quality"][0]["scored"] == pytest.approx(1.31)
+    assert (
+        "instead   always the cheapest, starter-turbo@1: ~$0.000900 per 1,000, scoring 1.310"
+        in (drawn("history", "stats").out)
+    )
+    for group in ("day", "week", "session", "function", "router"):
+        told = drawn("history", "stats", "--group-by", group, "--json").document
+        assert told["group_by"] == group
+        assert sum(one["pictures"] for one in told["groups"]) == 2
+        lines = drawn("history", "stats", "--group-by", group).out.splitlines()
+        assert lines[0].split()[0] == group
+        assert any(line.startswith(told["groups"][0]["name"]) for line in lines)
+    assert drawn("history", "stats", "--group-by", "mood").code == 2
+
+
+def test_a_plot_is_letters_alone(drawn: Inside) -> None:
+    out = drawn("history", "stats", "--plot").out
+    assert "cost a picture ($/k)" in out
+    assert "\x1b" not in out
+    assert "worth it?" in out
+    assert drawn("history", "stats", "nothing-like-it", "--plot").code == 0
+
+
+def test_money_and_energy_that_are_unknown_are_not_zero(inside: Inside) -> None:
+    profile = Profile.current()
+    with profile.records() as store:
+        session = store.session()
+        made = generation(session, profile.pictures, cost_usd=None, energy_wh=None)
+        store.add_generation(made)
+    told = inside("history", "stats", "--json").document
+    assert (told["cost_usd"], told["energy_wh"], told["unmetered"]) == (None, None, 1)
+    assert "energy    — (1 not measured beside)" in inside("history", "stats").out
+
+
+def test_a_badly_routed_picture_is_found_by_its_regret(drawn: Inside) -> None:
+    profile = Profile.current()
+    with profile.records() as store:
+        session = store.session()
+        for name, function, value in (("01C", "cheap@1", 1.0), ("01D", "dear@9", 1.5)):
+            scores = (Score("mixed", value, "m:1"),)
+            store.add_generation(
+                generation(
+                    session, profile.pictures, id=name, prompt="四匹の猫", executed=function,
+                    scores=scores,
+                )
+            )  # fmt: skip
+    assert ids(drawn, "--search", "regret:>0.4") == ["01C"]
+    assert ids(drawn, "--search", "regret:>0.6") == []
+    assert ids(drawn, "--search", "regret:0 猫") == ["01D"]
+    told = drawn("history", "stats", "猫", "--json").document["regret"]
+    assert [(one["pictures"], one["mean"]) for one in told] == [(2, 0.25)]
+
+
+def test_votes_need_a_terminal_and_their_report_does_not(drawn: Inside) -> None:
+    assert drawn("vote").code == 2
+    assert drawn("vote", "--json").code == 2
+    assert drawn("vote", "--report", "--undo").code == 2
+    assert "nobody voted yet" in drawn("vote", "--report").err
+    assert drawn("vote", "--report", "--json").document == {
+        "votes": [],
+        "functions": [],
+        "scorers": [],
+    }
+    assert drawn("vote", "--undo").out == "there is no vote to take back\n"
+
+
+def test_a_drift_is_told_with_what_to_do(drawn: Inside) -> None:
+    profile = Profile.current()
+    assert drawn("history", "stats", "--json").document["drift"] == []
+    with profile.records() as store:
+        session = store.session()
+        for number in range(40):  # foreseen 1.24 to 1.38
+            scores = (Score("mixed", 0.5, "m:1"),)
+            store.add_generation(
+                generation(session, profile.pictures, id=f"01D{number}", scores=scores)
+            )
+    [told] = drawn("history", "stats", "--json").document["drift"]
+    assert (told["router"], told["scored"], told["outside"], told["drifted"]) == (
+        "starter",
+        40,
+        40,
+        True,
+    )
+    assert "cems router retrain" in drawn("history", "stats").out

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import zipfile
 from dataclasses import replace
@@ -96,6 +98,50 @@ def test_a_router_that_does_not_beat_the_best_single_needs_to_be_forced(stocked:
     assert "refused    luck " in stocked("router", "show", "luck").out
     assert stocked("router", "use", "luck", "--force").code == 0
     assert in_use(stocked) == "luck"
+
+
+def test_a_mixed_score_of_another_scale_is_told(stocked: Inside) -> None:
+    rows = [
+        replace(row, metric=metric, score=(row.score or 0.0) * scale, cost_usd=None)
+        for row in table_with_signal(60, seed=7).rows
+        for metric, scale in (("nima", 1.0), ("clip", 5.0))
+    ]
+    imported(stocked, ScoreTable.of(rows), "parts")
+    trained(stocked, "parts", "both")
+    same = stocked("router", "eval", "both", "--bench", "parts", "--split", "all")
+    assert "scale" not in same.err
+    own = [replace(row, metric="mixed", score=(row.score or 0.0) / 9) for row in rows[::2]]
+    imported(stocked, ScoreTable.of([*rows, *own]), "theirs")
+    other = stocked("router", "eval", "both", "--bench", "theirs")
+    assert "are of another scale than router both's" in other.err
+    imported(stocked, ScoreTable.of(own), "bare-mixed")
+    assert "name no constants" in stocked("router", "eval", "both", "--bench", "bare-mixed").err
+
+
+def test_the_digest_of_a_card_is_that_of_its_weights(stocked: Inside) -> None:
+    row = stocked("router", "show", "good", "--json").document
+    weights = next(Path(os.environ["CEMS_HOME"]).rglob("good.safetensors")).read_bytes()
+    assert row["sha256"] == f"sha256:{hashlib.sha256(weights).hexdigest()}"
+    assert row["training"]["table"] != row["sha256"]
+
+
+def test_steps_and_rates_are_of_kinds_that_are_taught(stocked: Inside) -> None:
+    asked = ("router", "train", "--bench", "signal", "--name", "quick")
+    refused = stocked(*asked, "--kind", "ridge", "--epochs", "3")
+    assert refused.code == 2
+    assert "not taught in steps" in refused.err
+    ran = stocked(*asked, "--kind", "transformer", "--epochs", "2", "--lr", "0.002")
+    assert ran.code == 0, ran.err
+    settings = stocked("router", "show", "quick", "--json").document["settings"]
+    assert (settings["transformer_epochs"], settings["transformer_learning_rate"]) == (2, 0.002)
+
+
+def test_what_a_router_is_worth_is_in_the_list_and_on_its_card(stocked: Inside) -> None:
+    words = stocked("router", "show", "cems-clip", "--json").document["verdict_words"]
+    assert words == "both"
+    assert words in stocked("router", "ls").out
+    assert "verdict    beats the best single function" in stocked("router", "show", "cems-clip").out
+    assert f"; {words}" in stocked("router", "show", "cems-clip").out
 
 
 def test_a_router_of_other_weights_is_not_put_to_use(inside: Inside, tmp_path: Path) -> None:

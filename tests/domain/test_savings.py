@@ -88,8 +88,8 @@ def test_more_pictures_make_the_mean_change_surer() -> None:
 def test_qualities_of_two_routers_are_never_added() -> None:
     found = savings_of([picture("cheap@1"), picture("cheap@1", scale=OTHER)], 2)
     assert [(one.router, one.pictures) for one in found.against[-1].quality] == [
-        ("starter", 1),
         ("mine", 1),
+        ("starter", 1),
     ]
 
 

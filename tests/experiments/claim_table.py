@@ -43,7 +43,11 @@ def main(arguments: list[str] | None = None) -> None:
     profile = Profile.current()
     shelf = profile.shelf()
     routers = {label: shelf.named(name) for label, name in named.items()}
-    table = profile.scores.bench(chosen.bench).table
+    tabulate(profile.scores.bench(chosen.bench).table, routers, chosen.out)
+
+
+def tabulate(table: ScoreTable, routers: Mapping[str, Checkpoint], out: Path | None) -> None:
+    """Print what routers are worth on a table that none was trained on; all of it to `out`."""
     first = next(iter(routers.values()))
     judged = _with_mixed(table, first)
     pivot = comparable(first, judged.pivot(first.card.metric))
@@ -61,8 +65,8 @@ def main(arguments: list[str] | None = None) -> None:
         ways[f"zero-mix at the cost of {label}"] = mixing(
             pivot.scores, cost, one.cost_usd.value, others
         )
-    if chosen.out:
-        chosen.out.write_text(_as_json(pivot, ways, found))
+    if out:
+        out.write_text(_as_json(pivot, ways, found))
     _print(first.card.metric, list(others), ways, found)
     _print_classes(pivot, cost, others)
 

@@ -76,11 +76,12 @@ def novelty_of(router: Checkpoint, sets: Mapping[str, Sequence[str]]) -> dict[st
 
 
 def held(router: Checkpoint, pivot: Pivot) -> dict[str, Any]:
-    """Intervals, predictions and picks on prompts that were drawn, at the dial's middle."""
-    columns = [pivot.functions.index(name) for name in router.functions]
+    """Intervals, predictions and picks on prompts that were drawn, at the dial's middle; of the
+    functions that drew them."""
+    names = tuple(name for name in router.functions if name in pivot.functions)
+    columns = [pivot.functions.index(name) for name in names]
     truth = pivot.scores[:, columns]
     told = [router.estimate(prompt) for prompt in pivot.prompts]
-    names = router.functions
     rows = [[one.estimates[name] for name in names] for one in told]
     ends = np.array([[one.interval or (np.nan, np.nan) for one in row] for row in rows])
     said = np.array([[one.quality for one in row] for row in rows], dtype=np.float64)

@@ -10,7 +10,9 @@ line of OUT; a second call goes on where the first was stopped.
 - `changed`: one model of the pool is another than it was: half of what it did well and badly is
   left, and it is better by half a standard deviation of that;
 - `pairs`: the same, but of each prompt only the function that was picked and one other at random
-  were scored, as shadow pairs are.
+  were scored, as shadow pairs are;
+- `ceiling`: what `changed` can come to: a router that was trained anew on whole rows of all the
+  prompts of the first one, after the change.
 """
 
 from __future__ import annotations
@@ -19,11 +21,13 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cems_tui.domain.estimate import QualityEstimator
 from cems_tui.routing.decide.dial import choices, lambda_for_dial
 from cems_tui.routing.evaluation.evaluate import Matrix, area_of
 from cems_tui.routing.evaluation.truth import subset
@@ -37,6 +41,7 @@ from cems_tui.score_tables.table import Pivot, ScoreTable
 
 METRICS = ("clip", "nima")
 SIZES = {
+    "ceiling": (3_000,),
     "changed": (30, 120),
     "pairs": (120, 240),
     "same": (30, 60, 120, 240, 480),
@@ -59,7 +64,7 @@ class Case:
     resample: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pool:
     """A router in use, and the rows that it has not seen."""
 
@@ -68,7 +73,21 @@ class Pool:
 
     said: Matrix
     cost: Matrix
-    router: object
+    router: QualityEstimator
+    learned: Pivot
+    """The rows that it was trained on."""
+
+    table: ScoreTable
+
+    @cached_property
+    def anew(self) -> QualityEstimator:
+        """A router trained on the same rows after one function has changed."""
+        scores = changed(self.learned.scores, self.learned.functions.index(CHANGED))
+        rows = replace(self.learned, scores=scores, readings=readings_of(scores))
+        order = TrainingOrder(self.table, rows.metric, "anew", kind="ridge")
+        prepared = letters_trainer.prepared_for(rows, "ridge", None, False)
+        material = replace(material_of(order), pivot=rows)
+        return letters_trainer.fit(replace(order, prepared=prepared), material).router
 
 
 def cases(resamples: int) -> Iterator[Case]:
@@ -91,7 +110,8 @@ def pools_of(table: ScoreTable, *, shift: bool) -> dict[str, Pool]:
         others = subset(pivot, own, np.arange(len(pivot.functions)))
         prices = table.costs()
         cost = np.array([prices[name] for name in others.functions], dtype=np.float64)
-        found[metric] = Pool(others, asked_of(router, others.prompts), cost, router)
+        said = asked_of(router, others.prompts)
+        found[metric] = Pool(others, said, cost, router, learned, table)
     return found
 
 
@@ -116,8 +136,14 @@ def played(pool: Pool, case: Case) -> dict[str, float]:
     order = random.permutation(count)
     judged, own = order[:JUDGED], np.sort(order[JUDGED : JUDGED + case.prompts])
     scores = pivot.scores
-    if case.kind in ("changed", "pairs"):
+    if case.kind in ("ceiling", "changed", "pairs"):
         scores = changed(scores, pivot.functions.index(CHANGED))
+    if case.kind == "ceiling":
+        anew = asked_of(pool.anew, [pivot.prompts[row] for row in judged])
+        return {
+            "before": 100.0 * area_of(scores[judged], pool.said[judged], pool.cost),
+            "after": 100.0 * area_of(scores[judged], anew, pool.cost),
+        }
     everyone = np.arange(len(pivot.functions))
     mine = replace(subset(pivot, own, everyone), scores=scores[own])
     if case.kind == "pairs":
@@ -126,7 +152,7 @@ def played(pool: Pool, case: Case) -> dict[str, float]:
         mine = replace(mine, scores=shadow_pairs(mine.scores, picks, random))
     mine = replace(mine, readings=readings_of(mine.scores))
     lesson = lesson_of(mine, pool.said[own], 42)
-    found = refine(pool.router, lesson, seed=42, keep_prompts=False, curve=False)  # type: ignore[arg-type]
+    found = refine(pool.router, lesson, seed=42, keep_prompts=False, curve=False)
     rest = found.router.rest
     said = []
     for row in judged:

@@ -9,7 +9,13 @@ from itertools import combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cems_tui.generation.admission import Resident, Weights, admit, held_bytes
+from cems_tui.generation.admission import (
+    Resident,
+    Weights,
+    admit,
+    held_bytes,
+    in_leaving_order,
+)
 
 WEIGHTS = {"text": 20, "decoder": 5} | {f"network {i}": 10 * (i + 1) for i in range(5)}
 """Networks and their bytes; models are any of them together, so that some are shared."""
@@ -87,3 +93,17 @@ def test_a_model_whose_leaving_frees_nothing_stays() -> None:
     ]
     admission = admit(rows, {**towers, "lightning": 50}, budget_bytes=150)
     assert admission.evict == ("sdxl",)
+
+
+def test_what_nobody_waits_for_leaves_first_and_then_what_is_wanted_last() -> None:
+    rows = [Resident(name, {name: 10}, False) for name in ("a", "b", "c", "d")]
+    order = in_leaving_order(rows, ["b", "d", "b", "gone"])
+    assert [row.model for row in order] == ["a", "c", "d", "b"]
+    assert admit(order, {"new": 10}, 40).evict == ("a",)
+
+
+@given(residents, st.lists(st.sampled_from([f"m{i}" for i in range(7)])))
+def test_knowing_what_comes_loses_nobody(rows: list[Resident], wanted: list[str]) -> None:
+    order = in_leaving_order(rows, wanted)
+    assert sorted(row.model for row in order) == sorted(row.model for row in rows)
+    assert in_leaving_order(rows, []) == rows

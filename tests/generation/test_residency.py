@@ -121,6 +121,13 @@ def test_the_least_recently_used_model_leaves_first() -> None:
     assert device.open_names() == ["a", "c"]
 
 
+def test_where_it_is_known_what_comes_what_is_needed_last_leaves_first() -> None:
+    device, coming = FakeDevice(a=10, b=10, c=10), ["a", "b"]
+    residency = Residency(20, device.load, device.expected, wanted=lambda: coming)
+    use(residency, "a", "b", "c")
+    assert device.open_names() == ["a", "c"]
+
+
 def test_a_leased_model_stays_and_the_newcomer_is_refused_untouched() -> None:
     device = FakeDevice(a=60, b=30, c=60)
     residency = device.residency(100)

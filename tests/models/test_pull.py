@@ -512,6 +512,32 @@ def test_a_catalog_model_is_installed_under_its_own_name(desk: Desk) -> None:
     assert functions["sd-turbo@2"].guidance == functions["sd-turbo@1"].guidance
 
 
+def test_the_sentence_encoder_is_pulled_by_its_name_and_held_to_commit_and_digests(
+    desk: Desk,
+) -> None:
+    repo, entry = "sentence-transformers/all-MiniLM-L6-v2", "all-minilm-l6-v2"
+    files = {
+        "config.json": b"{}",
+        "model.safetensors": noise(1000),
+        "tokenizer.json": b'{"model": {}}',
+        "pytorch_model.bin": b"pickle",
+    }
+    desk.hub.repos[repo] = files
+    known = catalog.known_models()[entry]
+    assert known.revision == "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
+    desk.hub.shas[repo] = known.revision
+    desk.known = {entry: known}
+    with pytest.raises(WeightsError, match="sha256"):
+        desk.pull(entry)
+    assert entry not in Ledger.read(desk.models).entries
+    theirs = {path: hashlib.sha256(files[path]).hexdigest() for path in known.sha256}
+    desk.known = {entry: replace(known, sha256=theirs)}
+    installed = desk.pull(entry)
+    assert installed.functions == ()
+    assert {path.name for path in installed.path.iterdir()} == set(known.files)
+    assert desk.entry(entry).commit == known.revision
+
+
 def test_a_ledger_can_move_with_its_home(desk: Desk, tmp_path: Path) -> None:
     desk.pull()
     elsewhere = tmp_path / "stick" / "models"

@@ -17,8 +17,8 @@ from cems_tui.errors import UsageError, WeightsError
 from cems_tui.paths import checkpoints
 from cems_tui.profile import Profile
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from cems_tui.routing.estimators.outside import Band, Known, KnownWords, Outside
-from cems_tui.routing.training.outside_bands import learn_outside, told_apart
+from cems_tui.routing.estimators.outside import Band, Known, KnownWords, Outside, Size
+from cems_tui.routing.training.outside_bands import learn_outside, learn_sizes, told_apart
 from cems_tui.score_tables.table import Row, ScoreTable
 from cems_tui.starter.benchmark_prompts import benchmark_prompts
 from cems_tui.starter.recipe.training.outside_prompts import outside_prompts
@@ -82,6 +82,71 @@ def test_without_a_band_for_it_the_routers_own_word_stands_and_is_marked() -> No
     assert told.estimates == SAID.estimates
     assert not told.in_distribution
     assert told.novelty == 1.0
+
+
+SMALL = Size(0.25, 12, (1.0, 0.9), (0.2, 0.2), (1.5, 1.4))
+LARGE = Size(4.0, 12, (0.3, 0.2), (0.0, 0.0), (0.9, 0.8))
+SIZED = replace(OUTSIDE, sizes=(SMALL, LARGE))
+
+
+@pytest.mark.parametrize(("ratio", "expected"), [(0.9, 1.0), (0.01, 1.0), (1.0, 0.3), (16.0, 0.3)])
+def test_a_size_that_was_never_taught_is_expected_to_score_what_the_nearest_did(
+    ratio: float, expected: float
+) -> None:
+    told = SIZED.at_sizes(SAID, FUNCTIONS, {"cheap@1": ratio})
+    assert told.estimates["cheap@1"].quality == expected
+    assert told.estimates["dear@20"] == SAID.estimates["dear@20"]
+    assert not told.in_distribution
+    assert told.novelty == 1.0
+
+
+def test_what_is_expected_to_be_worse_still_stays_so_at_another_size() -> None:
+    poor = replace(SAID, estimates={"cheap@1": QualityEstimate(0.1, (0.0, 0.4))})
+    told = SIZED.at_sizes(poor, FUNCTIONS, {"cheap@1": 4.0}).estimates["cheap@1"]
+    assert told.quality == 0.1
+    assert told.interval == (0.0, 0.9)
+
+
+def test_the_size_that_was_taught_and_cards_without_sizes_change_nothing() -> None:
+    assert SIZED.at_sizes(SAID, FUNCTIONS, {}) is SAID
+    assert OUTSIDE.at_sizes(SAID, FUNCTIONS, {"cheap@1": 4.0}) is SAID
+
+
+def test_sizes_come_back_from_a_card_and_damaged_ones_are_refused() -> None:
+    row = json.loads(json.dumps(SIZED.to_json()))
+    assert Outside.from_json(row, 2) == SIZED
+    for ratio in (0.0, -1.0, float("inf")):
+        row["sizes"][0]["ratio"] = ratio
+        with pytest.raises(ValueError, match="ratio"):
+            Outside.from_json(row, 2)
+
+
+def sized_table() -> ScoreTable:
+    draw = np.random.default_rng(4)
+    return ScoreTable.of(
+        Row(
+            f"{side}-{n}",
+            f"a cat {n}",
+            name,
+            "quality",
+            48 / side + draw.normal(0, 0.1),
+            group=group,
+        )
+        for side, group in ((48, "48x48"), (96, "96x96"))
+        for n in range(12)
+        for name in ("fast@1", "slow@8")
+    )
+
+
+def test_sizes_are_learned_and_more_steps_of_a_model_stand_for_those_not_drawn() -> None:
+    small, large = learn_sizes(sized_table(), "quality", ("fast@1", "slow@50"), 64 * 64)
+    assert (small.ratio, large.ratio) == (0.5625, 2.25)
+    assert small.quality[1] == pytest.approx(1.0, abs=0.15)
+    assert large.quality[1] == pytest.approx(0.5, abs=0.15)
+    with pytest.raises(UsageError, match="no scores of other@2"):
+        learn_sizes(sized_table(), "quality", ("fast@1", "other@2"), 64 * 64)
+    with pytest.raises(UsageError, match="'' is no size"):
+        learn_sizes(table(), "quality", FUNCTIONS, 64 * 64)
 
 
 # Learning.

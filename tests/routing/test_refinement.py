@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cems_tui.domain.estimate import PromptEstimate, QualityEstimator
 from cems_tui.errors import UsageError, WeightsError
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cems_tui.routing.estimators.refined_router import RefinedRouter
+from cems_tui.routing.estimators.refined_router import refined as beyond
 from cems_tui.routing.evaluation.rival import against
 from cems_tui.routing.training.blend import believed
 from cems_tui.routing.training.order import TrainingOrder
@@ -122,6 +124,44 @@ def test_a_refined_router_is_the_same_from_disk(better: Checkpoint, tmp_path: Pa
     for prompt in ("a red ball on the grass", "zxqv blorp", "a fish and a cup in the snow"):
         assert said(again, prompt) == pytest.approx(said(better, prompt), abs=2e-2)
     assert again.lambda_at(0.5, PRICES) == better.lambda_at(0.5, PRICES)
+
+
+@dataclass(frozen=True)
+class TwoAnswers:
+    """An estimator that reads letters at once, and then more."""
+
+    letters: QualityEstimator
+    whole: QualityEstimator
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        return self.whole.functions
+
+    @property
+    def metric(self) -> str:
+        return self.whole.metric
+
+    def estimate(self, prompt: str) -> PromptEstimate:
+        return self.whole.estimate(prompt)
+
+    def estimate_at_once(self, prompt: str) -> PromptEstimate:
+        return self.letters.estimate(prompt)
+
+
+def test_a_refined_router_answers_at_once_where_its_base_does(
+    base: Checkpoint, better: Checkpoint
+) -> None:
+    assert isinstance(better.router, RefinedRouter)
+    assert not better.answers_at_once
+    inner, step = better.router.base, better.router
+    other = train(table_with_signal(60, seed=12), metric="quality", name="other", kind="ridge")
+    both = beyond(TwoAnswers(other.router, inner), step.middle, step.turn, step.rest)
+    quick = replace(better, router=both)
+    alone = replace(better, router=beyond(other.router, step.middle, step.turn, step.rest))
+    prompt = "a red ball on the grass"
+    assert quick.answers_at_once
+    assert quick.estimate(prompt) == better.estimate(prompt)
+    assert quick.estimate(prompt, at_once=True) == alone.estimate(prompt)
 
 
 def test_a_damaged_refinement_is_refused(better: Checkpoint, tmp_path: Path) -> None:

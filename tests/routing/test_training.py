@@ -55,6 +55,23 @@ def test_where_there_is_none_the_estimates_are_nearly_the_means() -> None:
     assert max(gaps) - min(gaps) < 0.15  # the scores of a prompt lie 1.4 apart by chance
 
 
+def test_a_table_of_two_thousand_functions_is_learned_from() -> None:
+    """Far more functions than prompts: what is told stays finite, and near the means."""
+    random = np.random.default_rng(0)
+    names = [f"model-{number}@1" for number in range(2_000)]
+    table = ScoreTable.of(
+        Row(f"p{row}", prompt, name, "quality", float(random.normal()), cost_usd=1e-6 * (1 + m))
+        for row, prompt in enumerate(grammar_prompts(40, seed=6))
+        for m, name in enumerate(names)
+    )
+    router = train(table, metric="quality", name="many", kind="ridge")
+    said = router.estimate("a red ball on the grass")
+    values = [one.quality for one in said.estimates.values()]
+    assert len(values) == 2_000
+    assert all(value is not None and abs(value) < 5 for value in values)
+    assert router.card.verdict in ("ties", "worse")
+
+
 def test_a_crowded_scene_is_expected_to_be_harder_for_the_cheap_function(
     checkpoint: Checkpoint,
 ) -> None:

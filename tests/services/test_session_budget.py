@@ -140,3 +140,21 @@ def test_a_budget_that_cannot_be_met_names_the_least_bill(inside: Inside, tmp_pa
         assert ran.out == ""
         assert "30 pictures cost at least $" in ran.err
     assert inside("route", "a cat", "--session-budget", "-1").code == 2
+
+
+def test_one_load_is_shared_by_all_pictures_of_a_plan(planner: Planner) -> None:
+    every = {one.function: one for one in planner.decide(
+        Request("r", PROMPTS[0], Policy("lambda", 0.0), policy_is_explicit=True, load_cost=True),
+        frozenset(),
+        installed_only=True,
+    ).candidates}  # fmt: skip
+    assert any(one.load_cost_usd for one in every.values())
+    shared = SessionBudget(planner, wanted(load_cost=True), 1.0, installed_only=True)
+    followed, spending = shared.plan(0.0, frozenset())
+    assert {request.load_pictures for request in followed} == {len(PROMPTS)}
+    decided = [
+        planner.decide(request, frozenset(), installed_only=True).choice for request in followed
+    ]
+    assert decided == list(spending.picks)
+    rest, _ = shared.plan(0.0, frozenset(), begin=20)
+    assert {request.load_pictures for request in rest} == {len(PROMPTS) - 20}

@@ -17,8 +17,12 @@ from cems_tui.score_tables.table import ScoreTable
 from cems_tui.starter.manifest import verify, write_manifest
 from cems_tui.starter.recipe.checks import outside_scores
 from cems_tui.starter.recipe.checks.outside_scores import PART, asked_of, score_outside
-from cems_tui.starter.recipe.training.outside_prompts import KINDS, outside_prompts
-from cems_tui.starter.recipe.training.router import add_outside
+from cems_tui.starter.recipe.training.outside_prompts import (
+    KINDS,
+    long_descriptions,
+    outside_prompts,
+)
+from cems_tui.starter.recipe.training.router import add_outside, known_words
 
 ROUTER = checkpoints() / "starter" / "router"
 FUNCTIONS = tuple(load_checkpoint(ROUTER, "starter").functions)
@@ -78,7 +82,15 @@ def test_other_prompts_come_from_a_file_with_their_groups(tmp_path: Path) -> Non
     file = tmp_path / "mine.tsv"
     file.write_text("Parti\ta lion, a\ttab\n\nDPG\tun chat\n", encoding="utf-8")
     assert asked_of(file, 9) == [("a lion, a\ttab", "Parti"), ("un chat", "DPG")]
-    assert len(asked_of(None, 7)) == 7
+    assert asked_of(None, 7) == [*outside_prompts(7), *long_descriptions()]
+
+
+def test_long_descriptions_are_many_long_and_with_and_without_a_known_thing() -> None:
+    asked, words = long_descriptions(), known_words()
+    assert len({prompt for prompt, _ in asked}) == len(asked) >= 60
+    assert min(len(prompt.split()) for prompt, _ in asked) >= 45
+    known = [words.read(prompt).things > 0 for prompt, _ in asked]
+    assert min(known.count(True), known.count(False)) >= 25
 
 
 def test_what_they_scored_goes_into_the_card_of_the_packs_router(
@@ -95,7 +107,8 @@ def test_what_they_scored_goes_into_the_card_of_the_packs_router(
     assert learned.table == read_table(tmp_path / "outside.csv").digest
     assert after.card.evaluation == before.card.evaluation
     assert (after.training_estimates == before.training_estimates).all()
-    assert set(verify(pack).files) == {"router/starter.json", "router/starter.safetensors"}
+    files = {"router/starter.json", "router/starter.safetensors", "router/outside.parquet"}
+    assert set(verify(pack).files) == files
 
 
 def test_a_table_without_the_packs_functions_is_refused(drawing: Drawing, tmp_path: Path) -> None:

@@ -14,10 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from cems_tui.domain.score import Score
 from cems_tui.errors import StorageError
 from cems_tui.store import connection as connections
+from cems_tui.store import migrations
 from cems_tui.store.database import open_store
-from cems_tui.store.migrations import DIFFERENCE_COLUMNS, STEPS
+from cems_tui.store.migrations import STEPS
+from cems_tui.store.rows import candidate_rows, generation_row, score_rows
 from tests.store.records import generation
 
 FOLDER = Path("/pictures")
@@ -195,42 +198,61 @@ def test_an_empty_file_is_an_empty_history(tmp_path: Path) -> None:
     written(path)
 
 
-ADDED_SINCE = (
-    ("candidates", "blocked_by"),
-    ("candidates", "blocked_kind"),
-    ("generations", "seconds_start"),
-    ("generations", "precision"),
-    ("candidates", "cost_low"),
-    ("candidates", "cost_high"),
-    ("generations", "contention"),
-)
-"""Columns of tables that were there at the sixth step."""
+def older(path: Path, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database as it was after so many steps, with a picture in it if it had pictures then."""
+    with monkeypatch.context() as then:
+        then.setattr(migrations, "STEPS", STEPS[:steps])
+        then.setattr(connections, "STEPS", STEPS[:steps])
+        connections.connect(path).close()
+    scored = (Score("mixed", 1.25, "m:1"),)
+    made = generation("01SESSION", FOLDER, scores=scored)
+    rows = {
+        "sessions": [{"id": "01SESSION", "kind": "app", "started": made.created}],
+        "candidates": candidate_rows(made),
+        "scores": score_rows(made),
+        "generations": [generation_row(made, path.parent)],
+    }
+    database = sqlite3.connect(path)
+    for table, found in rows.items():
+        known = {told[1] for told in database.execute(f"PRAGMA table_info({table})")}
+        for row in found if known else ():
+            kept = {name: value for name, value in row.items() if name in known}
+            marks = ", ".join("?" * len(kept))
+            database.execute(
+                f"INSERT INTO {table} ({', '.join(kept)}) VALUES ({marks})", [*kept.values()]
+            )
+    database.commit()
+    database.close()
 
 
+@pytest.mark.parametrize("steps", range(1, len(STEPS)))
 def test_an_older_database_is_read_without_changing_it_and_upgraded_by_writing(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
     path = tmp_path / "cems.db"
-    written(path)
-    later = [step.__name__ for step in STEPS if step.__name__ >= "m007"]
-    tamper(
-        path,
-        "DROP TABLE bench_scores",
-        "DROP TABLE bench_cells",
-        "DROP TABLE benches",
-        *(f"ALTER TABLE {table} DROP COLUMN {column}" for table, column in ADDED_SINCE),
-        *(f"ALTER TABLE candidates DROP COLUMN {c.split()[0]}" for c in DIFFERENCE_COLUMNS),
-        *(f"DELETE FROM _sqlite_migrations WHERE name = '{name}'" for name in later),
-        f"PRAGMA user_version = {len(STEPS) - len(later)}",
-    )
+    older(path, steps, monkeypatch)
     before = path.read_bytes()
+    # the index of words came with the fifth step, and knows what was written since
+    searched = "car" if steps >= 5 else None
+    pictures = 1 if steps >= 2 else 0
     with open_store(path, read_only=True) as store:
-        assert len(store.generations(search="car")) == 1
+        assert len(store.generations(search=searched)) == pictures
         assert store.benches.summaries() == []
     assert path.read_bytes() == before
     with open_store(path) as store:
-        assert len(store.generations(search="car")) == 1
-        assert store.benches.summaries() == []
+        assert len(store.generations(search=searched)) == pictures
+        found = store.stats()
+        assert found.pictures == pictures
+        assert store.stats(search="since:2020-01-01").to_json() == found.to_json()
+        if steps >= 4:
+            [foresight] = found.foresight
+            assert (foresight.predicted, foresight.measured) == (1.31, 1.25)
+        store.forget([one.id for one in store.generations()])
+        assert store.stats().pictures == 0
+    backup = path.with_name(f"cems-before-m{steps + 1:03}.db")
+    assert backup.exists()
+    with open_store(backup) as store:
+        assert store.stats().pictures == pictures
 
 
 def test_a_locked_database_is_waited_for_then_told(
@@ -318,12 +340,13 @@ def test_a_file_that_cannot_grow_is_told(tmp_path: Path) -> None:
     code = f"""
 import resource, sys
 from pathlib import Path
+from cems_tui.domain.score import Score
 from cems_tui.errors import StorageError
 from cems_tui.store.database import open_store
 from tests.store.records import generation
 store = open_store(Path({str(tmp_path / "cems.db")!r}))
 session = store.session()
-resource.setrlimit(resource.RLIMIT_FSIZE, (250_000, 250_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (800_000, 800_000))
 made = 0
 try:
     while made < 1000:

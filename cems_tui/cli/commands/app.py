@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cems_tui.app_engine import AppPlanner, OpenSession
+from cems_tui.app_engine import AppPlanner, OpenSession, queued_engine
 from cems_tui.cli.output import money_of
 from cems_tui.errors import UsageError
 from cems_tui.profile import Profile
@@ -40,4 +40,5 @@ def open_app() -> int:
         ),
         settings.app.image,
         profile.keeper(),
+        lambda process: queued_engine(profile, process),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from cems_tui.bench.prompts import PromptLine
-from cems_tui.cancel import was_interrupted
+from cems_tui.cancel import Stop, was_interrupted
 from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.budget import SharedBudget, loads_count, planned, spent_before
@@ -21,6 +22,7 @@ from cems_tui.cli.options import PictureOptions, RoutingOptions, not_negative, r
 from cems_tui.cli.price_card import print_decision
 from cems_tui.domain.bill import bill_of
 from cems_tui.domain.generation import Generation
+from cems_tui.domain.job import Foreseen, QueuedJob
 from cems_tui.domain.request import ANY_SEED, MAX_SEED, Request
 from cems_tui.errors import (
     BudgetReached,
@@ -32,8 +34,17 @@ from cems_tui.errors import (
 )
 from cems_tui.profile import CommandEngine, Profile
 from cems_tui.services.planner import Planner
+from cems_tui.services.queue.foresight import foreseen
+from cems_tui.services.queue.outlook import waiting_of
+from cems_tui.services.queue.runner import JobGone, QueueRunner, jobs_of
+from cems_tui.services.queue.turn_order import in_turn
 from cems_tui.services.refusal import refusal_of
+from cems_tui.store.queue import JobPlace
+from cems_tui.text import counted
 from cems_tui.views.bill import bill_words
+from cems_tui.views.worth import drift_lines
+
+GO_ON = "`cems queue run` goes on with them, `cems queue ls` shows them"
 
 STOPS_AT_ONCE = (BudgetReached, StorageError, Interrupted)
 """Errors after which no further picture is tried (exit codes 6, 8 and 130)."""
@@ -144,33 +155,53 @@ def generate(
     profile = Profile.current()
     if dry_run:
         with profile.planner() as planner:
-            requests = _requests(lines, choice, drawing, planner)
+            requests = drawing_requests(lines, choice, drawing, planner)
             if session_budget is not None:
                 spent = spent_before(session, load_cost=loads_count(requests))
                 requests = planned(requests, planner, session_budget, spent)
-            return _bill(requests, planner, json=json, quiet=quiet)
+            return print_bill(requests, planner, json=json, quiet=quiet)
     with profile.command_engine(
         session_name=session,
         wait_seconds=wait or 0.0,
         pictures=out,
         keep_alive_minutes=keep_alive,
     ) as engine:
-        requests = _requests(lines, choice, drawing, engine.planner)
+        requests = drawing_requests(lines, choice, drawing, engine.planner)
         as_planned = requests
         if session_budget is not None:
             spent = engine.spent_usd(load_cost=loads_count(requests))
             as_planned = planned(requests, engine.planner, session_budget, spent)
+        told: list[Foreseen] = []
         if order == "family":
-            requests = _by_model(requests, as_planned, engine)
-        return _make_all(requests, engine, drawing, json=json, quiet=quiet)
+            told = [foreseen(engine.planner, one) for one in as_planned]
+            places = turns_of(told)
+            requests = [requests[place] for place in places]
+            as_planned = [as_planned[place] for place in places]
+            told = [told[place] for place in places]
+        if len(requests) == 1:
+            return _make_all(requests, engine, drawing, None, json=json, quiet=quiet)
+        with profile.queue_runner(engine.store) as runner:
+            kept = [replace(one, session=engine.session_id) for one in as_planned]
+            numbers = runner.add(jobs_of(kept, told, budget_usd=session_budget))
+            try:
+                rows = Rows(runner, numbers)
+                return _make_all(requests, engine, drawing, rows, json=json, quiet=quiet)
+            finally:
+                if left := runner.leave():
+                    output.note(f"{counted(left, 'picture')} left in the queue: {GO_ON}")
 
 
-def _requests(
+def drawing_requests(
     lines: Sequence[PromptLine],
     choice: RoutingOptions,
     drawing: DrawingOptions,
     planner: Planner,
 ) -> list[Request]:
+    """One request a picture, as prompts and options make them together.
+
+    Raises:
+        UsageError: one cannot be followed.
+    """
     requests = []
     asked = requests_of(lines, choice, drawing.pictures, planner.settings, planner.check)
     for line, request in zip(lines, asked, strict=True):
@@ -194,22 +225,7 @@ def _requests(
     return requests
 
 
-def _by_model(
-    requests: Sequence[Request], as_planned: Sequence[Request], engine: CommandEngine
-) -> list[Request]:
-    """The requests grouped by the model they would run on, groups in order of appearance.
-
-    `as_planned` are the same requests with the policies they are going to follow.
-    """
-    groups: dict[str, list[Request]] = {}
-    for request, planned_one in zip(requests, as_planned, strict=True):
-        decision = engine.planner.decide(planned_one, frozenset(), installed_only=True)
-        model = engine.planner.function(decision.choice).model.name if decision.choice else ""
-        groups.setdefault(model, []).append(request)
-    return [request for group in groups.values() for request in group]
-
-
-def _bill(requests: Sequence[Request], planner: Planner, *, json: bool, quiet: bool) -> int:
+def print_bill(requests: Sequence[Request], planner: Planner, *, json: bool, quiet: bool) -> int:
     """What the pictures would cost, before any work."""
     decisions, highest, tell = [], 0, NoteTeller()
     for request in requests:
@@ -225,10 +241,33 @@ def _bill(requests: Sequence[Request], planner: Planner, *, json: bool, quiet: b
     return highest
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a command's pictures: what is not done when it ends is not lost."""
+
+    runner: QueueRunner
+    numbers: Mapping[str, int]
+
+    def begin(self, request: Request) -> QueuedJob | None:
+        """The picture's job, begun; None when somebody took it out of the queue."""
+        return self.runner.begin(self.numbers[request.id])
+
+    def work(self, job: QueuedJob) -> AbstractContextManager[Stop]:
+        """A block that draws it."""
+        return self.runner.work(job, was_interrupted)
+
+
+def turns_of(told: Sequence[Foreseen]) -> list[int]:
+    """The places of pictures that are handed in together, in the order they are drawn."""
+    seen = [JobPlace.of(place, "", "batch", one) for place, one in enumerate(told)]
+    return [turn.number for turn in in_turn(waiting_of(seen), "family")]
+
+
 def _make_all(
     requests: Sequence[Request],
     engine: CommandEngine,
     drawing: DrawingOptions,
+    rows: Rows | None,
     *,
     json: bool,
     quiet: bool,
@@ -238,12 +277,23 @@ def _make_all(
     highest, made = 0, 0
     for number, given in enumerate(requests):
         request = given
+        drawn: AbstractContextManager[Stop] = nullcontext(was_interrupted)
+        if rows is not None:
+            job = rows.begin(given)
+            if job is None:
+                output.note(f"{given.id} was taken out of the queue")
+                continue
+            drawn = rows.work(job)
         try:
             if budget is not None:
                 request = budget.next(number)
-            generation = engine.session.run(request, narrator, was_interrupted)
+            with drawn as stop:
+                generation = engine.session.run(request, narrator, stop)
             made += 1
-            highest = max(highest, _scoring_code(generation))
+            highest = max(highest, scoring_code(generation))
+        except JobGone as gone:
+            narrator.close()
+            output.note(str(gone))
         except BrokenPipeError:
             raise  # nobody reads on; the picture is made
         except KeyboardInterrupt:
@@ -262,10 +312,13 @@ def _make_all(
             print_failure(failure)
             highest = max(highest, failure.exit_code)
     narrator.end()
+    for line in drift_lines(engine.store.drifts()) if made and not quiet else ():
+        output.note(line)
     return highest
 
 
-def _scoring_code(generation: Generation) -> int:
+def scoring_code(generation: Generation) -> int:
+    """0, or 1 of a picture that could not be scored, which is told."""
     if generation.score_error is None:
         return 0
     print_failure(

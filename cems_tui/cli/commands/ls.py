@@ -10,7 +10,7 @@ import typer
 
 from cems_tui.cli import options as o
 from cems_tui.cli import output
-from cems_tui.cli.model_row import keys, model_row
+from cems_tui.cli.model_row import keys, model_row, uses
 from cems_tui.cli.text_layout import Column
 from cems_tui.domain.function import Model
 from cems_tui.profile import Profile
@@ -54,7 +54,11 @@ def ls(
         library = profile.library(store, planner, here)
         found = [facts for facts in library.models if not fits or facts.fit == "fits"]
         found.sort(key=lambda facts: (_helps(facts.model), not facts.model.installed))
-        rows = [model_row(facts.model, planner) | keys(here.of(facts.name)) for facts in found]
+        used = store.uses()
+        rows = [
+            model_row(one.model, planner) | keys(here.of(one.name)) | uses(one.model, planner, used)
+            for one in found
+        ]
     if json:
         output.json_document(rows)
         return

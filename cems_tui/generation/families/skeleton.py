@@ -154,7 +154,7 @@ def skeleton_of(
         found = next((t for name in names if (t := _match(name, there)) is not None), None)
         if found is None or tuple(kept.shape) != found.shape or found.dtype not in _DTYPES:
             return None
-        held = dtype if isinstance(kept, torch.nn.Parameter) else kept.dtype
+        held = dtype if kept.is_floating_point() else kept.dtype
         size = prod(found.shape) * held.itemsize
         slots.append(Slot(tuple(names), found, held, start, size))
         start += -(-size // _ALIGNMENT) * _ALIGNMENT

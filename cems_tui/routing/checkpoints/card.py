@@ -295,6 +295,8 @@ def _check_types(card: Card) -> None:
     amounts += [one for one in (figures.get("qnc"), figures.get("prompts")) if one is not None]
     if figures.get("verdict_words", "ties") not in VERDICT_WORDS:
         raise ValueError(f"{figures['verdict_words']!r} is no verdict")
+    if not all(isinstance(text, str) for text in figures.get("training_notes", ())):
+        raise TypeError("a note of the training is no text")
     amounts += _beside_amounts(figures)
     if card.refined is not None:
         before = card.refined.base_training

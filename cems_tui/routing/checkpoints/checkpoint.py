@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -93,11 +94,18 @@ class Checkpoint:
         """Whether it reads a text encoder, and can answer before that has read."""
         return isinstance(self.router, AnswersAtOnce)
 
-    def estimate(self, prompt: str, *, at_once: bool = False) -> PromptEstimate:
+    def estimate(
+        self,
+        prompt: str,
+        *,
+        at_once: bool = False,
+        sizes: Mapping[str, float] = MappingProxyType({}),
+    ) -> PromptEstimate:
         """The quality of every known function for the prompt, in the metric's unit.
 
         Args:
             at_once: from letters alone, where the router reads a text encoder and can do without.
+            sizes: pixels asked for each pixel taught, of the functions where the size is another.
         """
         router, asked = self.router, self.wording(prompt)
         if at_once and isinstance(router, AnswersAtOnce):
@@ -106,6 +114,7 @@ class Checkpoint:
             said = router.estimate(asked)
         if self.card.outside is not None:
             said = self.card.outside.applied(asked, said, self.functions)
+            said = self.card.outside.at_sizes(said, self.functions, sizes)
         said = self._within_scale(said)
         return said if self.card.scale is None else self.card.scale.applied(said)
 

@@ -13,7 +13,7 @@ from cems_tui.domain.estimate import QualityEstimator
 from cems_tui.errors import WeightsError
 from cems_tui.routing.checkpoints import letters_codec
 from cems_tui.routing.checkpoints.card import DAMAGED, Card
-from cems_tui.routing.estimators.refined_router import RefinedRouter
+from cems_tui.routing.estimators.refined_router import RefinedRouter, refined
 from cems_tui.routing.features.text_encoder import Towers
 
 Tensors = Mapping[str, NDArray[Any]]
@@ -40,8 +40,8 @@ def from_tensors(
     Raises:
         WeightsError: a tensor is missing, has another shape than the card says, or is not finite.
     """
-    refined = card.refined
-    if refined is None:
+    told = card.refined
+    if told is None:
         raise WeightsError(f"router {card.name} refines nothing", DAMAGED)
     own = {
         name.removeprefix(_PREFIX): value
@@ -49,9 +49,9 @@ def from_tensors(
         if name.startswith(_PREFIX)
     }
     others = {name: value for name, value in tensors.items() if not name.startswith(_PREFIX)}
-    before = replace(card, training=refined.base_training, refined=None)
+    before = replace(card, training=told.base_training, refined=None)
     words = replace(
-        card, encoder=None, features=refined.features, settings=refined.settings, refined=None
+        card, encoder=None, features=told.features, settings=told.settings, refined=None
     )
     base = read_base(before, others, towers)
     rest = letters_codec.from_tensors(words, own, towers)
@@ -62,4 +62,4 @@ def from_tensors(
                 f"the weights of router {card.name} are not those of its card: {_PREFIX}{name}",
                 DAMAGED,
             )
-    return RefinedRouter(base, own["middle"], own["turn"], rest)
+    return refined(base, own["middle"], own["turn"], rest)

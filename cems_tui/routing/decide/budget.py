@@ -29,6 +29,8 @@ class Load:
 
     model: str
     usd: float
+    share: float = 1.0
+    """Of it in the price of each picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,8 @@ class _Market:
     """Shape (N, M); −inf where a function cannot be chosen."""
 
     price: Matrix
-    """US dollars, loads included where they count, shape (N, M); inf where it cannot be chosen."""
+    """US dollars, the shares of loads included where they count, shape (N, M); inf where it cannot
+    be chosen."""
 
     loads: Mapping[int, Load] = field(default_factory=dict)
     """By column, of models that are not resident."""
@@ -84,8 +87,8 @@ class _Market:
         for column, count in zip(*np.unique(picks, return_counts=True), strict=True):
             load = self.loads.get(int(column))
             if load is not None:
-                again = int(count) - (load.model not in loaded)
-                total -= load.usd * again
+                total -= load.usd * load.share * int(count)
+                total += load.usd * (load.model not in loaded)
                 loaded.add(load.model)
         return total
 

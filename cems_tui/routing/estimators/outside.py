@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from math import isfinite
+from math import inf, isfinite, log
 from typing import Any
 
 from cems_tui.domain.decision import QualityEstimate
@@ -106,21 +106,58 @@ class Band:
     @classmethod
     def from_json(cls, row: Mapping[str, Any], functions: int) -> Band:
         """The band a card holds; raises KeyError, TypeError or ValueError otherwise."""
-        rows = [tuple(map(float, row[name])) for name in ("quality", "low", "high")]
-        for values in rows:
-            if len(values) != functions or not all(map(isfinite, values)):
-                raise ValueError("a band does not have a finite number for every function")
-        if not all(low <= mean <= high for mean, low, high in zip(*rows, strict=True)):
-            raise ValueError("a mean of a band is outside its interval")
         most = row["most_unknown"]
         return cls(
-            bool(row["things"]), None if most is None else int(most), int(row["prompts"]), *rows
+            bool(row["things"]),
+            None if most is None else int(most),
+            int(row["prompts"]),
+            *_rows(row, functions),
         )
+
+
+def _rows(row: Mapping[str, Any], functions: int) -> list[tuple[float, ...]]:
+    """Quality and both ends of its interval, of every function."""
+    rows = [tuple(map(float, row[name])) for name in ("quality", "low", "high")]
+    for values in rows:
+        if len(values) != functions or not all(map(isfinite, values)):
+            raise ValueError("a band does not have a finite number for every function")
+    if not all(low <= mean <= high for mean, low, high in zip(*rows, strict=True)):
+        raise ValueError("a mean of a band is outside its interval")
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What pictures of a size that was never taught scored, of prompts that were."""
+
+    ratio: float
+    """Pixels of that size for each pixel of the size that was taught."""
+
+    prompts: int
+    quality: tuple[float, ...]
+    """Mean score of each function, in the card's order; equal where the pictures do not tell."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    """The ends of the 90 % interval of one picture."""
+
+    def distance(self, ratio: float) -> float:
+        """How far another size is from it: on the other side of what was taught is farther."""
+        apart = abs(log(self.ratio) - log(ratio))
+        return apart + (inf if (self.ratio < 1.0) != (ratio < 1.0) else 0.0)
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any], functions: int) -> Size:
+        """The size a card holds; raises KeyError, TypeError or ValueError otherwise."""
+        ratio = float(row["ratio"])
+        if not 0.0 < ratio < inf:
+            raise ValueError(f"{ratio!r} is no ratio of sizes")
+        return cls(ratio, int(row["prompts"]), *_rows(row, functions))
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """Which prompts a router knows nothing of, and what such prompts scored."""
+    """Which prompts and sizes a router knows nothing of, and what such pictures scored."""
 
     words: KnownWords
     bands: tuple[Band, ...]
@@ -128,6 +165,31 @@ class Outside:
 
     table: str
     """`sha256:…` of the score table it was learned from."""
+
+    sizes: tuple[Size, ...] = ()
+    """Sizes that were never taught; empty where none was drawn."""
+
+    def at_sizes(
+        self, said: PromptEstimate, functions: Sequence[str], ratios: Mapping[str, float]
+    ) -> PromptEstimate:
+        """The estimate of pictures of other sizes: no better than such pictures were.
+
+        Args:
+            functions: in the card's order.
+            ratios: pixels asked for each pixel taught, of the functions where the size is another.
+        """
+        estimates = dict(said.estimates)
+        for m, name in enumerate(functions):
+            one, ratio = estimates.get(name), ratios.get(name)
+            if not self.sizes or one is None or one.quality is None or ratio is None:
+                continue
+            size = min(self.sizes, key=lambda size: size.distance(ratio))
+            quality = min(one.quality, size.quality[m])
+            interval = min(size.low[m], quality), max(size.high[m], quality)
+            estimates[name] = QualityEstimate(quality, interval)
+        if estimates == dict(said.estimates):
+            return said
+        return replace(said, estimates=estimates, in_distribution=False, novelty=1.0)
 
     def applied(
         self, prompt: str, said: PromptEstimate, functions: Sequence[str]
@@ -156,13 +218,19 @@ class Outside:
 
     def to_json(self) -> dict[str, Any]:
         """As a card keeps it."""
-        bands = [asdict(band) for band in self.bands]
-        return {"table": self.table, "bands": bands, "words": self.words.to_json()}
+        return {
+            "table": self.table,
+            "bands": [asdict(band) for band in self.bands],
+            "sizes": [asdict(size) for size in self.sizes],
+            "words": self.words.to_json(),
+        }
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any], functions: int) -> Outside:
         """What `to_json` wrote; raises KeyError, TypeError or ValueError otherwise."""
-        if len(row["bands"]) > MOST_BANDS:
-            raise ValueError(f"{len(row['bands'])} bands are too many")
+        drawn = row.get("sizes", ())  # a card of an older program has none
+        if len(row["bands"]) > MOST_BANDS or len(drawn) > MOST_BANDS:
+            raise ValueError(f"{len(row['bands'])} bands and {len(drawn)} sizes are too many")
         bands = tuple(Band.from_json(one, functions) for one in row["bands"])
-        return cls(KnownWords.from_json(row["words"]), bands, str(row["table"]))
+        sizes = tuple(Size.from_json(one, functions) for one in drawn)
+        return cls(KnownWords.from_json(row["words"]), bands, str(row["table"]), sizes)

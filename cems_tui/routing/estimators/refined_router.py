@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.domain.decision import QualityEstimate
-from cems_tui.domain.estimate import PromptEstimate, QualityEstimator
+from cems_tui.domain.estimate import AnswersAtOnce, PromptEstimate, QualityEstimator
 from cems_tui.routing.estimators.letters_router import TextRouter
 from cems_tui.routing.features.letters import Floats, grams
 
@@ -48,7 +48,10 @@ class RefinedRouter:
 
     def estimate(self, prompt: str) -> PromptEstimate:
         """The quality of every function for the prompt, in the metric's unit."""
-        said = self.base.estimate(prompt)
+        return self._beyond(self.base.estimate(prompt), prompt)
+
+    def _beyond(self, said: PromptEstimate, prompt: str) -> PromptEstimate:
+        """What the base said, with what was learned beyond it."""
         worths = np.array([said.estimates[name].worth for name in self.functions])
         turned = self.turned(worths[None])[0]
         own = self.rest.estimate(prompt)
@@ -77,3 +80,21 @@ class RefinedRouter:
         novelty = self.rest.familiarity.novelty(reading)
         trust = self.rest.familiarity.trust(novelty, reading)
         return self.rest.quality(reading, self.rest.look_up(reading), trust)
+
+
+@dataclass(frozen=True, slots=True)
+class RefinedAtOnce(RefinedRouter):
+    """The same beyond a base that reads a text encoder, and can answer before that has read."""
+
+    def estimate_at_once(self, prompt: str) -> PromptEstimate:
+        """As `estimate`, from the prompt's letters alone."""
+        assert isinstance(self.base, AnswersAtOnce), "`refined` makes it of such a base"
+        return self._beyond(self.base.estimate_at_once(prompt), prompt)
+
+
+def refined(
+    base: QualityEstimator, middle: Floats, turn: Floats, rest: TextRouter
+) -> RefinedRouter:
+    """The router beyond that base, answering at once where the base does."""
+    maker = RefinedAtOnce if isinstance(base, AnswersAtOnce) else RefinedRouter
+    return maker(base, middle, turn, rest)

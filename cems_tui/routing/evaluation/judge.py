@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from cems_tui.domain.score import METRIC as MIXED
 from cems_tui.errors import UsageError
+from cems_tui.routing.checkpoints.card import Card
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint
 from cems_tui.routing.evaluation.evaluate import evaluate, figures_by_group
 from cems_tui.routing.evaluation.oracle import corrected_oracle
 from cems_tui.routing.evaluation.truth import costs_of, other_metrics, subset
 from cems_tui.routing.evaluation.verdict import verdict_in_words
-from cems_tui.score_tables.mixed import constants_of, with_mixed
+from cems_tui.score_tables.mixed import PARTS, constants_of, with_mixed
 from cems_tui.score_tables.table import Pivot, ScoreTable
 
 Split = Literal["all", "test", "folds", "groups"]
@@ -35,6 +36,7 @@ def judge(
     prices: Mapping[str, float | None] | None = None,
     split: Split | None = None,
     seed: int = 42,
+    scorers: Mapping[str, str | None] | None = None,
 ) -> dict[str, Any]:
     """The object of `cems router eval --json`, but for the name of the benchmark.
 
@@ -44,6 +46,7 @@ def judge(
         split: `test` or `folds` gives the held-out figures kept in the card, the default for the
             table trained on; `all` asks the router about every prompt of the table; `groups` is
             that default, told group by group.
+        scorers: who read the table's metrics, where that is known.
 
     Raises:
         UsageError: fewer than two functions in common, no prompt with all their scores, no
@@ -62,6 +65,8 @@ def judge(
         figures = _kept(checkpoint, table)
     else:
         figures = _fresh(checkpoint, table, metric, prices or {}, seed, trained_on=trained_on)
+        if metric == card.metric and not trained_on:
+            figures["notes"] += other_scale(card, table, scorers or {})
     if split == "groups":
         if not figures.get("groups"):
             raise UsageError("this table names no groups of prompts", "Use --split all.")
@@ -127,6 +132,41 @@ def _fresh(
         "prompts_in_table": len(table.prompts),
         "latency_ms": _percentiles(answers.milliseconds),
         "notes": notes,
+    }
+
+
+def other_scale(card: Card, table: ScoreTable, scorers: Mapping[str, str | None]) -> list[str]:
+    """Why scores of the table may not be on the scale that the router predicts, in words."""
+    if card.metric == MIXED and MIXED in table.metrics:
+        if card.mixed is not None and set(PARTS) <= set(table.metrics):
+            bare = table.take(~table.metric.says(MIXED))
+            own, again = _cells(table), _cells(with_mixed(bare, card.mixed))
+            if all(abs(own[cell] - again[cell]) < 1e-6 for cell in own.keys() & again.keys()):
+                return []
+            why = "are of another scale than"
+        else:
+            why = "name no constants, so nothing says that they are of the scale of"
+        return [
+            f"the table's own mixed scores {why} router {card.name}'s: quality here is the "
+            "table's, estimates are the router's"
+        ]
+    parts = PARTS if card.metric == MIXED else (card.metric,)
+    said = [(part, scorers.get(part), card.scorers.get(part)) for part in parts]
+    others = [f"{part} by {here}" for part, here, there in said if here and there and here != there]
+    if not others or card.scale is not None:
+        return []
+    return [
+        f"these scores were read by other instruments than router {card.name} was trained on "
+        f"({', '.join(others)}): their scale may be another"
+    ]
+
+
+def _cells(table: ScoreTable) -> dict[tuple[str, str], float]:
+    """The mixed score of every prompt's function that has one."""
+    pivot = table.pivot(MIXED)
+    return {
+        (pivot.prompt_ids[row], pivot.functions[column]): float(pivot.scores[row, column])
+        for row, column in zip(*np.nonzero(~np.isnan(pivot.scores)), strict=True)
     }
 
 

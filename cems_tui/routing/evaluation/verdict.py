@@ -13,7 +13,7 @@ def verdict_in_words(figures: Mapping[str, Any]) -> str:
     """The verdict of `router eval` for people, from its own JSON."""
     metric = str(figures.get("metric") or "quality")
     said = [f"{_SAID[str(figures['verdict'])]} ({_single(figures)}): {_quality(figures, metric)}"]
-    said += _instead(figures, metric)
+    said += _instead(figures, metric) or [verdict_words(figures)]
     if area := figures.get("area_recovered"):
         low, high = area["ci95"]
         said.append(

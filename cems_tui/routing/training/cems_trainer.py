@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -56,13 +57,17 @@ def fit(order: TrainingOrder, material: Material) -> Fitted:
     pivot, split = material.pivot, material.split
     labels = np.asarray(np.argmax(pivot.scores, axis=1))  # of equals the first function
     _check_labels(pivot, labels[split.training])
-    recipe = _recipe(order)
+    recipe = _recipe(order, tower, len(split.training))
     order.tell(_plan_of(split, recipe))
     taught = _taught(order, tower, pivot, labels, split, recipe)
     router, views = _router(order, pivot, labels, split, taught)
     probability = np.stack([router.probabilities(view) for view in views]).astype(np.float64)
     everyone = np.arange(len(pivot.functions))
     told = classification(labels[split.test], probability[split.test])
+    constant = constant_of(labels[split.training], labels[split.test])
+    doubts = doubts_of(taught, recipe, told, constant, pivot.functions)
+    for text in doubts:
+        order.tell(text)
     return Fitted(
         router=router,
         features=router.reader.config,
@@ -74,21 +79,62 @@ def fit(order: TrainingOrder, material: Material) -> Fitted:
         judged=subset(pivot, split.test, everyone),
         estimates=probability[split.test].astype(np.float32),
         interval=NO_INTERVAL,
-        evaluation={"classification": _told(told, taught)},
+        evaluation={
+            "classification": {
+                **told.to_json(),
+                "validation_macro_f1": taught.validation_macro_f1,
+                "constant_accuracy": constant.accuracy,
+            },
+            "training_notes": [*recipe.deviations, *doubts],
+        },
     )
 
 
 def _plan_of(split: Split, recipe: Recipe) -> str:
-    return (
+    plan = (
         f"{len(split.training)} prompts to learn from, {len(split.validation)} to choose the "
         f"epoch by, {len(split.test)} to judge by; "
         f"the tower is {'left as it is' if recipe.frozen else 'tuned'}"
     )
+    return "; ".join([plan, *(text for text in recipe.deviations if "tower" not in text)])
 
 
-def _told(judged: Classification, taught: Taught) -> dict[str, float | None]:
-    """The authors' figures on the test part, and what the epoch was chosen by."""
-    return {**judged.to_json(), "validation_macro_f1": taught.validation_macro_f1}
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """The same answer to every prompt: the function that is best most often."""
+
+    label: int
+    accuracy: float
+    """The share of the judged prompts for which it is the best."""
+
+
+def constant_of(learned: NDArray[np.intp], judged: NDArray[np.intp]) -> Constant:
+    """The most frequent label of those learned from, on those judged."""
+    label = int(np.argmax(np.bincount(learned)))
+    return Constant(label, float((judged == label).mean()))
+
+
+def doubts_of(
+    taught: Taught,
+    recipe: Recipe,
+    judged: Classification,
+    constant: Constant,
+    functions: Sequence[str],
+) -> tuple[str, ...]:
+    """Why the network may not be what its recipe could give, in words; empty where it is."""
+    said = []
+    if taught.epoch == recipe.epochs:
+        said.append(
+            f"the last of {recipe.epochs} epochs was the best: it may still be improving "
+            "(--epochs, --lr)"
+        )
+    if judged.accuracy < constant.accuracy:
+        said.append(
+            f"it names the best function of {judged.accuracy:.0%} of the held-out prompts; always "
+            f"{functions[constant.label]}, of {constant.accuracy:.0%}: that constant answer is "
+            "better"
+        )
+    return tuple(said)
 
 
 def prepare(order: TrainingOrder) -> _Parts:
@@ -139,10 +185,10 @@ def _check_labels(pivot: Pivot, labels: NDArray[np.intp]) -> None:
         )
 
 
-def _recipe(order: TrainingOrder) -> Recipe:
+def _recipe(order: TrainingOrder, tower: TextEncoder, prompts: int) -> Recipe:
     chosen = dict(order.settings)
     frozen = bool(chosen.pop("frozen", 0)) or order.features == "text"  # it is never tuned
-    base = Recipe.frozen_tower() if frozen else Recipe()
+    base = Recipe.suited(frozen=frozen, parameters=tower.parameters, prompts=prompts)
     return replace(
         base,
         epochs=int(chosen.get("epochs", base.epochs)),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.errors import UsageError
+from cems_tui.routing.checkpoints.card import Card
 from cems_tui.routing.estimators.intervals import TAIL
-from cems_tui.routing.estimators.outside import Band, Known, KnownWords, Outside
+from cems_tui.routing.estimators.outside import Band, Known, KnownWords, Outside, Size
+from cems_tui.score_tables.mixed import with_mixed
 from cems_tui.score_tables.table import ScoreTable
 
 Matrix = NDArray[np.float64]
@@ -25,10 +28,41 @@ EDGES = (2, 5, 12, None)
 """The most unknown words of prompts that are taken together, as far as they are enough."""
 
 
+OUTSIDE, SIZES = "outside.parquet", "sizes.parquet"
+"""What the tables are called beside a router that learned from them."""
+
+
+def outside_of(
+    card: Card, words: KnownWords, table: ScoreTable, sizes: tuple[ScoreTable, int] | None
+) -> Outside:
+    """What a router of that card is to expect of prompts, and sizes, that it was not taught.
+
+    Args:
+        table: scores of prompts outside the vocabulary.
+        sizes: scores of pictures of other sizes, and the pixels of the size that was taught.
+
+    Raises:
+        UsageError: a function has no scores there, or too few prompts are outside.
+        UnknownName: the tables have no metric of the card's.
+    """
+    functions = tuple(card.functions)
+
+    def scored(drawn: ScoreTable) -> ScoreTable:
+        return drawn if card.mixed is None else with_mixed(drawn, card.mixed)
+
+    learned = learn_outside(scored(table), card.metric, functions, words)
+    others = (
+        () if sizes is None else learn_sizes(scored(sizes[0]), card.metric, functions, sizes[1])
+    )
+    return replace(learned, table=table.digest, sizes=others)
+
+
 def learn_outside(
     table: ScoreTable, metric: str, functions: Sequence[str], words: KnownWords
 ) -> Outside:
     """The bands of a table whose prompts are outside the vocabulary; those inside are left out.
+
+    A function of more steps than its model was drawn with is expected to do as the most of them.
 
     Args:
         metric: one of the table, higher is better.
@@ -39,12 +73,7 @@ def learn_outside(
         UnknownName: the table has no such metric.
     """
     pivot = table.pivot(metric)
-    missing = sorted(set(functions) - set(pivot.functions))
-    if missing:
-        raise UsageError(
-            f"the table has no scores of {', '.join(missing)}", "Draw its prompts with them too."
-        )
-    columns = [pivot.functions.index(name) for name in functions]
+    columns = _columns(functions, pivot.functions)
     known = [words.read(prompt) for prompt in pivot.prompts]
     rows = [
         row
@@ -61,6 +90,71 @@ def learn_outside(
             )
         bands += _bands(things, own, known, pivot.scores[:, columns])
     return Outside(words, tuple(bands), table.digest)
+
+
+def learn_sizes(
+    table: ScoreTable, metric: str, functions: Sequence[str], taught_pixels: int
+) -> tuple[Size, ...]:
+    """What pictures of each size of a table scored; its groups are sizes, as `128x96`.
+
+    A function of more steps than its model was drawn with is expected to do as the most of them.
+
+    Raises:
+        UsageError: a group is no size, or no function of a model has scores.
+        UnknownName: the table has no such metric.
+    """
+    pivot = table.pivot(metric)
+    columns = _columns(functions, pivot.functions)
+    sizes = []
+    for group in dict.fromkeys(pivot.groups):
+        sides = group.split("x")
+        if len(sides) != 2 or not all(side.isdigit() and int(side) for side in sides):
+            raise UsageError(f"{group!r} is no size", "Groups of that table are sizes: 128x96.")
+        rows = [row for row, own in enumerate(pivot.groups) if own == group]
+        scores = pivot.scores[np.ix_(rows, columns)]
+        scores = scores[~np.isnan(scores).any(axis=1)]
+        if len(scores) < LEAST_PROMPTS:
+            raise UsageError(
+                f"{len(scores)} prompts at {group} are too few", f"Draw at least {LEAST_PROMPTS}."
+            )
+        ratio = int(sides[0]) * int(sides[1]) / taught_pixels
+        band = _band(True, None, scores)
+        sizes.append(Size(ratio, band.prompts, band.quality, band.low, band.high))
+    return tuple(sizes)
+
+
+def _columns(functions: Sequence[str], drawn: Sequence[str]) -> list[int]:
+    """The place of each function; for one of more steps than were drawn, of its model's most.
+
+    Raises:
+        UsageError: a function has no scores and nothing stands for it.
+    """
+    found, missing = [], []
+    for function in functions:
+        steps = {one: _steps(one) for one in drawn if _model(one) == _model(function)}
+        most = max(steps, key=lambda one: steps[one], default=None)
+        if function in steps:
+            found.append(drawn.index(function))
+        elif most is not None and steps[most] < _steps(function):
+            found.append(drawn.index(most))
+        else:
+            missing.append(function)
+    if missing:
+        raise UsageError(
+            f"the table has no scores of {', '.join(sorted(missing))}",
+            "Draw its prompts with them too.",
+        )
+    return found
+
+
+def _model(function: str) -> str:
+    return function.partition("@")[0]
+
+
+def _steps(function: str) -> int:
+    """The steps in a function's name; 0 where it names none."""
+    said = function.partition("@")[2]
+    return int(said) if said.isdecimal() else 0
 
 
 def _bands(things: bool, rows: Sequence[int], known: Sequence[Known], scores: Matrix) -> list[Band]:

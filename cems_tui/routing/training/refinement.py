@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from cems_tui.domain.estimate import QualityEstimator
 from cems_tui.routing.estimators.intervals import Spread, learn_spread
 from cems_tui.routing.estimators.letters_router import TextRouter, caution_for, split_parts
-from cems_tui.routing.estimators.refined_router import RefinedRouter
+from cems_tui.routing.estimators.refined_router import RefinedRouter, refined
 from cems_tui.routing.estimators.ridge import cross_validated, primal, solve
 from cems_tui.routing.evaluation.truth import subset
 from cems_tui.routing.features.letters import FeatureConfig, Floats
@@ -130,7 +130,7 @@ def refine(
     step = _learned(lesson, everyone)
     estimates = held_out(lesson)
     rest = _rest(lesson, step, estimates, keep_prompts=keep_prompts)
-    router = RefinedRouter(base, _f32(step.middle), _f32(step.turn), rest)
+    router = refined(base, _f32(step.middle), _f32(step.turn), rest)
     sizes = [size for size in SIZES if curve and size <= 0.75 * len(everyone)]
     learned = tuple((size, held_out(lesson, size, seed)) for size in sizes)
     taken = [part.ridge for part in step.blend.parts[1:]]

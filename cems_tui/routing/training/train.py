@@ -33,6 +33,9 @@ from cems_tui.routing.training import (
 )
 from cems_tui.routing.training.order import Fitted, Material, TrainingOrder
 
+MOST_PAIRED = 100
+"""Functions whose differences are told two by two: of more the card would be mostly that."""
+
 MOST_COMPARED = 2_000
 """Held-out prompts that the router in use is asked about too."""
 
@@ -73,7 +76,14 @@ def train(order: TrainingOrder) -> Checkpoint:
     material = trainer.prepare(order)
     fitted = trainer.fit(order, material)
     costs = costs_of(material.table, order.prices, material.pivot.functions)
-    card = _with_default(_card(order, material, fitted, costs), material, fitted, costs)
+    card = _card(order, material, fitted, costs)
+    if len(costs) <= MOST_PAIRED:
+        card = _with_default(card, material, fitted, costs)
+    else:
+        order.tell(
+            f"{len(costs):,} functions have too many pairs: how sure differences are is told of at "
+            f"most {MOST_PAIRED}, and the default's place on the dial is what the router expects"
+        )
     return Checkpoint(card, fitted.router, fitted.dial_estimates, fitted.dial_shares)
 
 

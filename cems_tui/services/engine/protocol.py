@@ -53,6 +53,13 @@ class EngineReady(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Submitted(Event):
+    """A request that waited in the queue, handed in by another process or run, is the next."""
+
+    asked: Request
+
+
+@dataclass(frozen=True, slots=True)
 class Started(Event):
     """The child took this request off its queue."""
 

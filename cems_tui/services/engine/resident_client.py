@@ -127,7 +127,8 @@ class ResidentClient:
         line = self._ready(request.id, emit, stop)
         try:
             folder = self._pictures if request.out_dir is None else request.out_dir.absolute()
-            line.send(replace(request, session=self._session, out_dir=folder))
+            session = request.session or self._session
+            line.send(replace(request, session=session, out_dir=folder))
             return self._follow(line, request, emit, stop)
         except (EOFError, OSError, BadMessage) as error:
             self.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TextIO
@@ -62,10 +63,16 @@ def _write(store: Store, search: str | None, format: str, stream: TextIO) -> Non
         for row in store.export_rows(search):
             stream.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
         return
-    names = columns(_flat(store, search))
-    writer = csv.DictWriter(stream, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(_flat(store, search))
+    # a column of a metric may come with the last picture: rows wait in a file for the header
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as waiting:
+        names: dict[str, None] = {}
+        for row in _flat(store, search):
+            names |= dict.fromkeys(row)
+            waiting.write(json.dumps(row) + "\n")
+        waiting.seek(0)
+        writer = csv.DictWriter(stream, list(names), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(map(json.loads, waiting))
 
 
 def _write_parquet(store: Store, search: str | None, path: Path) -> None:

@@ -31,7 +31,14 @@ def evaluate(
     scored = profile.scores.bench(bench)
     if metric is None:
         output.note(f"judged by {checkpoint.metric}; --metric chooses another")
-    figures = judge(checkpoint, scored.table, metric=metric, prices=scored.prices, split=split)
+    figures = judge(
+        checkpoint,
+        scored.table,
+        metric=metric,
+        prices=scored.prices,
+        split=split,
+        scorers=scored.scorers,
+    )
     for text in figures["notes"]:
         output.note(f"note: {text}")
     if json:

@@ -22,8 +22,11 @@ def ls(json: o.Json = False, quiet: o.Quiet = False) -> None:
             output.line(card.name)
         return
     output.table(
-        (Column(""), Column("router"), Column("what it is", words="fold")),
-        [("*" if card.name == asked else "", card.name, card.summary) for card in cards],
+        (Column(""), Column("router"), Column("what it is", words="fold"), Column("worth")),
+        [
+            ("*" if one.name == asked else "", one.name, one.summary, verdict_words(one.evaluation))
+            for one in cards
+        ],
         titles=False,
     )
 

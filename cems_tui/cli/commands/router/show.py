@@ -19,10 +19,11 @@ def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The router.")], json: o.Json = False
 ) -> None:
     """Print a router's card, its verdict, and why it would be refused."""
-    card = Profile.current().shelf().named(name).card
+    shelf = Profile.current().shelf()
+    card = shelf.named(name).card
     why = refusal(card)
     if json:
-        row = card.to_json(card.training.table)
+        row = card.to_json(shelf.digest(name) or "unknown")
         words = verdict_words(card.evaluation)
         output.json_document({"router": card.name, "refusal": why, **row, "verdict_words": words})
         return
@@ -57,6 +58,7 @@ def _card_lines(card: Card) -> list[str]:
         lines.append(f"verdict    {verdict_in_words(card.evaluation)}")
     if (kept := card.evaluation.get("against")) is not None:
         lines.append(f"beside     {card.name} {Against.from_json(kept).told}")
+    lines += [f"recipe     {text}" for text in card.evaluation.get("training_notes", ())]
     lines += [
         f"learned    from {point['prompts']:,} prompts: {point['quality']:+.4g} {card.metric} "
         f"[{point['interval'][0]:+.4g}, {point['interval'][1]:+.4g}]"

@@ -42,6 +42,25 @@ def train(
     tower: Annotated[
         str | None, typer.Option(help="cems alone: tuned or frozen; frozen suits a CPU.")
     ] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option(
+            "--lr",
+            metavar="X",
+            min=1e-9,
+            max=1.0,
+            help="cems and transformer: the learning rate; the recipe's own by default.",
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=10_000,
+            help="cems and transformer: how often all prompts are gone over.",
+        ),
+    ] = None,
     extend: Annotated[
         str | None,
         typer.Option(metavar="R", help="Add the benchmark's new functions to a clusters router."),
@@ -54,7 +73,7 @@ def train(
     if extend is not None:
         card = trainer.extend(bench, name, extend, output.note)
     else:
-        reading = Reading(encoder, _tuned(tower))
+        reading = Reading(encoder, _tuned(tower), lr, epochs)
         reads = _features(features, named_a_tower=encoder is not None or tower is not None)
         card = trainer.train(bench, name, kind, metric, output.note, reads, reading)
     print_trained(card, json=json, quiet=quiet)

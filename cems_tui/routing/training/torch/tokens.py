@@ -37,6 +37,9 @@ EPOCHS = 12
 PATIENCE = 3
 """Epochs without a better validation error before learning stops."""
 
+STILL_IMPROVING = 0.98
+"""A last epoch that leaves at most this much of the least error before it was not the end."""
+
 VALIDATION_SHARE = 0.1
 
 
@@ -116,6 +119,7 @@ class TokenLearner:
     def __init__(self, order: TrainingOrder) -> None:
         self._order = order
         self._epochs = int(order.settings.get("epochs", EPOCHS))
+        self._rate = float(order.settings.get("learning_rate", LEARNING_RATE))
 
     def held_out(self, lesson: Lesson) -> Tried:
         """What it predicts for each fold from the others; finished folds are kept."""
@@ -135,7 +139,8 @@ class TokenLearner:
             "transformer_layers": LAYERS,
             "transformer_width": WIDTH,
             "transformer_heads": HEADS,
-            "transformer_learning_rate": LEARNING_RATE,
+            "transformer_learning_rate": self._rate,
+            "transformer_epochs": self._epochs,
         }
 
     def _learned(self, lesson: Lesson, rows: NDArray[np.intp], what: str) -> TokenTransformer:
@@ -149,7 +154,7 @@ class TokenLearner:
             self._order.tell(f"transformer: {what}, {text}")
 
         with one_thread():
-            member = _taught(lesson, rows, self._epochs, tell)
+            member = _taught(lesson, rows, self._epochs, self._rate, tell)
         kept.write(name, member.tensors())
         return member
 
@@ -158,12 +163,16 @@ class TokenLearner:
         if self._order.workspace is None:
             return Kept(None)
         digest = hashlib.sha256(lesson.parts.tobytes() + lesson.vectors.tobytes())
-        digest.update(repr((lesson.seed, WIDTH, LAYERS, self._epochs, LEARNING_RATE)).encode())
+        digest.update(repr((lesson.seed, WIDTH, LAYERS, self._epochs, self._rate)).encode())
         return Kept(self._order.workspace / f"transformer-{digest.hexdigest()[:24]}")
 
 
 def _taught(
-    lesson: Lesson, rows: NDArray[np.intp], epochs: int, tell: Callable[[str], None]
+    lesson: Lesson,
+    rows: NDArray[np.intp],
+    epochs: int,
+    rate: float,
+    tell: Callable[[str], None],
 ) -> TokenTransformer:
     """The network of the epoch with the least validation error; the mean alone is epoch 0."""
     random = np.random.default_rng(lesson.seed)
@@ -176,12 +185,10 @@ def _taught(
     torch.manual_seed(lesson.seed)
     tokens = lesson.views[0].tokens
     network = TokenNetwork(tokens.shape[1] if tokens.ndim == 2 else None, len(mean))
-    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=WEIGHT_DECAY)
     batches = -(-len(training) // _batch_of(len(training)))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, LEARNING_RATE, total_steps=epochs * batches
-    )
-    best, least, since = _weights(network, mean, scale), np.inf, 0
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * batches)
+    best, least, since, before = _weights(network, mean, scale), np.inf, 0, np.inf
     for epoch in range(1, epochs + 1):
         network.train()
         for batch in np.array_split(random.permutation(training), batches):
@@ -194,10 +201,15 @@ def _taught(
         error = _error(network, examples, validation)
         since += 1
         if error < least:
-            best, least, since = _weights(network, mean, scale), error, 0
+            best, before, least, since = _weights(network, mean, scale), least, error, 0
         tell(f"epoch {epoch}: validation error {error:.4f}")
         if since >= PATIENCE:
             break
+    constant = float(np.square(examples.targets[validation]).mean())
+    if least >= constant:
+        tell(f"no better than the averages of all prompts, whose error is {constant:.4f}")
+    elif not since and least < before * STILL_IMPROVING:
+        tell(f"the last of {epochs} epochs was the best by far: it is still improving (--epochs)")
     return TokenTransformer(best, HEADS)
 
 

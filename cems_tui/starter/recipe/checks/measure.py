@@ -71,8 +71,14 @@ def generate(
     guidance: float,
     batch: int = BATCH,
     first_seed: int = 0,
+    side: int | None = None,
 ) -> tuple[NDArray[np.uint8], float]:
-    """The pictures (N, 64, 64, 3), seeds counted from `first_seed`, and the seconds of each."""
+    """The pictures (N, 64, 64, 3), seeds counted from `first_seed`, and the seconds of each.
+
+    Args:
+        side: of the pictures in pixels; None is the size that was taught.
+    """
+    size = {} if side is None else {"width": side, "height": side}
     made = []
     began = time.perf_counter()
     for start in range(0, len(prompts), batch):
@@ -85,6 +91,7 @@ def generate(
                 guidance_scale=guidance,
                 generator=_generators(pipeline, seeds),
                 output_type="np",
+                **size,
             ).images
         )
     seconds = (time.perf_counter() - began) / len(prompts)

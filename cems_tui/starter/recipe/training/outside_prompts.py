@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 from cems_tui.starter.captions import describe
 from cems_tui.starter.scenes import random_scene
@@ -150,6 +151,12 @@ KINDS: dict[str, tuple[Callable[[random.Random], str], int]] = {
     "language": (_language, 1),
 }
 """What breaks the grammar → who writes it, and how many of each 24."""
+
+
+def long_descriptions() -> list[tuple[str, str]]:
+    """Descriptions of fifty words and more, written one by one; half name a thing that is known."""
+    text = Path(__file__).with_name("long_descriptions.txt").read_text(encoding="utf-8")
+    return [(line, "long description") for line in text.splitlines() if line]
 
 
 def outside_prompts(count: int, seed: str = SEED) -> list[tuple[str, str]]:

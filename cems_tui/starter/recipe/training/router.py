@@ -17,14 +17,14 @@ from cems_tui.profile import Profile
 from cems_tui.routing.checkpoints.card import Card
 from cems_tui.routing.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from cems_tui.routing.estimators.outside import KnownWords, Outside
-from cems_tui.routing.training.outside_bands import learn_outside
-from cems_tui.score_tables.formats import read_table
-from cems_tui.score_tables.mixed import with_mixed
+from cems_tui.routing.training.outside_bands import OUTSIDE, SIZES, outside_of
+from cems_tui.score_tables.formats import read_table, write_table
 from cems_tui.score_tables.own import Scored
 from cems_tui.scoring.clip import ClipScorer
 from cems_tui.scoring.nima import NimaScorer
 from cems_tui.scoring.nima_head import load_nima
 from cems_tui.starter.manifest import read_manifest, write_manifest
+from cems_tui.starter.scenes import SIZE_PX
 from cems_tui.starter.vocabulary import (
     FILLER,
     GLUE,
@@ -71,8 +71,13 @@ def _list_again(pack: Path) -> None:
     )
 
 
-def add_outside(pack: Path, name: str, table: Path) -> Outside:
+def add_outside(pack: Path, name: str, table: Path, sizes: Path | None = None) -> Outside:
     """Put into the card of the pack's router what prompts outside the vocabulary scored.
+
+    The tables stay beside it: a router that is trained on the same functions learns from them too.
+
+    Args:
+        sizes: scores of pictures of other sizes; None leaves what the card says of them.
 
     Raises:
         WeightsError: there is no such router in the pack.
@@ -81,9 +86,15 @@ def add_outside(pack: Path, name: str, table: Path) -> Outside:
     folder = pack / FOLDER
     checkpoint = load_checkpoint(folder, name)
     card, drawn = checkpoint.card, read_table(table)
-    scored = drawn if card.mixed is None else with_mixed(drawn, card.mixed)
-    learned = learn_outside(scored, card.metric, tuple(card.functions), known_words())
-    outside = replace(learned, table=drawn.digest)
+    before = card.outside.sizes if card.outside else ()
+    outside = outside_of(card, known_words(), drawn, None)
+    write_table(drawn, folder / OUTSIDE)
+    if sizes is None:
+        outside = replace(outside, sizes=before)
+    else:
+        others = read_table(sizes)
+        outside = outside_of(card, known_words(), drawn, (others, SIZE_PX**2))
+        write_table(others, folder / SIZES)
     save_checkpoint(folder, replace(checkpoint, card=replace(card, outside=outside)))
     _list_again(pack)
     return outside
@@ -119,6 +130,7 @@ def main() -> None:
     parser.add_argument("--kind", default="ensemble")
     parser.add_argument("--pack", type=Path, help="the pack's folder, to put it into")
     parser.add_argument("--outside", type=Path, help="scores of prompts outside the vocabulary")
+    parser.add_argument("--sizes", type=Path, help="with it: scores of pictures of other sizes")
     chosen = parser.parse_args()
     if chosen.table:
         train_on(chosen.table, chosen.name, chosen.kind)
@@ -126,7 +138,7 @@ def main() -> None:
         if chosen.outside is None or chosen.table is not None:
             add_router(chosen.pack, Profile.current().paths.routers, chosen.name)
         if chosen.outside is not None:
-            add_outside(chosen.pack, chosen.name, chosen.outside)
+            add_outside(chosen.pack, chosen.name, chosen.outside, chosen.sizes)
 
 
 if __name__ == "__main__":

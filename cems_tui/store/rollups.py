@@ -1,0 +1,209 @@
+"""Sums of the history that triggers keep, so that a million pictures are added up at once.
+
+One SELECT makes the sums of any pictures: those of a new row (added by a trigger), of a row that
+goes (taken off by another), of all rows (once, by a migration), or of the rows that a search
+finds (read directly). A picture's candidates and scores are written before its row, which is what
+the triggers wait for. Kept are the sums of everything (session and day empty) and of each day of
+each session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from cems_tui.domain.savings import Z_90, Role
+
+PARTS = ("start", "load", "encode", "denoise", "decode", "score", "total")
+"""Of the seconds."""
+
+OF_ROUTER = ("router", "metric", "router_sha256")
+OF_PICTURES = ("session", "day", "function", *OF_ROUTER)
+
+KEPT = (("''", "''"), ("session", "day"))
+"""The session and the day, in SQL, that a picture's sums are kept under."""
+
+_ROUTER = (
+    "coalesce(router, '') AS router, coalesce(metric, '') AS metric, "
+    "coalesce(router_sha256, '') AS router_sha256"
+)
+
+
+Figures = Mapping[str, tuple[Literal["count", "sum"], str]]
+"""By name: how many pictures have a value of an expression, or its sum over them."""
+
+_BILLED = "seconds_encode + seconds_denoise + seconds_decode"
+_MISSED = "(measured_quality - predicted_quality)"
+_BOUNDED = f"({_MISSED} + predicted_low + predicted_high)"
+
+_TOTALS: Figures = {
+    "pictures": ("count", "1"),
+    "priced": ("count", "cost_usd"),
+    "cost_usd": ("sum", "cost_usd"),
+    "load_priced": ("count", "load_cost_usd"),
+    "load_cost_usd": ("sum", "load_cost_usd"),
+    "metered": ("count", "energy_wh"),
+    "energy_wh": ("sum", "energy_wh"),
+    **{f"timed_{part}": ("count", f"seconds_{part}") for part in PARTS},
+    **{f"seconds_{part}": ("sum", f"seconds_{part}") for part in PARTS},
+    "billed": ("count", _BILLED),
+    "seconds_billed": ("sum", _BILLED),
+    "foreseen": ("count", _MISSED),
+    "predicted": ("sum", f"iif({_MISSED} IS NULL, NULL, predicted_quality)"),
+    "measured": ("sum", f"iif({_MISSED} IS NULL, NULL, measured_quality)"),
+    "missed_squares": ("sum", f"{_MISSED} * {_MISSED}"),
+    "bounded": ("count", _BOUNDED),
+    "outside": (
+        "sum",
+        f"iif({_BOUNDED} IS NULL, NULL, "
+        "measured_quality NOT BETWEEN predicted_low AND predicted_high)",
+    ),
+}
+"""Of `generations`; what is unknown is in no sum, and the count beside it says how many are."""
+
+_SCORES: Figures = {"readings": ("count", "value"), "value": ("sum", "value")}
+"""Of `scores`."""
+
+_OWN = f"((interval_high - interval_low) / {2 * Z_90})"
+_SUMS: Figures = {
+    "pictures": ("count", "1"),
+    "usd": ("sum", "cost_usd"),
+    "ran_usd": ("sum", "ran_usd"),
+    "known": ("count", "quality"),
+    "quality": ("sum", "quality"),
+    "gains": ("count", "gained"),
+    "gained": ("sum", "gained"),
+    "gains_quality": ("sum", "iif(gained IS NULL, NULL, quality)"),
+    "spreads": ("count", "gained_variance"),
+    "variance": ("sum", "gained_variance"),
+    "own_spreads": ("count", f"iif(gained IS NULL, NULL, {_OWN})"),
+    "own_variance": ("sum", f"iif(gained IS NULL, NULL, {_OWN} * {_OWN})"),
+}
+"""The fields of `savings.Sums`, by their names; of `candidates` that are `compared`."""
+
+SUMS = tuple(_SUMS)
+ROLES: Mapping[Role, str] = {"any": "", "cheapest": "cheapest_", "dearest": "dearest_"}
+"""What a function was among those that could draw a picture, and how its sums' names begin."""
+
+OF_ANY = ("known", "quality")
+"""Sums that only the choice of the best single function needs."""
+
+_ALTERNATIVES: Figures = {
+    f"{begin}{name}": (kind, f"iif({role}, {sql}, NULL)" if begin else sql)
+    for role, begin in ROLES.items()
+    for name, (kind, sql) in _SUMS.items()
+    if not begin or name not in OF_ANY
+}
+ALTERNATIVES = tuple(_ALTERNATIVES)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """One table of kept sums, and the SELECT that makes them of any pictures."""
+
+    table: str
+    key: tuple[str, ...]
+    figures: Figures
+    source: str
+    """What the SELECT reads, with places for the session and the day in the key, and for a
+    condition on `generations`."""
+
+    def select(
+        self,
+        where: str,
+        session: str = "''",
+        day: str = "''",
+        *,
+        added_up: bool = True,
+    ) -> str:
+        """The SELECT of the key and the figures over the pictures that `where` takes.
+
+        Args:
+            added_up: whether equal keys are one row; else they may be several, to be added up.
+        """
+        source = self.source.format(session=session, day=day, where=where)
+        figures = ", ".join(
+            f"{_figure(kind, sql, added_up=added_up)} AS {name}"
+            for name, (kind, sql) in self.figures.items()
+        )
+        keys = ", ".join(self.key)
+        grouped = f"GROUP BY {keys}" if added_up else ""
+        return f"SELECT {keys}, {figures} FROM ({source}) {grouped}"
+
+    def statements(self) -> Iterator[str]:
+        """What makes the table, fills it from the pictures there are, and keeps it."""
+        key = ", ".join(self.key)
+        columns = ", ".join(f"{name} NOT NULL" for name in (*self.key, *self.figures))
+        yield f"CREATE TABLE {self.table} ({columns}, PRIMARY KEY ({key})) WITHOUT ROWID"
+        for session, day in KEPT:
+            yield f"INSERT INTO {self.table} {self.select('1', session, day)}"
+        for when, row, sign in (("AFTER INSERT", "NEW", "+"), ("BEFORE DELETE", "OLD", "-")):
+            changed = ", ".join(f"{name} = {name} {sign} excluded.{name}" for name in self.figures)
+            changes = "".join(
+                f"""
+                INSERT INTO {self.table}
+                SELECT * FROM ({self.select(f"number = {row}.number", *kept, added_up=False)})
+                WHERE 1 ON CONFLICT ({key}) DO UPDATE SET {changed};
+                """
+                for kept in KEPT
+            )
+            if row == "OLD":
+                changes += f"""
+                DELETE FROM {self.table} WHERE {next(iter(self.figures))} <= 0
+                    AND session IN ('', OLD.session) AND day IN ('', OLD.day);
+                """
+            yield f"""
+                CREATE TRIGGER {self.table}_{row.lower()} {when} ON generations BEGIN
+                    {changes}
+                END
+            """
+
+
+def _figure(kind: Literal["count", "sum"], sql: str, *, added_up: bool) -> str:
+    if added_up:
+        return f"COUNT({sql})" if kind == "count" else f"TOTAL({sql})"
+    return f"({sql} IS NOT NULL)" if kind == "count" else f"coalesce({sql}, 0.0)"
+
+
+ROLLUPS = (
+    Rollup(
+        "rollup_totals",
+        (*OF_PICTURES, "scorer", "pinned"),
+        _TOTALS,
+        f"""
+        SELECT {{session}} AS session, {{day}} AS day, executed AS function, {_ROUTER},
+            coalesce(scorer, '') AS scorer, policy = 'pinned' AS pinned, cost_usd, load_cost_usd,
+            energy_wh, {", ".join(f"seconds_{part}" for part in PARTS)},
+            predicted_quality, predicted_low, predicted_high, measured_quality
+        FROM generations WHERE {{where}}
+        """,
+    ),
+    Rollup(
+        "rollup_scores",
+        (*OF_PICTURES, "score_metric", "scorer", "higher_is_better"),
+        _SCORES,
+        f"""
+        SELECT session, day, function, router, made.metric AS metric, router_sha256,
+            scores.metric AS score_metric, scores.scorer AS scorer, higher_is_better, value
+        FROM (
+            SELECT id, {{session}} AS session, {{day}} AS day, executed AS function, {_ROUTER}
+            FROM generations WHERE {{where}}
+        ) AS made CROSS JOIN scores ON scores.generation = made.id
+        """,
+    ),
+    Rollup(
+        "rollup_alternatives",
+        (*OF_PICTURES, "other"),
+        _ALTERNATIVES,
+        f"""
+        SELECT session, day, made.function AS function, router, metric, router_sha256,
+            candidates.function AS other, cost_usd, ran_usd, quality, gained, gained_variance,
+            interval_low, interval_high, cheapest, dearest
+        FROM (
+            SELECT id, {{session}} AS session, {{day}} AS day, executed AS function, {_ROUTER}
+            FROM generations WHERE policy <> 'pinned' AND {{where}}
+        ) AS made CROSS JOIN candidates ON candidates.generation = made.id AND compared
+        """,
+    ),
+)
