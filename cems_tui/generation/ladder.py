@@ -1,4 +1,7 @@
-"""What is tried, and in which order, when the device has no room: a rule, without any device."""
+"""What a pipeline tries, and in which order, when the device has no room: a rule, without any.
+
+What is left after it, another function, is the session's to choose.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,11 @@ from typing import Literal
 Stage = Literal["load", "encode", "denoise", "decode"]
 """Where room ran out."""
 
-Rung = Literal["free others", "tiled decode", "stage by stage", "another function"]
+Rung = Literal["free others", "tiled decode"]
 
-RUNGS: tuple[Rung, ...] = ("free others", "tiled decode", "stage by stage", "another function")
+RUNGS: tuple[Rung, ...] = ("free others", "tiled decode")
 """From what costs a picture the least. Others leave, and the same is tried once more; the decoder
-goes over the latents in tiles; networks are brought in for their stage alone, from the prompt on;
-another function draws."""
+goes over the latents in tiles."""
 
 _LARGEST_TILE = 512
 _LEAST_TILE = 128
