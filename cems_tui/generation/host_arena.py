@@ -70,6 +70,17 @@ class HostArenas:
             self._left.clear()
 
 
+def seen(memory: mmap.mmap, size: int) -> Any:
+    """The first `size` bytes of an arena as a tensor of bytes, which keeps it from others.
+
+    torch lets go of a buffer that it was given and keeps its object alone: that is a view here,
+    and an arena with a view cannot be remapped.
+    """
+    import torch
+
+    return torch.frombuffer(memoryview(memory)[:size], dtype=torch.uint8)
+
+
 def _unseen(memory: mmap.mmap) -> bool:
     """Whether no tensor lies in it: memory that is looked at cannot be remapped."""
     try:

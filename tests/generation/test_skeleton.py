@@ -17,7 +17,7 @@ from cems_tui.domain.function import GenerationFunction
 from cems_tui.errors import WeightsError
 from cems_tui.generation.families import layout, skeleton
 from cems_tui.generation.families.registry import FAMILIES, EngineSettings, load
-from cems_tui.generation.host_arena import HostArenas, read_into
+from cems_tui.generation.host_arena import HostArenas, read_into, seen
 from cems_tui.generation.networks import Shelf
 from cems_tui.generation.pipeline import Job
 from cems_tui.generation.weight_files import Precision
@@ -118,29 +118,27 @@ def test_a_file_that_is_cut_while_it_is_read_is_said_to_be_damaged(
         drawn(tiny_function("stable-diffusion", folder))
 
 
-@given(st.lists(st.integers(1, 40_000), min_size=1, max_size=12), st.data())
+@given(st.lists(st.tuples(st.integers(1, 40_000), st.sampled_from("kfl")), max_size=14))
 @settings(deadline=None)
-def test_memory_is_handed_out_to_one_at_a_time(sizes: list[int], data: st.DataObject) -> None:
-    import torch
-
-    arenas, held = HostArenas(), list[tuple[Any, Any]]()
-    for number, size in enumerate(sizes):
-        if held and data.draw(st.booleans()):
-            memory, view = held.pop()
-            looked_at = data.draw(st.booleans())
-            if not looked_at:
-                del view
-            arenas.give(memory)
-            if looked_at:
-                held.append((None, view))
+def test_memory_is_handed_out_to_one_at_a_time(turns: list[tuple[int, str]]) -> None:
+    """The one before is kept, is given back free, or is given back while it is looked at."""
+    arenas, looked_at = HostArenas(), list[tuple[int, Any]]()
+    before: tuple[Any, Any] | None = None
+    for number, (size, way) in enumerate(turns):
+        if before is not None and way != "k":
+            arenas.give(before[0])
+            if way == "f":
+                looked_at = [one for one in looked_at if one[1] is not before[1]]
+        before = None
         memory = arenas.take(size)
         assert len(memory) >= size
-        view = torch.frombuffer(memory, dtype=torch.uint8)
+        view = seen(memory, size)
         view.fill_(number)
-        held.append((memory, (number, view)))
-        for _, kept in held:
-            if isinstance(kept, tuple):
-                assert bool((kept[1] == kept[0]).all())
+        looked_at.append((number, view))
+        before = (memory, view)
+        del view
+        for value, kept in looked_at:
+            assert bool((kept == value).all())
 
 
 def test_memory_that_waits_is_used_again_grown_and_given_back() -> None:
@@ -158,11 +156,9 @@ def test_memory_that_waits_is_used_again_grown_and_given_back() -> None:
 
 
 def test_memory_that_is_looked_at_waits_until_it_is_not() -> None:
-    import torch
-
     arenas = HostArenas()
     memory = arenas.take(4096)
-    view = torch.frombuffer(memory, dtype=torch.uint8)
+    view = seen(memory, 4096)
     arenas.give(memory)
     assert arenas.take(4096) is not memory
     del view

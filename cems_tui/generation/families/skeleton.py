@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cems_tui.files import read_json
-from cems_tui.generation.host_arena import HostArenas, read_into
+from cems_tui.generation.host_arena import HostArenas, read_into, seen
 from cems_tui.generation.weight_files import Precision, Tensor, tensors_of
 
 _ALIGNMENT = 64
@@ -78,10 +78,8 @@ class Skeleton:
             OSError: a file cannot be read.
             MemoryError: there is no room in main memory.
         """
-        import torch
-
         memory = arenas.take(self.size)
-        flat = torch.frombuffer(memory, dtype=torch.uint8, count=self.size)
+        flat = seen(memory, self.size)
         try:
             self._read(memory, flat)
             held = flat if device == "cpu" else flat.to(device)
