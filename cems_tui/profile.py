@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from time import time
@@ -38,9 +38,10 @@ if TYPE_CHECKING:
     from cems_tui.generation.families.registry import EngineSettings
     from cems_tui.generation.networks import Shelf
     from cems_tui.generation.pipeline import Pipeline
+    from cems_tui.generation.residency import Residency
     from cems_tui.routing.checkpoints.shelf import RouterShelf
     from cems_tui.routing.features.text_towers import TextTowers
-    from cems_tui.scoring.panel import Scorer
+    from cems_tui.scoring.panel import Scorer, ScorerRoom
     from cems_tui.services.doctor import Doctor
     from cems_tui.services.engine.resident_client import ResidentClient
     from cems_tui.services.explainer import Explainer
@@ -369,7 +370,6 @@ class Profile:
             settings=self.settings,
             note_sources=(ForeignSyntax(), UnreadWords(), StarterVocabulary()),
             room=self.room(),
-            held_bytes=self._held_bytes,
         )
 
     def cost_model(self, store: Store) -> CostModel:
@@ -377,7 +377,9 @@ class Profile:
         functions = list(self.catalog().values())
         told, loads = references_of(functions), load_references_of(functions)
         precisions = {one.model.name: self._precision_of(one) for one in functions}
-        return CostModel(observations(store), self.pricing, told, loads, precisions)
+        return CostModel(
+            observations(store), self.pricing, told, loads, precisions, self._held_weights
+        )
 
     def _precision_of(self, function: GenerationFunction) -> str | None:
         """What the weights of an installed model are held in, as the user configured it."""
@@ -528,39 +530,43 @@ class Profile:
 
         reconcile(store, folder, ours_only=foreign_folder)
         planner = self.planner_over(store)
-        session = self._session(planner, store, session_id, folder, hold)
+        session, scorer_room = self._session(planner, store, session_id, folder, hold)
         stack.callback(session.close)
-        return Engine(session, planner, store, session_id, hold)
+        return Engine(session, planner, store, session_id, hold, scorer_room)
 
     def _session(
         self, planner: Planner, store: Store, session_id: str, folder: Path, hold: Hold
-    ) -> Session:
+    ) -> tuple[Session, ScorerRoom | None]:
         """A session that draws on this machine's device and records in the store."""
+        from cems_tui.generation.device import probe, weight_cap_bytes
         from cems_tui.generation.families import registry
         from cems_tui.generation.networks import Shelf
         from cems_tui.generation.residency import Residency
         from cems_tui.services.queue.outlook import models_wanted
         from cems_tui.store.pictures import commit_picture
 
-        shelf = Shelf()
+        shelf, chosen = Shelf(), self.settings.device
+        kind = self.settings.generation.chosen_device
 
         def commit(image: Image, generation: Generation) -> None:
             with shielded():
                 commit_picture(store, image, generation)
 
         residency = Residency(
-            self.weight_budget(),
+            weight_cap_bytes(probe(kind), chosen.budget_mb, chosen.leave_bytes),
             lambda function: self.pipeline(function, shelf),
             lambda function: registry.expected_weights(function, self._engine_settings(), shelf),
             hold=shelf.hold,
             changed=hold.publish,
             reclaim=shelf.arenas.release,
+            room=lambda: probe(kind).less(chosen.leave_bytes - shelf.arenas.idle_bytes),
             wanted=lambda: models_wanted(store.queue, residency.resident()),
         )
-        return Session(
+        scorer_room = self._scorer_room(residency)
+        session = Session(
             planner=planner,
             residency=residency,
-            judges=self.scorers.panel(planner),
+            judges=self.scorers.panel(planner, scorer_room),
             commit=commit,
             pricing=planner.pricing,
             session_id=session_id,
@@ -569,6 +575,15 @@ class Profile:
             warm_up=registry.warm_up,
             due=lambda: hold.asked() | hold.due(residency.present(), time()),
         )
+        return session, scorer_room
+
+    def _scorer_room(self, residency: Residency) -> ScorerRoom | None:
+        """Where instruments are kept: in the ledger of the device, unless they read elsewhere."""
+        from cems_tui.generation.device import likely_kind
+        from cems_tui.services.scorers import SharedRoom
+
+        apart = self.settings.quality.device == "cpu" and likely_kind() != "cpu"
+        return None if apart else SharedRoom(residency)
 
     def pipeline(self, function: GenerationFunction, shelf: Shelf | None = None) -> Pipeline:
         """The function's model on the device; a damaged file of the pack is refused first."""
@@ -582,11 +597,11 @@ class Profile:
         pipeline = registry.load(function, self._engine_settings(), shelf)
         return WordedPipeline(pipeline, read_prompt)
 
-    def _held_bytes(self, function: GenerationFunction) -> int | None:
-        """What the files of an installed model say that its weights hold."""
+    def _held_weights(self, function: GenerationFunction) -> Mapping[str, int] | None:
+        """What the files of an installed model say that its networks hold."""
         from cems_tui.generation.families import registry
 
-        return registry.held_bytes(function, self._engine_settings())
+        return registry.held_weights(function, self._engine_settings())
 
     def _engine_settings(self) -> EngineSettings:
         """How pipelines are loaded."""
@@ -682,6 +697,9 @@ class Engine(CommandEngine):
     hold: Hold
     """The device, for as long as something is on it."""
 
+    scorer_room: ScorerRoom | None = None
+    """Where instruments are kept beside the models; None where they read on another device."""
+
 
 def _learn(planner: Planner, generation: Generation) -> None:
     """Have the planner learn what a picture took."""
@@ -692,11 +710,10 @@ def _learn(planner: Planner, generation: Generation) -> None:
 
 def observations(store: Store) -> list[Observation]:
     """What was measured on this machine, oldest first."""
-    rows = [asdict(row) for row in store.observations()]
     return [
-        Observation(**row)
-        for row in rows
-        if None not in (row["encode_seconds"], row["denoise_seconds"], row["decode_seconds"])
+        Observation(**{field.name: getattr(row, field.name) for field in fields(row)})
+        for row in store.observations()
+        if None not in (row.encode_seconds, row.denoise_seconds, row.decode_seconds)
     ]
 
 
@@ -712,9 +729,11 @@ def observed(generation: Generation) -> Observation | None:
         encode_seconds=seconds.encode,
         denoise_seconds=seconds.denoise,
         decode_seconds=seconds.decode,
-        load_seconds=seconds.load or None,
+        load_seconds=seconds.load,
         memory_bytes=generation.peak_memory_bytes,
-        load_bytes=generation.load_bytes or None,
+        load_bytes=generation.load_bytes,
+        held_bytes=generation.held_bytes,
+        stage_bytes=generation.stage_bytes,
         precision=generation.precision,
         contention=generation.contention,
     )

@@ -313,7 +313,7 @@ class SessionMaker:
         return Cell(
             seconds=seconds,
             memory_bytes=drawn.memory_bytes,
-            cost_usd=self._pricing.cost(seconds, drawn.memory_bytes, "measured").usd,
+            cost_usd=drawn.cost(self._pricing, seconds).usd,
             scores=tuple(score for score in found.scores if score.metric in self._metrics),
             contention=drawn.picture.contention,
         )

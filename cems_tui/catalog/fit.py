@@ -89,7 +89,6 @@ def of_picture(
     expected: Expected,
     model: Footprint,
     *,
-    held_bytes: int | None,
     area: float,
     least_bytes: int | None,
 ) -> Footprint:
@@ -98,12 +97,10 @@ def of_picture(
     Args:
         expected: what a picture of that size takes, as far as it is known.
         model: what its model takes of this device, at the model's own size.
-        held_bytes: what the model's files say that its weights hold; None is unknown.
         area: pixels of the picture for each pixel of the model's own size.
         least_bytes: what drawing it holds beside the weights at the very least.
     """
-    known = (expected.load_bytes, held_bytes, model.weights_bytes)
-    weights = next((size for size in known if size is not None), None)
+    weights = model.weights_bytes if expected.held_bytes is None else expected.held_bytes
     beside = None
     if expected.memory_bytes is not None:
         if weights is None:

@@ -607,7 +607,7 @@ class Cems(CommandTable):
         ),
         "ps": (
             _ps,
-            "List the models on the device: bytes, components, until when, in which process.",
+            "List what is on the device: bytes, components, until when, in which process.",
         ),
         "stop": (
             _stop,

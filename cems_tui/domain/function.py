@@ -7,14 +7,53 @@ fixed (steps, guidance, size, scheduler), named `<model>@<steps>`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cems_tui.domain.capabilities import UNKNOWN, Capabilities
 from cems_tui.errors import UnknownName
 
 Provenance = Literal["measured", "estimated", "published"]
+
+Stage = Literal["encode", "denoise", "decode"]
+
+STAGES: tuple[Stage, ...] = ("encode", "denoise", "decode")
+"""In their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageBytes:
+    """Peak device bytes of each stage beside the weights; None is not measured."""
+
+    encode: int | None = None
+    """The same for every size: a prompt has no pixels."""
+
+    denoise: int | None = None
+    """Grows with the pixels; every step takes the same."""
+
+    decode: int | None = None
+    """Grows with the pixels."""
+
+    @property
+    def peak(self) -> int | None:
+        """Of the dearest stage; None where one is not known."""
+        parts = (self.encode, self.denoise, self.decode)
+        known = [part for part in parts if part is not None]
+        return max(known) if len(known) == len(parts) else None
+
+    def to_json(self) -> dict[str, int | None]:
+        """Every stage by its name."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any] | None) -> StageBytes:
+        """What `to_json` wrote; None is of a picture older than the measurement."""
+        return cls(**(row or {}))
+
+
+UNMEASURED = StageBytes()
+"""Nothing is known of any stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +66,17 @@ class Expected:
     memory_bytes: int | None = None
     """Peak device bytes while it runs."""
 
+    held_bytes: int | None = None
+    """Device bytes that the weights of its model hold, whether they are shared or not."""
+
     load_seconds: float | None = None
-    """Seconds until a pipeline that is not resident is ready."""
+    """Seconds until its model is ready, of which `load_bytes` are missing."""
 
     load_bytes: int | None = None
-    """Bytes of weights that loading brings to the device."""
+    """Bytes of weights that a load would bring now: what of the model is not on the device."""
+
+    stage_bytes: StageBytes = UNMEASURED
+    """Peak device bytes of each stage beside the weights."""
 
     provenance: Provenance = "estimated"
     """Who says so: measured here, estimated by us, or published by others."""
@@ -42,6 +87,13 @@ class Expected:
     seconds_interval: tuple[float, float] | None = None
     """90 % interval of the seconds of one picture of a model at rest, the machine's own; None
     where nothing was measured that could tell."""
+
+    @property
+    def beside_bytes(self) -> int | None:
+        """Peak device bytes on top of the weights; None where nobody can tell them apart."""
+        if self.memory_bytes is None or self.held_bytes is None:
+            return None
+        return max(0, self.memory_bytes - self.held_bytes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cems_tui.domain.decision import RoutingDecision
-from cems_tui.domain.function import Provenance
+from cems_tui.domain.function import UNMEASURED, Provenance, StageBytes
 from cems_tui.domain.score import Score
 
 
@@ -102,6 +102,12 @@ class Generation:
     contention: float | None = None
     """Share of the drawing that waited for a processor that others had; None is not measured."""
 
+    held_bytes: int | None = None
+    """Device bytes that the model's weights held, shared or not; None when not known."""
+
+    stage_bytes: StageBytes = UNMEASURED
+    """Peak device bytes of each stage beside the weights."""
+
     score_error: str | None = None
     """Why there are no scores although they were asked for; None when nothing failed."""
 
@@ -152,6 +158,8 @@ class Generation:
             "priced": self.priced,
             "load_cost_usd": self.load_cost_usd,
             "load_bytes": self.load_bytes,
+            "held_bytes": self.held_bytes,
+            "stage_bytes": self.stage_bytes.to_json(),
             "precision": self.precision,
             "cold": self.cold,
             "contention": self.contention,
@@ -191,6 +199,8 @@ class Generation:
             cost_source=row["cost_source"],
             load_cost_usd=row["load_cost_usd"],
             load_bytes=row.get("load_bytes"),
+            held_bytes=row.get("held_bytes"),
+            stage_bytes=StageBytes.from_json(row.get("stage_bytes")),
             precision=row.get("precision"),
             contention=row.get("contention"),
             scores=tuple(

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["generator", "scorer"]
+"""What holds weights: a model that draws, or an instrument that reads pictures."""
 
 Weights = Mapping[str, int]
 """Device bytes of each network of a model, by content: equal keys are the same memory."""
@@ -11,12 +15,14 @@ Weights = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Resident:
-    """A model on the device."""
+    """What holds weights on the device."""
 
     model: str
     weights: Weights
     leased: bool
-    """Whether a picture is being drawn with it: it cannot leave."""
+    """Whether it is in use: it cannot leave."""
+
+    kind: Kind = "generator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +75,45 @@ def admit(residents: Sequence[Resident], needed: Weights, budget_bytes: int) -> 
     return Admission(fits=True, evict=tuple(resident.model for resident in leaving))
 
 
-def in_leaving_order(residents: Sequence[Resident], wanted: Sequence[str]) -> list[Resident]:
-    """Who leaves first where it is known what comes: what nobody wants, then what is wanted last.
+def in_leaving_order(residents: Sequence[Resident], wanted: Sequence[str] = ()) -> list[Resident]:
+    """Who leaves first: what nobody wants, then what is wanted last; of those alike scorers.
+
+    A scorer is small and quickly back, and what it holds is not billed.
 
     Args:
         residents: what is on the device, least recently used first: so those leave that nobody
             wants.
-        wanted: models in the order in which they will be needed.
+        wanted: names in the order in which they will be needed.
     """
     place: dict[str, int] = {}
-    for model in wanted:
-        place.setdefault(model, len(place))
-    return sorted(residents, key=lambda one: -place.get(one.model, len(place)))
+    for name in wanted:
+        place.setdefault(name, len(place))
+    return sorted(
+        residents,
+        key=lambda one: (-place.get(one.model, len(place)), one.kind == "generator"),
+    )
+
+
+UNKNOWN_WORK_SHARE = 0.2
+"""Share of the device kept for what a run needs beside the weights, where nobody knows what."""
+
+LEAST_WEIGHT_SHARE = 0.25
+"""Share of what may be had that weights may hold even so."""
+
+
+def weights_allowed(held: int, free: int, beside: int | None, total: int, cap: int | None) -> int:
+    """Bytes that weights may hold now, on a device that others use too.
+
+    Args:
+        held: what our weights hold of it.
+        free: bytes that can still be had, less what is left to others.
+        beside: what the next picture needs on top of the weights; None is unknown.
+        total: bytes of the device.
+        cap: what weights may hold at the very most; None is no limit of its own.
+    """
+    ours = held + free
+    if beside is None:
+        most = max(ours - int(total * UNKNOWN_WORK_SHARE), int(ours * LEAST_WEIGHT_SHARE))
+    else:
+        most = ours - beside
+    return max(0, most if cap is None else min(most, cap))

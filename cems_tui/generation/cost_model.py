@@ -7,13 +7,23 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from cems_tui.domain.function import Expected, GenerationFunction, Provenance
+from cems_tui.domain.function import (
+    STAGES,
+    UNMEASURED,
+    Expected,
+    GenerationFunction,
+    Model,
+    Provenance,
+    Stage,
+    StageBytes,
+)
 from cems_tui.domain.pricing import Cost, Pricing
 from cems_tui.domain.step_line import StepLine, net_and_steps, step_line
+from cems_tui.generation.admission import Weights
 from cems_tui.generation.machine_speed import (
     BELIEF_FIGURES,
     BELIEF_NOISE,
@@ -30,6 +40,9 @@ GROWTH_BYTES = 12
 """By how much drawing grows at most with each number that its widest layers must hold: three times
 the four bytes it can have. The decoders of the pack take 2.2 times, and Stable Diffusion's by
 the arithmetic of its layers 1.5 times."""
+
+_GROWTH_LEAST_BYTES = 4
+"""By how much it grows at least: in and out of its widest layers in 16 bits."""
 
 WINDOW = 20
 """Runs of one kind that count: the latest ones, as drivers, load and settings change."""
@@ -54,7 +67,13 @@ class Observation:
     """Peak device bytes of the run, weights included."""
 
     load_bytes: int | None = None
-    """Bytes of weights that loading brought; 0 when the model was resident."""
+    """Bytes of weights that loading brought: nothing of what was there, 0 when all was."""
+
+    held_bytes: int | None = None
+    """Device bytes that the model's weights held, shared or not."""
+
+    stage_bytes: StageBytes = UNMEASURED
+    """Peak device bytes of each stage beside the weights."""
 
     contention: float | None = None
     """Share of its time that the run waited for a processor that others had."""
@@ -92,6 +111,11 @@ class Observation:
         return self.billed_seconds * self.weight
 
     @property
+    def loaded_whole(self) -> bool:
+        """Whether all of the model was loaded, as far as it was told; else part was there."""
+        return self.load_bytes is None or self.load_bytes >= (self.held_bytes or 0)
+
+    @property
     def settled(self) -> bool:
         """Whether the model was on the device before: the first picture after a load is slower."""
         return not self.load_seconds
@@ -119,16 +143,37 @@ class _Typical:
 
     steps: int | None
     pixels: int
-    around_seconds: float
-    """Encode + decode."""
-
+    encode_seconds: float
+    decode_seconds: float
     denoise_seconds: float
     seconds: float
     memory_bytes: int | None
+    held_bytes: int | None
+    """Of the weights, in the runs whose peak is known."""
+
+    stage_bytes: StageBytes
     noise: float
     """Standard deviation of the logarithm of one run's seconds."""
 
     runs: int
+
+    @property
+    def around_seconds(self) -> float:
+        """Encode + decode."""
+        return self.encode_seconds + self.decode_seconds
+
+    def beside_bytes(self, weights: int | None) -> StageBytes | None:
+        """What its stages took beside the weights; None where only a peak of weights unknown is.
+
+        Args:
+            weights: what the model's weights hold, of a run that did not say.
+        """
+        if self.stage_bytes.peak is not None:
+            return self.stage_bytes
+        held = weights if self.held_bytes is None else self.held_bytes
+        if self.memory_bytes is None or held is None:
+            return None
+        return StageBytes(0, 0, max(0, self.memory_bytes - held))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +221,7 @@ class CostModel:
         references: Mapping[str, Reference] | None = None,
         load_references: Mapping[str, Reference] | None = None,
         precisions: Mapping[str, str | None] | None = None,
+        weights: Callable[[GenerationFunction], Weights | None] = lambda function: None,
     ) -> None:
         """Learn from `observations`, oldest first.
 
@@ -185,7 +231,11 @@ class CostModel:
             load_references: what was told of loading their models.
             precisions: what the weights of each model are held in here and now. A run in another
                 precision took other seconds and bytes, and is not learnt from.
+            weights: what the networks of a function's model hold, by content, as the headers of
+                its files say; None where nothing tells. Asked once a model.
         """
+        self._weights_of = weights
+        self._known_weights: dict[Model, Weights | None] = {}
         self._load_speed = MachineSpeed(load_references or {})
         self._speed = MachineSpeed(references or {})
         self._pricing = pricing or Pricing()
@@ -208,7 +258,8 @@ class CostModel:
         self._typical.pop(key, None)
         if observation.load_seconds:
             _keep_latest(self._loads[observation.model], observation)
-            self._load_speed.learn(_Load.of(observation))
+            if observation.loaded_whole:
+                self._load_speed.learn(_Load.of(observation))
         self._speed.learn(observation)
 
     def origins(self) -> list[OriginSpeed]:
@@ -228,14 +279,23 @@ class CostModel:
         )
 
     def predict(
-        self, function: GenerationFunction, width: int | None = None, height: int | None = None
+        self,
+        function: GenerationFunction,
+        width: int | None = None,
+        height: int | None = None,
+        there: Collection[str] = (),
     ) -> Expected:
         """What one picture of the function takes, at its own size unless another is given.
 
-        Load seconds and bytes are the model's. Where somebody told how long it takes to load,
-        that times what loads here take beside what was told; else the median of its loads here.
+        Memory is the weights of its model and, beside them, the dearest stage: encoding takes
+        the same at every size, denoising and decoding grow with the pixels. Load seconds and
+        bytes are of what is missing. Where somebody told how long it takes to load, that times
+        what loads here take beside what was told; else what the loads here say of so many bytes.
         Where a measured run has no memory figure the catalog's stands in, and the whole is
         `estimated`.
+
+        Args:
+            there: the networks on the device, by content.
         """
         width, height = width or function.width, height or function.height
         own_size = (width, height) == (function.width, function.height)
@@ -247,7 +307,8 @@ class CostModel:
             or _resized(function, width * height)
             or Expected()
         )
-        return self._with_load(function, expected)
+        expected = self._with_memory(function, expected, width * height)
+        return self._with_load(function, expected, frozenset(there))
 
     def cost(
         self, function: GenerationFunction, width: int | None = None, height: int | None = None
@@ -268,8 +329,6 @@ class CostModel:
         area = width * height / (function.width * function.height)
         measured = self._measured(function, width, height)
         own = measured or _resized(function, width * height) or function.expected
-        if measured is None and (memory := self._drawn_memory(function, width * height)):
-            own = replace(own, memory_bytes=memory)
         low, high = speed.interval
         return replace(
             own,
@@ -281,28 +340,60 @@ class CostModel:
             f"{'' if speed.settled else ', the first after a load'}",
         )
 
-    def _drawn_memory(self, function: GenerationFunction, pixels: int) -> int | None:
-        """Peak bytes of a picture of so many pixels, by the runs of its model at the nearest size:
-        steps take none. None where there is none."""
+    def weights(self, function: GenerationFunction) -> Weights | None:
+        """Device bytes of the networks of its model, by content; None where nothing tells."""
+        if function.model not in self._known_weights:
+            self._known_weights[function.model] = self._weights_of(function)
+        return self._known_weights[function.model]
+
+    def held_bytes(self, function: GenerationFunction) -> int | None:
+        """Device bytes that the weights of its model hold, shared or not.
+
+        By the headers of its files; where they are not here, as its runs here said, or the
+        catalog; None where nobody does.
+        """
+        weights = self.weights(function)
+        if weights is not None:
+            return sum(weights.values())
+        model = function.model.name
+        runs = [one for key, kept in self._runs.items() if _model(key) == model for one in kept]
+        told = [one.held_bytes for one in runs if one.held_bytes is not None]
+        if told:
+            return told[-1]
+        brought = [one.load_bytes for one in self._loads.get(model, ()) if one.load_bytes]
+        if brought:
+            return max(brought)
+        published = (function.expected.held_bytes, function.model.footprint.weights_bytes)
+        said = [size for size in published if size is not None][:1]
+        # published for other files: no weights are larger than a peak that was measured here
+        peaks = [one.memory_bytes for one in runs if one.memory_bytes is not None]
+        return min([*said, *peaks]) if said else None
+
+    def _with_memory(
+        self, function: GenerationFunction, expected: Expected, pixels: int
+    ) -> Expected:
+        """What the weights hold, and each stage beside them, by the runs of the model."""
+        held = self.held_bytes(function)
+        expected = replace(expected, held_bytes=held)
         kinds = [
             self._kind(key)
             for key, runs in self._runs.items()
-            if runs and runs[0].model == function.model.name
+            if runs and _model(key) == function.model.name
         ]
-        known = [one for one in kinds if one.memory_bytes is not None]
-        if not known:
-            return None
-        near = min(known, key=lambda one: _ratio(one.pixels, pixels))
-        return _scaled_memory(
-            near.memory_bytes,
-            self._weights(function),
-            (near.pixels, pixels),
-            function.capabilities.numbers_per_pixel,
-        )
-
-    def _weights(self, function: GenerationFunction) -> int:
-        """Bytes of a peak that do not grow with the picture; 0 where that is unknown."""
-        return self._load_bytes(function) or function.model.footprint.weights_bytes or 0
+        beside = [
+            (one.pixels, taken)
+            for one in kinds
+            if (taken := one.beside_bytes(held if held is not None else 0)) is not None
+        ]
+        if not beside:
+            if held is None or expected.memory_bytes is None or expected.memory_bytes >= held:
+                return expected
+            return replace(expected, memory_bytes=None)  # a peak below the weights is of others
+        stages = _stages_at(beside, pixels, function.capabilities.numbers_per_pixel)
+        found = replace(expected, memory_bytes=(held or 0) + (stages.peak or 0), stage_bytes=stages)
+        if found.provenance != "published":
+            return found
+        return replace(found, provenance="estimated", source=f"{found.source}; memory by runs here")
 
     def _kind(self, key: tuple[str, int, int]) -> _Typical:
         """What the runs of a function at a size are like; there must be one."""
@@ -358,10 +449,9 @@ class CostModel:
                 seconds_interval=_interval(seconds, noise, runs),
             )
         stretch = math.log(_ratio(stepped[near].steps or 1, function.steps)) / 8.0
-        memory = stepped[near].memory_bytes
         return Expected(
             seconds=seconds,
-            memory_bytes=memory,
+            memory_bytes=stepped[near].memory_bytes,
             source=f"scaled from {near[0]} at {near[1]}x{near[2]}",
             seconds_interval=_interval(seconds, math.hypot(noise, stretch), runs),
         )
@@ -378,36 +468,69 @@ class CostModel:
         if not known:
             return None
         key = min(known, key=lambda k: _distance(known[k], function.steps, pixels))
-        near, area = known[key], pixels / known[key].pixels
-        steps_ratio = 1.0 if key[0] == function.name else function.steps / (near.steps or 1)
+        near = known[key]
+        stepped = [one for one in known.values() if one.steps is not None]
+        alike = [one for one in known.values() if one.steps == near.steps]
+        if near.steps is None:
+            denoise = _grown([(one.pixels, one.denoise_seconds, one.runs) for one in alike], pixels)
+        else:
+            points = [(o.pixels, o.denoise_seconds / (o.steps or 1), o.runs) for o in stepped]
+            denoise = _grown(points, pixels) * function.steps
+        decode = _grown([(o.pixels, o.decode_seconds, o.runs) for o in known.values()], pixels)
+        encode = weighted_median(
+            [one.encode_seconds for one in known.values()],
+            [float(one.runs) for one in known.values()],
+        )
         return Expected(
-            seconds=(near.around_seconds + near.denoise_seconds * steps_ratio) * area,
-            memory_bytes=_scaled_memory(
-                near.memory_bytes,
-                self._weights(function),
-                (near.pixels, pixels),
-                function.capabilities.numbers_per_pixel,
-            ),
+            seconds=encode + denoise + decode,
+            memory_bytes=near.memory_bytes,
             source=f"scaled from {key[0]} at {key[1]}x{key[2]}",
         )
 
-    def _load_bytes(self, function: GenerationFunction) -> int | None:
-        loads = [o.load_bytes for o in self._loads.get(function.model.name, ()) if o.load_bytes]
-        return int(median(loads)) if loads else function.expected.load_bytes
-
-    def _with_load(self, function: GenerationFunction, expected: Expected) -> Expected:
+    def _with_load(
+        self, function: GenerationFunction, expected: Expected, there: frozenset[str]
+    ) -> Expected:
+        weights, held = self.weights(function), expected.held_bytes
+        missing = held
+        if weights is not None:
+            missing = sum(size for key, size in weights.items() if key not in there)
         told, speed = function.expected.load_seconds, self._load_speed.of(function.name)
-        loads = self._loads.get(function.model.name, ())
-        seconds = [load.load_seconds * load.weight for load in loads if load.load_seconds]
+        here: float | None
         if told is not None and speed is not None:
-            here: float | None = told * speed.factor
+            here = told * speed.factor * _share(missing, held)
         else:
-            here = weighted_median(seconds, [load.weight for load in loads]) if seconds else told
-        return replace(
-            expected,
-            load_seconds=here,
-            load_bytes=self._load_bytes(function),
-        )
+            here = self._load_seconds(function.model.name, missing)
+            if here is None and told is not None:
+                here = told * _share(missing, held)
+        return replace(expected, load_seconds=here, load_bytes=missing)
+
+    def _load_seconds(self, model: str, missing: int | None) -> float | None:
+        """What bringing so many bytes of a model takes, by its loads here; None without one.
+
+        Every load has a part that is the same for few bytes and many: what other models took
+        tells it where this one always brought as many.
+        """
+        own = [load for load in self._loads.get(model, ()) if load.load_seconds]
+        if not own:
+            return None
+        weights = [load.weight for load in own]
+        seconds = [(load.load_seconds or 0.0) * load.weight for load in own]
+        if missing is None:
+            return weighted_median(seconds, weights)
+        line = step_line(
+            (load.load_bytes, (load.load_seconds or 0.0) * load.weight, load.weight)
+            for loads in self._loads.values()
+            for load in loads
+            if load.load_bytes is not None
+        ) or StepLine(0.0, 1.0)
+        apart = [
+            (took / line.at(load.load_bytes), load.weight)
+            for load, took in zip(own, seconds, strict=True)
+            if load.load_bytes is not None and line.at(load.load_bytes) > 0.0
+        ]
+        if not apart:
+            return weighted_median(seconds, weights)
+        return line.at(missing) * weighted_median(*map(list, zip(*apart, strict=True)))
 
 
 def _keep_latest(runs: list[Observation], observation: Observation) -> None:
@@ -420,6 +543,11 @@ def _typical(runs: Sequence[Observation]) -> _Typical:
     believed = settled or list(runs)
     weights = [run.weight for run in believed]
     memory = [run.memory_bytes for run in runs if run.memory_bytes is not None]
+    held = [
+        run.held_bytes
+        for run in runs
+        if run.memory_bytes is not None and run.held_bytes is not None
+    ]
 
     def middle(values: list[float]) -> float:
         kept = [value * weight for value, weight in zip(values, weights, strict=True)]
@@ -429,10 +557,13 @@ def _typical(runs: Sequence[Observation]) -> _Typical:
     return _Typical(
         steps=runs[0].steps,
         pixels=runs[0].pixels,
-        around_seconds=middle([run.encode_seconds + run.decode_seconds for run in believed]),
+        encode_seconds=middle([run.encode_seconds for run in believed]),
+        decode_seconds=middle([run.decode_seconds for run in believed]),
         denoise_seconds=middle([run.denoise_seconds for run in believed]),
         seconds=seconds,
         memory_bytes=int(median(memory)) if memory else None,
+        held_bytes=int(median(held)) if held else None,
+        stage_bytes=_median_stages([run.stage_bytes for run in runs]),
         noise=_noise([run.undisturbed_seconds for run in believed], weights, seconds),
         runs=len(believed),
     )
@@ -482,7 +613,7 @@ def _resized(function: GenerationFunction, pixels: int) -> Expected | None:
     if not _says_something(expected):
         return None
     area = pixels / (function.width * function.height)
-    weights = expected.load_bytes or function.model.footprint.weights_bytes or 0
+    weights = expected.held_bytes or function.model.footprint.weights_bytes or 0
     return Expected(
         seconds=None if expected.seconds is None else expected.seconds * area,
         memory_bytes=_scaled_memory(
@@ -501,10 +632,7 @@ def _scaled_memory(
     pixels: tuple[int, int],
     numbers_per_pixel: int | None = None,
 ) -> int | None:
-    """Peak bytes at another size: the weights stay, the rest grows with the pixels.
-
-    Of a small picture most of the rest is what any picture takes. So it grows by no more than
-    what the widest layers can hold, where that is known, and what is left over stays.
+    """A peak at another size: the weights stay, the rest grows with the pixels.
 
     Args:
         pixels: of the picture that took so much, and of the other one.
@@ -514,11 +642,93 @@ def _scaled_memory(
         return None
     one, other = pixels
     weights = min(weight_bytes, memory_bytes)
-    rest = memory_bytes - weights
-    each = rest / one
+    beside = [(one, memory_bytes - weights)]
+    return weights + int(_grown_bytes(beside, other, numbers_per_pixel))
+
+
+def _median_stages(found: Sequence[StageBytes]) -> StageBytes:
+    """Stage by stage; of runs that were measured."""
+    known = [one for one in found if one.peak is not None]
+    if not known:
+        return StageBytes()
+    return StageBytes(
+        *(
+            int(median(size for one in known if (size := one.to_json()[stage]) is not None))
+            for stage in STAGES
+        )
+    )
+
+
+def _stages_at(
+    beside: Sequence[tuple[int, StageBytes]], pixels: int, numbers_per_pixel: int | None
+) -> StageBytes:
+    """What each stage takes at a size, from what it took at others.
+
+    Args:
+        beside: pixels, and what the stages took; at least one.
+        numbers_per_pixel: what drawing holds for a pixel at the very least.
+    """
+
+    def grown(stage: Stage, least: int) -> int:
+        points = [(one, size) for one, taken in beside if (size := taken.to_json()[stage])]
+        return int(_grown_bytes(points, pixels, numbers_per_pixel, least)) if points else 0
+
+    encode = [taken.encode for _, taken in beside if taken.encode is not None]
+    return StageBytes(
+        max(encode, default=0), grown("denoise", 1), grown("decode", _GROWTH_LEAST_BYTES)
+    )
+
+
+def _grown_bytes(
+    points: Sequence[tuple[int, int]],
+    pixels: int,
+    numbers_per_pixel: int | None,
+    least: int = _GROWTH_LEAST_BYTES,
+) -> float:
+    """Bytes at a size, from (pixels, bytes) at others; the nearest size speaks.
+
+    Of a small picture most is what any picture takes. So it grows by no more than what the
+    widest layers can hold, where that is known, and by no more than the line through several
+    sizes says; what is left over stays.
+
+    Args:
+        least: bytes by which it grows with each number that the widest layers hold.
+    """
+    one = min((at for at, _ in points), key=lambda at: _ratio(at, pixels))
+    beside = int(median(size for at, size in points if at == one))
+    each = beside / one
     if numbers_per_pixel is not None:
-        each = min(each, numbers_per_pixel * GROWTH_BYTES)
-    return weights + int(rest + each * (other - one))
+        line = step_line((at, float(size), 1.0) for at, size in points)
+        slope = each if line is None else line.per_step
+        slope = min(max(slope, numbers_per_pixel * least), numbers_per_pixel * GROWTH_BYTES)
+        each = min(each, slope)
+    return beside + each * (pixels - one)
+
+
+def _grown(points: Sequence[tuple[int, float, int]], pixels: int) -> float:
+    """Seconds at a size, from (pixels, seconds, runs) at others.
+
+    By the line through several sizes, so much for any picture and so much a pixel; it passes
+    through what the nearest size took. From one size by the pixels alone.
+    """
+    near = min((at for at, _, _ in points), key=lambda at: _ratio(at, pixels))
+    here = weighted_median(
+        [took for at, took, _ in points if at == near],
+        [float(runs) for at, _, runs in points if at == near],
+    )
+    line = step_line((at, took, float(runs)) for at, took, runs in points)
+    if line is None or line.at(near) <= 0.0:
+        return here * pixels / near
+    return here * line.at(pixels) / line.at(near)
+
+
+def _share(missing: int | None, held: int | None) -> float:
+    """Of a model's bytes those that are missing; 1 where that is not known."""
+    return missing / held if missing is not None and held else 1.0
+
+
+def _model(kind: tuple[str, int, int]) -> str:
+    return kind[0].rpartition("@")[0]
 
 
 def _runs_here(count: int) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
 from cems_tui.errors import ConfigError, UsageError
+from cems_tui.generation.admission import weights_allowed
 
 DeviceKind = Literal["cpu", "cuda", "mps", "xpu"]
 
@@ -19,13 +21,9 @@ MEGABYTE = 1_000_000
 """Bytes; decimal, like the gigabytes that are billed."""
 
 _KINDS: tuple[DeviceKind, ...] = ("cuda", "xpu", "mps", "cpu")
-_WORKING_SHARE = 0.2
-"""Share of the device kept for what a run needs beside the weights: decoding above all."""
-
-_SMALLEST_WEIGHT_SHARE = 0.25
-"""Share of the free memory that weights may hold however full the device is."""
-
 _CGROUP = Path("/sys/fs/cgroup")
+_OWN_CGROUP = Path("/proc/self/cgroup")
+_CARDS = Path("/sys/class/drm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +36,10 @@ class Device:
     free_bytes: int
     """When probed; other processes' use counts."""
 
+    def less(self, leave_bytes: int) -> Device:
+        """The device without what is left to others; below 0 where they have it already."""
+        return replace(self, free_bytes=self.free_bytes - leave_bytes)
+
 
 def probe(setting: str | None = None) -> Device:
     """The best device, or the CPU where that is the setting, without importing torch.
@@ -46,7 +48,7 @@ def probe(setting: str | None = None) -> Device:
     """
     if setting == "cpu":
         return _from_memory()
-    return _from_torch() or _from_nvml() or _from_apple() or _from_memory()
+    return _from_torch() or _from_nvml() or _from_rocm() or _from_apple() or _from_memory()
 
 
 def weight_budget_bytes(device: Device, setting_mb: float = 0, leave_bytes: int = 0) -> int:
@@ -59,14 +61,23 @@ def weight_budget_bytes(device: Device, setting_mb: float = 0, leave_bytes: int 
     Raises:
         ConfigError: CEMS_DEVICE_BUDGET_MB is not a positive number.
     """
+    cap = weight_cap_bytes(device, setting_mb, leave_bytes)
+    if cap is not None:
+        return cap
+    free = max(0, device.free_bytes - leave_bytes)
+    return weights_allowed(0, free, None, device.total_bytes, None)
+
+
+def weight_cap_bytes(device: Device, setting_mb: float, leave_bytes: int) -> int | None:
+    """What the user lets weights hold at most; None where nothing is set.
+
+    Raises:
+        ConfigError: CEMS_DEVICE_BUDGET_MB is not a positive number.
+    """
     ours = max(0, device.total_bytes - leave_bytes)
     if (text := os.environ.get(BUDGET_VARIABLE, "").strip()) != "":
         return min(_budget_setting(text), ours)
-    if setting_mb > 0:
-        return min(int(setting_mb * MEGABYTE), ours)
-    free = max(0, device.free_bytes - leave_bytes)
-    rest = free - int(device.total_bytes * _WORKING_SHARE)
-    return max(rest, int(free * _SMALLEST_WEIGHT_SHARE))
+    return min(int(setting_mb * MEGABYTE), ours) if setting_mb > 0 else None
 
 
 def torch_device(setting: str | None = None) -> DeviceKind:
@@ -141,9 +152,10 @@ def _from_torch() -> Device | None:
         return _from_memory()
     if kind == "mps":
         total = torch.mps.recommended_max_memory()
-        free = min(total - torch.mps.driver_allocated_memory(), _memory()[1])
-        return Device(kind, "Apple GPU", total, max(0, free))
+        held = torch.mps.current_allocated_memory()  # the rest of the driver's is torch's pool
+        return Device(kind, "Apple GPU", total, max(0, min(total - held, _memory()[1])))
     free, total = torch.accelerator.get_memory_info()
+    free += torch.accelerator.memory_reserved() - torch.accelerator.memory_allocated()
     name = torch.cuda.get_device_name() if kind == "cuda" else "Intel GPU"
     return Device(kind, name, total, free)
 
@@ -173,6 +185,22 @@ def _from_nvml() -> Device | None:
     return Device("cuda", text, int(memory.total), int(memory.free))
 
 
+def _from_rocm() -> Device | None:
+    """An AMD card, by what its driver says of its memory, where torch is one that draws on it."""
+    try:
+        if "rocm" not in version("torch"):
+            return None
+        cards = sorted(_CARDS.glob("card*/device/mem_info_vram_total"))
+        known = [(_number(one), _number(one.with_name("mem_info_vram_used"))) for one in cards]
+    except PackageNotFoundError:
+        return None
+    whole = [(total, used) for total, used in known if total is not None and used is not None]
+    if not whole:
+        return None
+    total, used = max(whole)
+    return Device("cuda", "AMD GPU", total, max(0, total - used))
+
+
 def _from_apple() -> Device | None:
     if (platform.system(), platform.machine()) != ("Darwin", "arm64"):
         return None
@@ -189,16 +217,53 @@ def _memory() -> tuple[int, int]:
 
     memory = psutil.virtual_memory()
     total, free = int(memory.total), int(memory.available)
-    limit, used = _cgroup_bytes("memory.max"), _cgroup_bytes("memory.current")
+    for group in _groups():
+        limit, used = _number(group / "memory.max"), _number(group / "memory.current")
+        if limit is not None:
+            total = min(total, limit)
+            kept = max(0, (used or 0) - _reclaimable_bytes(group))
+            free = min(free, max(0, limit - kept))
+    limit = _address_space_bytes()
     if limit is not None:
         total = min(total, limit)
-        free = min(free, max(0, limit - (used or 0)))
+        free = min(free, max(0, limit - int(psutil.Process().memory_info().vms)))
     return total, free
 
 
-def _cgroup_bytes(name: str) -> int | None:
+def _groups() -> list[Path]:
+    """The process's group and those around it; each may set a limit."""
     try:
-        text = (_CGROUP / name).read_text().strip()
+        lines = _OWN_CGROUP.read_text().splitlines()
+    except OSError:
+        lines = []
+    own = next((line[3:] for line in lines if line.startswith("0::")), "/").strip("/")
+    parts = [part for part in own.split("/") if part not in ("", "..")]
+    return [_CGROUP.joinpath(*parts[:count]) for count in range(len(parts) + 1)]
+
+
+def _reclaimable_bytes(group: Path) -> int:
+    """What the kernel takes back from a group's file cache before it refuses it memory."""
+    try:
+        lines = (group / "memory.stat").read_text().splitlines()
+    except OSError:
+        return 0
+    found = next((line.split()[1] for line in lines if line.startswith("inactive_file ")), "0")
+    return int(found) if found.isdigit() else 0
+
+
+def _address_space_bytes() -> int | None:
+    """What `ulimit -v` lets the process map; None where nothing is set, or it is not known."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def _number(file: Path) -> int | None:
+    try:
+        text = file.read_text().strip()
     except OSError:
         return None
     return int(text) if text.isdigit() else None

@@ -18,7 +18,7 @@ from cems_tui import log
 from cems_tui.domain.request import new_id
 from cems_tui.errors import StorageError
 from cems_tui.files import read_json, write_text
-from cems_tui.generation.admission import held_bytes
+from cems_tui.generation.admission import Kind, held_bytes
 from cems_tui.locks import FileLock, this_command
 from cems_tui.paths import ensure
 
@@ -45,6 +45,12 @@ class Present:
 
     last_used: float
     """When a picture was last begun or ended with it, in seconds of the epoch."""
+
+    kind: Kind = "generator"
+    """Whether it draws pictures, or reads them."""
+
+    loading: bool = False
+    """Whether its weights are on their way; their sizes are what is expected."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Two component folders are equal when their configurations say the same and their tensors are
 byte for byte the same; the names of files and folders do not matter. Files are compared only
-when their outlines agree, once in a process, and up to the first difference.
+when their outlines and a few blocks agree, once in a process, and up to the first difference.
 """
 
 from __future__ import annotations
@@ -19,13 +19,18 @@ from weakref import WeakValueDictionary
 from cems_tui.errors import WeightsError
 from cems_tui.files import file_digest, read_json
 from cems_tui.generation.host_arena import HostArenas
-from cems_tui.generation.weight_files import Precision, WeightFile, read_header
+from cems_tui.generation.weight_files import (
+    FileIdentity,
+    Precision,
+    WeightFile,
+    content_print,
+    file_identity,
+    read_header,
+)
 
 _BLOCK_BYTES = 1 << 20
 _LIBRARY_NOTES = frozenset({"transformers_version", "torch_dtype", "dtype", "architectures"})
 """What libraries write into a configuration that does not change the network."""
-
-_FileIdentity = tuple[str, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +39,11 @@ class _Sighting:
 
     name: str
     files: list[WeightFile]
-    identities: tuple[_FileIdentity, ...]
+    identities: tuple[FileIdentity, ...]
 
     def still_there(self) -> bool:
         try:
-            return self.identities == tuple(_identity(file.path) for file in self.files)
+            return self.identities == tuple(file_identity(file.path) for file in self.files)
         except OSError:
             return False
 
@@ -60,7 +65,7 @@ class Shelf:
         """How networks are filled, by key; None where their library loads them."""
 
         self._networks: WeakValueDictionary[str, Any] = WeakValueDictionary()
-        self._keys: dict[tuple[str, tuple[_FileIdentity, ...]], str] = {}
+        self._keys: dict[tuple[str, tuple[FileIdentity, ...]], str] = {}
         self._distinct: dict[str, list[_Sighting]] = {}
         self._lock = Lock()
 
@@ -79,12 +84,12 @@ class Shelf:
             WeightsError: a file is damaged or missing.
         """
         files = [read_header(path) for path in paths]
-        outline = _digest(class_name, _settings(folder), *(file.outline for file in files))
-        identities = tuple(_identity(path) for path in paths)
+        like = network_print(class_name, folder, files)
+        identities = tuple(file_identity(path) for path in paths)
         with self._lock:
-            if (outline, identities) not in self._keys:
-                self._keys[outline, identities] = self._name(outline, files, identities)
-            return f"{self._keys[outline, identities]}:{precision}"
+            if (like, identities) not in self._keys:
+                self._keys[like, identities] = self._name(like, files, identities)
+            return key_of(self._keys[like, identities], precision)
 
     def network(self, key: str, load: Callable[[], Any]) -> Any:
         """The network of that content, loaded if nobody holds it."""
@@ -98,15 +103,37 @@ class Shelf:
         return [network for key in keys if (network := self._networks.get(key)) is not None]
 
     def _name(
-        self, outline: str, files: list[WeightFile], identities: tuple[_FileIdentity, ...]
+        self, like: str, files: list[WeightFile], identities: tuple[FileIdentity, ...]
     ) -> str:
-        known = self._distinct.setdefault(outline, [])
+        known = self._distinct.setdefault(like, [])
         for seen in known:
             if seen.still_there() and _same_tensors(files, seen.files):
                 return seen.name
-        name = f"{outline[:16]}-{len(known)}"
+        name = f"{like}-{len(known)}" if known else like
         known.append(_Sighting(name, files, identities))
         return name
+
+
+_PRINT_CHARACTERS = 16
+
+
+def network_print(class_name: str, folder: Path, files: Sequence[WeightFile]) -> str:
+    """What a component is likely to be the same network as, in any process; nothing is compared.
+
+    Args:
+        class_name: the network's class.
+        folder: the component folder, for its config.json.
+        files: the headers of its weight files.
+
+    Raises:
+        WeightsError: a file is damaged or missing.
+    """
+    return _digest(class_name, _settings(folder), *map(content_print, files))[:_PRINT_CHARACTERS]
+
+
+def key_of(network: str, precision: Precision) -> str:
+    """What networks of one content in one precision are called."""
+    return f"{network}:{precision}"
 
 
 def _settings(folder: Path) -> str:
@@ -142,11 +169,6 @@ def _same_data(one: WeightFile, other: WeightFile) -> bool:
             if block != theirs.read(_BLOCK_BYTES):
                 return False
         return not theirs.read(1)
-
-
-def _identity(path: Path) -> _FileIdentity:
-    status = path.stat()
-    return str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def _digest(*parts: str) -> str:

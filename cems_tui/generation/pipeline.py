@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from cems_tui.cancel import Stop
+from cems_tui.domain.function import UNMEASURED, StageBytes
 from cems_tui.domain.note import Note
 
 if TYPE_CHECKING:
@@ -104,6 +105,9 @@ class Picture:
 
     fallback: tuple[str, ...] = ()
     """What was tried beyond the plain way, as the device had no room, in words."""
+
+    stage_bytes: StageBytes = UNMEASURED
+    """Peak device bytes of each stage on top of the weights."""
 
     precision: str | None = None
     """What its model's weights were held in, such as `float32`; None is not known."""

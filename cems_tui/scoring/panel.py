@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -77,6 +78,8 @@ class LazyScorer:
 
     name: str
     load: Callable[[], Scorer]
+    weight_bytes: int | None = None
+    """What its weights will hold, as its files say; None is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,45 @@ class ScorerChoice:
     notes: tuple[str, ...] = ()
 
 
+class ScorerRoom(Protocol):
+    """Where instruments are kept between two readings."""
+
+    def lend(self, lazy: LazyScorer) -> AbstractContextManager[Scorer]:
+        """The instrument, loaded if need be; it stays until the block ends.
+
+        Raises:
+            OutOfMemory: there is no room for it.
+            WeightsError: its weights are missing or damaged.
+        """
+        ...
+
+    def free(self) -> Sequence[str]:
+        """Let go of all that is not in use; the names of what left."""
+        ...
+
+
+class OwnRoom:
+    """Keeps every instrument once it was loaded, in a process that nothing else needs."""
+
+    def __init__(self) -> None:
+        self._scorers: dict[str, Scorer] = {}
+
+    @contextmanager
+    def lend(self, lazy: LazyScorer) -> Iterator[Scorer]:
+        """As `ScorerRoom.lend`."""
+        if lazy.name not in self._scorers:
+            self._scorers[lazy.name] = lazy.load()
+        yield self._scorers[lazy.name]
+
+    def free(self) -> tuple[str, ...]:
+        """As `ScorerRoom.free`."""
+        names = tuple(self._scorers)
+        self._scorers.clear()
+        if names:
+            release_device()
+        return names
+
+
 class Panel:
     """Reads every metric off pictures in one go."""
 
@@ -95,6 +137,7 @@ class Panel:
         choose: Callable[[str], ScorerChoice],
         derived: Callable[[Sequence[Score]], Sequence[Derived]] = lambda scores: (),
         metrics: Sequence[str] | None = None,
+        room: ScorerRoom | None = None,
     ) -> None:
         """Load nothing yet.
 
@@ -102,17 +145,13 @@ class Panel:
             choose: who reads the pictures of a model, by its name.
             derived: the scales on top of these readings.
             metrics: those told; None tells all that were read.
+            room: where the instruments are kept; None keeps each once it was loaded.
         """
         self._choose = choose
         self._derived = derived
         self._metrics = None if metrics is None else frozenset(metrics)
-        self._scorers: dict[str, Scorer] = {}
+        self._room = OwnRoom() if room is None else room
         self._told: set[str] = set()
-
-    @property
-    def weight_bytes(self) -> int:
-        """Bytes that the loaded instruments hold."""
-        return sum(scorer.weight_bytes for scorer in self._scorers.values())
 
     def notes(self, model: str) -> tuple[str, ...]:
         """What the user should know before this model's pictures are read; each said once."""
@@ -131,8 +170,9 @@ class Panel:
             OutOfMemory: the device has no room for a scorer.
         """
         readings: list[list[Score]] = [[] for _ in images]
-        for scorer in [self._loaded(lazy) for lazy in self._choose(model).scorers]:
-            values = scorer.score(images, prompts)
+        for lazy in self._choose(model).scorers:
+            with self._room.lend(lazy) as scorer:
+                values = scorer.score(images, prompts)
             for reading, value in zip(readings, values, strict=True):
                 reading.append(Score(scorer.metric, value, scorer.id, scorer.higher_is_better))
         for reading in readings:
@@ -145,19 +185,10 @@ class Panel:
 
     def free(self) -> tuple[str, ...]:
         """Let go of every instrument's weights; the names of those that were loaded."""
-        names = tuple(self._scorers)
-        self._scorers.clear()
-        if names:
-            release_device()
-        return names
+        return tuple(self._room.free())
 
     def _tells(self, score: Score) -> bool:
         return self._metrics is None or score.metric in self._metrics
-
-    def _loaded(self, lazy: LazyScorer) -> Scorer:
-        if lazy.name not in self._scorers:
-            self._scorers[lazy.name] = lazy.load()
-        return self._scorers[lazy.name]
 
 
 class MixedReading:

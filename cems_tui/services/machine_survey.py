@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from cems_tui.catalog.fit import Room, footprint_on
+from cems_tui.catalog.fit import Room, footprint_on, of_picture
 from cems_tui.catalog.recommend import Evidence
 from cems_tui.catalog.survey import Survey
 from cems_tui.catalog.survey import survey as survey_of
@@ -61,36 +61,29 @@ def room_here(settings: Settings, present: Presence | None) -> Room:
 
 
 def footprint_here(model: Model, planner: Planner, room: Room) -> Footprint:
-    """What a model takes of the device.
+    """What a model takes of the device, at its functions' own sizes.
 
-    The catalog's figures, in the precision of the device; where there are none, those of the
-    model's functions as they ran here or were published.
+    What is foreseen of the dearest of its functions: the weights by the headers of its files,
+    where they are here; the catalog's figures, in the precision of the device, for the rest.
     """
-    if model.footprint.weights_bytes is None:
-        return _from_runs(model, planner)
-    return footprint_on(model, room)
-
-
-def _from_runs(model: Model, planner: Planner) -> Footprint:
-    """What the dearest of its functions takes. A peak alone stands in for the weights."""
-    expected = [
-        planner.expected(function, function.width, function.height)
-        for function in planner.catalog.of_model(model.name)
-    ]
-    known = [one for one in expected if one.memory_bytes is not None or one.load_bytes is not None]
+    told = footprint_on(model, room)
+    functions = planner.catalog.of_model(model.name)
+    foreseen = [planner.expected(one, one.width, one.height) for one in functions]
+    known = [one for one in foreseen if one.memory_bytes is not None or one.held_bytes is not None]
     if not known:
-        return model.footprint
+        return told
     dearest = max(known, key=_peak)
-    weights = dearest.load_bytes if dearest.load_bytes is not None else dearest.memory_bytes
-    beside = None if dearest.memory_bytes is None else max(0, dearest.memory_bytes - (weights or 0))
+    drawn = of_picture(dearest, told, area=1.0, least_bytes=None)
+    measured = told.weights_bytes is None or dearest.provenance == "measured"
     return replace(
-        model.footprint,
-        weights_bytes=weights,
-        activation_bytes=beside,
-        provenance=dearest.provenance,
-        source=dearest.source,
+        told,
+        weights_bytes=drawn.weights_bytes,
+        largest_bytes=told.largest_bytes if drawn.weights_bytes == told.weights_bytes else None,
+        activation_bytes=drawn.activation_bytes,
+        provenance=dearest.provenance if measured else told.provenance,
+        source=dearest.source if measured else told.source,
     )
 
 
 def _peak(expected: Expected) -> int:
-    return max(expected.memory_bytes or 0, expected.load_bytes or 0)
+    return max(expected.memory_bytes or 0, expected.held_bytes or 0)

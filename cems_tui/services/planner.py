@@ -7,7 +7,7 @@ uses the same code, so what was shown is what is done.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from cems_tui.catalog.fit import Fit, Room, Verdict, fit, footprint_on, of_pictu
 from cems_tui.domain.bill import BillLine
 from cems_tui.domain.capabilities import Obstacle, Wanted, obstacles
 from cems_tui.domain.decision import DialMeaning, Offer, Policy, RoutingDecision
-from cems_tui.domain.function import Catalog, Expected, GenerationFunction, Model
+from cems_tui.domain.function import Catalog, Expected, GenerationFunction
 from cems_tui.domain.note import Note, one_of_each_kind
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.request import Request, new_id
@@ -41,7 +41,11 @@ _LEAST_BYTES = 2
 class CostModel(Protocol):
     """What a picture takes on this machine."""
 
-    def predict(self, function: GenerationFunction, width: int, height: int) -> Expected: ...
+    def predict(
+        self, function: GenerationFunction, width: int, height: int, there: Collection[str]
+    ) -> Expected: ...
+
+    def weights(self, function: GenerationFunction) -> Mapping[str, int] | None: ...
 
     def learn(self, observation: Observation) -> None: ...
 
@@ -70,13 +74,11 @@ class Planner:
         settings: Settings,
         note_sources: Sequence[NoteSource],
         room: Room | None,
-        held_bytes: Callable[[GenerationFunction], int | None] = lambda function: None,
     ) -> None:
         """Every part is handed in.
 
         Args:
             room: what the device offers; None does not ask whether anything fits.
-            held_bytes: what the files of an installed model say that its weights hold.
         """
         self.catalog = catalog
         self.pricing = pricing
@@ -85,16 +87,32 @@ class Planner:
         self.shelf = shelf
         self._note_sources = note_sources
         self._room = room
-        self._held_bytes = held_bytes
-        self._held: dict[Model, int | None] = {}
 
     def function(self, name: str) -> GenerationFunction:
         """The function of that name; UnknownName suggests near ones."""
         return self.catalog.function(name)
 
-    def expected(self, function: GenerationFunction, width: int, height: int) -> Expected:
-        """What a picture of that size takes on this machine."""
-        return self._cost_model.predict(function, width, height)
+    def expected(
+        self,
+        function: GenerationFunction,
+        width: int,
+        height: int,
+        resident: Collection[str] = (),
+    ) -> Expected:
+        """What a picture of that size takes on this machine.
+
+        Args:
+            resident: names of the models on the device: what they share is not loaded again.
+        """
+        return self._cost_model.predict(function, width, height, self._there(resident))
+
+    def _there(self, resident: Collection[str]) -> frozenset[str]:
+        """The networks of resident models, by content."""
+        found: set[str] = set()
+        for name in resident:
+            for function in self.catalog.of_model(name)[:1]:
+                found |= (self._cost_model.weights(function) or {}).keys()
+        return frozenset(found)
 
     @property
     def weight_budget_bytes(self) -> int | None:
@@ -220,8 +238,10 @@ class Planner:
         card = [f for f in self.catalog.values() if f.installed or f.name in allowed]
         blocked = _obstacles(request, [f for f in card if f.name in allowed])
         blocked |= _obstacles(request, [f for f in card if f.name not in allowed])
+        there = self._there(resident)
         offers = [
-            self._offer(f, request, resident, f.name in allowed, blocked.get(f.name)) for f in card
+            self._offer(f, request, resident, there, f.name in allowed, blocked.get(f.name))
+            for f in card
         ]
         at_once = at_once and checkpoint is not None and checkpoint.answers_at_once
         sizes = {f.name: ratio for f in card if (ratio := _size_ratio(request, f)) is not None}
@@ -316,11 +336,12 @@ class Planner:
         function: GenerationFunction,
         request: Request,
         resident: frozenset[str],
+        there: frozenset[str],
         allowed: bool,
         blocked: Obstacle | None,
     ) -> Offer:
         wanted = _wanted(request, function)
-        expected = self.expected(function, wanted.width, wanted.height)
+        expected = self._cost_model.predict(function, wanted.width, wanted.height, there)
         fits = self._fits(function, expected, wanted)
         if blocked is None and fits is not None and fits.verdict == "does not fit":
             blocked = _too_big(fits, wanted)
@@ -358,20 +379,11 @@ class Planner:
             of_picture(
                 expected,
                 footprint_on(function.model, self._room),
-                held_bytes=self._held_of(function) if expected.load_bytes is None else None,
                 area=pixels / (function.width * function.height),
                 least_bytes=None if numbers is None else numbers * _LEAST_BYTES * pixels,
             ),
             self._room,
         )
-
-    def _held_of(self, function: GenerationFunction) -> int | None:
-        """What the weights of an installed model hold; its files are asked once."""
-        if not function.installed:
-            return None
-        if function.model not in self._held:
-            self._held[function.model] = self._held_bytes(function)
-        return self._held[function.model]
 
 
 def _on_the_dial(

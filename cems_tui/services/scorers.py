@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,14 +11,24 @@ from pathlib import Path
 from cems_tui.catalog.catalog import StarterPack
 from cems_tui.domain.score import METRIC as MIXED
 from cems_tui.domain.score import MixedConstants, MixedScale, Score
-from cems_tui.errors import ModelMissing, UsageError
+from cems_tui.errors import ModelMissing, UsageError, WeightsError
+from cems_tui.generation.meter import trim_heap
+from cems_tui.generation.residency import Residency, Tenant
+from cems_tui.generation.weight_files import BYTES_PER_FLOAT, read_header
 from cems_tui.models.ledger import RESERVED, Entry, Ledger
 from cems_tui.scoring.aesthetic import AestheticScorer, joint_digest
 from cems_tui.scoring.clip import ClipScorer, PickScorer
 from cems_tui.scoring.instruments import Instrument, LineUp, line_up, metrics_of, ranges_of
 from cems_tui.scoring.nima_network import PyiqaNimaScorer
-from cems_tui.scoring.panel import LazyScorer, MixedReading, Panel, Scorer, ScorerChoice
-from cems_tui.scoring.runtime import chosen_device, free_device_bytes
+from cems_tui.scoring.panel import (
+    LazyScorer,
+    MixedReading,
+    Panel,
+    Scorer,
+    ScorerChoice,
+    ScorerRoom,
+)
+from cems_tui.scoring.runtime import chosen_device, free_device_bytes, release_device
 from cems_tui.scoring.sharpness import SharpnessScorer
 from cems_tui.services.planner import Planner
 from cems_tui.settings import Quality
@@ -35,17 +46,21 @@ class Scorers:
     own: Callable[[str], Scorer]
     """The starter pack's instrument for a metric, its files checked first."""
 
-    def panel(self, planner: Planner) -> Panel:
+    def panel(self, planner: Planner, room: ScorerRoom | None = None) -> Panel:
         """The scorers of what is generated: by whose picture it is, and what the settings name."""
         metrics = metrics_of(self.quality.metrics)
 
         def choose(model: str) -> ScorerChoice:
             return self._choice(self._line_up(metrics, pack_pictures=model.startswith(RESERVED)))
 
-        return Panel(choose, lambda scores: self.mixed_scales(planner, scores), metrics)
+        return Panel(choose, lambda scores: self.mixed_scales(planner, scores), metrics, room)
 
     def bench_panel(
-        self, planner: Planner, metrics: Sequence[str], functions: Sequence[str]
+        self,
+        planner: Planner,
+        metrics: Sequence[str],
+        functions: Sequence[str],
+        room: ScorerRoom | None = None,
     ) -> Panel:
         """The scorers of a benchmark: the same for all its pictures, whichever model drew them.
 
@@ -54,7 +69,7 @@ class Scorers:
         """
         choice = self._choice(self.require(planner, metrics, functions))
         return Panel(
-            lambda model: choice, lambda scores: self.mixed_scales(planner, scores), metrics
+            lambda model: choice, lambda scores: self.mixed_scales(planner, scores), metrics, room
         )
 
     def require(self, planner: Planner, metrics: Sequence[str], functions: Sequence[str]) -> LineUp:
@@ -129,9 +144,34 @@ class Scorers:
 
     def _choice(self, found: LineUp) -> ScorerChoice:
         return ScorerChoice(
-            tuple(LazyScorer(one.name, partial(self._load, one)) for one in found.instruments),
+            tuple(
+                LazyScorer(one.name, partial(self._load, one), self._weight_bytes(one))
+                for one in found.instruments
+            ),
             tuple(str(one) for one in found.missing),
         )
+
+    def _weight_bytes(self, one: Instrument) -> int | None:
+        """What an instrument's weights will hold, by the headers of its files, in the widest
+        precision it reads in; None where they do not tell: loading it says what is wrong."""
+        if not (one.weights or one.in_pack):
+            return 0
+        ledger = self.ledger()
+        folders = (
+            [self.pack.folder(f"scorers/{one.metric}")]
+            if one.in_pack
+            else [None if (w := _Weights.of(n, ledger)) is None else w.folder for n in one.weights]
+        )
+        total = 0
+        for folder in folders:
+            files = [] if folder is None else sorted(folder.glob("*.safetensors"))[:1]
+            if not files:
+                return None
+            try:
+                total += read_header(files[0]).loaded_bytes(BYTES_PER_FLOAT["float32"])
+            except WeightsError:
+                return None
+        return total
 
     def _digest(self, one: Instrument, ledger: Ledger) -> str | None:
         """The digest in an instrument's id, without reading its weights; None when not recorded."""
@@ -158,6 +198,52 @@ class Scorers:
             raise ModelMissing(f"the weights of {one.name} are not installed any more")
         held = sum(weights.entry.total_bytes for weights in found)
         return _large(one, found, chosen_device(self.quality.device, held, free_device_bytes()))
+
+
+class SharedRoom:
+    """Keeps instruments in the ledger of the device, beside the models that draw."""
+
+    def __init__(self, residency: Residency) -> None:
+        self._residency = residency
+
+    @contextmanager
+    def lend(self, lazy: LazyScorer) -> Iterator[Scorer]:
+        """As `ScorerRoom.lend`: what is idle leaves for it, other instruments first."""
+        expected = None if lazy.weight_bytes is None else {_key(lazy.name): lazy.weight_bytes}
+        tenant: Tenant[_Held] = Tenant(
+            lazy.name, "scorer", lambda: expected, lambda: _Held(lazy.name, lazy.load())
+        )
+        with self._residency.lend(tenant) as held:
+            yield held.scorer
+
+    def free(self) -> tuple[str, ...]:
+        """As `ScorerRoom.free`."""
+        return self._residency.free_idle("scorer")
+
+
+def _key(name: str) -> str:
+    return f"scorer:{name}"
+
+
+class _Held:
+    """An instrument as the ledger knows it."""
+
+    def __init__(self, name: str, scorer: Scorer) -> None:
+        self._loaded: Scorer | None = scorer
+        self.weights = {_key(name): scorer.weight_bytes}
+        self.names = {_key(name): name}
+
+    @property
+    def scorer(self) -> Scorer:
+        """The instrument, while it is on the device."""
+        assert self._loaded is not None, "a lent instrument is not closed"
+        return self._loaded
+
+    def close(self) -> None:
+        """Leave the device."""
+        self._loaded = None
+        release_device()
+        trim_heap()
 
 
 @dataclass(frozen=True, slots=True)

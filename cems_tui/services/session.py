@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.function import Expected, GenerationFunction
 from cems_tui.domain.generation import Generation, Seconds, now
 from cems_tui.domain.note import Note, NoteKind
-from cems_tui.domain.pricing import Pricing
+from cems_tui.domain.pricing import Cost, Pricing
 from cems_tui.domain.request import (
     MAX_DRAWN_SEED,
     Event,
@@ -51,7 +51,13 @@ class Planner(Protocol):
 
     def function(self, name: str) -> GenerationFunction: ...
 
-    def expected(self, function: GenerationFunction, width: int, height: int) -> Expected: ...
+    def expected(
+        self,
+        function: GenerationFunction,
+        width: int,
+        height: int,
+        resident: Collection[str] = (),
+    ) -> Expected: ...
 
 
 class Lease(Protocol):
@@ -70,7 +76,9 @@ class Lease(Protocol):
 class Residency(Protocol):
     """What is on the device."""
 
-    def lease(self, function: GenerationFunction) -> AbstractContextManager[Lease]: ...
+    def lease(
+        self, function: GenerationFunction, beside_bytes: int | None = None
+    ) -> AbstractContextManager[Lease]: ...
 
     def resident(self) -> frozenset[str]:
         """Names of the models on the device."""
@@ -78,6 +86,10 @@ class Residency(Protocol):
 
     def free(self, model: str) -> bool:
         """Take a model off the device, at the end of its use; whether it was resident."""
+        ...
+
+    def relieve(self) -> Sequence[str]:
+        """Take off the device what is idle as far as others need the memory; what left."""
         ...
 
     def close(self) -> None: ...
@@ -93,6 +105,11 @@ class Drawn:
     load_seconds: float | None
     load_bytes: int | None
     memory_bytes: int | None
+    """Peak device bytes, weights included; None where what drawing took was not measured."""
+
+    held_bytes: int
+    """Device bytes of the model's weights, shared or not."""
+
     started: float
     """`time.perf_counter()` when the request was taken up."""
 
@@ -101,6 +118,12 @@ class Drawn:
 
     fallback: tuple[str, ...] = ()
     """What was tried beyond the plain way, as the device had no room, in words."""
+
+    def cost(self, pricing: Pricing, seconds: float | None) -> Cost:
+        """What the picture cost; by its weights alone, an estimate, where no peak was measured."""
+        if self.memory_bytes is None:
+            return pricing.cost(seconds, self.held_bytes, "estimated")
+        return pricing.cost(seconds, self.memory_bytes, "measured")
 
 
 class Session:
@@ -146,11 +169,12 @@ class Session:
         return self._residency.resident()
 
     def tend(self) -> bool:
-        """Free the models that are due to leave, between pictures; whether one was resident.
+        """Free what is due to leave, or needed by others, between pictures; whether any was there.
 
         With the last model the scorers leave too.
         """
-        left = bool([model for model in self._due() if self._residency.free(model)])
+        left = bool([name for name in self._due() if self._residency.free(name)])
+        left = bool(self._residency.relieve()) or left
         if left and self._judges is not None and not self.resident():
             self._judges.free()
         return left
@@ -258,12 +282,12 @@ class Session:
             said: the kinds of notes that the user has been told before.
         """
         refuse_stopped(stop, "stopped before loading", hint="")
-        start_seconds = 0.0
-        if function.model.name not in self.resident():
-            expected = self._planner.expected(function, job.width, job.height)
+        start_seconds, resident = 0.0, self.resident()
+        expected = self._planner.expected(function, job.width, job.height, resident)
+        if function.model.name not in resident:
             start_seconds = self._start(request_id, function, emit)
             emit(Loading(request_id, function.name, expected.load_seconds))
-        with self._residency.lease(function) as lease:
+        with self._residency.lease(function, expected.beside_bytes) as lease:
             picture = lease.pipeline.generate(
                 job,
                 lambda step, steps: emit(Step(request_id, function.name, step, steps)),
@@ -275,10 +299,13 @@ class Session:
             for note in picture.notes:
                 if note.kind not in said:
                     emit(Noted(request_id, note))
-            held = lease.pipeline.weight_bytes + (picture.extra_bytes or 0)
+            held, extra = lease.pipeline.weight_bytes, picture.extra_bytes
+            peak = None if extra is None else held + extra
             load = lease.load_seconds, lease.load_bytes
         self.tend()
-        return Drawn(function, job, picture, *load, held, started, start_seconds, picture.fallback)
+        return Drawn(
+            function, job, picture, *load, peak, held, started, start_seconds, picture.fallback
+        )
 
     def _start(self, request_id: str, function: GenerationFunction, emit: Emit) -> float:
         """Make this process ready for the function's model; the seconds that took."""
@@ -311,7 +338,7 @@ class Session:
     def _record(self, request: Request, decision: RoutingDecision, drawn: Drawn) -> Generation:
         function, job, picture = drawn.function, drawn.job, drawn.picture
         seconds = measured_seconds(drawn)
-        cost = self._pricing.cost(seconds.billed, drawn.memory_bytes, "measured")
+        cost = drawn.cost(self._pricing, seconds.billed)
         folder = request.out_dir or self._pictures
         return Generation(
             id=request.id,
@@ -338,6 +365,8 @@ class Session:
                 drawn.load_seconds, drawn.load_bytes, resident=drawn.load_seconds == 0.0
             ),
             load_bytes=drawn.load_bytes,
+            held_bytes=drawn.held_bytes,
+            stage_bytes=picture.stage_bytes,
             precision=picture.precision,
             contention=picture.contention,
             scores=(),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cems_tui import log
+from cems_tui.domain.function import UNMEASURED, StageBytes
 from cems_tui.domain.generation import Generation, now
 from cems_tui.domain.pricing import GIGABYTE
 from cems_tui.errors import StorageError, UnknownName, UsageError
@@ -48,6 +49,8 @@ class Observation:
     load_seconds: float | None
     memory_bytes: int | None
     load_bytes: int | None = None
+    held_bytes: int | None = None
+    stage_bytes: StageBytes = UNMEASURED
     precision: str | None = None
     contention: float | None = None
 
@@ -227,6 +230,8 @@ def observations(connection: Connection, limit_per_function: int) -> list[Observ
             load_seconds=row["seconds_load"],
             memory_bytes=row["peak_memory_bytes"],
             load_bytes=row["load_bytes"],
+            held_bytes=row["held_bytes"],
+            stage_bytes=StageBytes(row["bytes_encode"], row["bytes_denoise"], row["bytes_decode"]),
             precision=row["precision"],
             contention=row["contention"],
         )

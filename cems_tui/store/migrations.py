@@ -586,6 +586,12 @@ def m020_pictures_view(db: Database) -> None:
     )
 
 
+def m021_stage_bytes(db: Database) -> None:
+    """What weights held, apart from what a load brought, and what each stage took beside them."""
+    for column in ("held_bytes", "bytes_encode", "bytes_denoise", "bytes_decode"):
+        db.execute(f"ALTER TABLE generations ADD COLUMN {column} INTEGER")
+
+
 STEPS = (
     m001_sessions,
     m002_generations,
@@ -607,4 +613,5 @@ STEPS = (
     m018_regrets,
     m019_votes,
     m020_pictures_view,
+    m021_stage_bytes,
 )

@@ -12,6 +12,7 @@ from typing import Any
 
 from cems_tui.domain.bench import BenchPrompt
 from cems_tui.domain.decision import RoutingDecision
+from cems_tui.domain.function import StageBytes
 from cems_tui.domain.generation import Generation, Seconds
 from cems_tui.domain.savings import (
     PricedFunction,
@@ -70,6 +71,8 @@ def generation_row(generation: Generation, home: Path) -> dict[str, Any]:
         "cost_source": generation.cost_source,
         "load_cost_usd": generation.load_cost_usd,
         "load_bytes": generation.load_bytes,
+        "held_bytes": generation.held_bytes,
+        **{f"bytes_{stage}": size for stage, size in generation.stage_bytes.to_json().items()},
         "precision": generation.precision,
         "contention": generation.contention,
         "score_error": generation.score_error,
@@ -217,6 +220,8 @@ def generation_of(
         cost_source=row["cost_source"],
         load_cost_usd=row["load_cost_usd"],
         load_bytes=row["load_bytes"],
+        held_bytes=row["held_bytes"],
+        stage_bytes=StageBytes(row["bytes_encode"], row["bytes_denoise"], row["bytes_decode"]),
         precision=row["precision"],
         contention=row["contention"],
         scores=tuple(

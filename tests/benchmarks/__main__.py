@@ -71,6 +71,12 @@ def _queue() -> Rows:
     return [*queue_replay.run(), *queue_pictures.run()]
 
 
+def _residency() -> Rows:
+    from tests.benchmarks import residency
+
+    return residency.run()
+
+
 def _table() -> Rows:
     from tests.benchmarks import score_table
 
@@ -94,6 +100,7 @@ BENCHMARKS: dict[str, Callable[[], Rows]] = {
     "table": _table,
     "picks": _picks,
     "foresight": _foresight,
+    "residency": _residency,
     "history": _history,
     "queue": _queue,
 }

@@ -271,21 +271,21 @@ def test_a_set_is_within_its_share_of_the_disk_and_every_model_adds_something(
 
 
 def test_a_picture_takes_the_weights_and_what_its_pixels_take() -> None:
-    expected = Expected(memory_bytes=46, load_bytes=21)
-    found = of_picture(expected, Footprint(), held_bytes=None, area=1.0, least_bytes=None)
+    expected = Expected(memory_bytes=46, held_bytes=21, load_bytes=3)
+    found = of_picture(expected, Footprint(), area=1.0, least_bytes=None)
     assert (found.weights_bytes, found.activation_bytes) == (21, 25)
 
 
 def test_what_files_say_and_what_the_catalog_says_stand_in_for_what_was_never_drawn() -> None:
     model = Footprint(weights_bytes=100, activation_bytes=10)
-    found = of_picture(Expected(), model, held_bytes=90, area=4.0, least_bytes=None)
+    found = of_picture(Expected(held_bytes=90), model, area=4.0, least_bytes=None)
     assert (found.weights_bytes, found.activation_bytes) == (90, 40)
-    found = of_picture(Expected(), model, held_bytes=None, area=4.0, least_bytes=77)
+    found = of_picture(Expected(), model, area=4.0, least_bytes=77)
     assert (found.weights_bytes, found.activation_bytes) == (100, 77)
 
 
 def test_a_picture_that_nobody_knows_anything_of_may_fit() -> None:
-    unknown = of_picture(Expected(), Footprint(), held_bytes=None, area=1.0, least_bytes=10**15)
+    unknown = of_picture(Expected(), Footprint(), area=1.0, least_bytes=10**15)
     assert fit(unknown, room(8)).verdict == "unknown"
-    sure = of_picture(Expected(), Footprint(), held_bytes=1, area=1.0, least_bytes=10**15)
+    sure = of_picture(Expected(held_bytes=1), Footprint(), area=1.0, least_bytes=10**15)
     assert fit(sure, room(8)).verdict == "does not fit"

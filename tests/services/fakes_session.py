@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,7 +82,13 @@ class FakePlanner:
     def function(self, name: str) -> GenerationFunction:
         return FUNCTIONS[name]
 
-    def expected(self, function: GenerationFunction, width: int, height: int) -> Expected:
+    def expected(
+        self,
+        function: GenerationFunction,
+        width: int,
+        height: int,
+        resident: Collection[str] = (),
+    ) -> Expected:
         return Expected(load_seconds=2.0)
 
 
@@ -139,7 +145,9 @@ class FakeResidency:
         self.models: set[str] = set()
 
     @contextmanager
-    def lease(self, function: GenerationFunction) -> Iterator[FakeLease]:
+    def lease(
+        self, function: GenerationFunction, beside_bytes: int | None = None
+    ) -> Iterator[FakeLease]:
         first = function.model.name not in self.models
         self.models.add(function.model.name)
         yield FakeLease(self._pipeline, 2.0 if first else 0.0, 1_000_000 if first else 0)
@@ -150,6 +158,9 @@ class FakeResidency:
     def free(self, model: str) -> bool:
         self.models.discard(model)
         return True
+
+    def relieve(self) -> tuple[str, ...]:
+        return ()
 
     def close(self) -> None:
         self.models.clear()

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cems_tui import paths
+from cems_tui.domain.function import GenerationFunction, Model
 from cems_tui.domain.score import MixedConstants, MixedScale, Score
 from cems_tui.errors import ModelMissing, OutOfMemory, UnknownName, UsageError
+from cems_tui.generation.residency import Residency
 from cems_tui.models.ledger import Entry, Ledger, PinnedFile
 from cems_tui.profile import Profile
 from cems_tui.scoring.instruments import (
@@ -32,7 +34,7 @@ from cems_tui.scoring.instruments import (
 )
 from cems_tui.scoring.panel import LazyScorer, MixedReading, Panel, ScorerChoice
 from cems_tui.services.planner import Planner
-from cems_tui.services.scorers import Scorers
+from cems_tui.services.scorers import Scorers, SharedRoom
 from cems_tui.settings import Settings, problems
 
 MODELS = sorted({name for one in INSTRUMENTS for name in one.weights})
@@ -205,17 +207,92 @@ PICTURE = Image.new("RGB", (4, 4))
 def test_a_panel_loads_each_instrument_once_and_lets_go_of_it() -> None:
     room = Room({"nima": NIMA, "clip": CLIP})
     panel = Panel(lambda model: ScorerChoice((room.lazy("nima"), room.lazy("clip"))))
-    assert panel.weight_bytes == 0
     panel.read([PICTURE], ["a"], "m")
     panel.read([PICTURE], ["b"], "m")
     assert room.loaded == ["nima", "clip"]
-    assert panel.weight_bytes == 200
     assert panel.free() == ("nima", "clip")
     gc.collect()
     assert all(alive() is None for alive in room.alive.values())
     assert panel.free() == ()
     panel.read([PICTURE], ["c"], "m")
     assert room.loaded == ["nima", "clip"] * 2
+
+
+def test_instruments_stand_in_the_ledger_of_the_device_and_leave_before_what_draws() -> None:
+    readers = Room({"nima": NIMA, "clip": CLIP})
+    drawing = {"base": {"unet": 500}, "other": {"other unet": 250}}
+    ledger = Residency(
+        700,
+        lambda wanted: Drawing(drawing[wanted.model.name]),
+        lambda wanted: drawing[wanted.model.name],
+    )
+    lazy = [replace(readers.lazy(name), weight_bytes=100) for name in ("nima", "clip")]
+    panel = Panel(lambda model: ScorerChoice(tuple(lazy)), room=SharedRoom(ledger))
+    with ledger.lease(a_function("base")):
+        panel.read([PICTURE], ["a"], "base")
+    assert ledger.held_bytes == 700
+    assert {(one.model, one.kind) for one in ledger.present()} == {
+        ("base", "generator"),
+        ("nima", "scorer"),
+        ("clip", "scorer"),
+    }
+    assert ledger.resident() == {"base"}, "what routes asks for those that draw"
+    with (
+        ledger.lease(a_function("base")),
+        pytest.raises(OutOfMemory, match="other needs"),
+        ledger.lease(a_function("other")),
+    ):
+        pass
+    assert ledger.free("nima"), "stopped by its name"
+    gc.collect()
+    assert readers.alive["nima"]() is None
+    panel.read([PICTURE], ["b"], "base")
+    drawing["other"] = {"other unet": 200}
+    with ledger.lease(a_function("other")):
+        pass
+    assert {one.model for one in ledger.present()} == {"base", "other"}
+
+
+def test_an_instrument_larger_than_what_weights_may_hold_is_refused_before_it_is_loaded() -> None:
+    readers = Room({"clip": CLIP})
+    lazy = replace(readers.lazy("clip"), weight_bytes=900)
+    panel = Panel(
+        lambda model: ScorerChoice((lazy,)), room=SharedRoom(Residency(700, _none, _none))
+    )
+    with pytest.raises(OutOfMemory, match="clip needs"):
+        panel.read([PICTURE], ["a"], "m")
+    assert readers.loaded == []
+
+
+def _none(wanted: GenerationFunction) -> Any:
+    raise NotImplementedError
+
+
+@dataclass
+class Drawing:
+    """A model that draws, in so many bytes."""
+
+    weights: dict[str, int]
+    closed: bool = False
+
+    @property
+    def names(self) -> dict[str, str]:
+        return {key: key for key in self.weights}
+
+    @property
+    def weight_bytes(self) -> int:
+        return sum(self.weights.values())
+
+    def generate(self, job: Any, on_step: Any, stop: Any) -> Any:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def a_function(model: str) -> GenerationFunction:
+    row = Model(model, "stable-diffusion", "CC0-1.0", "tests")
+    return GenerationFunction(f"{model}@4", row, 4, 3.0, 64, 64)
 
 
 def test_a_panel_reads_a_model_s_pictures_with_the_instruments_of_that_model() -> None:

@@ -15,7 +15,7 @@ from cems_tui.text import byte_count
 
 
 def ps(json: o.Json = False, quiet: o.Quiet = False) -> None:
-    """List the models on the device: bytes, components, until when, in which process."""
+    """List what is on the device: bytes, components, until when, in which process."""
     profile = Profile.current()
     there = profile.device.presence()
     rows = (
@@ -37,6 +37,8 @@ def _row(model: Present, there: Presence, catalog: Catalog) -> dict[str, Any]:
     until = there.until(model)
     return {
         "model": model.model,
+        "kind": model.kind,
+        "state": _state(model),
         "functions": [function.name for function in catalog.of_model(model.model)],
         "device": there.device,
         "bytes": sum(model.weights.values()),
@@ -55,6 +57,15 @@ def _row(model: Present, there: Presence, catalog: Catalog) -> dict[str, Any]:
         "until": None if until is None else _utc(until),
         "in_use": model.in_use,
     }
+
+
+def _state(model: Present) -> str:
+    """`loading`, `leaving`, `in use` or `idle`."""
+    if model.loading:
+        return "loading"
+    if model.leaving:
+        return "leaving"
+    return "in use" if model.in_use else "idle"
 
 
 def _utc(seconds: float) -> str:
@@ -91,8 +102,8 @@ def _part(part: dict[str, Any]) -> str:
 
 
 def _until(row: dict[str, Any]) -> str:
-    if row["in_use"]:
-        return "in use"
+    if row["state"] != "idle":
+        return str(row["state"])
     if row["until"] is None:
         return "needed, or the end"
     return datetime.fromisoformat(row["until"]).astimezone().strftime("%H:%M:%S")

@@ -16,6 +16,7 @@ from math import ceil
 from typing import Any
 
 from cems_tui.cancel import Stop
+from cems_tui.domain.function import Stage, StageBytes
 from cems_tui.errors import CemsError, GenerationError, Interrupted, OutOfMemory, UsageError
 from cems_tui.generation.contention import Contention
 from cems_tui.generation.device import free_device_bytes, use_threads
@@ -150,14 +151,15 @@ class DiffusersPipeline:
         watch.pass_gate()
         contention = Contention(self._pipe.device.type)
         contention.start()
-        image, extra_bytes = self._draw(job, watch, patient)
+        image, stage_bytes = self._draw(job, watch, patient)
         waited = contention.share()
         return Picture(
             image=image,
             encode_seconds=watch.encode.seconds,
             denoise_seconds=watch.denoise.seconds,
             decode_seconds=watch.decode.seconds,
-            extra_bytes=extra_bytes,
+            extra_bytes=stage_bytes.peak,
+            stage_bytes=stage_bytes,
             sampler=type(self._pipe.scheduler).__name__,
             precision=self._precision,
             fallback=tuple(patient.rungs),
@@ -165,16 +167,17 @@ class DiffusersPipeline:
             contention=waited,
         )
 
-    def _draw(self, job: Job, watch: Watch, patient: PatientDecoder) -> tuple[Any, int | None]:
+    def _draw(self, job: Job, watch: Watch, patient: PatientDecoder) -> tuple[Any, StageBytes]:
         failure: CemsError
         use_threads(self._pipe.device.type, self.weight_bytes, self._threads)
         kind = (*self._kind(job), patient.tiled_from_start)
         try:
             with self._meter.measure(kind) as usage, self._watched(watch, job, patient):
+                watch.on_stage = usage.enter
                 watch.encode.start()
                 image = self._call(job, watch)
                 watch.decode.stop()
-            return image, usage.extra_bytes
+            return image, usage.stage_bytes
         except Exception as error:
             if error is watch.foreign:
                 raise
@@ -335,6 +338,8 @@ class Watch:
         """What a callable of the caller raised; it is not the model's failure."""
         self.failure: Exception | None = None
         """What a watched part of the pipeline raised first."""
+        self.on_stage: Callable[[Stage], None] = lambda stage: None
+        """Told of every stage that begins after the first."""
         self._on_step = on_step
         self._stop = stop
 
@@ -352,6 +357,7 @@ class Watch:
         """The prompt, or another of two, is encoded; denoising begins."""
         self.encode.stop()
         self.pass_gate()
+        self.on_stage("denoise")
         self.denoise.start()
 
     def step_ended(self, step: int, steps: int) -> None:
@@ -365,6 +371,7 @@ class Watch:
             raise
         self.pass_gate()
         if step == steps:
+            self.on_stage("decode")
             self.decode.start()
 
     def callbacks(self, pipe: Any) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from cems_tui.generation.families.anatomy import Anatomy, EngineSettings
 from cems_tui.generation.families.diffusers_pipeline import DiffusersPipeline
 from cems_tui.generation.families.library_errors import loading_error
 from cems_tui.generation.families.skeleton import Skeleton, skeleton_of
-from cems_tui.generation.networks import Shelf, weights_digest
+from cems_tui.generation.meter import bring_in
+from cems_tui.generation.networks import Shelf, key_of, network_print, weights_digest
 from cems_tui.generation.precision import (
     chosen_precision,
     has_bfloat16_processor,
@@ -106,15 +107,20 @@ class Layout:
         keys = self._keys(folder, index, precision, shelf)
         return {key: expected_weight_bytes(folder, [name], precision) for name, key in keys.items()}
 
-    def held_bytes(self, folder: Path, settings: EngineSettings) -> int:
-        """Device bytes the weights will hold, from the headers of their files alone.
+    def held_weights(self, folder: Path, settings: EngineSettings) -> dict[str, int]:
+        """Device bytes the weights will hold, by their likely content: no file is compared.
 
         Raises:
             WeightsError: a file is missing or damaged.
         """
         index = self._index(folder)
         precision = self._precision(folder, index, likely_kind(settings.device), settings)
-        return expected_weight_bytes(folder, self.networks_of(index), precision)
+        held = {}
+        for name in self.networks_of(index):
+            files = [read_header(path) for path in component_files(folder / name, precision)]
+            network = network_print(str(index[name][1]), folder / name, files)
+            held[key_of(network, precision)] = expected_weight_bytes(folder, [name], precision)
+        return held
 
     def precision_of(self, folder: Path, settings: EngineSettings) -> Precision:
         """What the weights of a folder would be loaded as.
@@ -242,9 +248,11 @@ def _bring(
         network_class = component_class(folder, name, index)
         shelf.skeletons[key] = skeleton_of(network_class, folder / name, files, precision)
     skeleton: Skeleton | None = shelf.skeletons[key]
-    if skeleton is None:
-        return load_network(folder, name, index, precision).to(device)
-    return skeleton.filled(shelf.arenas, device)
+    if skeleton is not None:
+        return skeleton.filled(shelf.arenas, device)
+    network = load_network(folder, name, index, precision).to(device)
+    bring_in(network)
+    return network
 
 
 # Loads the networks of a diffusers folder one by one, and refuses what is not whole.

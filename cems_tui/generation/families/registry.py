@@ -162,7 +162,7 @@ __all__ = [
     "expected_weights",
     "family_of",
     "family_of_class",
-    "held_bytes",
+    "held_weights",
     "load",
     "precision_of",
     "warm_up",
@@ -272,16 +272,19 @@ def expected_bytes(
     return None if weights is None else sum(weights.values())
 
 
-def held_bytes(function: GenerationFunction, settings: EngineSettings | None = None) -> int | None:
+def held_weights(
+    function: GenerationFunction, settings: EngineSettings | None = None
+) -> dict[str, int] | None:
     """Device bytes the weights of an installed model will hold, by the headers of its files.
 
-    None where nothing tells: it is not installed, of no family that runs, or damaged.
+    By the likely content of its networks: equal keys are most probably shared memory, in any
+    process. None where nothing tells: it is not installed, of no family that runs, or damaged.
     """
     layout, folder = FAMILIES.get(function.model.family), function.model.path
     if layout is None or folder is None:
         return None
     try:
-        return layout.held_bytes(folder, settings or EngineSettings())
+        return layout.held_weights(folder, settings or EngineSettings())
     except WeightsError:
         return None  # leasing it says what is wrong with its files
 

@@ -127,7 +127,7 @@ def _draw(
     budget = None
     if budget_usd is not None:
         budget = Budget(budget_usd, lambda function: estimate(planner, function))
-    judges = scorers.bench_panel(planner, plan.metrics, plan.functions)
+    judges = scorers.bench_panel(planner, plan.metrics, plan.functions, engine.scorer_room)
     _tell_ranges(plan, planner, scorers)
     maker = SessionMaker(
         engine.session, planner.catalog, planner.pricing, plan.metrics, lambda event: None, judges
