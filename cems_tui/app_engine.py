@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
 
+from cems_tui import log
 from cems_tui.cancel import Stop
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.job import Foreseen
@@ -14,10 +17,17 @@ from cems_tui.domain.note import Note
 from cems_tui.domain.request import Event, Noted, Request
 from cems_tui.errors import CemsError
 from cems_tui.profile import Engine, Profile
-from cems_tui.routing.explain.explanation import Explanation
 from cems_tui.services.engine.process import EngineProcess
 from cems_tui.services.queue.foresight import foreseen
 from cems_tui.services.queue.queued_engine import QueuedEngine
+
+if TYPE_CHECKING:
+    from cems_tui.models.plan import PullPlan
+    from cems_tui.models.queue import PullQueue
+    from cems_tui.models.remove import Removal
+    from cems_tui.routing.explain.explanation import Explanation
+    from cems_tui.services.keeper import AppKeeper
+    from cems_tui.services.library import Library, Resident
 
 
 class AppPlanner:
@@ -53,6 +63,16 @@ class AppPlanner:
                 self._planner.relearn(self._profile.cost_model(store))
         return self._planner.decide(request, resident, installed_only=True, at_once=at_once)
 
+    def recent_prompts(self) -> list[str]:
+        """What was drawn before, newest first, each once.
+
+        Raises:
+            StorageError: the database cannot be read.
+        """
+        with self._profile.history() as store:
+            drawn = store.generations(limit=RECENT_PICTURES)
+        return list(dict.fromkeys(picture.prompt for picture in drawn))
+
     def foresee(self, request: Request) -> Foreseen:
         """What a picture of the queue is expected to take, as things are now."""
         return foreseen(self._planner, request)
@@ -80,11 +100,56 @@ def queued_engine(profile: Profile, process: EngineProcess) -> QueuedEngine:
     )
 
 
+class AppModels:
+    """The keeper of the profile's models, made by the first thread that asks it: what it reads
+    with takes a third of a second to import, which is not the first frame's to wait for.
+    """
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._making = Lock()
+        self._made: AppKeeper | None = None
+
+    def read(self) -> Library:
+        """As `AppKeeper.read`."""
+        return self._keeper.read()
+
+    def resident(self) -> Resident:
+        """As `AppKeeper.resident`."""
+        return self._keeper.resident()
+
+    def plans(self, model: str) -> Sequence[PullPlan]:
+        """As `AppKeeper.plans`."""
+        return self._keeper.plans(model)
+
+    def removal(self, model: str) -> Removal:
+        """As `AppKeeper.removal`."""
+        return self._keeper.removal(model)
+
+    def remove(self, model: str) -> Removal:
+        """As `AppKeeper.remove`."""
+        return self._keeper.remove(model)
+
+    def pulling(self) -> PullQueue:
+        """As `AppKeeper.pulling`."""
+        return self._keeper.pulling()
+
+    @property
+    def _keeper(self) -> AppKeeper:
+        with self._making:
+            if self._made is None:
+                self._made = self._profile.keeper()
+            return self._made
+
+
 def _changes(database: Path) -> tuple[float, ...]:
     """When the database was last written, as far as its files tell."""
     files = (database, database.with_name(f"{database.name}-wal"))
     return tuple(file.stat().st_mtime if file.exists() else 0.0 for file in files)
 
+
+RECENT_PICTURES = 100
+"""Whose prompts can be called back."""
 
 MADE_WAY = "the resident engine of `cems generate` was ended: the app draws itself"
 
@@ -111,6 +176,18 @@ class AppSession:
         self._stack = ExitStack()
         self._engine: Engine | None = None
         self._stock = profile.catalog_stamp()
+
+    def prepare(self) -> None:
+        """Import what a first picture needs, unless the settings say to wait.
+
+        Takes seconds, once, and some hundred megabytes of memory; leaves the device alone.
+        """
+        if not self._profile.settings.app.prepare:
+            return
+        try:
+            self._profile.warm_up()
+        except CemsError as error:
+            log.error("the engine is not prepared: %s", error)  # drawing will say it to the user
 
     def run(self, request: Request, emit: Callable[[Event], None], stop: Stop) -> None:
         """One picture, as `Session.run`; a failure is recorded before it is raised.

@@ -18,14 +18,9 @@ from cems_tui.domain.generation import Generation
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.request import Event, Request
 from cems_tui.errors import StorageError
-from cems_tui.generation.cost_model import Certainty, CostModel, Observation
-from cems_tui.generation.machine_speed import OriginSpeed, load_references_of, references_of
-from cems_tui.generation.unread_words import UnreadWords
 from cems_tui.locks import this_command
 from cems_tui.models.ledger import RESERVED
 from cems_tui.services.device_access import DeviceAccess
-from cems_tui.services.planner import Planner
-from cems_tui.services.session import Session
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,8 +29,10 @@ if TYPE_CHECKING:
     from cems_tui.catalog.fit import Room
     from cems_tui.catalog.survey import Survey
     from cems_tui.domain.function import Catalog, GenerationFunction
+    from cems_tui.generation.cost_model import Certainty, CostModel, Observation
     from cems_tui.generation.device_status import Hold
     from cems_tui.generation.families.registry import EngineSettings
+    from cems_tui.generation.machine_speed import OriginSpeed
     from cems_tui.generation.networks import Shelf
     from cems_tui.generation.pipeline import Pipeline
     from cems_tui.generation.residency import Residency
@@ -49,12 +46,14 @@ if TYPE_CHECKING:
     from cems_tui.services.library import Library
     from cems_tui.services.models import Models
     from cems_tui.services.own_scores import OwnScores
+    from cems_tui.services.planner import Planner
     from cems_tui.services.queue.owner import JobOwners
     from cems_tui.services.queue.runner import QueueRunner
     from cems_tui.services.queue.turn_order import Order
     from cems_tui.services.router_trainer import RouterTrainer
     from cems_tui.services.routers import Routers
     from cems_tui.services.scorers import Scorers
+    from cems_tui.services.session import Session
     from cems_tui.store.database import SessionKind, Store
 
 
@@ -360,6 +359,8 @@ class Profile:
 
     def planner_over(self, store: Store) -> Planner:
         """A planner over the catalog, the router shelf and the runs in a database."""
+        from cems_tui.generation.unread_words import UnreadWords
+        from cems_tui.services.planner import Planner
         from cems_tui.starter.prompt_notes import StarterVocabulary
 
         return Planner(
@@ -374,6 +375,9 @@ class Profile:
 
     def cost_model(self, store: Store) -> CostModel:
         """What a picture takes here, by the runs in a database."""
+        from cems_tui.generation.cost_model import CostModel
+        from cems_tui.generation.machine_speed import load_references_of, references_of
+
         functions = list(self.catalog().values())
         told, loads = references_of(functions), load_references_of(functions)
         precisions = {one.model.name: self._precision_of(one) for one in functions}
@@ -480,6 +484,31 @@ class Profile:
             client.serves(session_id, folder.absolute(), lambda made: _learn(planner, made))
             yield CommandEngine(client, planner, store, session_id)
 
+    def warm_up(self) -> None:
+        """Import what a first picture needs, without the device: seconds, once in a process.
+
+        A card is priced, and the starter pack's instruments read a grey picture. What is wrong
+        with a model's files is told where it is drawn with.
+        """
+        from PIL.Image import new as new_picture
+
+        from cems_tui.domain.decision import Policy
+        from cems_tui.generation.families import registry
+        from cems_tui.generation.residency import Residency
+        from cems_tui.store.pictures import commit_picture
+
+        del Residency, commit_picture  # imported: that is all
+        installed = self.catalog().installed()
+        with self.planner() as planner:
+            asked = Request("", "a", Policy.balanced())
+            planner.decide(asked, frozenset(), installed_only=True)
+            for function in {one.model.family: one for one in installed}.values():
+                registry.warm_up(function)
+            for model in [
+                one.model.name for one in installed if one.model.name.startswith(RESERVED)
+            ][:1]:
+                self.scorers.panel(planner).read([new_picture("RGB", (64, 64))], ["a"], model)
+
     def make_way(self, *, patient: bool = False) -> bool:
         """Have the resident engine give the device up, if it is idle; whether there was one.
 
@@ -543,6 +572,7 @@ class Profile:
         from cems_tui.generation.networks import Shelf
         from cems_tui.generation.residency import Residency
         from cems_tui.services.queue.outlook import models_wanted
+        from cems_tui.services.session import Session
         from cems_tui.store.pictures import commit_picture
 
         shelf, chosen = Shelf(), self.settings.device
@@ -710,6 +740,8 @@ def _learn(planner: Planner, generation: Generation) -> None:
 
 def observations(store: Store) -> list[Observation]:
     """What was measured on this machine, oldest first."""
+    from cems_tui.generation.cost_model import Observation
+
     return [
         Observation(**{field.name: getattr(row, field.name) for field in fields(row)})
         for row in store.observations()
@@ -719,6 +751,8 @@ def observations(store: Store) -> list[Observation]:
 
 def observed(generation: Generation) -> Observation | None:
     """What one picture taught about its function; None when it was not fully measured."""
+    from cems_tui.generation.cost_model import Observation
+
     seconds = generation.seconds
     if seconds.encode is None or seconds.denoise is None or seconds.decode is None:
         return None

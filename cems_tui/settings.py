@@ -205,6 +205,16 @@ class App:
         "how the app draws pictures",
         _one_of("auto", "kitty", "sixel", "halfcell", "unicode"),
     )
+    theme: str = _setting(
+        "dark",
+        "the colours of the app",
+        _one_of("dark", "light"),
+    )
+    prepare: bool = _setting(
+        True,
+        "make the engine ready while you write: the first picture starts at once",
+        _yes_or_no,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,17 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import on
+from textual import events, on
+from textual._xterm_parser import XTermParser
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
+from textual.widget import Widget
 
 from cems_tui.text import visible
 from screens import commands, places
-from screens.dialogs import JumpDialog, TextDialog, help_facts
+from screens.dialogs import Answer, JumpDialog, QuitQuestion, TextDialog, help_facts
 from screens.failures import log_traceback
 from screens.keymap import problems
 from screens.messages import (
@@ -36,14 +38,15 @@ from screens.messages import (
     ResidentRead,
 )
 from screens.palette import CemsCommands
-from screens.places import HOME, PLACES
+from screens.places import HOME, PLACES, Place
 from screens.services.defaults import Defaults, ImageFactory, Services
 from screens.services.engine import Engine, EngineService
 from screens.services.library import LibraryService, ModelKeeper
 from screens.services.planner import PlannerFactory
 from screens.services.queue import Queueing, QueueService
-from screens.theme import COST, MUTED, QUALITY, THEME
+from screens.theme import DARK, DEFAULTS, LIGHT, THEMES
 from screens.widgets.status import StatusLine
+from screens.widgets.too_small import LEAST
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -59,11 +62,18 @@ class CemsApp(App[None], inherit_bindings=False):
     TITLE = "cems"
     CSS_PATH: ClassVar[str | PurePath | list[str | PurePath] | None] = [
         Path(__file__).with_name("app.tcss"),
-        *(place.styles for place in PLACES),
+        HOME.styles,
     ]
     HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [  # noqa: RUF012  as Textual declares it
-        (0, "-compact"),
+        (0, "-narrow"),
+        (LEAST[0], "-slim"),
+        (76, "-compact"),
         (120, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [  # noqa: RUF012
+        (0, "-low"),
+        (LEAST[1], "-short"),
+        (30, "-tall"),
     ]
     DEFAULT_MODE = HOME.id
     COMMANDS: ClassVar[set[Callable[[], type[Provider]] | type[Provider]]] = {_palette}
@@ -81,16 +91,22 @@ class CemsApp(App[None], inherit_bindings=False):
         defaults: Defaults | None = None,
         clock: Callable[[], float] = time.monotonic,
         keeper: ModelKeeper | None = None,
+        typed: str = "",
         queue: Queueing | None = None,
     ) -> None:
         """The app on an engine; without a keeper of models it has no place for them.
 
         Args:
+            typed: what came from the keyboard before the app did.
             queue: the rows that the engine's requests are.
         """
         super().__init__()
-        self.register_theme(THEME)
-        self.theme = THEME.name
+        told = XTermParser().feed(typed)
+        self._early: list[events.Event] | None = [e for e in told if isinstance(e, events.Event)]
+        """Keys and pastes that wait for a widget; None once there is one."""
+        for theme in THEMES.values():
+            self.register_theme(theme)
+        self.theme = (defaults or Defaults()).theme
         self.services = Services(
             engine=EngineService(self, engine, clock),
             library=LibraryService(self, keeper) if keeper is not None else None,
@@ -102,7 +118,31 @@ class CemsApp(App[None], inherit_bindings=False):
         )
         self.custom_keys = self.services.defaults.keys
         for place in PLACES:
-            self.add_mode(place.id, partial(place.open, self.services))
+            self.add_mode(place.id, partial(self._open_place, place))
+
+    def _open_place(self, place: Place) -> Screen[None]:
+        """The screen of a place, with its styles, which are read when it is first shown."""
+        screen = place.open(self.services)
+        screen.css_path = [place.styles]
+        return screen
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys and pastes that come before there is a widget for them wait for it."""
+        if self._early is not None and isinstance(event, events.Key | events.Paste):
+            self._early.append(event)
+        else:
+            await super().on_event(event)
+
+    def on_ready(self) -> None:
+        self.watch(self.screen, "focused", self._let_in)
+
+    async def _let_in(self, focused: Widget | None) -> None:
+        """There is a widget for keys now: those that came early come first."""
+        if focused is None or self._early is None:
+            return
+        while self._early:
+            await super().on_event(self._early.pop(0))
+        self._early = None
 
     def on_mount(self) -> None:
         self._leave_when_asked_to_end()
@@ -137,8 +177,12 @@ class CemsApp(App[None], inherit_bindings=False):
         return [line for place in PLACES for line in place.left(self.services, self)]
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        """The accents and the quiet grey, whatever the theme."""
-        return {"quality": QUALITY, "cost": COST, "muted": MUTED}
+        """The accents and the quiet grey of a theme that brings none."""
+        return dict(DEFAULTS)
+
+    def action_theme(self) -> None:
+        """Dark becomes light, light dark, until the app ends."""
+        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
 
     def get_key_display(self, binding: Binding) -> str:
         return commands.key_name(binding.key)
@@ -208,6 +252,20 @@ class CemsApp(App[None], inherit_bindings=False):
             return
         self.switch_mode(name)
         self.screen.post_message(PlaceEntered())
+
+    async def action_quit(self) -> None:
+        """Quits; asks first where that would throw work away."""
+        jobs = self.services.engine.state.work.jobs
+        if not jobs or isinstance(self.screen, QuitQuestion):
+            self.exit()
+        else:
+            self.push_screen(
+                QuitQuestion(jobs, kept=self.services.queue is not None), self._quit_if_agreed
+            )
+
+    def _quit_if_agreed(self, answer: Answer | None) -> None:
+        if answer == "yes":
+            self.exit()
 
     def action_help(self) -> None:
         if not self.screen.is_modal:

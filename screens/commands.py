@@ -6,7 +6,7 @@ Here are those of no screen alone; each screen's stand in its folder.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from textual.binding import Binding, BindingType
 
@@ -32,6 +32,9 @@ class Command:
     letter: bool = False
     """Whether the key is a plain letter, which belongs to the prompt box while one types."""
 
+    chord: str = ""
+    """A second key that does it while one types, too; rebound by the id with CHORD behind it."""
+
     @property
     def binding(self) -> Binding:
         return Binding(
@@ -45,9 +48,11 @@ class Command:
         )
 
 
+CHORD = "-chord"
+
 GENERATE = Command(
-    "studio.generate", "ctrl+g", "generate", "Generate", "Draw the prompt; more queue up.",
-    footer="generate",
+    "studio.generate", "ctrl+g", "generate", "Draw the prompt", "More queue up behind it.",
+    footer="draw",
 )  # fmt: skip
 
 JUMP = Command(
@@ -61,12 +66,22 @@ PALETTE = Command(
     "app.palette", "ctrl+p", "command_palette", "Commands", "Every command by name.",
     footer="commands",
 )  # fmt: skip
+THEME = Command(
+    "app.theme", "f7", "theme", "Light or dark", "Until the app ends; app.theme sets it for good."
+)
 QUIT = Command("app.quit", "ctrl+q", "quit", "Quit", "Ends the engine, too.", footer="quit")
 
 
 def bindings(commands: Iterable[Command]) -> list[BindingType]:
     """The key bindings of the commands."""
-    return [command.binding for command in commands]
+    found: list[BindingType] = []
+    for command in commands:
+        found.append(command.binding)
+        if command.chord:
+            found.append(
+                replace(command.binding, key=command.chord, id=command.id + CHORD, priority=True)
+            )
+    return found
 
 
 def key_of(command: Command, app: object) -> str:
@@ -75,8 +90,18 @@ def key_of(command: Command, app: object) -> str:
     return key_name(given.get(command.id, command.key).split(",")[0].strip())
 
 
+def chord_of(command: Command, app: object) -> str:
+    """The key that does it while one writes, too; the only one where there is no other."""
+    given: Mapping[str, str] = getattr(app, "custom_keys", {})
+    if not command.chord:
+        return key_of(command, app)
+    return key_name(given.get(command.id + CHORD, command.chord).split(",")[0].strip())
+
+
 def key_name(key: str) -> str:
     """A key as people write it: `ctrl+g`, `F1`, `esc`."""
     if key in ("escape", "slash"):
         return {"escape": "esc", "slash": "/"}[key]
+    if key in ("minus", "space"):
+        return {"minus": "-", "space": "space"}[key]
     return key.upper() if len(key) <= 3 and key[:1] == "f" and key[1:].isdigit() else key

@@ -40,12 +40,19 @@ def interval_bar(
     interval: tuple[float, float] | None,
     scale: tuple[float, float],
     width: int,
+    mark: float | None = None,
 ) -> str:
-    """A quality and its interval on a shared scale, `width` cells: `  ▕──●──▏ `."""
-    if quality is None or width < 3:
-        return " " * width
-    low, high = interval or (quality, quality)
+    """A quality and its interval on a shared scale, `width` cells: `  ▕──●──▏ `.
+
+    Args:
+        mark: where a line stands in every row, as of no difference.
+    """
     cells = [" "] * width
+    if mark is not None and width >= 3:
+        cells[_cell(mark, scale, width)] = "┊"
+    if quality is None or width < 3:
+        return "".join(cells)
+    low, high = interval or (quality, quality)
     left, middle, right = (_cell(value, scale, width) for value in (low, quality, high))
     for index in range(left, right + 1):
         cells[index] = "─"

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from cems_tui.services.engine.process import EngineProcess
-from cems_tui.services.engine.protocol import Session
+from cems_tui.services.engine.protocol import PreparedSession
 from cems_tui.services.queue.queued_engine import QueuedEngine
+from cems_tui.text import counted
+from screens import terminal
 from screens.app import CemsApp
-from screens.services.defaults import Defaults, ImageFactory
+from screens.picture_widgets import PictureWidgets
+from screens.services.defaults import Defaults
 from screens.services.library import ModelKeeper
 from screens.services.planner import PlannerFactory
 
 
 def run(
-    open_session: Callable[[], Session],
+    open_session: Callable[[], PreparedSession],
     planner_factory: PlannerFactory,
     defaults: Defaults | None = None,
     pictures: str = "auto",
@@ -38,62 +42,43 @@ def run(
     )  # before the terminal is taken over: later its file descriptors are gone
     queue = queued(engine) if queued is not None else None
     try:
-        app = CemsApp(
-            queue or engine,
-            planner_factory,
-            prepare_terminal(pictures),
-            defaults,
-            keeper=keeper,
-            queue=queue,
-        )
-        app.run()
+        with _ended_by_signals(), terminal.taken_over() as answers:
+            app = CemsApp(
+                queue or engine,
+                planner_factory,
+                PictureWidgets(pictures, answers),
+                defaults,
+                keeper=keeper,
+                queue=queue,
+                typed=answers.typed,
+            )
+            app.run()
         for line in app.parting_words():
             print(line, file=sys.stderr)
         return app.return_code or 0
     finally:
         engine.close()
-        if queue is not None:
-            queue.close()
-
-
-WAYS = {
-    "auto": "Image",
-    "kitty": "TGPImage",
-    "sixel": "SixelImage",
-    "halfcell": "HalfcellImage",
-    "unicode": "UnicodeImage",
-}
-"""How pictures are drawn → textual-image's widget for it."""
-
-
-def prepare_terminal(pictures: str = "auto") -> ImageFactory:
-    """Asks the terminal what pictures it can show, and returns the widget for them.
-
-    textual-image asks when it is imported and reads the answer from the keyboard, so this must
-    happen before the app does. Where it cannot ask, pictures are drawn with half cells.
-    """
-    if sys.__stdin__ is not None and sys.__stdin__.isatty():
-        try:
-            from textual_image import widget
-
-            best: ImageFactory = getattr(widget, WAYS[pictures])
-            return best
-        except Exception as error:
-            # terminals break in many ways here (termios.error, timeouts); none is worth the app
-            print(f"pictures are drawn with half cells: {error}", file=sys.stderr)
-    with _no_terminal():
-        from textual_image.widget import HalfcellImage
-    plain: ImageFactory = HalfcellImage
-    return plain
+        if queue is not None and (left := queue.close()):
+            print(f"{counted(left, 'job')} left in the queue: `cems queue run`", file=sys.stderr)
 
 
 @contextmanager
-def _no_terminal() -> Iterator[None]:
-    """While it lasts, a library that looks for a terminal finds none."""
-    stdout = sys.__stdout__
-    with open(os.devnull, "w") as nowhere:
-        sys.__stdout__ = nowhere  # type: ignore[misc]
-        try:
-            yield
-        finally:
-            sys.__stdout__ = stdout  # type: ignore[misc]
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the block in order, so that the terminal is given back as it was.
+
+    The app has handlers of its own as soon as it runs.
+    """
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    if sys.platform == "win32":
+        yield
+        return
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, leave) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

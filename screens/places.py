@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from screens.commands import HELP, JUMP, PALETTE, QUIT, Command
+from screens.commands import HELP, JUMP, PALETTE, QUIT, THEME, Command
 from screens.models.commands import MODELS as MODELS_COMMANDS
 from screens.studio.commands import STUDIO as STUDIO_COMMANDS
 
@@ -105,7 +105,7 @@ PLACES = (STUDIO, MODELS)
 HOME = STUDIO
 """Where the app opens, where the prompt is."""
 
-APP = (PALETTE, HELP, JUMP, *(place.command for place in PLACES), QUIT)
+APP = (PALETTE, HELP, JUMP, *(place.command for place in PLACES), THEME, QUIT)
 """The commands that are there wherever one is."""
 
 

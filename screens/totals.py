@@ -83,4 +83,4 @@ class SessionTotals:
         reach = ""
         if change.interval is not None:
             reach = f" ±{(change.interval[1] - change.interval[0]) / 2:.2f}"
-        return f"{what}, {sign}{abs(change.gained):.2f}{reach} {change.metric or 'quality'}"
+        return f"{what}, {sign}{abs(change.gained):.2f}{reach} quality"

@@ -53,6 +53,10 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
         "cems stop starter-base",
         "cems stop sd-turbo --json",
     ),
+    "cems vote": (
+        "cems vote",
+        "cems vote --report",
+    ),
     "cems doctor": (
         "cems doctor",
         "cems doctor --json",
@@ -98,7 +102,7 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
         "cems history show 01KAZ3M5QT --json",
     ),
     "cems history stats": (
-        "cems history stats",
+        "cems history stats since:monday --group-by day --plot",
         "cems history stats --session evening --json",
     ),
     "cems history path": (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
@@ -266,12 +266,35 @@ class RoutingDecision:
             None,
         )
 
+    def compared_usd(self, candidate: Candidate) -> float | None:
+        """US dollars a picture that the policy compared: the load's share in it where it counts.
+
+        Every ratio of two prices that is told anywhere is one of these.
+        """
+        if candidate.cost_usd is None:
+            return None
+        return candidate.cost_usd + (candidate.load_cost_usd or 0.0) * (self.load_share or 0.0)
+
+    def compared_seconds(self, candidate: Candidate) -> float | None:
+        """Seconds a picture, the load's share in them where it counts."""
+        if candidate.seconds is None:
+            return None
+        return candidate.seconds + (candidate.load_seconds or 0.0) * (self.load_share or 0.0)
+
+    def price_ratio(self, candidate: Candidate) -> float | None:
+        """How many times the choice's price a candidate's is; None where either is unknown."""
+        return _ratio(candidate, self.chosen, self.compared_usd)
+
+    def seconds_ratio(self, candidate: Candidate) -> float | None:
+        """How many times as long as the choice a candidate takes."""
+        return _ratio(candidate, self.chosen, self.compared_seconds)
+
     @property
     def dearest(self) -> Candidate | None:
         """The dearest priced candidate that could have been chosen."""
         able = [c for c in self.candidates if c.allowed and c.fits is not False]
         priced = [c for c in able if c.cost_usd is not None]
-        return max(priced, key=lambda c: c.cost_usd or 0.0, default=None)
+        return max(priced, key=lambda c: self.compared_usd(c) or 0.0, default=None)
 
     def to_json(self) -> dict[str, Any]:
         """The object `cems route --json` prints."""
@@ -296,7 +319,14 @@ class RoutingDecision:
             "refusal": self.refusal,
             "features": self.features,
             "dial": None if self.dial is None else asdict(self.dial),
-            "candidates": [_candidate_json(candidate) for candidate in self.candidates],
+            "candidates": [
+                {
+                    **_candidate_json(candidate),
+                    "price_ratio": self.price_ratio(candidate),
+                    "seconds_ratio": self.seconds_ratio(candidate),
+                }
+                for candidate in self.candidates
+            ],
         }
 
     @classmethod
@@ -323,6 +353,15 @@ class RoutingDecision:
             features=_features_of(row.get("features")),
             dial=None if row.get("dial") is None else DialMeaning(**row["dial"]),
         )
+
+
+def _ratio(
+    candidate: Candidate, chosen: Candidate | None, figure: Callable[[Candidate], float | None]
+) -> float | None:
+    if chosen is None:
+        return None
+    ours, theirs = figure(chosen), figure(candidate)
+    return None if not ours or theirs is None else theirs / ours
 
 
 _CANDIDATE_FIELDS = tuple(field.name for field in fields(Candidate))

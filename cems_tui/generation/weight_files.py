@@ -23,6 +23,8 @@ BYTES_PER_FLOAT: dict[Precision, int] = {"float16": 2, "bfloat16": 2, "float32":
 
 _LENGTH_BYTES = 8
 _LARGEST_HEADER_BYTES = 100_000_000
+_LARGEST_COUNT = 1 << 48
+_MOST_DIMENSIONS = 16
 _FLOAT_TYPES = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
 _WIDTHS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I64": 8, "U8": 1}
 """Bytes of one number."""
@@ -153,9 +155,35 @@ def _header(path: Path) -> tuple[int, int, dict[str, Any]]:
         if not 0 < length <= min(size - _LENGTH_BYTES, _LARGEST_HEADER_BYTES):
             raise WeightsError(f"{path} is damaged: it is cut short or no safetensors file")
         try:
-            return size, length, json.loads(file.read(length))
+            return size, length, _typed(json.loads(file.read(length)))
         except RecursionError:
             raise ValueError("it is nested too deep") from None
+
+
+def _typed(header: Any) -> dict[str, Any]:
+    """The header, if every tensor of it has a dtype, a shape and a place; raises ValueError."""
+    if not isinstance(header, dict):
+        raise ValueError("it is no object")
+    for name, told in header.items():
+        if name == "__metadata__":
+            continue
+        if not isinstance(told, dict) or not isinstance(told.get("dtype"), str):
+            raise ValueError("a tensor has no dtype")
+        shape, place = told.get("shape"), told.get("data_offsets")
+        if not (
+            _are_counts(shape) and _are_counts(place) and place is not None and len(place) == 2
+        ):
+            raise ValueError("a tensor has no shape or no place")
+    return header
+
+
+def _are_counts(value: Any) -> bool:
+    """Whether it is a short list of numbers that bytes can be counted in."""
+    return (
+        isinstance(value, list)
+        and len(value) <= _MOST_DIMENSIONS
+        and all(type(one) is int and 0 <= one <= _LARGEST_COUNT for one in value)
+    )
 
 
 _SAMPLES = 4

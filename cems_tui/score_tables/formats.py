@@ -15,7 +15,7 @@ from cems_tui.errors import StorageError, UsageError
 from cems_tui.files import SHARED, read_bytes, whole_file
 from cems_tui.score_tables.cells import Cells, Found, checked, column_of, found_columns, found_rows
 from cems_tui.score_tables.table import COLUMNS, NUMBERS, REQUIRED, Pivot, Row, ScoreTable
-from cems_tui.text import as_utf8
+from cems_tui.text import as_utf8, one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -190,7 +190,11 @@ def _delimiter(data: bytes, usual: str) -> str:
     """What separates the cells: the format's own, or what a spreadsheet's locale made of it."""
     header = _first_line(data)
     for delimiter in (usual, ";", "\t", ","):
-        if set(REQUIRED) <= set(next(csv.reader([header], delimiter=delimiter), [])):
+        try:
+            cells = next(csv.reader([header], delimiter=delimiter), [])
+        except csv.Error:
+            break  # it is no header: reading the rows tells what is wrong with it, and where
+        if set(REQUIRED) <= set(cells):
             return delimiter
     return usual
 
@@ -440,14 +444,17 @@ def _found_in_parquet(path: Path) -> Found:
         kinds = parquet.read_schema(path)
         texts = [kind.name for kind in kinds if pyarrow.types.is_string(kind.type)]
         table = parquet.read_table(path, read_dictionary=texts)
-    except (OSError, ValueError) as error:
+        table.validate(full=True)
+        known = [name for name in table.column_names if name in COLUMNS]
+        columns = {name: _column(name, table.column(name)) for name in known}
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise UsageError(
-            f"{path.name} is not a Parquet table: {error}", "Check the file."
+            f"{path.name} is not a Parquet table: {one_line(str(error), 200)}", "Check the file."
         ) from error
     rows = table.num_rows
     return Found(
         rows,
-        {name: _column(name, table.column(name)) for name in table.column_names if name in COLUMNS},
+        columns,
         lambda: range(1, rows + 1),
         [name for name in table.column_names if name not in COLUMNS],
     )

@@ -34,6 +34,7 @@ from cems_tui.routing.training.train import train
 from cems_tui.score_tables.formats import read_table
 from cems_tui.score_tables.mixed import PARTS, constants_of, default_metric, with_mixed
 from cems_tui.score_tables.own import Scored
+from cems_tui.score_tables.table import ScoreTable
 from cems_tui.services.own_scores import OwnScores
 
 BASE = "mine"
@@ -213,17 +214,23 @@ class RouterTrainer:
         """
         card = checkpoint.card
         known = next((one for one in self.shelf().cards() if _is_of_the_same(card, one)), None)
-        if known is None or known.outside is None or not (self.tables / OUTSIDE).is_file():
+        if known is None or known.outside is None:
             return checkpoint
-        table = read_table(self.tables / OUTSIDE)
-        if table.digest != known.outside.table:
-            return checkpoint
-        sizes, own = self.tables / SIZES, self.catalog()[next(iter(card.functions))]
-        drawn = (read_table(sizes), own.width * own.height) if sizes.is_file() else None
-        outside = outside_of(card, known.outside.words, table, drawn)
+        own = self.catalog()[next(iter(card.functions))]
+        drawn, sizes = (_table_in(self.tables / name) for name in (OUTSIDE, SIZES))
+        outside = outside_of(
+            card,
+            known.outside.words,
+            drawn,
+            None if sizes is None else (sizes, own.width * own.height),
+        )
         tell(
-            f"prompts unlike these are expected to score what {len(table.prompts)} prompts outside "
-            "the models' vocabulary did"
+            "prompts outside the models' vocabulary will be told as such; "
+            + (
+                "what they score is not known on this router's scale"
+                if drawn is None
+                else f"they are expected to score what {len(drawn.prompts)} such prompts did"
+            )
         )
         return replace(checkpoint, card=replace(card, outside=outside))
 
@@ -402,6 +409,11 @@ def _refuse_the_same_instrument(
 
 
 TAUGHT_IN_STEPS = ("cems", "transformer")
+
+
+def _table_in(path: Path) -> ScoreTable | None:
+    """The score table of a file; None where there is no file."""
+    return read_table(path) if path.is_file() else None
 
 
 def _is_of_the_same(card: Card, known: Card) -> bool:

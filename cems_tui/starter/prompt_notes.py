@@ -116,7 +116,7 @@ def _size(model: str, request: Request, function: GenerationFunction) -> Note | 
     return Note(
         "size",
         f"{model} was taught pictures of {taught[0]}×{taught[1]} pixels; at {asked[0]}×{asked[1]} "
-        "it draws far worse than predicted",
+        "it draws far worse",
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cems_tui.domain.capabilities import ObstacleKind, told_together
 from cems_tui.domain.decision import Candidate, RoutingDecision
 from cems_tui.domain.pricing import GIGABYTE
 from cems_tui.text import visible
-from cems_tui.views.figures import DOLLARS, UNKNOWN, Money, column, times
+from cems_tui.views.figures import DOLLARS, UNKNOWN, Money, column, digits, times
 
 RESIDENT, INSTALLED, MISSING = "●", "○", "⇣"
 LEGEND = "● resident  ○ installed  ⇣ not installed  ~ estimated  ≈ too alike to tell apart"
@@ -152,9 +152,8 @@ def _against(candidate: Candidate, decision: RoutingDecision) -> str:
     chosen = decision.chosen
     if chosen is None:
         return ""
-    ours, theirs = compared_usd(chosen, decision), compared_usd(candidate, decision)
-    if ours and theirs is not None:
-        ratio = theirs / ours
+    ratio = decision.price_ratio(candidate)
+    if ratio is not None:
         if ratio >= WORTH_SAYING:
             return f"{times(ratio)} dear"
         if 0 < ratio <= 1 / WORTH_SAYING:
@@ -164,8 +163,89 @@ def _against(candidate: Candidate, decision: RoutingDecision) -> str:
     return ""
 
 
-def compared_usd(candidate: Candidate, decision: RoutingDecision) -> float | None:
-    """US dollars a picture that the policy compared: the load's share included where it counts."""
-    if candidate.cost_usd is None:
-        return None
-    return candidate.cost_usd + (candidate.load_cost_usd or 0.0) * (decision.load_share or 0.0)
+def difference_columns(decision: RoutingDecision, money: Money = DOLLARS) -> dict[str, PriceColumn]:
+    """The card as differences to the pick: its own figures, and of the others Δ quality and how
+    many times its seconds and price; loads are in those where the policy counted them."""
+    candidates = decision.candidates
+
+    def cells(of: Callable[[Candidate], str]) -> tuple[str, ...]:
+        return tuple(map(of, candidates))
+
+    def ratio(
+        own: Callable[[Candidate], str], to: Callable[[Candidate], float | None]
+    ) -> tuple[str, ...]:
+        return cells(lambda c: own(c) if c.function == decision.choice else ratio_words(to(c)))
+
+    return {
+        "function": PriceColumn("function", cells(lambda c: visible(c.function)), True),
+        "quality": PriceColumn(
+            decision.metric or "quality", cells(lambda c: quality_words(c, decision))
+        ),
+        "interval": interval_column(candidates),
+        "verdict": PriceColumn("", cells(lambda c: verdict_words(c, decision)), True),
+        "seconds": PriceColumn("s", ratio(_seconds_words, decision.seconds_ratio)),
+        "price": PriceColumn(
+            money.unit, ratio(lambda c: _price_words(c, money), decision.price_ratio)
+        ),
+        "memory": PriceColumn("GB", cells(_gigabytes)),
+        "load": PriceColumn("load s", cells(_load_words)),
+    }
+
+
+def quality_words(candidate: Candidate, decision: RoutingDecision) -> str:
+    """`1.90` of the pick, `+0.012` of another; a probability where that is all that is known."""
+    chosen = decision.chosen
+    if candidate.quality is None:
+        return UNKNOWN if candidate.probability is None else f"{100 * candidate.probability:.0f} %"
+    if chosen is None or chosen.quality is None or candidate is chosen:
+        return f"{candidate.quality:.2f}"
+    return f"{candidate.quality - chosen.quality:+.3f}".replace("-", "−")
+
+
+def verdict_words(candidate: Candidate, decision: RoutingDecision) -> str:
+    """`≈` of what is too alike to the pick, `better`, `worse`; or why it cannot be picked."""
+    if candidate.function == decision.choice:
+        return "pinned" if decision.policy.kind == "pinned" else ""
+    if candidate.difference is None or not candidate.allowed or candidate.fits is False:
+        words = why(candidate, decision)
+        return words if not candidate.allowed or candidate.fits is False else ""
+    if not candidate.difference.told_apart:
+        return "≈"
+    return "better" if candidate.difference.quality > 0 else "worse"
+
+
+def ratio_words(ratio: float | None) -> str:
+    """`×2.4`, `×0.36`, `×0.004`, `×16`."""
+    if ratio is None:
+        return UNKNOWN
+    if ratio >= 0.995:
+        return f"×{ratio:.1f}" if ratio < 9.95 else f"×{ratio:.0f}"
+    return f"×{ratio:.{digits(ratio, 2, 2, 5)}f}" if ratio > 0 else "×0"
+
+
+def _seconds_words(candidate: Candidate) -> str:
+    if candidate.seconds is None:
+        return UNKNOWN
+    return f"{_guess(candidate)}{candidate.seconds:.{digits(candidate.seconds, 2, 1, 2)}f}"
+
+
+def _price_words(candidate: Candidate, money: Money) -> str:
+    value = money.thousand(candidate.cost_usd)
+    return UNKNOWN if value is None else f"{_guess(candidate)}{value:.{digits(value, 2, 2, 5)}f}"
+
+
+def _gigabytes(candidate: Candidate) -> str:
+    if candidate.memory_bytes is None:
+        return UNKNOWN
+    size = candidate.memory_bytes / GIGABYTE
+    return f"{_guess(candidate)}{size:.{digits(size, 2, 1, 3)}f}"
+
+
+def _load_words(candidate: Candidate) -> str:
+    if candidate.resident:
+        return "loaded"
+    return UNKNOWN if candidate.load_seconds is None else f"{candidate.load_seconds:.1f}"
+
+
+def _guess(candidate: Candidate) -> str:
+    return "" if candidate.cost_source in (None, "measured") else "~"

@@ -50,7 +50,8 @@ def expected_words(generation: Generation, money: Money) -> str:
         return words
     if dearest.function == generation.executed:
         return f"{words}; nothing that could be chosen is dearer"
-    ratio = dearest.cost_usd / ran.cost_usd if ran.cost_usd else 0.0
+    ours, theirs = decision.compared_usd(ran), decision.compared_usd(dearest)
+    ratio = theirs / ours if ours and theirs is not None else 0.0
     dearer = f" ({times(ratio)})" if ratio >= WORTH_SAYING else ""
     return f"{words}; the dearest, {visible(dearest.function)}, {_price(dearest, money)}{dearer}"
 

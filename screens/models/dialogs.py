@@ -3,60 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
-
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.content import Content
-from textual.screen import ModalScreen
 
 from cems_tui.errors import CemsError
 from cems_tui.models.plan import PullPlan
 from cems_tui.services.library import Library, ModelFacts
 from cems_tui.text import visible
+from screens.dialogs import CLOSES, Question
 from screens.models import model_facts
-from screens.widgets.facts import Fact, FactSheet
-
-Answer = Literal["no", "yes", "agreed"]
-"""`agreed` is yes, and to the licence."""
-
-CLOSES = "esc closes"
-
-
-class Question(ModalScreen[Answer]):
-    """A sheet of facts and what can be answered; the frame names the keys."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,n", "answer('no')", "No", show=False),
-        Binding("y", "answer('agreed')", "Yes", show=False),
-        Binding("enter", "answer('yes')", "Yes", show=False),
-    ]
-
-    def __init__(self, title: str, sheet: Sequence[Fact], keys: str, offered: Sequence[Answer]):
-        """A question that is answered with one of the answers offered; no is always one."""
-        super().__init__()
-        self._title = title
-        self._sheet = tuple(sheet)
-        self._keys = keys
-        self._offered = tuple(offered)
-
-    def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="dialog") as box:
-            box.border_title = Content(self._title)
-            box.border_subtitle = Content(self._keys)
-            yield FactSheet(self._sheet)
-
-    def ask(self, sheet: Sequence[Fact], keys: str, offered: Sequence[Answer]) -> None:
-        """Another sheet and answers in the place of what is shown; too late once it is closed."""
-        self._sheet, self._keys, self._offered = tuple(sheet), keys, tuple(offered)
-        if self.is_attached:
-            self.query_one(FactSheet).facts = self._sheet
-            self.query_one(VerticalScroll).border_subtitle = Content(keys)
-
-    def action_answer(self, answer: Answer) -> None:
-        if answer == "no" or answer in self._offered:
-            self.dismiss(answer)
+from screens.widgets.facts import Fact
 
 
 class PullQuestion(Question):

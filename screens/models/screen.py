@@ -24,13 +24,13 @@ from cems_tui.services.library import Library, ModelFacts, Resident
 from cems_tui.text import byte_count, visible
 from cems_tui.views.figures import DOLLARS, Money
 from screens.commands import bindings, key_of
-from screens.dialogs import TextDialog
+from screens.dialogs import Answer, Question, TextDialog
 from screens.failures import log_traceback
 from screens.messages import GenerateAsked, PlaceAsked, PlaceEntered
 from screens.models import model_facts
 from screens.models.commands import MODELS, PAUSE
 from screens.models.device_pane import DeviceBar
-from screens.models.dialogs import Answer, PullQuestion, Question, recommended_question
+from screens.models.dialogs import PullQuestion, recommended_question
 from screens.models.model_list import ModelShelf, room
 from screens.models.pulls import PullsLine
 from screens.places import HOME
@@ -38,6 +38,7 @@ from screens.services.library import LibraryService, LibraryState
 from screens.widgets.facts import Fact, FactSheet
 from screens.widgets.keys import KeyLine
 from screens.widgets.status import StatusLine
+from screens.widgets.too_small import TooSmall
 
 REMOVES, STAYS = "y removes it · esc keeps it", "esc closes"
 
@@ -113,6 +114,7 @@ class ModelsScreen(Screen[None]):
                 yield PullsLine().data_bind(library=models.library, pulls=models.pulls)
             yield ModelDetails()
         yield KeyLine()
+        yield TooSmall()
 
     def on_mount(self) -> None:
         self.query_one("#find", Input).cursor_blink = False

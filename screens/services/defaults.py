@@ -30,6 +30,9 @@ class Defaults:
     money: Money = DOLLARS
     """What prices are shown in."""
 
+    theme: str = "dark"
+    """A name of THEMES."""
+
     keys: Mapping[str, str] = field(default_factory=dict)
     """Command id → the key the user gave it."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.request import Request
-from cems_tui.routing.explain.explanation import Explanation
+
+if TYPE_CHECKING:
+    from cems_tui.routing.explain.explanation import Explanation
 
 
 class Planner(Protocol):
@@ -32,6 +34,14 @@ class Planner(Protocol):
 
         Args:
             load_cost: whether load prices were compared; None finds out from the decision.
+
+        Raises:
+            CemsError: the user's database cannot be read.
+        """
+        ...
+
+    def recent_prompts(self) -> Sequence[str]:
+        """What was drawn before, by whatever window, newest first.
 
         Raises:
             CemsError: the user's database cannot be read.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import ceil, floor
 from typing import ClassVar
 
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
@@ -33,7 +34,8 @@ class TradeoffDial(Widget, can_focus=True):
         "quality, and where nothing beyond twice the cheapest is paid for a picture too alike to "
         "tell apart: the arrows stop there, b goes back to it. The shares are of the way from the "
         "cheapest function to the best single one, as the router's held-out prompts went. "
-        "A function pinned with space in the price card overrules the dial."
+        "With the mouse: drag the knob, or click economy, quality or what stands behind it. "
+        "A function pinned in the price card, or a budget, overrules the dial."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "turn(-1)", "Cheaper", show=False),
@@ -62,6 +64,8 @@ class TradeoffDial(Widget, can_focus=True):
     def __init__(self, value: float | None) -> None:
         super().__init__(id="dial")
         self.set_reactive(TradeoffDial.value, value)
+        self._rail = (0, 0)
+        """The first column of the rail, and the one after its last."""
 
     @property
     def policy(self) -> Policy:
@@ -85,6 +89,37 @@ class TradeoffDial(Widget, can_focus=True):
     def action_balance(self) -> None:
         self._turn(None)
 
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """A named stop is gone to; the rail is grasped."""
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        column, (start, end) = offset.x, self._rail
+        if column < start:
+            self._turn(0.0)
+        elif end <= column < end + len(" quality"):
+            self._turn(1.0)
+        elif column >= end:
+            self._turn(None)
+        else:
+            self.capture_mouse()
+            self._drag(column)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        if self.app.mouse_captured is self:
+            self._drag(event.x - self.gutter.left)
+
+    def on_mouse_up(self) -> None:
+        self.release_mouse()
+
+    def _drag(self, column: int) -> None:
+        """To the cell of the rail under the mouse; balanced holds it fast."""
+        start, end = self._rail
+        cells = end - start - 2
+        cell = max(0, min(cells - 1, column - start - 1))
+        balanced = None if self.tick is None else round(self.tick * (cells - 1))
+        self._turn(None if cell == balanced else round(cell / (cells - 1), 2))
+
     def _turn(self, value: float | None) -> None:
         if value != self.value:
             self.value = value
@@ -100,8 +135,9 @@ class TradeoffDial(Widget, can_focus=True):
         width = self.content_size.width
         least, most = CELLS
         room = width - len("economy   quality  ")
-        facts = next((f for f in self._facts() if least + len(f) <= room), self._facts()[-1])
-        cells = max(least, min(most, room - len(facts) - 2))
+        cells = max(least, min(most, room // 3))  # whatever its place means: it holds still
+        facts = next((f for f in self._facts() if cells + len(f) <= room), self._facts()[-1])
+        self._rail = (len("economy "), len("economy ") + cells)
         knob = round(self._place * (cells - 3))
         line = ["─"] * (cells - 2)
         if self.tick is not None:
@@ -118,7 +154,7 @@ class TradeoffDial(Widget, can_focus=True):
     def _facts(self) -> tuple[str, ...]:
         """What the place means, the longest words first."""
         if self.pinned is not None:
-            return (f"pinned {self.pinned}",)
+            return (f"pinned {self.pinned}", "pinned")
         place = "balanced" if self.value is None else f"{self.value:.2f}"
         decision = self.decision
         if decision is None:
@@ -137,7 +173,6 @@ class TradeoffDial(Widget, can_focus=True):
 
 def share_of_the_dearest(decision: RoutingDecision) -> float | None:
     """The choice's price as a share of the dearest candidate's; None when either is unknown."""
-    chosen, dearest = decision.chosen, decision.dearest
-    if chosen is None or chosen.cost_usd is None or dearest is None or not dearest.cost_usd:
-        return None
-    return chosen.cost_usd / dearest.cost_usd
+    dearest = decision.dearest
+    ratio = None if dearest is None else decision.price_ratio(dearest)
+    return None if not ratio else 1 / ratio

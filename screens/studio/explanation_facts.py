@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cems_tui.domain.decision import RoutingDecision
-from cems_tui.routing.explain.explanation import Explanation
 from cems_tui.routing.explain.words import UNLIKE, rows
 from cems_tui.text import one_line, visible
 from cems_tui.views.figures import DOLLARS, Money
 from screens.studio import receipt
 from screens.widgets.facts import Fact
+
+if TYPE_CHECKING:
+    from cems_tui.routing.explain.explanation import Explanation
 
 PROMPT_CHARACTERS = 120
 """A longer prompt is cut: the receipt has all of it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -13,11 +13,13 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
+from textual.widget import Widget
 from textual.widgets import Static
 
 from cems_tui.domain.generation import Generation
 from cems_tui.views.figures import DOLLARS, Money
 from screens.commands import GENERATE, key_of
+from screens.picture_widgets import PictureWidgets
 from screens.services.defaults import ImageFactory
 from screens.studio import receipt
 
@@ -27,13 +29,10 @@ if TYPE_CHECKING:
 THUMBNAIL_PIXELS = 512
 """The longest side handed to the terminal: drawing repeats on each refresh, in the UI's thread."""
 
+WIDE = 52
+"""Columns from which on all is told under it."""
+
 EMPTY = "draws the prompt with the function marked ▸"
-
-
-class ImageWidget(Protocol):
-    """What the pane needs of a textual-image widget."""
-
-    image: Image | None
 
 
 class PicturePane(Vertical, can_focus=True):
@@ -75,10 +74,7 @@ class PicturePane(Vertical, can_focus=True):
 
     def compose(self) -> ComposeResult:
         yield Static(self._empty(), id="picture-empty", markup=False)
-        with Vertical(id="picture-frame"):
-            image = self._new_image()
-            image.add_class("picture-image")
-            yield image
+        yield Vertical(id="picture-frame")
         yield Static("", id="picture-facts", markup=False)
 
     def _empty(self) -> str:
@@ -93,11 +89,22 @@ class PicturePane(Vertical, can_focus=True):
         if generation is None:
             return
         self.border_title = Content(receipt.title(generation))
-        self.border_subtitle = Content(receipt.bill(generation, self._money))
-        self.query_one("#picture-facts", Static).update(
-            Content.styled(receipt.scores(generation), "$quality")
-        )
+        self._tell()
         self._decode(generation.image)
+
+    def on_resize(self) -> None:
+        self._tell()
+
+    def _tell(self) -> None:
+        """What it cost and what it is worth, in the room there is."""
+        generation = self.generation
+        if generation is None:
+            return
+        narrow = self.size.width < WIDE
+        bill = receipt.short_bill if narrow else receipt.bill
+        self.border_subtitle = Content(bill(generation, self._money))
+        told = receipt.short_scores(generation) if narrow else receipt.scores(generation)
+        self.query_one("#picture-facts", Static).update(Content.styled(told, "$quality"))
 
     def action_open(self) -> None:
         if self.generation is not None:
@@ -106,21 +113,39 @@ class PicturePane(Vertical, can_focus=True):
     @work(thread=True, group="thumbnail", exclusive=True, exit_on_error=False)
     def _decode(self, path: Path) -> None:
         try:
+            prepare_widgets(self._new_image)
             self.post_message(self.Decoded(path, thumbnail(path)))
         except OSError as error:
             problem = f"cannot show {path.name}: {error.strerror or error}"
             self.post_message(self.Decoded(path, None, problem))
 
     @on(Decoded)
-    def _show(self, message: Decoded) -> None:
+    async def _show(self, message: Decoded) -> None:
         message.stop()
         if self.generation is None or message.path != self.generation.image:
             return
         self.set_class(message.image is not None, "shown")
-        image: ImageWidget = self.query_one(".picture-image")  # type: ignore[assignment]
-        image.image = message.image
         if message.image is None:
             self.query_one("#picture-empty", Static).update(message.problem)
+            return
+        frame = self.query_one("#picture-frame")
+        if not frame.children:
+            await frame.mount(shown(self._new_image(), message.image))
+        else:
+            shown(frame.children[0], message.image)
+
+
+def shown(widget: Widget, image: Image) -> Widget:
+    """The widget with that picture in it."""
+    widget.add_class("picture-image")
+    widget.image = image  # type: ignore[attr-defined]
+    return widget
+
+
+def prepare_widgets(new_image: ImageFactory) -> None:
+    """Imports what draws pictures, if that is still to be done; not in the UI's thread."""
+    if isinstance(new_image, PictureWidgets):
+        new_image.prepare()
 
 
 def thumbnail(path: Path) -> Image:

@@ -18,15 +18,20 @@ from cems_tui.domain.decision import Candidate, RoutingDecision
 from cems_tui.text import counted, one_line, visible
 from cems_tui.views.figures import DOLLARS, Money
 from cems_tui.views.price_card import (
-    LEAST_NEEDED,
     LEGEND,
     blocked_lines,
-    price_columns,
+    difference_columns,
     state_sign,
     tells_differences,
 )
 from screens import figures
 from screens.widgets.columns import Column
+
+SIGN_CELLS = 4
+"""At the left of a row, border included: a click there pins the function."""
+
+LEAST_CELLS = 20
+"""Nothing narrower is laid out; a screen that is so narrow shows other words."""
 
 NAME_CELLS = 24
 """A longer function name is shortened."""
@@ -40,8 +45,9 @@ def card(
 ) -> tuple[Content, list[Content]]:
     """The header and one line a candidate, at most `width` cells wide."""
     columns = _fitting(decision, width, money)
-    rows = [_row(decision, columns, index) for index in range(len(decision.candidates))]
-    header = Content("     ") + Content("  ").join([column.at(None) for column in columns])
+    gap = "  " if _width(columns) <= width else " "
+    rows = [_row(decision, columns, index, gap) for index in range(len(decision.candidates))]
+    header = Content("    ") + Content(gap).join([column.at(None) for column in columns])
     return header, rows
 
 
@@ -72,40 +78,62 @@ STYLES = {
     "quality": "$quality",
     "interval": "$quality",
     "price": "$cost",
-    "sure": "$muted",
-    "why": "$muted",
+    "verdict": "$muted",
+    "memory": "$muted",
+    "load": "$muted",
 }
+LEAST_NEEDED = ("memory", "load", "interval")
+"""The columns that leave where there is no room for all, in that order."""
 
 
 def _fitting(decision: RoutingDecision, width: int, money: Money) -> list[Column]:
-    """All columns if they fit; else without the least needed ones, one after the other."""
+    """All columns if they fit; else without the least needed ones, and the family named once."""
     least, most = BAR_CELLS
     columns = {
         name: Column(column.title, column.cells, STYLES.get(name, ""), column.left)
-        for name, column in price_columns(decision, money).items()
+        for name, column in difference_columns(decision, money).items()
     }
+    columns["quality"] = replace(columns["quality"], title="quality")
     names = tuple(short_name(candidate.function) for candidate in decision.candidates)
     columns["function"] = replace(columns["function"], cells=names)
     columns["interval"] = _interval(decision.candidates, columns["interval"], least)
     spare = width - _width(list(columns.values()))
     for name in LEAST_NEEDED:
-        if spare >= 0:
-            break
-        if name in columns:
+        if spare < 0:
             spare += columns.pop(name).width + 2
-    cells = max(least, min(most, least + spare))
-    columns["interval"] = _interval(decision.candidates, columns["interval"], cells)
+    if spare < 0 and (family := family_of(names)):
+        short = tuple(name.removeprefix(family) for name in names)
+        columns["function"] = Column(f"{family}…", short, left=True)
+        spare = width - _width(list(columns.values()))
+    if "interval" in columns:
+        cells = max(least, min(most, least + spare))
+        columns["interval"] = _interval(decision.candidates, columns["interval"], cells)
     return list(columns.values())
 
 
+def family_of(names: Sequence[str]) -> str:
+    """What all names begin with, up to a dash: `starter-`; empty where they share nothing."""
+    if len(names) < 2:
+        return ""
+    first, last = min(names), max(names)
+    pairs = zip(first, last, strict=False)
+    same = next((at for at, (one, other) in enumerate(pairs) if one != other), 0)
+    return first[: first.rfind("-", 0, same) + 1]
+
+
 def _width(columns: Sequence[Column]) -> int:
-    return 5 + sum(column.width for column in columns) + 2 * (len(columns) - 1)
+    return 4 + sum(column.width for column in columns) + 2 * (len(columns) - 1)
 
 
 def _interval(candidates: Sequence[Candidate], column: Column, cells: int) -> Column:
-    shown = [_shown(candidate, tells_differences(candidates)) for candidate in candidates]
-    scale = figures.shared_scale([ends for _, ends in shown if ends is not None])
-    bars = [figures.interval_bar(middle, ends, scale, cells) for middle, ends in shown]
+    differences = tells_differences(candidates)
+    shown = [_shown(candidate, differences) for candidate in candidates]
+    ends = [ends for _, ends in shown if ends is not None]
+    scale = figures.shared_scale([*ends, (0.0, 0.0)] if differences else ends)
+    bars = [
+        figures.interval_bar(middle, ends, scale, cells, 0.0 if differences else None)
+        for middle, ends in shown
+    ]
     return replace(column, cells=tuple(bars))
 
 
@@ -117,29 +145,29 @@ def _shown(
         return candidate.quality, candidate.interval
     if candidate.difference is not None:
         return candidate.difference.quality, candidate.difference.interval
-    return (0.0, None) if candidate.rank == 1 else (None, None)
+    return None, None
 
 
-def _row(decision: RoutingDecision, columns: Sequence[Column], index: int) -> Content:
+def _row(decision: RoutingDecision, columns: Sequence[Column], index: int, gap: str) -> Content:
     candidate = decision.candidates[index]
     chosen = candidate.function == decision.choice
     line = (
-        Content.styled(" ▸" if chosen else "  ", "bold $quality")
+        Content.styled("▸" if chosen else " ", "bold $quality")
         + Content.styled(f" {state_sign(candidate)} ", "$quality" if candidate.resident else "")
-        + Content("  ").join([column.at(index) for column in columns])
+        + Content(gap).join([column.at(index) for column in columns])
     )
     if chosen:
         return line.stylize("bold")
-    return line if candidate.allowed else line.stylize("dim")
+    return line if candidate.allowed else line.stylize("$muted")
 
 
 # The live price card: every candidate, what it would cost and what it promises.
 
-TITLE = "Candidates"
+TITLE = "What draws it"
 EMPTY = (
-    "Type a prompt: every generation function is priced here as you type.",
-    "The dial says how much quality is worth how much money (tab, then ← →).",
-    "The function marked ▸ is the one that draws; space on another one pins it.",
+    "Describe a picture above. Every way to draw it is priced here as you type, against the one "
+    "that would draw it (▸).",
+    "The dial says how much quality is worth how much money; space pins a way, - leaves it out.",
 )
 NOTHING = (
     "A starter pack comes with cems and needs no download: `cems starter verify` checks it, "
@@ -151,10 +179,11 @@ class CandidatesTable(Widget, can_focus=True):
     """The decision as a table with a cursor; shows as many rows as it has room for."""
 
     HELP = (
-        "One line a generation function: ▸ is what ctrl+g would use now. Prices are for a "
-        "thousand pictures; the bar is the 90 % interval of the difference to ▸ (Δ), or where "
-        "that is unknown of the quality, on a scale shared by all rows; ≈ marks what is too alike "
-        "to ▸ to tell apart. ↑ ↓ move, space pins a function (again: frees it), enter shows the "
+        "One line a generation function: ▸ is what ctrl+g would use now, with its expected "
+        "quality, its seconds and the price of a thousand pictures. The others are told as "
+        "differences to it: Δ quality with its 90 % interval, and how many times its seconds and "
+        "price; loading is in them where it counts. ≈ is too alike to tell apart. ↑ ↓ move, space "
+        "pins a function (again: frees it), - leaves it out (again: lets it in), enter shows the "
         "exact figures, w says why it is picked."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -163,12 +192,19 @@ class CandidatesTable(Widget, can_focus=True):
         Binding("g,home", "move(-1000)", "First", show=False),
         Binding("G,end", "move(1000)", "Last", show=False),
         Binding("space", "pin", "pin", show=True),
+        Binding("minus", "forbid", "leave out", show=True),
         Binding("enter", "open", "figures", show=True),
     ]
 
     @dataclass
     class Pinned(Message):
         """The user wants this function, or, again, leaves the choice to the policy."""
+
+        function: str
+
+    @dataclass
+    class Forbidden(Message):
+        """The user leaves this function out, or, again, lets it in."""
 
         function: str
 
@@ -195,7 +231,6 @@ class CandidatesTable(Widget, can_focus=True):
         names = [candidate.function for candidate in now.candidates] if now else []
         at = before.candidates[self.cursor].function if before and before.candidates else None
         self.cursor = names.index(at) if at in names and self.has_focus else 0
-        self.border_title = _title(now)
         self._caption()
 
     def watch_cursor(self) -> None:
@@ -213,6 +248,10 @@ class CandidatesTable(Widget, can_focus=True):
         if self.decision is not None and self.decision.candidates:
             self.post_message(self.Pinned(self.decision.candidates[self.cursor].function))
 
+    def action_forbid(self) -> None:
+        if self.decision is not None and self.decision.candidates:
+            self.post_message(self.Forbidden(self.decision.candidates[self.cursor].function))
+
     def action_open(self) -> None:
         if self.decision is not None:
             self.post_message(self.Opened(self.decision))
@@ -222,7 +261,16 @@ class CandidatesTable(Widget, can_focus=True):
         rows = len(self.decision.candidates) if self.decision is not None else 0
         row += self._window(rows, self.content_size.height)[0]
         if event.y >= 2 and row < rows:
+            again = row == self.cursor and event.chain == 2
             self.cursor = row
+            if event.x <= SIGN_CELLS or again:
+                self.action_pin()
+
+    def on_mouse_scroll_down(self) -> None:
+        self.action_move(1)
+
+    def on_mouse_scroll_up(self) -> None:
+        self.action_move(-1)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """Every row and the reason, if the layout leaves the height to us."""
@@ -234,23 +282,25 @@ class CandidatesTable(Widget, can_focus=True):
     def _caption(self) -> None:
         """The legend under a card with room for its reason; else the reason."""
         decision, height = self.decision, self.content_size.height
+        self.border_title = _title(decision, self.size.width)
         self.border_subtitle = None
         if decision is None or self.error is not None or nothing_installed(decision):
             return
-        rows = len(decision.candidates)
-        if len(self._lines(self.content_size.width, height)) > rows + 1:
-            self.border_subtitle = Content(LEGEND)
-            return
+        rows, width = len(decision.candidates), self.content_size.width
         first, shown = self._window(rows, height)
-        more = f"best {shown}" if first == 0 else f"{first + 1}–{first + shown}"
-        rest = f"{more} of {rows} · " if shown < rows else ""
-        self.border_subtitle = _noted(decision) + Content(rest) + _sentence(decision)
+        if self._whole(decision, width, height) is not None:
+            words = Content(LEGEND if len(LEGEND) <= width else "≈ too alike to tell apart")
+        else:
+            more = f"{first + 1}–{first + shown} of {rows}" if shown < rows else ""
+            words = _noted(decision) + Content(more)
+        self.border_subtitle = words if words.plain else None
 
     def render(self) -> Content:
         return Content("\n").join(self._lines(*self.content_size))
 
     def _lines(self, width: int, height: int) -> list[Content]:
         """What fits into that many cells and lines."""
+        width = max(LEAST_CELLS, width)
         if self.error is not None:
             message, hint = self.error
             what = Content.assemble(("✗ ", "bold $error"), (one_line(message, 500), "bold"))
@@ -261,8 +311,17 @@ class CandidatesTable(Widget, can_focus=True):
 
     def _window(self, rows: int, height: int) -> tuple[int, int]:
         """The first row shown and how many, under the header, with the cursor among them."""
-        shown = max(1, min(rows, height - 1))
+        shown = max(1, min(rows, height - 1 - (height >= 5)))
         return max(0, min(self.cursor - shown + 1, rows - shown)), shown
+
+    def _whole(self, decision: RoutingDecision, width: int, height: int) -> list[Content] | None:
+        """What stands below the rows where all of them and all that is to be said have room."""
+        width = max(LEAST_CELLS, width)
+        told = (*blocked_lines(decision), *(note.text for note in decision.notes))
+        notes = [Content.styled(one_line(text, 1000), "$muted") for text in told]
+        below = [part for line in (_sentence(decision), *notes) for part in line.wrap(width)]
+        room = height - 1 - len(decision.candidates) - len(below)
+        return None if room < 0 else [Content(""), *below] if room else below
 
     def _table(self, decision: RoutingDecision, width: int, height: int) -> list[Content]:
         if not decision.candidates:
@@ -274,25 +333,24 @@ class CandidatesTable(Widget, can_focus=True):
             rows[self.cursor] = row.stylize("on $panel")
         if nothing_installed(decision):
             return [*_nothing(decision, width), Content(""), header, *rows][:height]
-        told = (*blocked_lines(decision), *(note.text for note in decision.notes))
-        notes = [Content.styled(one_line(text, 1000), "$muted") for text in told]
-        below = [part for line in (_sentence(decision), *notes) for part in line.wrap(width)]
-        lines = [header, *rows, Content(""), *below]
-        if len(lines) <= height:
-            return lines
+        if (below := self._whole(decision, width, height)) is not None:
+            return [header, *rows, *below]
         first, shown = self._window(len(rows), height)
-        return [header, *rows[first : first + shown]]
+        last = [_sentence(decision).truncate(width, ellipsis=True)] if height >= 5 else []
+        return [header, *rows[first : first + shown], *last]
 
 
-def _title(decision: RoutingDecision | None) -> Content:
+def _title(decision: RoutingDecision | None, cells: int) -> Content:
     """What the card is, and a warning where its router has not earned its place."""
     if decision is None:
         return Content(TITLE)
     if decision.provisional:
         return Content.assemble(TITLE, (" · from the letters so far", "$muted"))
     if decision.refusal is None:
-        return Content(TITLE)
-    short = one_line(decision.refusal.split(":")[0].split(" on ")[0], 58)
+        loading = " · loading in ×" if decision.load_share else ""
+        return Content.assemble(TITLE, (loading, "$muted"))
+    room = max(16, min(58, cells - len(TITLE) - len(" · ! ") - 6))
+    short = one_line(decision.refusal.split(":")[0].split(" on ")[0], room)
     return Content.assemble(TITLE, " · ", (f"! {short}", "$warning"))
 
 
@@ -300,7 +358,7 @@ def _noted(decision: RoutingDecision) -> Content:
     """That there are notes, where there is no room for them; `enter` shows them."""
     if not decision.notes:
         return Content("")
-    return Content.styled(f"! {counted(len(decision.notes), 'note')}, enter · ", "$warning")
+    return Content.styled(f"! {counted(len(decision.notes), 'note')}, enter  ", "$warning")
 
 
 def _sentence(decision: RoutingDecision) -> Content:

@@ -1,4 +1,4 @@
-"""What the engine is doing, in a line; what waits and what failed below, where there is room."""
+"""The job line: what runs, how far it is, what needs action; the same on every screen."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from textual.geometry import Size
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from cems_tui.domain.generation import Generation
 from cems_tui.services.engine.protocol import EngineLost
 from cems_tui.text import one_line
-from cems_tui.views.figures import DOLLARS, Money
 from screens import figures
-from screens.commands import GENERATE, key_of
-from screens.studio.commands import FRESH_ENGINE, RETRY
+from screens.commands import GENERATE, chord_of, key_of
+from screens.studio.commands import CANCEL, FRESH_ENGINE, RETRY
 from screens.studio.price_card import short_name
 from screens.work import Failure, Job, Work
 
@@ -26,33 +24,22 @@ class ProgressLine(Widget):
     """The running job with its step and time, the count of what waits, the last failure."""
 
     work: reactive[Work] = reactive(Work(), layout=True)
-    made: reactive[tuple[Generation, ...]] = reactive(())
-    """The pictures of this session, newest first; listed where there is room."""
-
     now = reactive(0.0)
     """The screen's clock, seconds."""
 
-    def __init__(self, money: Money = DOLLARS) -> None:
-        """`money` is what prices are told in."""
+    def __init__(self) -> None:
         super().__init__(id="progress")
-        self._money = money
 
     def watch_work(self, work: Work) -> None:
         self.set_class(bool(work.jobs), "busy")
-        waiting = len(work.waiting)
-        running = "1 running" if work.running else "idle"
-        self.border_title = f"Queue · {running}{f', {waiting} waiting' if waiting else ''}"
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """What must be seen; what waits and what is done is for spare room."""
+        """A line, and another for what needs action."""
         return len(self._now_and_needed(width))
 
     def render(self) -> Content:
         width, height = self.content_size
-        work = self.work
         lines = self._now_and_needed(width)
-        lines += [_waits(job) for job in work.waiting]
-        lines += [_made(generation, width, self._money) for generation in self.made]
         return Content("\n").join(line.truncate(width, ellipsis=True) for line in lines[:height])
 
     def _now_and_needed(self, width: int) -> list[Content]:
@@ -62,7 +49,7 @@ class ProgressLine(Widget):
         if work.lost is not None:
             lines += _lost(work.lost, key_of(FRESH_ENGINE, self.app))
         elif work.failure is not None:
-            lines += _failed(work.failure, key_of(RETRY, self.app))
+            lines += _failed(work.failure, chord_of(RETRY, self.app))
         if work.running is not None:
             lines.append(self._under_way(work.running, len(work.waiting), width))
         elif work.jobs:
@@ -73,11 +60,16 @@ class ProgressLine(Widget):
             lines.append(Content.styled(_idle(work, key_of(GENERATE, self.app)), "$muted"))
         return [part for line in lines for part in line.wrap(max(20, width))]
 
+    @property
+    def _stop_key(self) -> str:
+        return chord_of(CANCEL, self.app)
+
     def _under_way(self, job: Job, waiting: int, width: int) -> Content:
         spent = "" if job.began is None else figures.clock(max(0.0, self.now - job.began))
         head = short_name(job.function) if job.function else "…"
         tail = f"{_phase(job):<10}"
         after = f"{spent} · {waiting} waiting" if waiting else spent
+        after += f" · {self._stop_key} stops"
         room = width - 2 - len(head) - len(tail) - len(after) - 4
         bar = max(4, min(BAR_CELLS, room))
         done = round(bar * job.step / job.steps) if job.steps else 0
@@ -104,33 +96,13 @@ def _phase(job: Job) -> str:
 
 def _idle(work: Work, key: str) -> str:
     if not work.ready and work.lost is None:
-        return "the engine is starting; you can write and generate already"
-    return "" if work.lost else f"idle · {key} generates"
+        return "the engine is starting; you can write and draw already"
+    return "" if work.lost else f"idle · {key} draws"
 
 
 def _held(work: Work) -> Content:
     doing = "waiting for a fresh engine" if work.lost else "waiting for the engine to start"
     return Content.assemble(("○ ", ""), f"{len(work.waiting)} {doing}")
-
-
-def _waits(job: Job) -> Content:
-    return Content.assemble(("○ ", "$muted"), one_line(job.request.prompt, 200))
-
-
-def _made(generation: Generation, width: int, money: Money) -> Content:
-    estimated = generation.cost_source != "measured"
-    price = (
-        money.per_thousand(generation.cost_usd, estimated=estimated)
-        if generation.priced
-        else "unpriced"
-    )
-    return Content.assemble(
-        ("✓ ", "$quality"),
-        f"{short_name(generation.executed):<16} ",
-        (f"{figures.seconds(generation.seconds.total):>8} ", "$muted"),
-        (f"{price:>11}  ", "$cost"),
-        (one_line(generation.prompt, max(8, width)), "$muted"),
-    )
 
 
 def _lost(event: EngineLost, key: str) -> list[Content]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -11,10 +12,19 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import var
+from textual.strip import Strip
 from textual.widgets import TextArea
 
 from cems_tui.routing.explain.words import UNLIKE
 from cems_tui.text import MAX_PROMPT_CHARACTERS, visible
+from screens.services.wildcards import wildcard
+from screens.studio.prompt_variants import count_of, lines_of
+
+NEW_GROUND, WIDE = "new ground: a rough guess", 78
+"""What is said in fewer columns of a prompt unlike those the router was taught with."""
+
+MOST_REMEMBERED = 500
+"""Prompts that can be called back."""
 
 NEARLY_FULL = MAX_PROMPT_CHARACTERS * 9 // 10
 """Characters from which on the count is shown."""
@@ -40,7 +50,9 @@ class PromptBox(TextArea, inherit_bindings=False):
 
     HELP = (
         "Write what the picture should show; every generation function is priced as you type. "
-        "enter starts a new line, ctrl+g generates. Several lines may be pasted; "
+        "enter starts a new line, ctrl+g draws; several lines can be drawn each. {red|blue} draws "
+        "one of each, __colour__ one of each line of wildcards/colour.txt beside config.toml. ↑ in "
+        "the first line and ↓ in the last call back earlier prompts. "
         f"{MAX_PROMPT_CHARACTERS:,} characters is the most. alt+z takes back, ctrl+y does again."
     )
 
@@ -68,6 +80,48 @@ class PromptBox(TextArea, inherit_bindings=False):
             placeholder="Describe a picture",
         )
         self.border_title = "Prompt"
+        self._past: tuple[str, ...] = ()
+        self._back = 0
+        """How many prompts back the text is; 0 is what is being written."""
+
+        self._draft = ""
+
+    def remember(self, prompts: Sequence[str], *, older: bool = False) -> None:
+        """Prompts that ↑ and ↓ call back at the ends of the text, newest first."""
+        both = (*self._past, *prompts) if older else (*prompts, *self._past)
+        self._past = tuple(dict.fromkeys(both))[:MOST_REMEMBERED]
+        self._back = 0
+
+    def action_cursor_up(self, select: bool = False) -> None:
+        """A line up; from the first one to the prompt before."""
+        if select or self._line > 0 or not self._recall(self._back + 1):
+            super().action_cursor_up(select)
+
+    def action_cursor_down(self, select: bool = False) -> None:
+        """A line down; from the last one to the prompt after."""
+        last = self.wrapped_document.height - 1
+        if select or self._line < last or not self._recall(self._back - 1):
+            super().action_cursor_down(select)
+
+    @property
+    def _line(self) -> int:
+        """Where the cursor is, counted in lines as they are wrapped."""
+        return self.wrapped_document.location_to_offset(self.cursor_location).y
+
+    def _recall(self, back: int) -> bool:
+        """Puts the prompt that is so many back into the box; 0 is what was being written."""
+        if not 0 <= back <= len(self._past) or (back == 0 and self._back == 0):
+            return False
+        if self._back == 0:
+            self._draft = self.text
+        self._back = back
+        self.text = self._past[back - 1] if back else self._draft
+        self.move_cursor(self.document.end)
+        return True
+
+    def render_line(self, y: int) -> Strip:
+        """Nothing where there is no column to write in, which the text area does not expect."""
+        return super().render_line(y) if self.content_size.width > 0 else Strip.blank(0)
 
     def get_line(self, line_index: int) -> Text:
         """The line as it is drawn: escapes and overrides are shown, one cell each, not obeyed."""
@@ -95,14 +149,17 @@ class PromptBox(TextArea, inherit_bindings=False):
         parts: list[tuple[str, str]] = []
         if words:
             parts.append((f"{words} word{'' if words == 1 else 's'}", ""))
+        if len(lines_of(self.text)) == 1 and (prompts := count_of(self.text, wildcard)) > 1:
+            parts.append((f"{prompts:,} prompts", "bold"))
         if self.too_long:
             words_of_it = f"! {count:,} characters; {MAX_PROMPT_CHARACTERS:,} is the most"
-            parts.append((words_of_it, "bold $error"))
+            parts = [(words_of_it, "bold $error")]
         elif count >= NEARLY_FULL:
             parts.append((f"{count:,} of {MAX_PROMPT_CHARACTERS:,} characters", "$warning"))
         if words and self.in_distribution is not None:
             known = self.in_distribution
-            text = "in distribution" if known else f"! {UNLIKE}"
+            strange = UNLIKE if self.size.width >= WIDE else NEW_GROUND
+            text = "known ground" if known else f"! {strange}"
             parts.append((text, "" if known else "$warning"))
         pieces = [Content.styled(text, style) for text, style in parts]
         self.border_subtitle = Content(" · ").join(pieces) if pieces else None

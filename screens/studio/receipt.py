@@ -12,12 +12,33 @@ from cems_tui.views.figures import DOLLARS, UNKNOWN, Money
 from cems_tui.views.price_card import interval_words
 from cems_tui.views.receipt import expected_words, load_words, measured_words, price_interval
 from screens import figures
+from screens.studio.request_line import Extras
 from screens.widgets.facts import Fact
+
+NO_EXTRAS = Extras()
 
 
 def title(generation: Generation) -> str:
     """What drew it, the seed, and the prompt, which may be cut."""
     return f"{generation.executed} · seed {generation.seed} · {visible(generation.prompt)}"
+
+
+def short_bill(generation: Generation, money: Money = DOLLARS) -> str:
+    """Time and price."""
+    parts = bill(generation, money).split(" · ")
+    return f"{parts[0]} · {parts[-1]}"
+
+
+def short_scores(generation: Generation) -> str:
+    """What was expected and what was read, of the metric that was decided by."""
+    chosen, foreseen = generation.decision.chosen, generation.foreseen_score
+    if generation.score_error or foreseen is None or chosen is None or chosen.quality is None:
+        return scores(generation).split("\n")[0]
+    outside = ""
+    if chosen.interval is not None:
+        low, high = chosen.interval
+        outside = "" if low <= foreseen.value <= high else " !"
+    return f"promised {chosen.quality:.2f}, is {foreseen.value:.2f}{outside}"
 
 
 def bill(generation: Generation, money: Money = DOLLARS) -> str:
@@ -113,13 +134,24 @@ def as_command(generation: Generation) -> str:
     return " ".join((*parts, _prompt(generation.prompt)))
 
 
-def draft_command(prompt: str, policy: Policy) -> str:
+def draft_command(prompt: str, policy: Policy, extras: Extras = NO_EXTRAS) -> str:
     """The command for what is being written."""
-    pinned = policy.kind == "pinned"
-    if policy.kind == "balanced":
-        return f"cems generate {_prompt(prompt)}"
-    option = f"--function {quote(str(policy.value))}" if pinned else f"--tradeoff {policy.value:g}"
-    return f"cems generate {option} {_prompt(prompt)}"
+    parts = ["cems generate"]
+    if policy.kind == "pinned":
+        parts.append(f"--function {quote(str(policy.value))}")
+    elif policy.kind == "budget":
+        parts.append(f"--budget-per-image {policy.value}")
+    elif policy.kind != "balanced":
+        parts.append(f"--tradeoff {policy.value:g}")
+    if extras.seed is not None:
+        parts.append(f"--seed {extras.seed}")
+    if extras.count != 1:
+        parts.append(f"-n {extras.count}")
+    if extras.size is not None:
+        parts.append("--size {}x{}".format(*extras.size))
+    if extras.negative:
+        parts.append(f"--negative={quoted(extras.negative)}")
+    return " ".join((*parts, _prompt(prompt)))
 
 
 def quoted(text: str) -> str:

@@ -30,6 +30,13 @@ class FactSheet(Widget):
         super().__init__(classes="facts")
         self.set_reactive(FactSheet.facts, tuple(facts))
 
+    def tell(self, facts: Sequence[Fact]) -> None:
+        """Other facts; also while it is not on the screen yet."""
+        if self.is_attached:
+            self.facts = tuple(facts)
+        else:
+            self.set_reactive(FactSheet.facts, tuple(facts))
+
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return len(self._lines(width))
 

@@ -577,6 +577,8 @@ class PagedList(ScrollView, Generic[R], can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
+        if width < 1:
+            return Strip.blank(0)
         if self.problem is not None or not self.count:
             return self._words(width, y)
         if y < self._header_lines:

@@ -139,7 +139,7 @@ def test_ls_shows_what_fits_and_json_says_why(
     assert rows["sdxl"]["gain"] is None
     shown = inside("ls", "--fits", "-q").out.split()
     assert shown == [name for name, row in rows.items() if row["verdict"] == "fits"]
-    assert "does not fit" in inside("show", "flux-schnell").out
+    assert "too big" in inside("show", "flux-schnell").out
 
 
 def test_the_total_of_what_fits_is_that_of_the_models_shown(inside: Inside) -> None:

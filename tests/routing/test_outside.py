@@ -96,8 +96,15 @@ def test_a_size_that_was_never_taught_is_expected_to_score_what_the_nearest_did(
     told = SIZED.at_sizes(SAID, FUNCTIONS, {"cheap@1": ratio})
     assert told.estimates["cheap@1"].quality == expected
     assert told.estimates["dear@20"] == SAID.estimates["dear@20"]
-    assert not told.in_distribution
-    assert told.novelty == 1.0
+
+
+def test_beyond_the_largest_size_that_was_drawn_quality_goes_on_to_fall() -> None:
+    middle = Size(2.0, 12, (0.6, 0.3), (0.2, 0.0), (1.2, 0.9))
+    sized = replace(OUTSIDE, sizes=(SMALL, middle, LARGE))
+    told = sized.at_sizes(SAID, FUNCTIONS, {"cheap@1": 8.0, "dear@20": 8.0}).estimates
+    assert told["cheap@1"].quality == pytest.approx(0.3 - 0.2)
+    assert told["cheap@1"].interval == (pytest.approx(-0.2), 0.9)
+    assert told["dear@20"].quality == pytest.approx(0.2 - 0.2)
 
 
 def test_what_is_expected_to_be_worse_still_stays_so_at_another_size() -> None:

@@ -190,6 +190,9 @@ class FakePlanner:
             return self._answer(request)
         return decision_for(request, resident)
 
+    def recent_prompts(self) -> list[str]:
+        return []
+
     def explain(self, decision: RoutingDecision, load_cost: bool | None) -> Explanation:
         return explain(
             decision,
@@ -294,6 +297,9 @@ class FakeSession:
             emit(Noted(request.id, Note("other", "[/oops] said the driver")))
         image = picture(paths.current().pictures / f"{request.id}.png")
         emit(Generated(request.id, generation(request, image)))
+
+    def prepare(self) -> None:
+        print("the session prepares", flush=True)
 
     def resident(self) -> frozenset[str]:
         return self._resident

@@ -287,10 +287,10 @@ STATES: dict[str, Callable[[Pilot[None]], object]] = {
 }
 
 
-def app_for(state: str) -> CemsApp:
+def app_for(state: str, **options: object) -> CemsApp:
     """The app a state starts from."""
     if state == "nothing":
-        return make_app(planner=FakePlanner(nothing_installed))
+        return make_app(planner=FakePlanner(nothing_installed), **options)
     if state == "strange":
-        return make_app(planner=FakePlanner(strange))
-    return make_app()
+        return make_app(planner=FakePlanner(strange), **options)
+    return make_app(**options)

@@ -21,8 +21,7 @@ from cems_tui.services.engine.protocol import EngineReady
 from cems_tui.services.library import GROUPS, Library, ModelFacts, Part, Resident, grouped
 from cems_tui.views.model_list import steps
 from screens.app import CemsApp
-from screens.dialogs import JumpDialog, TextDialog
-from screens.models.dialogs import Question
+from screens.dialogs import JumpDialog, Question, TextDialog
 from screens.models.model_list import LEGENDS, ModelShelf, matching, window
 from screens.models.screen import ModelsScreen
 from screens.services.library import LibraryState
@@ -198,7 +197,7 @@ async def test_what_is_on_the_device_is_told_by_component_or_not_at_all() -> Non
 
 async def test_the_app_still_opens_on_the_prompt_and_says_what_the_machine_can_hold() -> None:
     app = make_app(keeper=FakeKeeper())
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with app.run_test(size=(160, 48)) as pilot:
         await until(pilot, lambda: studio(app).holds)
         await pilot.pause()
         assert app.screen is studio(app)

@@ -11,12 +11,13 @@ from textual.pilot import Pilot
 from cems_tui.services.engine.protocol import EngineReady
 from cems_tui.services.library import Part, Resident
 from screens.app import CemsApp
-from screens.models.dialogs import Question
+from screens.dialogs import Question
 from screens.models.model_list import ModelShelf
+from screens.services.defaults import Defaults
 from tests.screens.fakes_screens import engine_of, make_app, studio, until
 from tests.services.fakes_models import FakeKeeper, under_way
 
-SIZES = [(80, 24), (160, 48)]
+SIZES = [(80, 24), (120, 36), (160, 48)]
 HELD = Resident(
     frozenset({"amused-512"}),
     (
@@ -96,6 +97,14 @@ def test_the_models_look_as_they_did(
 ) -> None:
     app = make_app(keeper=FakeKeeper())
     assert snap_compare(app, run_before=_settled(reach), terminal_size=size)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_models_look_as_they_did_in_the_light(
+    snap_compare: Callable[..., bool], size: tuple[int, int]
+) -> None:
+    app = make_app(keeper=FakeKeeper(), defaults=Defaults(theme="light"))
+    assert snap_compare(app, run_before=_settled(pulling), terminal_size=size)
 
 
 @pytest.mark.parametrize("reach", [removing, holding], ids=lambda f: f.__name__)

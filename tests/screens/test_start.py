@@ -51,33 +51,16 @@ def test_the_core_does_not_know_textual() -> None:
 @pytest.mark.parametrize("stdin", ["pipe", "null"])
 def test_without_a_terminal_to_ask_pictures_are_half_cells(stdin: str) -> None:
     code = (
-        "import sys; from screens.main import prepare_terminal;"
-        "print(prepare_terminal().__name__); assert sys.__stdout__ is not None;"
-        "sys.__stdout__.write('still here')"
+        "import sys; from screens import terminal\n"
+        "from screens.picture_widgets import PictureWidgets\n"
+        "with terminal.taken_over() as answers: print(PictureWidgets('auto', answers).way)\n"
+        "assert sys.__stdout__ is not None; sys.__stdout__.write('still here')"
     )
     given = {"input": ""} if stdin == "pipe" else {"stdin": subprocess.DEVNULL}
     command = [sys.executable, "-c", code]
     found = subprocess.run(command, capture_output=True, text=True, check=True, **given)  # type: ignore[call-overload]
-    assert found.stdout == "HalfcellImage\nstill here"
+    assert found.stdout == "halfcell\nstill here"
     assert found.stderr == ""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo terminal is POSIX")
-def test_stdin_that_is_no_terminal_is_survived_when_stdout_is_one() -> None:
-    import pty
-
-    ours, theirs = pty.openpty()
-    code = (
-        "import sys; from screens.main import prepare_terminal;"
-        "print(prepare_terminal().__name__, file=sys.stderr)"
-    )
-    command = [sys.executable, "-c", code]
-    found = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.PIPE, timeout=PATIENCE
-    )
-    os.close(theirs)
-    os.close(ours)
-    assert found.stderr.decode().strip() == "HalfcellImage"
 
 
 def test_an_unforeseen_error_leaves_two_lines_and_a_traceback_in_the_log(tmp_path: Path) -> None:
@@ -147,13 +130,15 @@ def test_however_it_ends_the_terminal_is_given_back_clean(tmp_path: Path, way: s
     os.set_blocking(ours, False)
     screen = Terminal(ours)
     try:
-        screen.wait_for("Type a prompt")
+        screen.wait_for("Describe a picture above")
         os.write(ours, b"hang on")
         screen.wait_for("starter-base@8")
         os.write(ours, b"\x07")  # ctrl+g
         screen.wait_for("loading")
         if way == "ctrl+q":
             os.write(ours, b"\x11")
+            screen.wait_for("Quit?")
+            os.write(ours, b"\r")
         else:
             os.kill(app.pid, getattr(signal, way))
         deadline = time.monotonic() + PATIENCE
@@ -174,6 +159,39 @@ def test_however_it_ends_the_terminal_is_given_back_clean(tmp_path: Path, way: s
     after = raw[raw.rindex(SCREEN_LEFT) + len(SCREEN_LEFT) :]
     assert b"leaked" not in raw
     assert Terminal.words(after).strip() == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo terminal is POSIX")
+@pytest.mark.parametrize("wait_seconds", [0.0, 0.5, 1.5])
+def test_what_is_typed_before_the_first_frame_is_kept(tmp_path: Path, wait_seconds: float) -> None:
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    script = tmp_path / "demo.py"
+    script.write_text(DEMO)
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    home = {"CEMS_HOME": str(tmp_path / "home"), "TERM": "xterm", "PYTHONPATH": os.getcwd()}
+    app = subprocess.Popen(
+        [sys.executable, str(script)],
+        stdin=theirs, stdout=theirs, stderr=theirs,
+        env={**os.environ, **home}, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    os.set_blocking(ours, False)
+    screen = Terminal(ours)
+    try:
+        time.sleep(wait_seconds)
+        os.write(ours, "ein grüner hut\x07".encode())  # ctrl+g, before there is an app
+        screen.wait_for("3 words")
+        screen.wait_for("seed 7")
+        assert "Traceback" not in screen.seen
+    finally:
+        app.kill()
+        app.wait()
+        os.close(ours)
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks for children in /proc")
@@ -204,7 +222,7 @@ def test_the_app_runs_in_a_terminal_draws_quits_and_leaves_nothing_behind(tmp_pa
     os.set_blocking(ours, False)
     screen = Terminal(ours)
     try:
-        screen.wait_for("Type a prompt")
+        screen.wait_for("Describe a picture above")
         os.write(ours, b"a cat")
         screen.wait_for("starter-base@8")
         os.write(ours, b"\x07")  # ctrl+g
@@ -276,7 +294,7 @@ def test_every_way_to_draw_pictures_is_a_setting_and_a_widget() -> None:
     from textual_image import widget
 
     from cems_tui.settings import SETTINGS
-    from screens.main import WAYS
+    from screens.picture_widgets import WAYS
 
     check = next(setting.check for setting in SETTINGS if setting.name == "app.image")
     assert all(check(way) is None and hasattr(widget, name) for way, name in WAYS.items())

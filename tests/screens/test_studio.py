@@ -17,7 +17,14 @@ from cems_tui.domain.request import Failed, Generated, Noted, Request, Step
 from cems_tui.errors import ModelMissing
 from cems_tui.services.engine.process import EngineProcess
 from cems_tui.services.engine.protocol import EngineLost, EngineReady, Started
-from screens.dialogs import JumpDialog, PictureDialog, TextDialog
+from screens.dialogs import (
+    JumpDialog,
+    PictureDialog,
+    Question,
+    QuitQuestion,
+    TextDialog,
+    TextQuestion,
+)
 from screens.services.defaults import Defaults
 from screens.studio.dial import TradeoffDial
 from screens.studio.picture import PicturePane
@@ -68,7 +75,7 @@ async def test_the_app_opens_on_the_prompt_box_with_nothing_in_front() -> None:
         await pilot.pause()
         assert len(app.screen_stack) == 1
         assert isinstance(app.focused, PromptBox)
-        assert "Type a prompt" in screen_text(pilot)
+        assert "Describe a picture above" in screen_text(pilot)
         assert "no pictures yet" in screen_text(pilot)
 
 
@@ -82,7 +89,7 @@ async def test_typing_asks_the_planner_once_the_hands_rest() -> None:
         assert [request.prompt for request in planner.asked] == ["a cat"]
         assert planner.asked[0].load_cost
         assert "starter-base@8" in screen_text(pilot)
-        assert "2 words · in distribution" in screen_text(pilot)
+        assert "2 words · known ground" in screen_text(pilot)
 
 
 async def test_an_answer_to_an_older_prompt_is_dropped_and_only_one_is_asked_at_a_time() -> None:
@@ -121,7 +128,7 @@ async def test_an_emptied_prompt_empties_the_card() -> None:
         await write(pilot)
         app.screen.query_one(PromptBox).text = "  "
         await until(pilot, lambda: studio(app).decision is None)
-        assert "Type a prompt" in screen_text(pilot)
+        assert "Describe a picture above" in screen_text(pilot)
 
 
 @pytest.mark.parametrize(
@@ -145,18 +152,18 @@ async def test_a_planner_that_fails_says_so_in_the_cards_place(
 
 
 async def test_a_planner_that_cannot_be_made_says_so_and_is_tried_again() -> None:
-    made: list[FakePlanner] = []
+    broken = [True]
 
     def factory() -> FakePlanner:
-        made.append(FakePlanner())
-        if len(made) == 1:
+        if broken:
             raise ModelMissing("no router yet")
-        return made[-1]
+        return FakePlanner()
 
     app = make_app(planner_factory=factory)
     async with app.run_test() as pilot:
         await write(pilot, "a")
         assert "no router yet" in screen_text(pilot)
+        broken.clear()
         app.screen.query_one(PromptBox).insert("b")
         await until(pilot, lambda: studio(app).decision)
 
@@ -220,7 +227,7 @@ async def test_space_pins_a_function_and_space_again_frees_it() -> None:
         await write(pilot)
         app.screen.query_one(CandidatesTable).focus()
         await pilot.press("down", "space")
-        await until(pilot, lambda: "pinned starter-base@20" in screen_text(pilot))
+        await until(pilot, lambda: "pinned" in screen_text(pilot))
         [request] = await submit(pilot)
         assert request.policy == Policy.pinned("starter-base@20")
         await until(pilot, lambda: studio(app).decision.choice == "starter-base@20")
@@ -311,8 +318,130 @@ async def test_x_is_a_letter_in_the_prompt_box_and_the_palette_still_cancels() -
         await pilot.press("x")
         assert app.screen.query_one(PromptBox).text == PROMPT + "x"
         assert states.engine_of(pilot).cancelled == []
-        await choose(pilot, "cancel", "Cancel this picture")
+        await choose(pilot, "stop", "Stop this picture")
         await until(pilot, lambda: states.engine_of(pilot).cancelled)
+
+
+async def test_a_chord_stops_what_runs_while_one_writes_and_the_last_line_tells_it() -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await states.generating(pilot)
+        assert app.focused is app.screen.query_one(PromptBox)
+        assert "alt+x stop" in screen_text(pilot)
+        await pilot.press("alt+x")
+        await until(pilot, lambda: states.engine_of(pilot).cancelled)
+        assert app.screen.query_one(PromptBox).text == PROMPT
+
+
+async def test_several_lines_are_offered_as_prompts_of_their_own() -> None:
+    app = make_app()
+    async with app.run_test() as pilot:
+        await write(pilot, "a cat\n\na dog\n")
+        await pilot.press("ctrl+g")
+        await until(pilot, lambda: isinstance(app.screen, Question))
+        assert "2 lines" in screen_text(pilot)
+        await pilot.press("enter")
+        engine = states.engine_of(pilot)
+        await until(pilot, lambda: len(engine.submitted) == 2)
+        assert [request.prompt for request in engine.submitted] == ["a cat", "a dog"]
+
+
+async def test_choices_in_braces_become_a_picture_each_with_the_seed_that_was_set() -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await write(pilot, "a {red|blue} hat")
+        assert "2 prompts" in screen_text(pilot)
+        await pilot.press("alt+s")
+        await until(pilot, lambda: isinstance(app.screen, TextQuestion))
+        await pilot.press("4", "2", "enter")
+        await until(pilot, lambda: "seed 42" in screen_text(pilot))
+        await pilot.press("ctrl+g")
+        engine = states.engine_of(pilot)
+        await until(pilot, lambda: len(engine.submitted) == 2)
+        asked = [(request.prompt, request.seed) for request in engine.submitted]
+        assert asked == [("a red hat", 42), ("a blue hat", 42)]
+
+
+async def test_what_cannot_be_a_seed_is_said_in_the_dialog() -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await write(pilot)
+        await pilot.press("alt+s")
+        await until(pilot, lambda: isinstance(app.screen, TextQuestion))
+        await pilot.press("m", "i", "n", "e", "enter")
+        await until(pilot, lambda: "! a seed is a whole number" in screen_text(pilot))
+        await pilot.press("escape")
+        await until(pilot, lambda: not app.screen.is_modal)
+        assert "seed any" in screen_text(pilot)
+
+
+async def test_up_and_down_at_the_ends_call_back_earlier_prompts() -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        box = app.screen.query_one(PromptBox)
+        box.remember(["a dog", "a cat"])
+        await write(pilot, "a draft")
+        await pilot.press("up")
+        assert box.text == "a dog"
+        await pilot.press("up", "up")
+        assert box.text == "a cat"
+        await pilot.press("down", "down")
+        assert box.text == "a draft"
+
+
+async def test_a_function_is_left_out_and_let_in_again() -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await write(pilot)
+        app.screen.query_one(CandidatesTable).focus()
+        await pilot.press("down", "minus")
+        assert studio(app).left_out == {"starter-base@20"}
+        assert "starter-base@20" not in (studio(app)._pool or ())
+        await until(pilot, lambda: not studio(app)._asking)
+        await pilot.press("minus")
+        assert studio(app)._pool is None
+
+
+async def test_the_picture_is_zoomed_while_one_writes_and_comes_back() -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await states.drawn(pilot)
+        picture = app.screen.query_one(PicturePane)
+        assert picture.size.width >= 30
+        assert app.screen.query_one("#picture-frame").size.height >= 15
+        await pilot.press("alt+v")
+        await until(pilot, lambda: app.screen.maximized is picture and picture.size.width > 70)
+        await pilot.press("alt+v")
+        await until(pilot, lambda: app.screen.maximized is None)
+
+
+async def test_quitting_with_work_under_way_asks() -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await states.generating(pilot)
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: isinstance(app.screen, QuitQuestion))
+        assert "3 pictures would not be drawn" in screen_text(pilot)
+        await pilot.press("escape")
+        await until(pilot, lambda: not app.screen.is_modal)
+        await pilot.press("ctrl+q", "ctrl+q")
+        await until(pilot, lambda: app._exit)
+
+
+async def test_the_dial_is_dragged_and_its_words_are_clicked() -> None:
+    app = make_app()
+    async with app.run_test(size=(160, 48)) as pilot:
+        await write(pilot)
+        dial = app.screen.query_one(TradeoffDial)
+        start, end = dial._rail
+        await pilot.click(dial, offset=(2 + 2, 0))
+        assert dial.value == 0.0
+        await pilot.mouse_down(dial, offset=(2 + start + 2, 0))
+        await pilot.hover(dial, offset=(2 + end - 2, 0))
+        await pilot.mouse_up(dial, offset=(2 + end - 2, 0))
+        assert dial.value == 1.0
+        await pilot.click(dial, offset=(2 + end + 10, 0))
+        assert dial.value is None
 
 
 async def test_a_failure_is_a_red_line_and_R_tries_again() -> None:
@@ -321,7 +450,7 @@ async def test_a_failure_is_a_red_line_and_R_tries_again() -> None:
         await states.failed(pilot)
         text = screen_text(pilot)
         assert "✗ starter-base@8 needs 0.1 GB, 0.0 GB is free" in text
-        assert "R tries again" in text
+        assert "alt+r tries again" in text
         engine = states.engine_of(pilot)
         app.screen.query_one(TradeoffDial).focus()
         await pilot.press("R")
@@ -443,7 +572,12 @@ async def test_several_lines_are_pasted_as_they_are() -> None:
     app = make_app()
     async with app.run_test() as pilot:
         app.post_message(events.Paste("a cat\nand a dog"))
-        [request] = await submit(pilot)
+        await pilot.press("ctrl+g")
+        await until(pilot, lambda: isinstance(app.screen, Question))
+        await pilot.press("y")
+        engine = states.engine_of(pilot)
+        await until(pilot, lambda: engine.submitted)
+        [request] = engine.submitted
         assert request.prompt == "a cat\nand a dog"
 
 
@@ -534,8 +668,8 @@ async def test_a_rebound_key_works_and_is_shown_everywhere() -> None:
     app = make_app(defaults=Defaults(keys={"studio.generate": "f2", "studio.retry": "f8"}))
     async with app.run_test(size=(120, 36)) as pilot:
         await states.idle(pilot)
-        assert "idle · F2 generates" in screen_text(pilot)
-        assert "F2 generate" in screen_text(pilot)
+        assert "idle · F2 draws" in screen_text(pilot)
+        assert "F2 draw" in screen_text(pilot)
         await write(pilot)
         await pilot.press("ctrl+g")
         await pilot.press("f2")

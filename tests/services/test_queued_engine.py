@@ -239,7 +239,7 @@ def test_what_is_foreseen_gives_times_and_a_bill(app: App) -> None:
 
 def test_leaving_the_app_pauses_what_is_not_done(app: App) -> None:
     first, second = app.ask(), app.ask()
-    app.engine.close()
+    assert app.engine.close() == 2
     assert states(app.home) == {first.id: "paused", second.id: "paused"}
 
 

@@ -11,9 +11,12 @@ import pytest
 
 from cems_tui.errors import UsageError
 from cems_tui.paths import checkpoints
+from cems_tui.profile import Profile
 from cems_tui.routing.checkpoints.checkpoint import load_checkpoint
 from cems_tui.score_tables.formats import read_table, write_table
-from cems_tui.score_tables.table import ScoreTable
+from cems_tui.score_tables.own import Scored
+from cems_tui.score_tables.table import Row, ScoreTable
+from cems_tui.starter.benchmark_prompts import benchmark_prompts
 from cems_tui.starter.manifest import verify, write_manifest
 from cems_tui.starter.recipe.checks import outside_scores
 from cems_tui.starter.recipe.checks.outside_scores import PART, asked_of, score_outside
@@ -107,7 +110,8 @@ def test_what_they_scored_goes_into_the_card_of_the_packs_router(
     assert learned.table == read_table(tmp_path / "outside.csv").digest
     assert after.card.evaluation == before.card.evaluation
     assert (after.training_estimates == before.training_estimates).all()
-    files = {"router/starter.json", "router/starter.safetensors", "router/outside.parquet"}
+    files = {f"router/{name}" for name in ("starter.json", "starter.safetensors")}
+    files |= {f"router/{name}" for name in ("outside.parquet", "sizes.parquet")}
     assert set(verify(pack).files) == files
 
 
@@ -120,3 +124,27 @@ def test_a_table_without_the_packs_functions_is_refused(drawing: Drawing, tmp_pa
     write_table(some, tmp_path / "outside.csv")
     with pytest.raises(UsageError, match="no scores of starter-"):
         add_outside(pack, "starter", tmp_path / "outside.csv")
+
+
+def test_a_router_of_ones_own_for_the_packs_functions_learns_of_what_is_outside_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CEMS_HOME", str(tmp_path))
+    card, trainer = Profile.current().shelf().named("starter").card, Profile.current().trainer
+    assert card.outside is not None
+    draw = np.random.default_rng(8)
+    table = ScoreTable.of(
+        Row(f"{number}", prompt, function, metric, float(draw.uniform(2, 9)))
+        for number, (prompt, _) in enumerate(benchmark_prompts(60, "one's own"))
+        for function in card.functions
+        for metric in ("nima", "clip")
+    )
+    heard: list[str] = []
+    mine = trainer.learn(Scored(table, card.scorers, {}), "mine", "ridge", "mixed", heard.append)
+    assert mine.outside is not None
+    assert mine.outside.words == card.outside.words
+    assert len(mine.outside.sizes) == len(card.outside.sizes) > 0
+    assert any("outside the models' vocabulary" in text for text in heard)
+    others = dict.fromkeys(card.scorers, "another:sha256:00")
+    theirs = trainer.learn(Scored(table, others, {}), "theirs", "ridge", "mixed", heard.append)
+    assert theirs.outside is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cems_tui.app_engine import AppPlanner, OpenSession, queued_engine
+from cems_tui.app_engine import AppModels, AppPlanner, OpenSession, queued_engine
 from cems_tui.cli.output import money_of
 from cems_tui.errors import UsageError
 from cems_tui.profile import Profile
@@ -36,9 +36,10 @@ def open_app() -> int:
             router=settings.routing.router or None,
             load_cost=settings.routing.counts_load(several=True),
             money=money_of(settings),
+            theme=settings.app.theme,
             keys=settings.keys,
         ),
         settings.app.image,
-        profile.keeper(),
+        AppModels(profile),
         lambda process: queued_engine(profile, process),
     )

@@ -14,7 +14,7 @@ from cems_tui.cli.model_row import keys, model_row, uses
 from cems_tui.cli.text_layout import Column
 from cems_tui.domain.function import Model
 from cems_tui.profile import Profile
-from cems_tui.services.library import ModelFacts, is_listed
+from cems_tui.services.library import ModelFacts
 from cems_tui.text import byte_count, counted
 from cems_tui.views.figures import UNKNOWN
 from cems_tui.views.model_list import ADDS, DISK, LICENCE, SIGNS, STEPS, ModelRow
@@ -66,13 +66,12 @@ def ls(
         for facts in found:
             output.line(facts.name)
         return
-    listed = [facts for facts in found if is_listed(facts)]
-    print_models(listed)
+    print_models(found)
     if paths:
         output.line()
         output.table(
             (Column("model"), Column("path", words="fold")),
-            [(f.name, str(f.model.path)) for f in listed if f.model.path is not None],
+            [(f.name, str(f.model.path)) for f in found if f.model.path is not None],
         )
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cems_tui.domain.decision import QualityEstimate
 from cems_tui.domain.encoder import FunctionFacts
 from cems_tui.domain.estimate import AnswersAtOnce, PromptEstimate, QualityEstimator
 from cems_tui.domain.score import RANGES
@@ -119,7 +120,7 @@ class Checkpoint:
         return said if self.card.scale is None else self.card.scale.applied(said)
 
     def _within_scale(self, said: PromptEstimate) -> PromptEstimate:
-        """The intervals cut at the ends of the metric's scale, where it has ends."""
+        """The estimates inside the metric's scale, where it has ends."""
         ends = RANGES.get(self.metric)
         if ends is None:
             return said
@@ -127,7 +128,7 @@ class Checkpoint:
         return replace(
             said,
             estimates={
-                name: one.within(least, most) if one.interval else one
+                name: _inside(one, least, most).within(least, most) if one.interval else one
                 for name, one in said.estimates.items()
             },
         )
@@ -168,6 +169,13 @@ class Checkpoint:
         estimates, shares = self.training_estimates, self.training_weights
         scale = self.card.scale
         return Dial(self.functions, estimates if scale is None else scale.of(estimates), shares)
+
+
+def _inside(one: QualityEstimate, least: float, most: float) -> QualityEstimate:
+    """The estimate with its quality on the scale."""
+    if one.quality is None:
+        return one
+    return replace(one, quality=max(least, min(most, one.quality)))
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:

@@ -164,7 +164,7 @@ class Outside:
     """Asked in this order: the first that holds a prompt counts."""
 
     table: str
-    """`sha256:…` of the score table it was learned from."""
+    """`sha256:…` of the score table the bands were learned from; `none` without bands."""
 
     sizes: tuple[Size, ...] = ()
     """Sizes that were never taught; empty where none was drawn."""
@@ -184,12 +184,25 @@ class Outside:
             if not self.sizes or one is None or one.quality is None or ratio is None:
                 continue
             size = min(self.sizes, key=lambda size: size.distance(ratio))
-            quality = min(one.quality, size.quality[m])
-            interval = min(size.low[m], quality), max(size.high[m], quality)
+            lost = self._lost_beyond(size, ratio)
+            quality = min(one.quality, size.quality[m] - lost)
+            interval = min(size.low[m] - lost, quality), max(size.high[m], quality)
             estimates[name] = QualityEstimate(quality, interval)
-        if estimates == dict(said.estimates):
-            return said
-        return replace(said, estimates=estimates, in_distribution=False, novelty=1.0)
+        return said if estimates == dict(said.estimates) else replace(said, estimates=estimates)
+
+    def _lost_beyond(self, last: Size, ratio: float) -> float:
+        """What quality goes on to fall by beyond the farthest size that was drawn: as it fell from
+        the one before, for each doubling, at the mean of all functions. Nothing tells them apart
+        there."""
+        side = [size for size in self.sizes if (size.ratio < 1.0) == (last.ratio < 1.0)]
+        side.sort(key=lambda size: abs(log(size.ratio)))
+        beyond = abs(log(ratio)) - abs(log(last.ratio))
+        if len(side) < 2 or last is not side[-1] or beyond <= 0.0:
+            return 0.0
+        before = side[-2]
+        step = abs(log(last.ratio)) - abs(log(before.ratio))
+        fell = max(0.0, (sum(before.quality) - sum(last.quality)) / len(last.quality))
+        return fell * beyond / step if step > 0.0 else 0.0
 
     def applied(
         self, prompt: str, said: PromptEstimate, functions: Sequence[str]

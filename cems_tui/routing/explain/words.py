@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil, floor, log10
+from typing import TYPE_CHECKING
 
-from cems_tui.domain.estimate import Cluster, Neighbour
-from cems_tui.routing.explain.contributions import Contribution, FeatureContribution, Removal
-from cems_tui.routing.explain.explanation import Explanation, Standing
-from cems_tui.routing.explain.flips import Flip, Reign
 from cems_tui.text import one_line, visible
+
+if TYPE_CHECKING:
+    from cems_tui.domain.estimate import Cluster, Neighbour
+    from cems_tui.routing.explain.contributions import Contribution, FeatureContribution, Removal
+    from cems_tui.routing.explain.explanation import Explanation, Standing
+    from cems_tui.routing.explain.flips import Flip, Reign
 
 Row = tuple[str, str]
 Money = Callable[[float], str]

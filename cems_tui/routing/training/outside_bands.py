@@ -33,12 +33,16 @@ OUTSIDE, SIZES = "outside.parquet", "sizes.parquet"
 
 
 def outside_of(
-    card: Card, words: KnownWords, table: ScoreTable, sizes: tuple[ScoreTable, int] | None
+    card: Card,
+    words: KnownWords,
+    table: ScoreTable | None,
+    sizes: tuple[ScoreTable, int] | None,
 ) -> Outside:
     """What a router of that card is to expect of prompts, and sizes, that it was not taught.
 
     Args:
-        table: scores of prompts outside the vocabulary.
+        table: scores of prompts outside the vocabulary; without any, such prompts are told as what
+            they are and estimated by the router itself.
         sizes: scores of pictures of other sizes, and the pixels of the size that was taught.
 
     Raises:
@@ -50,10 +54,12 @@ def outside_of(
     def scored(drawn: ScoreTable) -> ScoreTable:
         return drawn if card.mixed is None else with_mixed(drawn, card.mixed)
 
-    learned = learn_outside(scored(table), card.metric, functions, words)
     others = (
         () if sizes is None else learn_sizes(scored(sizes[0]), card.metric, functions, sizes[1])
     )
+    if table is None:
+        return Outside(words, (), "none", others)
+    learned = learn_outside(scored(table), card.metric, functions, words)
     return replace(learned, table=table.digest, sizes=others)
 
 

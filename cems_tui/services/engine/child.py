@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import sys
 import threading
 import traceback
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 
 from cems_tui import log
@@ -20,6 +22,7 @@ from cems_tui.services.engine.protocol import (
     EngineReady,
     Open,
     OpenFailed,
+    PreparedSession,
     Session,
     Started,
     Welcome,
@@ -34,7 +37,20 @@ MESSAGE_CHARACTERS = 200
 """How much of an unexpected exception is shown; the whole of it is in the log."""
 
 
-def serve_and_leave(connection: Channel, open_session: Callable[[], Session]) -> None:
+@dataclass(frozen=True, slots=True)
+class LateSession:
+    """What opens a session, whose modules are imported when it is opened: not beside what the
+    parent imports for its first frame."""
+
+    pickled: bytes
+    """By the parent, for its child."""
+
+    def __call__(self) -> PreparedSession:
+        open_session: Callable[[], PreparedSession] = pickle.loads(self.pickled)
+        return open_session()
+
+
+def serve_and_leave(connection: Channel, open_session: Callable[[], PreparedSession]) -> None:
     """`serve`, as the whole of a process: it ends at once, without taking torch down."""
     serve(connection, open_session)
     sys.stdout.flush()
@@ -42,7 +58,7 @@ def serve_and_leave(connection: Channel, open_session: Callable[[], Session]) ->
     os._exit(0)
 
 
-def serve(connection: Channel, open_session: Callable[[], Session]) -> None:
+def serve(connection: Channel, open_session: Callable[[], PreparedSession]) -> None:
     """Works on requests until the pipe is closed. Runs in the child's main thread."""
     _lock_among_threads()
     # ctrl+c reaches the whole foreground group: what it means is for the parent to decide
@@ -59,6 +75,7 @@ def serve(connection: Channel, open_session: Callable[[], Session]) -> None:
         return
     try:
         inbox.send(EngineReady("", session.resident()))
+        session.prepare()
 
         def tend() -> None:
             if session.tend():

@@ -7,6 +7,7 @@ broke it, and its own output goes to the log file.
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 import threading
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
@@ -14,19 +15,20 @@ from multiprocessing.process import BaseProcess
 
 from cems_tui.domain.request import Event, Failed, Generated, Request
 from cems_tui.errors import GenerationError
-from cems_tui.services.engine.child import serve_and_leave
+from cems_tui.services.engine.child import LateSession, serve_and_leave
 from cems_tui.services.engine.protocol import (
     Cancel,
     Close,
     EngineLost,
     Open,
     OpenFailed,
-    Session,
+    PreparedSession,
     Started,
 )
 
-CLOSE_SECONDS = 0.5
-"""How long a child that was asked to end may take before it is killed."""
+CLOSE_SECONDS = 0.25
+"""How long a child that was asked to end may take before it is killed: nothing of it is lost by
+that, and the user waits for the terminal."""
 
 
 class EngineProcess:
@@ -36,7 +38,7 @@ class EngineProcess:
     any thread; one thread at a time iterates over `events`.
     """
 
-    def __init__(self, open_session: Callable[[], Session]) -> None:
+    def __init__(self, open_session: Callable[[], PreparedSession]) -> None:
         """`open_session` is called in the child, so it must be picklable."""
         self._open_session = open_session
         self._lock = threading.Lock()
@@ -63,7 +65,7 @@ class EngineProcess:
         here, there = context.Pipe()
         process = context.Process(
             target=serve_and_leave,
-            args=(there, self._open_session),
+            args=(there, LateSession(pickle.dumps(self._open_session))),
             name="cems-engine",
             daemon=True,
         )
@@ -131,7 +133,7 @@ class EngineProcess:
             yield self._loss(process, refused)
 
     def close(self) -> None:
-        """Ends the child within two seconds: asked first, then killed."""
+        """Ends the child within half a second: asked first, then killed."""
         with self._lock:
             self._closing = True
             self._send(Close())

@@ -32,6 +32,14 @@ class Session(Protocol):
     def close(self) -> None: ...
 
 
+class PreparedSession(Session, Protocol):
+    """One that makes itself ready while nobody has asked for anything."""
+
+    def prepare(self) -> None:
+        """Called once it is open: what a first picture needs, done before one is asked for."""
+        ...
+
+
 class Channel(Protocol):
     """One end of a line of messages, which other threads may send on."""
 

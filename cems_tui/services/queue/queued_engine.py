@@ -265,18 +265,24 @@ class QueuedEngine:
             queue.remove(_numbers(queue, ids))
             self._go_on()
 
-    def close(self) -> None:
-        """Leave the queue when the process has ended: what is not done comes back paused."""
+    def close(self) -> int:
+        """Leave the queue when the process has ended: what is not done comes back paused.
+
+        Returns:
+            How many jobs that is.
+        """
+        left = 0
         self._closing.set()
         self._told.put(None)
         with self._lock:
             if self._queue is not None and self._owner is not None:
                 try:
-                    self._queue.leave(self._owner.name)
+                    left = self._queue.leave(self._owner.name)
                 except CemsError as error:
                     log.error("the queue was left as it is: %s", error)
             self._stack.close()
             self._queue = self._owner = None
+        return left
 
     # How it goes on.
 

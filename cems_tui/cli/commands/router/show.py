@@ -64,6 +64,12 @@ def _card_lines(card: Card) -> list[str]:
         f"[{point['interval'][0]:+.4g}, {point['interval'][1]:+.4g}]"
         for point in card.evaluation.get("learning_curve", ())
     ]
+    if (outside := card.outside) is not None:
+        prompts = sum(band.prompts for band in outside.bands)
+        lines.append(
+            f"outside    of the vocabulary: what {prompts:,} prompts scored, in "
+            f"{len(outside.bands)} bands; pictures of {len(outside.sizes)} sizes never taught"
+        )
     if card.mixed is not None:
         lines.append(f"mixed is   {MixedConstants.of(card.mixed)}")
     if card.scale is not None:

@@ -33,6 +33,7 @@ SEED = "other sizes"
 
 SIDES = (32, 48, 96, 128)
 PROMPTS = 12
+
 MOST_STEPS = 12
 """More steps of one net do not help where it never drew that large: they are not drawn."""
 

@@ -2,7 +2,8 @@
 
 `python -m cems_tui.starter.recipe.training.router --table train.csv --name R [--kind K]` trains;
 with `--pack DIR` (alone, too) the router of that name becomes the pack's. `--outside TABLE` adds
-to the pack's router what prompts outside the vocabulary scored (`recipe.checks.outside_scores`).
+to the pack's router what prompts outside the vocabulary scored (`recipe.checks.outside_scores`),
+`--sizes TABLE` what pictures of other sizes did (`recipe.checks.size_scores`).
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from cems_tui.profile import Profile
 from cems_tui.routing.checkpoints.card import Card
 from cems_tui.routing.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from cems_tui.routing.estimators.outside import KnownWords, Outside
-from cems_tui.routing.training.outside_bands import OUTSIDE, SIZES, outside_of
+from cems_tui.routing.training.outside_bands import OUTSIDE, SIZES, learn_sizes, outside_of
 from cems_tui.score_tables.formats import read_table, write_table
+from cems_tui.score_tables.mixed import with_mixed
 from cems_tui.score_tables.own import Scored
 from cems_tui.scoring.clip import ClipScorer
 from cems_tui.scoring.nima import NimaScorer
@@ -71,13 +73,11 @@ def _list_again(pack: Path) -> None:
     )
 
 
-def add_outside(pack: Path, name: str, table: Path, sizes: Path | None = None) -> Outside:
+def add_outside(pack: Path, name: str, table: Path) -> Outside:
     """Put into the card of the pack's router what prompts outside the vocabulary scored.
 
-    The tables stay beside it: a router that is trained on the same functions learns from them too.
-
-    Args:
-        sizes: scores of pictures of other sizes; None leaves what the card says of them.
+    The table stays beside it: a router that is trained on the same functions learns from it too.
+    What the card says of other sizes is left as it is.
 
     Raises:
         WeightsError: there is no such router in the pack.
@@ -86,15 +86,30 @@ def add_outside(pack: Path, name: str, table: Path, sizes: Path | None = None) -
     folder = pack / FOLDER
     checkpoint = load_checkpoint(folder, name)
     card, drawn = checkpoint.card, read_table(table)
-    before = card.outside.sizes if card.outside else ()
-    outside = outside_of(card, known_words(), drawn, None)
+    sizes = card.outside.sizes if card.outside else ()
+    outside = replace(outside_of(card, known_words(), drawn, None), sizes=sizes)
     write_table(drawn, folder / OUTSIDE)
-    if sizes is None:
-        outside = replace(outside, sizes=before)
-    else:
-        others = read_table(sizes)
-        outside = outside_of(card, known_words(), drawn, (others, SIZE_PX**2))
-        write_table(others, folder / SIZES)
+    save_checkpoint(folder, replace(checkpoint, card=replace(card, outside=outside)))
+    _list_again(pack)
+    return outside
+
+
+def add_sizes(pack: Path, name: str, table: Path) -> Outside:
+    """Put into the card of the pack's router what pictures of other sizes scored.
+
+    Raises:
+        WeightsError: there is no such router in the pack, or it knows nothing of what is outside.
+        UsageError: the table is none, or too little to learn from.
+    """
+    folder = pack / FOLDER
+    checkpoint = load_checkpoint(folder, name)
+    card, drawn = checkpoint.card, read_table(table)
+    if card.outside is None:
+        raise WeightsError(f"router {name} has no bands of prompts outside", "Add --outside first.")
+    scored = drawn if card.mixed is None else with_mixed(drawn, card.mixed)
+    sizes = learn_sizes(scored, card.metric, tuple(card.functions), SIZE_PX**2)
+    write_table(drawn, folder / SIZES)
+    outside = replace(card.outside, sizes=sizes)
     save_checkpoint(folder, replace(checkpoint, card=replace(card, outside=outside)))
     _list_again(pack)
     return outside
@@ -130,15 +145,17 @@ def main() -> None:
     parser.add_argument("--kind", default="ensemble")
     parser.add_argument("--pack", type=Path, help="the pack's folder, to put it into")
     parser.add_argument("--outside", type=Path, help="scores of prompts outside the vocabulary")
-    parser.add_argument("--sizes", type=Path, help="with it: scores of pictures of other sizes")
+    parser.add_argument("--sizes", type=Path, help="scores of pictures of other sizes")
     chosen = parser.parse_args()
     if chosen.table:
         train_on(chosen.table, chosen.name, chosen.kind)
     if chosen.pack:
-        if chosen.outside is None or chosen.table is not None:
+        if chosen.table is not None or (chosen.outside is None and chosen.sizes is None):
             add_router(chosen.pack, Profile.current().paths.routers, chosen.name)
         if chosen.outside is not None:
-            add_outside(chosen.pack, chosen.name, chosen.outside, chosen.sizes)
+            add_outside(chosen.pack, chosen.name, chosen.outside)
+        if chosen.sizes is not None:
+            add_sizes(chosen.pack, chosen.name, chosen.sizes)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,121 @@
+"""What the terminal is asked before the app takes it over, and what was typed meanwhile.
+
+Everything is asked in one go and read from the keyboard's line until the last question, which
+every terminal knows, is answered or a moment has passed. What is no answer was typed by the user:
+it is kept for the app.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+ANSWER_SECONDS = 0.25
+"""How long a terminal may take to say its first word, and to end its sentence."""
+
+MOST_BYTES = 1_000_000
+"""Of what was typed or pasted before the app is there; a megabyte is a paste by mistake."""
+
+CELL_SIZE, KITTY, ATTRIBUTES = "\x1b[16t", "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\", "\x1b[c"
+SIXEL = "4"
+"""Among a terminal's attributes."""
+
+_ANSWERS = re.compile(
+    rb"\x1b\[6;(?P<height>\d{1,5});(?P<width>\d{1,5})t"
+    rb"|\x1b_Gi=31[^\x1b]{0,200};(?P<kitty>[^\x1b]{0,200})\x1b\\"
+    rb"|\x1b\[\?(?P<attributes>[\d;]{0,100})c"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a terminal said of itself, and what came from the keyboard in between."""
+
+    kitty: bool = False
+    sixel: bool = False
+    cell_pixels: tuple[int, int] | None = None
+    """Width and height of a cell; None where it is not told."""
+
+    complete: bool = False
+    """Whether the last question was answered."""
+
+    typed: str = ""
+
+
+def parsed(raw: bytes) -> Answers:
+    """The answers in what was read, taken out of what the user typed around them."""
+    kitty = sixel = complete = False
+    cell: tuple[int, int] | None = None
+    for found in _ANSWERS.finditer(raw):
+        if found["attributes"] is not None:
+            complete = True
+            sixel = SIXEL in found["attributes"].decode().split(";")
+        elif found["kitty"] is not None:
+            kitty = found["kitty"] == b"OK"
+        elif int(found["width"]) and int(found["height"]):
+            cell = int(found["width"]), int(found["height"])
+    typed = _ANSWERS.sub(b"", raw).decode(errors="ignore")
+    return Answers(kitty, sixel, cell, complete, typed)
+
+
+def questions(environment: Mapping[str, str]) -> str:
+    """What a terminal is asked; one that is no relative of Kitty is not asked in its language,
+    which it might print."""
+    named = " ".join(environment.get(name, "") for name in ("TERM", "TERM_PROGRAM")).lower()
+    speaks = "KITTY_WINDOW_ID" in environment or "kitty" in named or "ghostty" in named
+    return CELL_SIZE + (KITTY if speaks else "") + ATTRIBUTES
+
+
+@contextmanager
+def taken_over() -> Iterator[Answers]:
+    """The terminal without echo and line editing until the block ends, and what it answered."""
+    if sys.platform == "win32" or sys.__stdin__ is None or not sys.__stdin__.isatty():
+        yield Answers()
+        return
+    import termios
+    import tty
+
+    keyboard = sys.__stdin__.fileno()
+    before = termios.tcgetattr(keyboard)
+    try:
+        tty.setcbreak(keyboard, termios.TCSANOW)
+        typed = _waiting(keyboard).replace(b"\n", b"\r")  # a line's end, edited by the terminal
+        yield parsed(typed + _asked(keyboard))
+    finally:
+        termios.tcsetattr(keyboard, termios.TCSANOW, before)
+
+
+def _asked(keyboard: int) -> bytes:
+    """What comes back when the questions are asked."""
+    if sys.__stdout__ is None or not sys.__stdout__.isatty():
+        return b""
+    sys.__stdout__.write(questions(os.environ))
+    sys.__stdout__.flush()
+    raw, end = b"", time.monotonic() + ANSWER_SECONDS
+    while (left := end - time.monotonic()) > 0 and not parsed(raw).complete:
+        read = _waiting(keyboard, left)
+        if b"\x1b" in read:
+            end = time.monotonic() + ANSWER_SECONDS  # it speaks: it may end its sentence
+        raw += read
+    return raw
+
+
+def _waiting(keyboard: int, seconds: float = 0.0) -> bytes:
+    """What can be read now, waiting for the first of it; nothing where the keyboard is gone."""
+    from select import select
+
+    raw = b""
+    while len(raw) < MOST_BYTES and select([keyboard], [], [], 0.0 if raw else seconds)[0]:
+        try:
+            read = os.read(keyboard, 65536)
+        except OSError:
+            break
+        if not read:
+            break
+        raw += read
+    return raw
