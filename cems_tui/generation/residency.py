@@ -141,7 +141,7 @@ class Residency:
             changed: told what is on the device whenever something comes, goes, or begins or ends
                 to be used.
             reclaim: gives memory back to the system that is kept for the next load; called when
-                a model left that makes way for no other.
+                a load is over, and when a model left that makes way for no other.
             room: what of the device can be had now, asked at every lease; None asks nobody, and
                 the cap alone counts.
             wanted: asked when something has to leave: what will be needed, in order.

@@ -347,16 +347,22 @@ ResidencyMachine.TestCase.settings = settings(max_examples=60, deadline=None)
 TestResidencyMachine = ResidencyMachine.TestCase
 
 
-def test_memory_is_given_back_when_a_model_makes_way_for_no_other() -> None:
-    device, given = FakeDevice(a=600, b=600), list[str]()
-    residency = Residency(1000, device.load, device.expected, reclaim=lambda: given.append("back"))
+def test_memory_is_given_back_when_a_load_is_over_or_a_model_makes_way_for_no_other() -> None:
+    device, told = FakeDevice(a=600, b=600), list[str]()
+
+    def load(asked: GenerationFunction) -> Any:
+        told.append(f"load {asked.model.name}")
+        return device.load(asked)
+
+    residency = Residency(1000, load, device.expected, reclaim=lambda: told.append("back"))
     for name in ("a", "b"):
         with residency.lease(function(name)):
             pass
-    assert given == [], "the one that came may use it"
+    assert told == ["load a", "back", "load b", "back"], "the one that comes uses what is left"
+    told.clear()
     assert residency.free("b")
-    assert given == ["back"]
+    assert told == ["back"]
     with residency.lease(function("a")):
         residency.free("a")
-        given.clear()
-    assert given == ["back"], "at the end of its use"
+        told.clear()
+    assert told == ["back"], "at the end of its use"

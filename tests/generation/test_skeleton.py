@@ -114,7 +114,7 @@ def test_a_file_that_is_cut_while_it_is_read_is_said_to_be_damaged(
         return filled(one, arenas, device)
 
     monkeypatch.setattr(skeleton.Skeleton, "filled", cut)
-    with pytest.raises(WeightsError, match="ends at"):
+    with pytest.raises(WeightsError, match="is damaged"):
         drawn(tiny_function("stable-diffusion", folder))
 
 
