@@ -350,7 +350,7 @@ TestResidencyMachine = ResidencyMachine.TestCase
 def test_memory_is_given_back_when_a_load_is_over_or_a_model_makes_way_for_no_other() -> None:
     device, told = FakeDevice(a=600, b=600), list[str]()
 
-    def load(asked: GenerationFunction) -> Any:
+    def load(asked: GenerationFunction) -> FakePipeline:
         told.append(f"load {asked.model.name}")
         return device.load(asked)
 
