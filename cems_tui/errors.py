@@ -142,3 +142,28 @@ class Interrupted(CemsError):
 
     exit_code = 130
     hint = "What was finished before is kept."
+
+
+# Memory that ran out, in the words of those who say so.
+
+_NO_MEMORY = (
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "out of memory",
+    "bad_alloc",
+    "could not create a memory",
+)
+
+
+def says_no_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out, on whichever device.
+
+    torch raises a class of its own on cards and a bare RuntimeError on CPUs, Python MemoryError,
+    the system OSError, and safetensors one that repeats the system's words.
+    """
+    if isinstance(error, OutOfMemory | MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, CemsError):
+        return False
+    return any(sign in str(error).lower() for sign in _NO_MEMORY)

@@ -27,7 +27,13 @@ class Paths:
     @property
     def private(self) -> tuple[Path, ...]:
         """What tells others what was drawn."""
-        return (self.database, self.pictures, self.log_file, self.config_file)
+        return (
+            self.database,
+            self.pictures,
+            self.bench_pictures,
+            self.log_file,
+            self.config_file,
+        )
 
     @property
     def database(self) -> Path:
@@ -36,6 +42,11 @@ class Paths:
     @property
     def pictures(self) -> Path:
         return self.data / "pictures"
+
+    @property
+    def bench_pictures(self) -> Path:
+        """The pictures of benchmarks, a folder each."""
+        return self.data / "bench-pictures"
 
     @property
     def models(self) -> Path:
@@ -49,6 +60,11 @@ class Paths:
     def encoders_file(self) -> Path:
         """Where the text towers lie that routers were trained with."""
         return self.data / "encoders.json"
+
+    @property
+    def prompt_sets(self) -> Path:
+        """Public sets of prompts that were fetched, a folder each."""
+        return self.cache / "prompt-sets"
 
     @property
     def embeddings(self) -> Path:

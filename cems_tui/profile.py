@@ -590,18 +590,20 @@ class Profile:
         from cems_tui.store.pictures import commit_picture
 
         shelf, chosen = Shelf(), self.settings.device
+        kind = self.settings.generation.chosen_device
 
         def commit(image: Image, generation: Generation) -> None:
             with shielded():
                 commit_picture(store, image, generation)
 
         residency = Residency(
-            weight_cap_bytes(probe(), chosen.budget_mb, chosen.leave_bytes),
+            weight_cap_bytes(probe(kind), chosen.budget_mb, chosen.leave_bytes),
             lambda function: self.pipeline(function, shelf),
             lambda function: registry.expected_weights(function, self._engine_settings(), shelf),
             hold=shelf.hold,
             changed=hold.publish,
-            room=lambda: probe().less(chosen.leave_bytes),
+            reclaim=shelf.arenas.release,
+            room=lambda: probe(kind).less(chosen.leave_bytes - shelf.arenas.idle_bytes),
             wanted=lambda: models_wanted(store.queue, residency.resident()),
         )
         scorer_room = self._scorer_room(residency)

@@ -229,6 +229,25 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True)
+class Benchmarks:
+    """What is kept of benchmarks."""
+
+    pictures: str = _setting(
+        "webp",
+        "how their pictures are kept, without loss: webp, png, or none",
+        _one_of("webp", "png", "none"),
+    )
+    quota_gb: float = _setting(
+        10.0, "gigabytes that the pictures of all benchmarks may hold", _number(0)
+    )
+
+    @property
+    def quota_bytes(self) -> int:
+        """Bytes that the pictures of all benchmarks may hold."""
+        return int(self.quota_gb * 1e9)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Every setting's value by section, as in config.toml, and which of them the file gave."""
 
@@ -239,6 +258,7 @@ class Settings:
     quality: Quality = Quality()
     app: App = App()
     storage: Storage = Storage()
+    benchmark: Benchmarks = Benchmarks()
     keys: Mapping[str, str] = field(default_factory=dict)
     """Key bindings of the app the user changed: command → key."""
 

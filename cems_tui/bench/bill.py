@@ -5,11 +5,12 @@ Pure: it neither draws nor stores.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cems_tui.bench.prompts import PromptLine
-from cems_tui.domain.bench import BenchPlan, BenchPrompt, CellKey
+from cems_tui.domain.bench import BenchPlan, BenchPrompt, Making, Task
 from cems_tui.domain.bill import Bill, BillLine, bill_of
 from cems_tui.errors import UsageError
 
@@ -33,8 +34,12 @@ def plan_of(
     functions: Sequence[str],
     seeds: int,
     metrics: Sequence[str],
+    makings: Mapping[str, Making] | None = None,
 ) -> BenchPlan:
     """A plan over the prompts of a file, with seeds 0, 1, …; repeated prompts count once.
+
+    Args:
+        makings: how each function makes its pictures, so that a later run is held to it.
 
     Raises:
         UsageError: nothing to run, a blank name, or a prompt line that says what the plan
@@ -58,24 +63,107 @@ def plan_of(
         functions=tuple(dict.fromkeys(functions)),
         seeds=tuple(range(seeds)),
         metrics=tuple(dict.fromkeys(metrics)),
+        makings=makings or {},
     )
 
 
-def bill(keys: Iterable[CellKey], estimate: Callable[[str], CellEstimate]) -> Bill:
-    """What these cells would take, by the estimate of each function.
+def bill(
+    tasks: Sequence[Task],
+    estimate: Callable[[str], CellEstimate],
+    groups: Sequence[Sequence[str]] = (),
+) -> Bill:
+    """What drawing these cells would take, by the estimate of each function.
 
-    Loading is not billed to benchmarks.
+    Loading is not billed to benchmarks; its time is in the seconds, as often as a model is loaded.
+
+    Args:
+        groups: functions whose models the device holds together.
     """
-    estimates: dict[str, CellEstimate] = {}
+    drawn = [task.key.function for task in tasks if task.picture is None]
+    estimates = {name: estimate(name) for name in dict.fromkeys(drawn)}
 
-    def line(key: CellKey) -> BillLine:
-        if key.function not in estimates:
-            estimates[key.function] = estimate(key.function)
-        one = estimates[key.function]
-        model = one.model or key.function
+    def line(function: str) -> BillLine:
+        one = estimates[function]
+        model = one.model or function
         return BillLine(model, one.cost_usd, one.seconds, one.load_cost_usd, one.load_seconds)
 
-    return bill_of(map(line, keys), loads_included=False)
+    once = bill_of(map(line, drawn), loads_included=False)
+    models = {line(name).model: estimates[name] for name in estimates}
+    again = {model: times - 1 for model, times in _loads(drawn, line, groups).items()}
+    return replace(
+        once,
+        seconds=once.seconds + sum((models[m].load_seconds or 0.0) * n for m, n in again.items()),
+        load_cost_usd=once.load_cost_usd
+        + sum((models[m].load_cost_usd or 0.0) * n for m, n in again.items()),
+    )
+
+
+def _loads(
+    drawn: Iterable[str], line: Callable[[str], BillLine], groups: Sequence[Sequence[str]]
+) -> Counter[str]:
+    """How often each model is loaded: what is held leaves when another group's turn comes."""
+    group_of = {name: number for number, group in enumerate(groups) for name in group}
+    loads: Counter[str] = Counter()
+    held: set[str] = set()
+    turn: int | str | None = None
+    for function in drawn:
+        model = line(function).model
+        group = group_of.get(function, model)
+        if group != turn:
+            held, turn = set(), group
+        if model not in held:
+            held.add(model)
+            loads[model] += 1
+    return loads
+
+
+def sum_known(values: Iterable[float | None]) -> float | None:
+    """The sum; None where one is unknown."""
+    total = 0.0
+    for value in values:
+        if value is None:
+            return None
+        total += value
+    return total
+
+
+RAW_BYTES_PER_PIXEL = 3
+"""What a picture holds at most: lossless packing makes it smaller."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskBill:
+    """What the pictures to come would hold on disk."""
+
+    picture_bytes: int
+    at_most: bool
+    """Whether of some function no picture was kept yet: then its raw size stands in."""
+
+    quota_left_bytes: int
+    free_bytes: int
+
+    @property
+    def fits(self) -> bool:
+        return self.picture_bytes <= min(self.quota_left_bytes, self.free_bytes)
+
+
+def picture_bytes(
+    functions: Iterable[str],
+    typical: Callable[[str], float | None],
+    pixels: Callable[[str], int],
+) -> tuple[int, bool]:
+    """The bytes of a picture of each of these functions together, and whether that is a bound.
+
+    Args:
+        typical: what a picture of a function held of late; None where none was kept.
+        pixels: of a picture of a function.
+    """
+    total, bound = 0.0, False
+    for function, count in Counter(functions).items():
+        one = typical(function)
+        bound = bound or one is None
+        total += count * (RAW_BYTES_PER_PIXEL * pixels(function) if one is None else one)
+    return round(total), bound
 
 
 HELD_SHARE = 0.8

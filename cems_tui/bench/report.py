@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import Any
@@ -10,15 +10,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cems_tui.bench.analysis import (
+    Analysis,
+    Correlation,
+    Prices,
+    WordCount,
+    analyse,
+    metric_correlations,
+    word_counts,
+)
 from cems_tui.bench.drift import drift
 from cems_tui.domain.pricing import Pricing
+from cems_tui.domain.score import METRIC, MixedConstants
 from cems_tui.domain.step_line import cheaper_with_more_steps
+from cems_tui.errors import UsageError
 from cems_tui.routing.evaluation.curves import hull_corners
-from cems_tui.score_tables.mixed import computed_prices
+from cems_tui.routing.evaluation.truth import other_metrics, subset
+from cems_tui.score_tables.mixed import PARTS, computed_prices, constants_of, with_mixed
 from cems_tui.score_tables.table import Pivot, ScoreTable
+from cems_tui.text import counted
+
+Predict = Callable[[str, Pivot], NDArray[np.float64] | None]
+"""A metric and its complete prompts → a router's estimates, shape (N, M)."""
 
 _T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 """Student's t at 97.5 % for 1 to 10 degrees of freedom."""
+
+
+WORST_PROMPTS = 100
+"""Of a metric, in JSON and on the page; a table has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +94,9 @@ class MetricReport:
     """The non-decreasing concave hull of the single functions, cheapest first; empty without
     prices."""
 
+    analysis: Analysis | None = None
+    """Over the complete prompts; None without any."""
+
 
 @dataclass(frozen=True, slots=True)
 class BenchReport:
@@ -87,6 +110,12 @@ class BenchReport:
     """Cells without a score, by metric."""
 
     metrics: tuple[MetricReport, ...]
+    correlations: tuple[Correlation, ...] = ()
+    """How the metrics go together, over the prompts that are complete on all of them."""
+
+    words: tuple[WordCount, ...] = ()
+    """Words a prompt."""
+
     drift: float | None = None
     """How many times longer the last third of the pictures took than the first; None of an
     imported table, or of few pictures."""
@@ -95,8 +124,16 @@ class BenchReport:
     """What cannot be right in its figures, or has to be known of them."""
 
     def to_json(self) -> dict[str, Any]:
-        """The object `cems bench report --json` prints."""
-        return asdict(self)
+        """The object `cems bench report --json` prints; of the prompts the worst routed."""
+        metrics = tuple(
+            one
+            if one.analysis is None
+            else replace(
+                one, analysis=replace(one.analysis, prompts=one.analysis.prompts[:WORST_PROMPTS])
+            )
+            for one in self.metrics
+        )
+        return asdict(replace(self, metrics=metrics))
 
 
 def report_of(
@@ -106,14 +143,30 @@ def report_of(
     scorers: Mapping[str, str | None],
     seconds: Sequence[tuple[str, float]] = (),
     contention: Sequence[float] = (),
+    predict: Predict = lambda metric, pivot: None,
+    router: str = "",
 ) -> BenchReport:
-    """The report of a table.
+    """The report of a table; with NIMA and CLIP scores also of the mixed score made of them.
 
     Args:
         scorers: the instrument of each metric; None where the table does not say.
         seconds: (function, seconds) of what was drawn here, in its order.
         contention: the share of its time that each picture waited for a processor.
+        predict: a router's estimates (N, M) for a metric's complete prompts; None where it has
+            none, then prompts are routed to the best single function.
+        router: its name.
     """
+    mixed_notes: tuple[str, ...] = ()
+    if METRIC not in table.metrics and set(PARTS) <= set(table.metrics):
+        try:
+            constants = constants_of(table)
+        except UsageError:  # a metric that does not vary has no range
+            constants = {}
+        if constants:
+            table = with_mixed(table, constants)
+            mixed_notes = (
+                f"mixed is {MixedConstants.of(constants)}: the ranges of this table itself",
+            )
     groups = tuple(group for group in table.group.values if group)
     return BenchReport(
         bench=name,
@@ -122,12 +175,44 @@ def report_of(
         groups=groups,
         missing=table.missing_cells(),
         metrics=tuple(
-            _metric_report(table, metric, groups, pricing, scorers.get(metric))
+            _metric_report(table, metric, groups, pricing, scorers.get(metric), predict, router)
             for metric in table.metrics
         ),
+        correlations=tuple(metric_correlations(*_complete_on_all(table))),
+        words=tuple(word_counts(list(table.prompts.values()), table.groups)),
         drift=drift(seconds),
-        notes=(*price_notes(computed_prices(table, pricing)), *busy_notes(contention)),
+        notes=(
+            *mixed_notes,
+            *outlier_notes(table),
+            *price_notes(computed_prices(table, pricing)),
+            *busy_notes(contention),
+        ),
     )
+
+
+FAR_OUT = 10.0
+"""Times the middle half's width beyond it, from where a score is told to be far out."""
+
+
+def outlier_notes(table: ScoreTable) -> tuple[str, ...]:
+    """That a few scores are so far from all others that they may be slips of the pen."""
+    notes = []
+    for metric in table.metrics:
+        scores = table.score[table.metric.says(metric)]
+        scores = scores[~np.isnan(scores)]
+        if not scores.size:
+            continue
+        low, high = np.percentile(scores, [25, 75])
+        reach = FAR_OUT * (high - low)
+        out = scores[(scores < low - reach) | (scores > high + reach)]
+        if reach > 0 and out.size:
+            farthest = out[np.argmax(np.abs(out - (low + high) / 2))]
+            notes.append(
+                f"{counted(int(out.size), 'score')} of {metric} far from all others (half of them "
+                f"lie in {low:.4g} … {high:.4g}, one is {farthest:.4g}): figures of their prompts "
+                "and intervals hang on them"
+            )
+    return tuple(notes)
 
 
 WAITED_WORTH_SAYING = 0.1
@@ -160,8 +245,11 @@ def _metric_report(
     groups: tuple[str, ...],
     pricing: Pricing,
     scorer: str | None,
+    predict: Predict,
+    router: str,
 ) -> MetricReport:
-    whole = _whole(table.pivot(metric), table)
+    pivot = table.pivot(metric)
+    whole = _whole(pivot, table)
     rows = list(_function_rows(whole, None, table, pricing))
     for group in groups if len(groups) > 1 else ():
         inside = np.array([one == group for one in whole.groups])
@@ -175,7 +263,50 @@ def _metric_report(
         complete_prompts=int(whole.complete.sum()),
         functions=tuple(rows),
         zero_mix=_hull(rows[: len(whole.functions)], sign),
+        analysis=_analysis(pivot, table, pricing, predict, router),
     )
+
+
+def _analysis(
+    pivot: Pivot, table: ScoreTable, pricing: Pricing, predict: Predict, router: str
+) -> Analysis | None:
+    rows = np.flatnonzero(pivot.complete)
+    if not rows.size:
+        return None
+    complete = subset(pivot, rows, np.arange(len(pivot.functions)))
+    predicted = predict(pivot.metric, complete)
+    return analyse(
+        complete,
+        Prices(computed_prices(table, pricing), _seconds_of(table)),
+        other_metrics(table, complete, np.arange(rows.size)),
+        predicted,
+        router,
+    )
+
+
+def _seconds_of(table: ScoreTable) -> dict[str, float | None]:
+    """Mean seconds a picture by function; None where no row has any."""
+    found: dict[str, float | None] = {}
+    for name in table.functions:
+        seconds = table.seconds[table.function.says(name)]
+        known = seconds[~np.isnan(seconds)]
+        found[name] = float(known.mean()) if known.size else None
+    return found
+
+
+def _complete_on_all(
+    table: ScoreTable,
+) -> tuple[dict[str, NDArray[np.float64]], tuple[str, ...]]:
+    """Every metric's scores of the prompts that all have of every function, own direction."""
+    read = [metric for metric in table.metrics if metric != METRIC]  # mixed is made of others
+    wholes = {metric: _whole(table.pivot(metric), table) for metric in read}
+    complete = np.all([whole.complete for whole in wholes.values()], axis=0)
+    if not complete.any():
+        return {}, table.functions
+    return {
+        metric: (-1.0 if whole.negated else 1.0) * whole.scores[complete]
+        for metric, whole in wholes.items()
+    }, table.functions
 
 
 def _whole(pivot: Pivot, table: ScoreTable) -> Pivot:

@@ -6,18 +6,30 @@ It knows neither how pictures are made nor where cells are kept: it is given a m
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from cems_tui.bench.bill import CellEstimate
 from cems_tui.bench.drift import drift
+from cems_tui.bench.gallery import Gallery, opened
 from cems_tui.cancel import Stop, refuse_stopped
-from cems_tui.domain.bench import BenchPlan, BenchPrompt, Cell, CellKey, Status
+from cems_tui.domain.bench import (
+    BenchPlan,
+    BenchPrompt,
+    Cell,
+    CellKey,
+    CellState,
+    Parts,
+    Status,
+    Task,
+)
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.function import Catalog, GenerationFunction
 from cems_tui.domain.pricing import Pricing
-from cems_tui.domain.request import Event, Request
+from cems_tui.domain.request import Request
+from cems_tui.domain.score import Score
 from cems_tui.errors import (
     BudgetReached,
     CemsError,
@@ -27,6 +39,7 @@ from cems_tui.errors import (
     OutOfMemory,
     StorageError,
 )
+from cems_tui.generation.cost_model import Observation
 from cems_tui.scoring.panel import Judges, judged
 from cems_tui.services.session import Drawn, Session, job_of, measured_seconds
 
@@ -36,16 +49,33 @@ STOPS_AT_ONCE = (BudgetReached, DeviceBusy, StorageError)
 Ended = Literal["done", "stopped", "budget"]
 
 
-class Maker(Protocol):
-    """Makes and scores one picture."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read off a kept picture."""
 
-    def make(self, function: str, prompt: str, seed: int, stop: Stop) -> Cell:
+    scores: tuple[Score, ...] = ()
+    seconds: float | None = None
+    error: str | None = None
+    """Why there are no scores."""
+
+    picture_lost: bool = False
+    """Whether the file is gone, or is no picture any more."""
+
+
+class Maker(Protocol):
+    """Makes and scores one picture, or reads one that is kept."""
+
+    def make(self, key: CellKey, prompt: str, stop: Stop) -> Cell:
         """The measured cell.
 
         Raises:
             Interrupted: `stop` said so.
-            CemsError: it could not be made or scored.
+            CemsError: it could not be made.
         """
+        ...
+
+    def read(self, key: CellKey, prompt: str, picture: str, metrics: Sequence[str]) -> Reading:
+        """These metrics of a kept picture, named from the home."""
         ...
 
 
@@ -54,7 +84,7 @@ class Book(Protocol):
 
     def begin(self, plan: BenchPlan, *, resume: bool) -> BenchPlan: ...
 
-    def done(self, name: str, *, failed_too: bool) -> frozenset[CellKey]: ...
+    def kept(self, name: str) -> Mapping[CellKey, CellState]: ...
 
     def record(
         self,
@@ -63,6 +93,18 @@ class Book(Protocol):
         prompt: BenchPrompt,
         cell: Cell | None,
         error: str | None,
+    ) -> None: ...
+
+    def add_readings(
+        self,
+        name: str,
+        key: CellKey,
+        metrics: Sequence[str],
+        read: Sequence[Score],
+        seconds: float | None,
+        error: str | None,
+        *,
+        picture_lost: bool = False,
     ) -> None: ...
 
     def end(self, name: str, status: Status) -> None: ...
@@ -111,6 +153,8 @@ class CellDone:
     """Which of `total` it is, from 1; cells done in earlier runs are counted."""
 
     total: int
+    read_only: bool = False
+    """Whether its kept picture was read, and not drawn."""
 
     def to_json(self) -> dict[str, Any]:
         """One line of `cems bench run --json`."""
@@ -125,6 +169,8 @@ class CellDone:
             "memory_bytes": cell.memory_bytes if cell else None,
             "cost_usd": cell.cost_usd if cell else None,
             "contention": cell.contention if cell else None,
+            "picture_bytes": cell.picture.image_bytes if cell and cell.picture else None,
+            "read_only": self.read_only,
             "scores": {score.metric: score.value for score in cell.scores} if cell else {},
             "scorers": {score.metric: score.scorer for score in cell.scores} if cell else {},
             "error": self.error,
@@ -138,12 +184,29 @@ class BenchOutcome:
     """How a run went."""
 
     made: int
+    """Pictures drawn."""
+
+    read: int
+    """Kept pictures that were read, and not drawn."""
+
     failed: int
     skipped: int
-    """Cells kept from earlier runs."""
+    """Cells kept from earlier runs, as they are."""
 
     left: int
     """Cells not tried."""
+
+    unreadable: int
+    """Cells without a metric of the plan, and without a picture to read it off."""
+
+    billed_seconds: float
+    """What the pictures drawn took: encode, denoise, decode."""
+
+    foreseen_seconds: float | None
+    """What they were expected to take before the run; None where that was not known of all."""
+
+    foreseen_usd: float | None
+    """What they were expected to cost; None where that was not known of all."""
 
     spent_usd: float
     """Of the priced cells made in this run."""
@@ -177,8 +240,13 @@ def run_bench(
     retry_failed: bool = False,
     budget: Budget | None = None,
     groups: Sequence[Sequence[str]] = (),
+    able: frozenset[str] | None = None,
+    foresee: Callable[[str], CellEstimate] = lambda function: CellEstimate(None, None),
+    read_only: bool = False,
 ) -> BenchOutcome:
     """Make every cell of the plan that is not there yet, functions interleaved.
+
+    A cell whose picture is kept and lacks a metric is read, not drawn.
 
     Args:
         plan, maker, book: what to run, who makes a picture, where its cell is kept at once.
@@ -187,22 +255,32 @@ def run_bench(
         retry_failed: try the cells again that failed in an earlier run.
         budget: what this run may cost; a cell expected to break it is not begun.
         groups: functions whose models the device holds together, see `BenchPlan.keys`.
+        able: the functions that can be drawn; cells of others are left. None is all.
+        foresee: what a picture of a function was expected to take; asked once, at the beginning.
+        read_only: read pictures that are kept, draw none.
 
     Raises:
         UsageError: another benchmark has the name, or scores come from another instrument.
         DeviceBusy, StorageError: the run cannot go on; what is done is kept.
     """
     whole = book.begin(plan, resume=resume)
-    keys = whole.left(book.done(whole.name, failed_too=not retry_failed), groups)
-    run = _Run(whole, maker, book, stop, skipped=whole.size - len(keys))
+    able = frozenset(whole.functions) if able is None else able
+    kept = book.kept(whole.name)
+    tasks = [
+        task
+        for task in whole.tasks(kept, groups, retry_failed=retry_failed)
+        if task.picture is not None or (task.key.function in able and not read_only)
+    ]
+    run = _Run(whole, maker, book, stop, tasks, whole.unreadable(kept), foresee)
     status: Status = "stopped"
     try:
-        for key in keys:
-            if budget is not None:
-                budget.check(key.function, run.spent_usd)
+        for task in tasks:
+            if budget is not None and task.picture is None:
+                budget.check(task.key.function, run.spent_usd)
             refuse_stopped(stop, "the benchmark was stopped", hint="")
-            emit(run.try_cell(key))
-        status = "done"
+            emit(run.attempt(task))
+        left = whole.tasks(book.kept(whole.name), groups) if read_only else ()
+        status = "stopped" if left or not able.issuperset(whole.functions) else "done"
     except Interrupted as error:
         return run.outcome("stopped", error)
     except BudgetReached as error:
@@ -216,53 +294,108 @@ class _Run:
     """The cells of one run so far."""
 
     def __init__(
-        self, plan: BenchPlan, maker: Maker, book: Book, stop: Stop, *, skipped: int
+        self,
+        plan: BenchPlan,
+        maker: Maker,
+        book: Book,
+        stop: Stop,
+        tasks: Sequence[Task],
+        unreadable: int,
+        foresee: Callable[[str], CellEstimate],
     ) -> None:
         self._plan = plan
         self._maker = maker
         self._book = book
         self._stop = stop
-        self._total = plan.size
-        self._skipped = skipped
+        self._tasks = len(tasks)
+        self._skipped = plan.size - len(tasks)
+        self._unreadable = unreadable
+        drawn = {task.key.function for task in tasks if task.picture is None}
+        self._foreseen = {name: foresee(name) for name in drawn}
         self._prompts = {prompt.id: prompt for prompt in plan.prompts}
         self._made = 0
+        self._read = 0
         self._failed = 0
         self._unpriced = 0
         self._exit_code = 0
         self._seconds: list[tuple[str, float]] = []
         self.spent_usd = 0.0
 
-    def try_cell(self, key: CellKey) -> CellDone:
-        """Make one cell and keep it, made or failed."""
-        prompt = self._prompts[key.prompt_id]
+    def attempt(self, task: Task) -> CellDone:
+        """Do one thing and keep what came of it, good or bad."""
+        prompt = self._prompts[task.key.prompt_id]
+        if task.picture is not None:
+            cell, error = self._reading(task, task.picture, prompt)
+        else:
+            cell, error = self._drawing(task.key, prompt)
+        self._failed += error is not None
+        number = self._plan.size - self._tasks + self._made + self._read + self._failed
+        return CellDone(
+            self._plan.name,
+            task.key,
+            prompt.prompt,
+            cell,
+            error,
+            number,
+            self._plan.size,
+            task.picture is not None,
+        )
+
+    def _drawing(self, key: CellKey, prompt: BenchPrompt) -> tuple[Cell | None, str | None]:
         cell: Cell | None = None
         error: str | None = None
         try:
-            cell = self._maker.make(key.function, prompt.prompt, key.seed, self._stop)
+            cell = self._maker.make(key, prompt.prompt, self._stop)
         except (Interrupted, *STOPS_AT_ONCE):
             raise
         except CemsError as failure:
             error = str(failure)
             self._exit_code = max(self._exit_code, failure.exit_code)
+        if cell is not None and cell.score_error is not None:
+            error = f"it was drawn, and could not be read: {cell.score_error}"
+            self._exit_code = max(self._exit_code, GenerationError.exit_code)
         self._book.record(self._plan, key, prompt, cell, error)
-        if cell is None:
-            self._failed += 1
-        else:
-            self._made += 1
+        if cell is not None:
+            self._made += error is None
             self.spent_usd += cell.cost_usd or 0.0
             self._unpriced += cell.cost_usd is None
             if cell.seconds is not None:
                 self._seconds.append((key.function, cell.seconds))
-        number = self._skipped + self._made + self._failed
-        return CellDone(self._plan.name, key, prompt.prompt, cell, error, number, self._total)
+        return cell, error
+
+    def _reading(
+        self, task: Task, picture: str, prompt: BenchPrompt
+    ) -> tuple[Cell | None, str | None]:
+        found = self._maker.read(task.key, prompt.prompt, picture, task.metrics)
+        self._book.add_readings(
+            self._plan.name,
+            task.key,
+            task.metrics,
+            found.scores,
+            found.seconds,
+            found.error,
+            picture_lost=found.picture_lost,
+        )
+        if found.error is not None:
+            self._exit_code = max(self._exit_code, GenerationError.exit_code)
+            return None, found.error
+        self._read += 1
+        return Cell(None, None, None, found.scores), None
 
     def outcome(self, ended: Ended, error: CemsError | None = None) -> BenchOutcome:
         """The run's figures, and why it ended."""
+        drawn = [self._foreseen[function] for function, _ in self._seconds]
+        seconds, prices = [one.seconds for one in drawn], [one.cost_usd for one in drawn]
         return BenchOutcome(
             made=self._made,
+            read=self._read,
             failed=self._failed,
             skipped=self._skipped,
-            left=self._total - self._skipped - self._made - self._failed,
+            left=self._tasks - self._made - self._read - self._failed,
+            unreadable=self._unreadable,
+            billed_seconds=sum(taken for _, taken in self._seconds),
+            foreseen_seconds=_sum(seconds),
+            foreseen_usd=_sum(prices),
             spent_usd=self.spent_usd,
             unpriced=self._unpriced,
             drift=drift(self._seconds),
@@ -273,11 +406,17 @@ class _Run:
         )
 
 
-# Makes a benchmark's pictures with a session: drawn, scored, priced, and not kept.
+def _sum(values: Sequence[float | None]) -> float | None:
+    """The sum; None where one is unknown, or there is none."""
+    known = [value for value in values if value is not None]
+    return sum(known) if values and len(known) == len(values) else None
+
+
+# Makes a benchmark's pictures with a session: drawn, scored, priced, and kept in a gallery.
 
 
 class SessionMaker:
-    """Draws with a session's engine; writes no picture and no row."""
+    """Draws with a session's engine; writes no row."""
 
     def __init__(
         self,
@@ -285,30 +424,44 @@ class SessionMaker:
         catalog: Catalog,
         pricing: Pricing,
         metrics: Sequence[str],
-        emit: Callable[[Event], None],
+        home: Path,
+        *,
         judges: Judges | None = None,
+        gallery: Gallery | None = None,
+        learn: Callable[[Observation], None] = lambda observation: None,
     ) -> None:
-        """Args: judges: read every picture; one line-up, whichever model drew it."""
+        """Every part is handed in.
+
+        Args:
+            home: what the files of kept pictures are named from.
+            judges: read every picture; one line-up, whichever model drew it.
+            gallery: keeps every picture; None keeps none.
+            learn: told what every picture took.
+        """
         self._session = session
         self._catalog = catalog
         self._pricing = pricing
         self._metrics = frozenset(metrics)
-        self._emit = emit
+        self._home = home
         self._judges = judges
+        self._gallery = gallery
+        self._learn = learn
 
-    def make(self, function: str, prompt: str, seed: int, stop: Stop) -> Cell:
+    def make(self, key: CellKey, prompt: str, stop: Stop) -> Cell:
         """The measured cell of one prompt, function and seed.
 
         Raises:
             Interrupted: `stop` said so.
-            CemsError: it could not be drawn or scored.
+            CemsError: it could not be drawn, or its picture not be kept.
         """
-        chosen = self._catalog.function(function)
-        request = Request("benchmark", prompt, Policy.pinned(function), seed=seed)
+        chosen = self._catalog.function(key.function)
+        request = Request("benchmark", prompt, Policy.pinned(key.function), seed=key.seed)
         drawn = self._draw(request, chosen, stop)
-        found = judged(self._judges, drawn.picture.image, prompt, chosen.model.name)
-        if found.error is not None:
-            raise GenerationError(f"{function} drew seed {seed}, but scoring failed: {found.error}")
+        image = drawn.picture.image
+        parts = _parts_of(drawn)
+        self._learn(_observed(key.function, parts, drawn))
+        kept = None if self._gallery is None else self._gallery.keep(key, image)
+        found = judged(self._judges, image, prompt, chosen.model.name)
         seconds = measured_seconds(drawn).billed
         return Cell(
             seconds=seconds,
@@ -316,7 +469,25 @@ class SessionMaker:
             cost_usd=drawn.cost(self._pricing, seconds).usd,
             scores=tuple(score for score in found.scores if score.metric in self._metrics),
             contention=drawn.picture.contention,
+            parts=parts,
+            picture=kept,
+            score_seconds=found.seconds,
+            score_error=found.error,
         )
+
+    def read(self, key: CellKey, prompt: str, picture: str, metrics: Sequence[str]) -> Reading:
+        """These metrics of a kept picture."""
+        try:
+            image = opened(self._home / picture)
+        except GenerationError as error:
+            return Reading(error=str(error), picture_lost=True)
+        found = judged(self._judges, image, prompt, self._model_of(key.function))
+        scores = tuple(score for score in found.scores if score.metric in metrics)
+        return Reading(scores, found.seconds, found.error)
+
+    def _model_of(self, function: str) -> str:
+        known = self._catalog.get(function)
+        return function.rpartition("@")[0] if known is None else known.model.name
 
     def _draw(self, request: Request, function: GenerationFunction, stop: Stop) -> Drawn:
         """The picture; where the device is full, once more without the scorers on it."""
@@ -324,7 +495,7 @@ class SessionMaker:
 
         def draw() -> Drawn:
             return self._session.draw(
-                request.id, function, job, self._emit, stop, time.perf_counter()
+                request.id, function, job, lambda event: None, stop, time.perf_counter()
             )
 
         try:
@@ -333,3 +504,33 @@ class SessionMaker:
             if self._judges is None or not self._judges.free():
                 raise
         return draw()
+
+
+def _parts_of(drawn: Drawn) -> Parts:
+    picture = drawn.picture
+    return Parts(
+        width=picture.image.width,
+        height=picture.image.height,
+        encode_seconds=picture.encode_seconds,
+        denoise_seconds=picture.denoise_seconds,
+        decode_seconds=picture.decode_seconds,
+        load_seconds=drawn.load_seconds,
+        load_bytes=drawn.load_bytes,
+        precision=picture.precision,
+    )
+
+
+def _observed(function: str, parts: Parts, drawn: Drawn) -> Observation:
+    return Observation(
+        function=function,
+        width=parts.width,
+        height=parts.height,
+        encode_seconds=parts.encode_seconds,
+        denoise_seconds=parts.denoise_seconds,
+        decode_seconds=parts.decode_seconds,
+        load_seconds=parts.load_seconds or None,
+        memory_bytes=drawn.memory_bytes,
+        load_bytes=parts.load_bytes or None,
+        precision=parts.precision,
+        contention=drawn.picture.contention,
+    )

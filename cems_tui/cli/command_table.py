@@ -239,6 +239,12 @@ class Queue(CommandTable):
     }
 
 
+def _bench_prompts() -> Command:
+    from cems_tui.cli.commands.bench.prompts import prompts
+
+    return prompts
+
+
 def _bench_run() -> Command:
     from cems_tui.cli.commands.bench.run import run
 
@@ -269,6 +275,12 @@ def _bench_report() -> Command:
     return report
 
 
+def _bench_rescore() -> Command:
+    from cems_tui.cli.commands.bench.rescore import rescore
+
+    return rescore
+
+
 def _bench_rm() -> Command:
     from cems_tui.cli.commands.bench.rm import rm
 
@@ -279,6 +291,10 @@ class Bench(CommandTable):
     """The commands of `cems bench`."""
 
     table: ClassVar = {
+        "prompts": (
+            _bench_prompts,
+            "List the sets of prompts, or print the prompts of one; a public one is fetched first.",
+        ),
         "run": (
             _bench_run,
             "Draw and score every prompt with every function and seed; continue where it stopped.",
@@ -286,14 +302,18 @@ class Bench(CommandTable):
         "export": (_bench_export, "Print a benchmark as a score table, one score a row."),
         "import": (
             _bench_import,
-            "Take a score table in as a benchmark: the whole of it, or nothing.",
+            "Take a score table, or a folder of other tools' pictures, in as a benchmark.",
         ),
         "ls": (_bench_ls, "List the benchmarks, newest first."),
         "report": (
             _bench_report,
             "Print what each function scored and cost, on every metric and in every group.",
         ),
-        "rm": (_bench_rm, "Forget a benchmark with all its scores."),
+        "rescore": (
+            _bench_rescore,
+            "Read a benchmark's kept pictures with other scorers; nothing is drawn.",
+        ),
+        "rm": (_bench_rm, "Forget a benchmark with its scores and pictures, or these alone."),
     }
 
 

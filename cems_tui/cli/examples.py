@@ -157,17 +157,25 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
         "cems bench run --prompts prompts.txt --name mine",
         "cems bench report mine",
     ),
+    "cems bench prompts": (
+        "cems bench prompts",
+        "cems bench prompts spectrum",
+    ),
     "cems bench run": (
         "cems bench run --prompts starter --functions starter-base@4 --dry-run",
         "cems bench run --prompts prompts.txt --seeds 3 --name mine",
     ),
+    "cems bench rescore": (
+        "cems bench rescore mine --scorers sharpness",
+        "cems bench rescore mine --scorers nima-inception,clip-vit-b-32 --name other",
+    ),
     "cems bench export": (
         "cems bench export mine --format csv --out mine.csv",
-        "cems bench export mine --format jsonl",
+        "cems bench export mine --public --out shared.csv",
     ),
     "cems bench import": (
         "cems bench import scores.csv --name mine",
-        "cems bench import scores.parquet --name mine",
+        "cems bench import outputs/ --name log",
     ),
     "cems bench ls": (
         "cems bench ls",
@@ -179,7 +187,7 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     ),
     "cems bench rm": (
         "cems bench rm mine",
-        "cems bench rm mine --yes",
+        "cems bench rm mine --pictures",
     ),
     "cems router": (
         "cems router train --bench mine --name my-router",

@@ -111,6 +111,8 @@ def receipt_lines(generation: Generation, settings: Settings) -> list[str]:
     )
     if generation.precision is not None:
         lines[-1] += f" · {generation.precision}"
+    if generation.fallback is not None:
+        lines.append(f"room    {generation.fallback}")
     return lines
 
 

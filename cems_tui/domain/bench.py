@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Literal
 
+from cems_tui.domain.function import GenerationFunction
 from cems_tui.domain.score import Score
 from cems_tui.domain.step_line import net_of
 from cems_tui.errors import UsageError
@@ -45,6 +46,35 @@ class CellKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """Where the time of one picture went: what prices are learnt from."""
+
+    width: int
+    """Pixels."""
+
+    height: int
+    """Pixels."""
+
+    encode_seconds: float
+    denoise_seconds: float
+    decode_seconds: float
+    load_seconds: float | None = None
+    """0.0 when the model was on the device."""
+
+    load_bytes: int | None = None
+    precision: str | None = None
+    """What the model's weights were held in."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPicture:
+    """The file of a picture, named from the home."""
+
+    image: str
+    image_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """What one picture of a benchmark took, and how it scored. None is not measured."""
 
@@ -57,6 +87,55 @@ class Cell:
     contention: float | None = None
     """Share of its time that it waited for a processor that others had."""
 
+    parts: Parts | None = None
+    picture: KeptPicture | None = None
+    """None when it was not kept."""
+
+    score_seconds: float | None = None
+    score_error: str | None = None
+    """Why it was drawn and not read; then there are no scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellState:
+    """What is kept of a cell that was tried."""
+
+    tried: frozenset[str] = frozenset()
+    """The metrics that were read off it, or that nothing could read."""
+
+    picture: str | None = None
+    """The file of its picture, named from the home."""
+
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One thing that is left to do."""
+
+    key: CellKey
+    picture: str | None = None
+    """The kept picture that is read; None: it has to be drawn."""
+
+    metrics: tuple[str, ...] = ()
+    """What is read off the kept picture."""
+
+
+Making = Mapping[str, str | int | float | None]
+"""How a function makes pictures: weights, steps, guidance, …; None is not known."""
+
+
+def making_of(function: GenerationFunction) -> dict[str, str | int | float | None]:
+    """What must be the same for two pictures to be pictures of one function."""
+    return {
+        "weights": function.model.digest,
+        "steps": function.steps,
+        "guidance": function.guidance,
+        "size": f"{function.width}x{function.height}",
+        "scheduler": function.scheduler or "its own",
+        "clip_skip": function.clip_skip or 0,
+    }
+
 
 @dataclass(frozen=True, slots=True)
 class BenchPlan:
@@ -67,6 +146,8 @@ class BenchPlan:
     functions: tuple[str, ...]
     seeds: tuple[int, ...]
     metrics: tuple[str, ...]
+    makings: Mapping[str, Making] = field(default_factory=dict)
+    """By function; of one that is not in it nothing is known."""
 
     @property
     def size(self) -> int:
@@ -94,11 +175,38 @@ class BenchPlan:
                         for function in group:
                             yield CellKey(prompt.id, function, seed)
 
-    def left(
-        self, done: Collection[CellKey], groups: Sequence[Sequence[str]] = ()
-    ) -> list[CellKey]:
-        """The cells that are not done, in the order they are run; `groups` as in `keys`."""
-        return [key for key in self.keys(groups) if key not in done]
+    def tasks(
+        self,
+        kept: Mapping[CellKey, CellState],
+        groups: Sequence[Sequence[str]] = (),
+        *,
+        retry_failed: bool = False,
+    ) -> list[Task]:
+        """What is left to do, in the order it is done; pictures that are kept are not drawn again.
+
+        Args:
+            kept: what is there of the cells that were tried.
+            groups: as in `keys`.
+            retry_failed: try those again that failed.
+        """
+        found = []
+        for key in self.keys(groups):
+            state = kept.get(key)
+            if state is None or (state.failed and retry_failed and state.picture is None):
+                found.append(Task(key))
+            elif state.picture is not None and (retry_failed or not state.failed):
+                tried = frozenset[str]() if state.failed else state.tried
+                if missing := tuple(one for one in self.metrics if one not in tried):
+                    found.append(Task(key, state.picture, missing))
+        return found
+
+    def unreadable(self, kept: Mapping[CellKey, CellState]) -> int:
+        """How many cells lack a metric of the plan and have no picture to read it off."""
+        wanted = set(self.metrics)
+        return sum(
+            state.picture is None and not state.failed and not wanted <= state.tried
+            for state in kept.values()
+        )
 
     def _grouped(self, groups: Sequence[Sequence[str]]) -> list[list[str]]:
         kept = [[name for name in group if name in self.functions] for group in groups]
@@ -121,6 +229,7 @@ class BenchPlan:
             "functions": list(self.functions),
             "seeds": list(self.seeds),
             "metrics": list(self.metrics),
+            "makings": {name: dict(making) for name, making in self.makings.items()},
         }
 
     @classmethod
@@ -132,6 +241,7 @@ class BenchPlan:
             functions=tuple(spec["functions"]),
             seeds=tuple(spec["seeds"]),
             metrics=tuple(spec["metrics"]),
+            makings=spec.get("makings", {}),
         )
 
 
@@ -139,37 +249,56 @@ def continued(old: BenchPlan, new: BenchPlan, *, resume: bool) -> BenchPlan:
     """The plan to run when `old` is already there under the name.
 
     The same plan goes on where it stopped. With `resume` the plan may grow: it becomes all
-    prompts × functions × seeds of both. Metrics never change, as pictures are not kept to be
-    read again.
+    prompts × functions × seeds × metrics of both.
 
     Raises:
-        UsageError: the plans differ in what may not differ.
+        UsageError: the plans differ in what may not differ, or a function is not what it was.
     """
-    if set(old.metrics) != set(new.metrics):
-        raise UsageError(
-            f"the benchmark {old.name!r} is read on {', '.join(old.metrics) or 'no metric'}, "
-            f"not on {', '.join(new.metrics) or 'no metric'}",
-            "Use the same --metrics, or another --name.",
-        )
     if not resume and (other := differences(old, new)):
         raise UsageError(
             f"the benchmark {old.name!r} exists with other {' and '.join(other)}",
             "Add --resume to let it grow, or use another --name.",
         )
+    for name, making in new.makings.items():
+        if changes := changes_of(old.makings.get(name, {}), making):
+            raise UsageError(
+                f"{name} is not the function that the benchmark {old.name!r} began with: "
+                f"{', '.join(changes)}",
+                "Pictures of two versions are never mixed: use another --name, or leave the "
+                "function out with --functions.",
+            )
     known = {prompt.id for prompt in old.prompts}
     return replace(
         old,
         prompts=(*old.prompts, *(p for p in new.prompts if p.id not in known)),
         functions=tuple(dict.fromkeys((*old.functions, *new.functions))),
         seeds=tuple(dict.fromkeys((*old.seeds, *new.seeds))),
+        metrics=tuple(dict.fromkeys((*old.metrics, *new.metrics))),
+        makings={**new.makings, **old.makings},
     )
 
 
+def changes_of(old: Making, new: Making) -> list[str]:
+    """`steps 4 → 8`: what is known of both and differs."""
+    return [
+        f"{part} {_short(old[part])} → {_short(new[part])}"
+        for part in old
+        if part in new and None not in (old[part], new[part]) and old[part] != new[part]
+    ]
+
+
+def _short(value: str | int | float | None) -> str:
+    """A digest by its first letters."""
+    text = f"{value:g}" if isinstance(value, int | float) else str(value)
+    return text[:19] if text.startswith("sha256:") else text[:80]
+
+
 def differences(old: BenchPlan, new: BenchPlan) -> list[str]:
-    """Which of prompts, functions and seeds are not the same sets."""
+    """Which of prompts, functions, seeds and metrics are not the same sets."""
     pairs = {
         "prompts": ({p.id for p in old.prompts}, {p.id for p in new.prompts}),
         "functions": (set(old.functions), set(new.functions)),
         "seeds": (set(old.seeds), set(new.seeds)),
+        "metrics": (set(old.metrics), set(new.metrics)),
     }
     return [what for what, (before, after) in pairs.items() if before != after]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
@@ -241,6 +241,30 @@ class RoutingDecision:
         """The decision with those notes, of kinds it has none of yet, behind its own."""
         said = self.kinds_of_notes
         return replace(self, notes=(*self.notes, *(n for n in notes if n.kind not in said)))
+
+    def smaller_than(self, failed: Sequence[str]) -> str | None:
+        """The best candidate that takes less memory than every function that had no room.
+
+        None where there is none, or where the user named the function.
+        """
+        if self.policy.kind == "pinned":
+            return None
+        by_name = {c.function: c.memory_bytes for c in self.candidates}
+        known = [size for name in failed if (size := by_name.get(name)) is not None]
+        if len(known) < len(failed):
+            return None
+        return next(
+            (
+                c.function
+                for c in self.candidates
+                if c.allowed
+                and c.installed
+                and c.fits is not False
+                and c.memory_bytes is not None
+                and c.memory_bytes < min(known)
+            ),
+            None,
+        )
 
     def compared_usd(self, candidate: Candidate) -> float | None:
         """US dollars a picture that the policy compared: the load's share in it where it counts.

@@ -69,7 +69,8 @@ class Generation:
     """What ran; differs from `function` only when a fallback did."""
 
     fallback: str | None
-    """Why another function ran than the chosen one; None when none did."""
+    """What was tried beyond the plain way, as the device had no room: others freed, latents decoded
+    in tiles, another function than the chosen one; None when nothing was."""
 
     image: Path
     """Absolute."""

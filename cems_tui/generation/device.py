@@ -108,6 +108,15 @@ def free_memory_bytes() -> int:
     return _memory()[1]
 
 
+def free_device_bytes(kind: str) -> int:
+    """Bytes that can be had now on a device that torch draws on."""
+    if kind in ("cpu", "mps"):  # Apple's share the main memory
+        return free_memory_bytes()
+    import torch
+
+    return int(torch.accelerator.get_memory_info()[0])
+
+
 def _budget_setting(text: str) -> int:
     try:
         budget = int(float(text) * MEGABYTE)

@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 
 from cems_tui.errors import WeightsError
 from cems_tui.files import file_digest, read_json
+from cems_tui.generation.host_arena import HostArenas
 from cems_tui.generation.weight_files import (
     FileIdentity,
     Precision,
@@ -56,6 +57,12 @@ class Shelf:
     def __init__(self) -> None:
         self.drawing = Lock()
         """Held while a pipeline draws: others may be using the same networks."""
+
+        self.arenas = HostArenas()
+        """The main memory that networks are read into."""
+
+        self.skeletons: dict[str, Any] = {}
+        """How networks are filled, by key; None where their library loads them."""
 
         self._networks: WeakValueDictionary[str, Any] = WeakValueDictionary()
         self._keys: dict[tuple[str, tuple[FileIdentity, ...]], str] = {}

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
     from cems_tui.domain.function import GenerationFunction
 
+MakeRoom = Callable[[], list[str]]
+"""Takes what nobody uses off the device; the names of what left."""
+
+
+def nothing_to_free() -> list[str]:
+    """The `MakeRoom` of somebody who holds nothing else."""
+    return []
+
+
 OnStep = Callable[[int, int], None]
 """Called after every denoising step with the steps done (from 1) and the steps there are."""
 
@@ -94,6 +103,9 @@ class Picture:
     contention: float | None = None
     """Share of its time that it waited for a processor that others had; None is not measured."""
 
+    fallback: tuple[str, ...] = ()
+    """What was tried beyond the plain way, as the device had no room, in words."""
+
     stage_bytes: StageBytes = UNMEASURED
     """Peak device bytes of each stage on top of the weights."""
 
@@ -128,8 +140,13 @@ class Pipeline(Protocol):
         """Device bytes its weights hold, whether it shares them or not."""
         ...
 
-    def generate(self, job: Job, on_step: OnStep, stop: Stop) -> Picture:
+    def generate(
+        self, job: Job, on_step: OnStep, stop: Stop, make_room: MakeRoom = nothing_to_free
+    ) -> Picture:
         """Draw one picture. The pipeline stays usable whatever happens.
+
+        Where memory runs out when the steps are done, the latents are kept: `make_room` is asked,
+        and they are decoded again, in tiles if need be.
 
         Raises:
             Interrupted: `stop` said so; noticed before and after encoding, at every step and
@@ -168,10 +185,13 @@ class WordedPipeline:
         """As of the pipeline."""
         return self.pipeline.weight_bytes
 
-    def generate(self, job: Job, on_step: OnStep, stop: Stop) -> Picture:
+    def generate(
+        self, job: Job, on_step: OnStep, stop: Stop, make_room: MakeRoom = nothing_to_free
+    ) -> Picture:
         """Draw the job with its texts reworded; raises as the pipeline does."""
         prompt, negative = self.wording(job.prompt), self.wording(job.negative)
-        return self.pipeline.generate(replace(job, prompt=prompt, negative=negative), on_step, stop)
+        reworded = replace(job, prompt=prompt, negative=negative)
+        return self.pipeline.generate(reworded, on_step, stop, make_room)
 
     def close(self) -> None:
         """Leave the device, as the pipeline does."""

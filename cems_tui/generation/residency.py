@@ -121,6 +121,7 @@ class Residency:
         prepare: Callable[[GenerationFunction], None] | None = None,
         hold: Callable[[Iterable[str]], object] | None = None,
         changed: Callable[[Sequence[Present]], None] | None = None,
+        reclaim: Callable[[], None] | None = None,
         room: Callable[[], Device] | None = None,
         wanted: Callable[[], Sequence[str]] = tuple,
         wait: Callable[[float], None] = sleep,
@@ -139,6 +140,8 @@ class Residency:
                 they are not loaded again when a model that shares them leaves for this one.
             changed: told what is on the device whenever something comes, goes, or begins or ends
                 to be used.
+            reclaim: gives memory back to the system that is kept for the next load; called when
+                a load is over, and when a model left that makes way for no other.
             room: what of the device can be had now, asked at every lease; None asks nobody, and
                 the cap alone counts.
             wanted: asked when something has to leave: what will be needed, in order.
@@ -150,6 +153,8 @@ class Residency:
         self._prepare = prepare
         self._hold = hold
         self._changed = changed
+        self._reclaim = reclaim
+        self._entering = False
         self._room = room
         self._wanted = wanted
         self._wait = wait
@@ -197,7 +202,12 @@ class Residency:
         prepare: Callable[[], None] | None,
     ) -> Iterator[tuple[H, float, int]]:
         with self._lock:
-            entry, seconds, brought = self._enter(tenant, beside_bytes, prepare)
+            self._entering = True
+            try:
+                entry, seconds, brought = self._enter(tenant, beside_bytes, prepare)
+            finally:
+                self._entering = False
+                self._give_back()
             entry.leases += 1
             entry.last_used = time()
             self._tell()
@@ -211,6 +221,7 @@ class Residency:
                 if entry in self._leaving and entry.leases == 0:
                     self._leaving.remove(entry)
                     entry.holder.close()
+                    self._give_back()
                 self._tell()
 
     def resident(self) -> frozenset[str]:
@@ -259,6 +270,7 @@ class Residency:
             entry = self._entries.pop(name, None)
             if entry is not None:
                 self._dismiss(entry)
+                self._give_back()
                 self._tell()
             return entry is not None
 
@@ -453,6 +465,10 @@ class Residency:
         if before is not None and (expected is None or before[0] == expected or not before[0]):
             return before[1]
         return expected
+
+    def _give_back(self) -> None:
+        if self._reclaim is not None and not self._entering:
+            self._reclaim()
 
     def _tell(self) -> None:
         if self._changed is not None:

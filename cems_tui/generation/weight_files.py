@@ -119,6 +119,34 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         raise WeightsError(f"{path} is damaged: its header makes no sense") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """Where a tensor lies in a safetensors file."""
+
+    path: Path
+    dtype: str
+    """As the file calls it, such as `F16`."""
+
+    shape: tuple[int, ...]
+    start: int
+    """Bytes into the file."""
+
+
+def tensors_of(path: Path) -> dict[str, Tensor]:
+    """Every tensor of a whole file, by name.
+
+    Raises:
+        WeightsError: it cannot be read, or is damaged.
+    """
+    begin = read_header(path).data_start
+    _, _, header = _header(path)
+    return {
+        name: Tensor(path, entry["dtype"], tuple(entry["shape"]), begin + entry["data_offsets"][0])
+        for name, entry in header.items()
+        if name != "__metadata__"
+    }
+
+
 def _header(path: Path) -> tuple[int, int, dict[str, Any]]:
     """Bytes of the file, bytes of its header, and the header; raises OSError and ValueError."""
     with regular_file(path) as file:

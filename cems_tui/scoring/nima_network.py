@@ -23,6 +23,7 @@ from cems_tui.scoring.runtime import (
     reading,
     rgb,
 )
+from cems_tui.scoring.weightless import fill, weightless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,17 +111,21 @@ def backbone_of(shapes: Mapping[str, Sequence[int]]) -> Backbone:
 
 
 def _load(weights: Path) -> Any:
-    from safetensors import SafetensorError
+    from safetensors import SafetensorError, safe_open
     from safetensors.torch import load_file
 
     try:
-        tensors = load_file(weights)
+        with safe_open(weights, "pt") as file:
+            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+        backbone = backbone_of(shapes)
+        with weightless():
+            network = build(backbone.name)
+        if fill(network, weights, "cpu"):
+            return network.eval()
+        network = build(backbone.name)
+        network.load_state_dict(load_file(weights))
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"NIMA's weights {weights} cannot be read: {brief(error)}") from error
-    backbone = backbone_of({name: tuple(tensor.shape) for name, tensor in tensors.items()})
-    network = build(backbone.name)
-    try:
-        network.load_state_dict(tensors)
     except RuntimeError as error:
         raise WeightsError(
             f"{weights} does not fit NIMA with {backbone.name}: {brief(error)}"

@@ -12,6 +12,7 @@ from cems_tui.files import read_json
 from cems_tui.lean_imports import lean_imports
 from cems_tui.log import hush
 from cems_tui.scoring.runtime import brief, instrument_dtype, module_bytes, only_safetensors, rgb
+from cems_tui.scoring.weightless import fill, weightless
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,10 +41,10 @@ class OpenClipTower:
             WeightsError: a file is missing, damaged, of another model, or needs a download.
         """
         config = _read_config(folder)
-        only_safetensors(folder, WEIGHTS_FILES)
+        weights = only_safetensors(folder, WEIGHTS_FILES)
         self._device = device
         self._model, self._prepare = _load_model(
-            folder, device, quick_gelu=wants_quick_gelu(config, source)
+            folder, weights, device, quick_gelu=wants_quick_gelu(config, source)
         )
         own_words = bool(config["text_cfg"].get("hf_tokenizer_name"))
         self._tokens = _tokenizer(folder, self._model, own_words=own_words)
@@ -109,21 +110,29 @@ def _read_config(folder: Path) -> Mapping[str, Any]:
     return dict(config)
 
 
-def _load_model(folder: Path, device: str, *, quick_gelu: bool) -> tuple[Any, Any]:
+def _load_model(folder: Path, weights: Path, device: str, *, quick_gelu: bool) -> tuple[Any, Any]:
+    """The model, and how it wants its pictures; read into place where the file's names are its own,
+    else as the library loads it."""
     hush()
     with lean_imports():
         import open_clip
         import torch
+        from open_clip import transform
 
     hush()
+    asked: dict[str, Any] = {
+        "device": device,
+        "precision": "fp32" if instrument_dtype(device) == torch.float32 else "fp16",
+        "force_quick_gelu": quick_gelu,
+    }
     try:
+        with weightless():
+            model = open_clip.create_model(f"local-dir:{folder}", load_weights=False, **asked)
+        if fill(model, weights, device):
+            pictures = transform.PreprocessCfg(**model.visual.preprocess_cfg)
+            return model.eval(), transform.image_transform_v2(pictures, is_train=False)
         # Of open_clip's factories this one refuses to go on with random weights.
-        model, prepare = open_clip.create_model_from_pretrained(
-            f"local-dir:{folder}",
-            device=device,
-            precision="fp32" if instrument_dtype(device) == torch.float32 else "fp16",
-            force_quick_gelu=quick_gelu,
-        )
+        model, prepare = open_clip.create_model_from_pretrained(f"local-dir:{folder}", **asked)
     except Exception as error:
         raise WeightsError(
             f"the CLIP scorer in {folder} cannot be loaded: {brief(error)}"

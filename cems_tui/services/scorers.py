@@ -72,6 +72,24 @@ class Scorers:
             lambda model: choice, lambda scores: self.mixed_scales(planner, scores), metrics, room
         )
 
+    def stranger_panel(
+        self, planner: Planner, metrics: Sequence[str], tell: Callable[[str], None]
+    ) -> Panel | None:
+        """The scorers at hand for pictures of models that are not known here; None without any.
+
+        Args:
+            tell: told of what cannot be read.
+        """
+        found = self._line_up(metrics, pack_pictures=False)
+        for missing in found.missing:
+            tell(str(missing))
+        if not found.instruments:
+            return None
+        choice = self._choice(found)
+        return Panel(
+            lambda model: choice, lambda scores: self.mixed_scales(planner, scores), metrics
+        )
+
     def require(self, planner: Planner, metrics: Sequence[str], functions: Sequence[str]) -> LineUp:
         """The instruments of a benchmark.
 
@@ -79,7 +97,7 @@ class Scorers:
             ModelMissing: the weights that read one of the metrics are not installed.
             UsageError: mixed is wanted, and nobody says between which ranges.
         """
-        models = [planner.function(name).model.name for name in functions]
+        models = [_model_of(planner, name) for name in functions]
         found = self._line_up(
             metrics, pack_pictures=all(name.startswith(RESERVED) for name in models)
         )
@@ -198,6 +216,12 @@ class Scorers:
             raise ModelMissing(f"the weights of {one.name} are not installed any more")
         held = sum(weights.entry.total_bytes for weights in found)
         return _large(one, found, chosen_device(self.quality.device, held, free_device_bytes()))
+
+
+def _model_of(planner: Planner, function: str) -> str:
+    """Whose pictures those of a function are; of one that is gone its name says it."""
+    known = planner.catalog.get(function)
+    return function.rpartition("@")[0] if known is None else known.model.name
 
 
 class SharedRoom:

@@ -116,6 +116,9 @@ class Drawn:
     start_seconds: float = 0.0
     """What making the process ready took; 0 where it was."""
 
+    fallback: tuple[str, ...] = ()
+    """What was tried beyond the plain way, as the device had no room, in words."""
+
     def cost(self, pricing: Pricing, seconds: float | None) -> Cost:
         """What the picture cost; by its weights alone, an estimate, where no peak was measured."""
         if self.memory_bytes is None:
@@ -214,18 +217,47 @@ class Session:
     def _draw(
         self, request: Request, decision: RoutingDecision, emit: Emit, stop: Stop, started: float
     ) -> Drawn:
-        assert decision.choice is not None, "a decision without a choice is refused before"
-        function = self._planner.function(decision.choice)
-        job, said = job_of(request, function), decision.kinds_of_notes
+        """The picture of the choice; of the next best that takes less where it has no room."""
+        name, failed, said = decision.choice, list[str](), decision.kinds_of_notes
+        told: tuple[str, ...] = ()
+        while True:
+            assert name is not None, "a decision without a choice is refused before"
+            function = self._planner.function(name)
+            job = job_of(request, function)
+            request = replace(request, seed=job.seed)
+            try:
+                drawn = self._draw_with_room(request, function, job, emit, stop, started, said)
+                return replace(drawn, fallback=(*told, *drawn.fallback))
+            except OutOfMemory as error:
+                failed.append(name)
+                if (other := decision.smaller_than(failed)) is None:
+                    raise
+                told = (*told, str(error))
+            note = f"out of memory; {other} draws instead of {name}"
+            emit(Noted(request.id, Note("memory", note)))
+            name = other
+
+    def _draw_with_room(
+        self,
+        request: Request,
+        function: GenerationFunction,
+        job: Job,
+        emit: Emit,
+        stop: Stop,
+        started: float,
+        said: frozenset[NoteKind],
+    ) -> Drawn:
+        """The picture, in a second try without the others on the device."""
         try:
             return self.draw(request.id, function, job, emit, stop, started, said)
         except OutOfMemory:
             others = self._make_room(function.model.name)
             if not others:
                 raise
-            freed = f"out of memory; freed {', '.join(others)}, trying again"
-            emit(Noted(request.id, Note("memory", freed)))
-            return self.draw(request.id, function, job, emit, stop, started, said)
+        freed = f"freed {', '.join(others)}"
+        emit(Noted(request.id, Note("memory", f"out of memory; {freed}, trying again")))
+        drawn = self.draw(request.id, function, job, emit, stop, started, said)
+        return replace(drawn, fallback=(freed, *drawn.fallback))
 
     def _make_room(self, kept: str) -> list[str]:
         """Take all but one model off the device, scorers too; the names of what left."""
@@ -257,8 +289,13 @@ class Session:
             emit(Loading(request_id, function.name, expected.load_seconds))
         with self._residency.lease(function, expected.beside_bytes) as lease:
             picture = lease.pipeline.generate(
-                job, lambda step, steps: emit(Step(request_id, function.name, step, steps)), stop
+                job,
+                lambda step, steps: emit(Step(request_id, function.name, step, steps)),
+                stop,
+                lambda: self._make_room(function.model.name),
             )
+            for rung in picture.fallback:
+                emit(Noted(request_id, Note("memory", f"out of memory; {rung}")))
             for note in picture.notes:
                 if note.kind not in said:
                     emit(Noted(request_id, note))
@@ -266,7 +303,9 @@ class Session:
             peak = None if extra is None else held + extra
             load = lease.load_seconds, lease.load_bytes
         self.tend()
-        return Drawn(function, job, picture, *load, peak, held, started, start_seconds)
+        return Drawn(
+            function, job, picture, *load, peak, held, started, start_seconds, picture.fallback
+        )
 
     def _start(self, request_id: str, function: GenerationFunction, emit: Emit) -> float:
         """Make this process ready for the function's model; the seconds that took."""
@@ -308,7 +347,7 @@ class Session:
             negative=request.negative,
             function=decision.choice or function.name,
             executed=function.name,
-            fallback=None,
+            fallback="; ".join(drawn.fallback) or None,
             image=(folder / f"{request.id}.png").absolute(),
             seed=job.seed,
             width=picture.image.width,

@@ -16,7 +16,7 @@ from cems_tui.domain.request import new_id
 from cems_tui.errors import UnknownName, UsageError
 from cems_tui.evidence.coverage import Drift
 from cems_tui.files import whole_file
-from cems_tui.store import generations, statistics
+from cems_tui.store import benches, generations, statistics
 from cems_tui.store.benches import Benches
 from cems_tui.store.connection import Connection, connect, connect_to_read
 from cems_tui.store.frontier import Frontier, frontier
@@ -340,8 +340,15 @@ class Store:
         return Window(tuple(asked), wanted)
 
     def observations(self, limit_per_function: int = 20) -> list[Observation]:
-        """The newest runs of each function, oldest first: what the cost model learns from."""
-        return generations.observations(self._connection, limit_per_function)
+        """The newest runs of each function, oldest first: what the cost model learns from.
+
+        Pictures and cells of benchmarks alike.
+        """
+        runs = [
+            *generations.observations(self._connection, limit_per_function),
+            *benches.observations(self._connection, limit_per_function),
+        ]
+        return [run for _, run in sorted(runs, key=lambda timed: timed[0])]
 
     def export_rows(self, search: str | None = None) -> Iterator[dict[str, Any]]:
         """Pictures as `generate` prints them, with `rating` and `starred`, newest first."""

@@ -201,9 +201,9 @@ def among(connection: Connection, select: str, values: Sequence[str]) -> list[sq
     return found
 
 
-def observations(connection: Connection, limit_per_function: int) -> list[Observation]:
-    """The newest runs of each function and the newest loads of each model, oldest first, in each
-    precision.
+def observations(connection: Connection, limit_per_function: int) -> list[tuple[str, Observation]]:
+    """The newest runs of each function and loads of each model in each precision, oldest first,
+    with the moment they were made.
 
     Loads are rare: many pictures are drawn with a model that is loaded once.
     """
@@ -220,20 +220,25 @@ def observations(connection: Connection, limit_per_function: int) -> list[Observ
                 found |= {row["number"]: row for row in newest}
     rows = sorted(found.values(), key=lambda row: (row["created"], row["id"]))
     return [
-        Observation(
-            function=row["executed"],
-            width=row["width"],
-            height=row["height"],
-            encode_seconds=row["seconds_encode"],
-            denoise_seconds=row["seconds_denoise"],
-            decode_seconds=row["seconds_decode"],
-            load_seconds=row["seconds_load"],
-            memory_bytes=row["peak_memory_bytes"],
-            load_bytes=row["load_bytes"],
-            held_bytes=row["held_bytes"],
-            stage_bytes=StageBytes(row["bytes_encode"], row["bytes_denoise"], row["bytes_decode"]),
-            precision=row["precision"],
-            contention=row["contention"],
+        (
+            row["created"],
+            Observation(
+                function=row["executed"],
+                width=row["width"],
+                height=row["height"],
+                encode_seconds=row["seconds_encode"],
+                denoise_seconds=row["seconds_denoise"],
+                decode_seconds=row["seconds_decode"],
+                load_seconds=row["seconds_load"],
+                memory_bytes=row["peak_memory_bytes"],
+                load_bytes=row["load_bytes"],
+                held_bytes=row["held_bytes"],
+                stage_bytes=StageBytes(
+                    row["bytes_encode"], row["bytes_denoise"], row["bytes_decode"]
+                ),
+                precision=row["precision"],
+                contention=row["contention"],
+            ),
         )
         for row in rows
     ]

@@ -592,7 +592,38 @@ def m021_stage_bytes(db: Database) -> None:
         db.execute(f"ALTER TABLE generations ADD COLUMN {column} INTEGER")
 
 
-def m022_shown_pictures(db: Database) -> None:
+def m022_bench_pictures(db: Database) -> None:
+    """The pictures of benchmarks, and what teaches prices of their cells.
+
+    Prices are learnt from the newest cells of each function: they are found without looking at
+    all, imported tables least.
+    """
+    for column in (
+        "image TEXT",
+        "image_bytes INTEGER",
+        "width INTEGER",
+        "height INTEGER",
+        "seconds_load REAL",
+        "seconds_encode REAL",
+        "seconds_denoise REAL",
+        "seconds_decode REAL",
+        "seconds_score REAL",
+        "load_bytes INTEGER",
+        "precision TEXT",
+    ):
+        db.execute(f"ALTER TABLE bench_cells ADD COLUMN {column}")
+    for name, where in (
+        ("measured", "seconds_denoise IS NOT NULL"),
+        ("loads", "seconds_load > 0"),
+        ("scored", "seconds_score IS NOT NULL"),
+    ):
+        db.execute(
+            f"CREATE INDEX bench_cells_{name} ON bench_cells (function, created) WHERE {where}"
+        )
+    db.execute("CREATE INDEX bench_cells_images ON bench_cells (image) WHERE image IS NOT NULL")
+
+
+def m023_shown_pictures(db: Database) -> None:
     """What is not in the trash is counted and walked without its rows being read."""
     db.execute("CREATE INDEX generations_shown ON generations (created, id) WHERE removed IS NULL")
 
@@ -619,5 +650,6 @@ STEPS = (
     m019_votes,
     m020_pictures_view,
     m021_stage_bytes,
-    m022_shown_pictures,
+    m022_bench_pictures,
+    m023_shown_pictures,
 )

@@ -40,7 +40,7 @@ def _time(bill: Bill) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`~12 s`, `~3 minutes`, `~2.5 hours`."""
+    """`~12 s`, `~3 minutes`, `~1.5 hours`."""
     if seconds < 90:
         return f"~{seconds:.2g} s"
     if seconds < 5400:

@@ -157,6 +157,8 @@ def _chosen(generation: Generation) -> str:
     if generation.fallback is None:
         return generation.executed
     fallback = visible(generation.fallback)
+    if generation.function == generation.executed:
+        return f"{generation.executed} ({fallback})"
     return f"{generation.function}, but {generation.executed} ran: {fallback}"
 
 

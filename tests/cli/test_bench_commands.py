@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import signal
@@ -20,6 +22,7 @@ from cems_tui.bench.report_html import report_page
 from cems_tui.domain.pricing import Pricing
 from cems_tui.routing.evaluation.truth import costs_of
 from cems_tui.score_tables.formats import Row, ScoreTable, read_table, write_table
+from cems_tui.views.figures import DOLLARS
 from tests.cli.cems import environment
 from tests.cli.inside import Inside, inside
 from tests.patience import PATIENCE, TELLS_IMPORTS, until_imported
@@ -200,14 +203,61 @@ def test_the_page_needs_nothing_else_and_obeys_nothing_in_the_table(
         for n in range(3)
         for name, cost in ((evil, 1.0), ("b", 2.0))
     ]
-    page = report_page(report_of(evil, ScoreTable.of(rows), Pricing(), {evil: evil}))
+    page = report_page(report_of(evil, ScoreTable.of(rows), Pricing(), {evil: evil}), DOLLARS)
     assert "<script" not in page
     assert "\x1b" not in page
     assert "http" not in page
     write_table(table_with_signal(5), tmp_path / "t.csv")
     inside("bench", "import", "t.csv", "--name", "b")
+    pytest.importorskip("matplotlib")
     assert inside("bench", "report", "b", "--html", tmp_path / "r.html").code == 0
     assert "<svg" in (tmp_path / "r.html").read_text("utf-8")
+
+
+def test_the_page_shows_money_in_the_users_currency(
+    inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_table(table_with_signal(5), tmp_path / "t.csv")
+    inside("bench", "import", "t.csv", "--name", "b")
+    inside("config", "set", "pricing.currency", "EUR")
+    assert inside("bench", "report", "b", "--html", tmp_path / "r.html").code == 0
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert "€/k" in page
+    assert "$" not in page
+    monkeypatch.setattr("cems_tui.bench.plots.can_plot", lambda: False)
+    plain = inside("bench", "report", "b", "--html", tmp_path / "plain.html")
+    assert "cems-tui[report]" in plain.err
+    page = (tmp_path / "plain.html").read_text("utf-8")
+    assert "<svg" not in page
+    assert "oracle" in page
+
+
+@pytest.mark.parametrize(
+    "table", ["functions", "strategies", "wins", "variance", "features", "steps", "prompts"]
+)
+def test_every_table_of_a_report_is_csv(inside: Inside, tmp_path: Path, table: str) -> None:
+    write_table(table_with_signal(30), tmp_path / "t.csv")
+    inside("bench", "import", "t.csv", "--name", "b")
+    ran = inside("bench", "report", "b", "--csv", table)
+    rows = list(csv.reader(io.StringIO(ran.out)))
+    assert {len(row) for row in rows} == {len(rows[0])}
+    assert len(rows) > (0 if table == "steps" else 1)
+    assert inside("bench", "report", "b", "--csv", table, "--json").code == 2
+
+
+def test_a_router_of_that_metric_is_a_strategy_of_the_report(
+    inside: Inside, tmp_path: Path
+) -> None:
+    write_table(table_with_signal(200), tmp_path / "t.csv")
+    inside("bench", "import", "t.csv", "--name", "b")
+    assert inside("router", "train", "--bench", "b", "--name", "mine", "--kind", "ridge").code == 0
+    ran = inside("bench", "report", "b", "--router", "mine", "--json")
+    found = ran.document["metrics"][0]["analysis"]
+    assert found["routed_by"] == "mine"
+    by_name = {one["name"]: one["quality"]["value"] for one in found["strategies"]}
+    assert by_name["oracle"] >= by_name["mine"] > by_name["random"]
+    assert {curve["name"] for curve in found["curves"]} == {"zero-mix", "oracle", "mine"}
+    assert inside("bench", "report", "b", "--router", "nobody").code == 2
 
 
 @pytest.mark.parametrize("count", [2, 3, 12, 60])

@@ -334,3 +334,38 @@ def test_a_benchmark_runs_is_stopped_goes_on_and_is_exported(home: Path) -> None
     assert {row["metric"] for row in table.lines} == {"nima", "clip"}
     assert len(table.lines) == 8
     assert pngs(home) == []
+    assert "the bill said ~" in first.err
+
+
+def test_a_benchmark_grows_without_drawing_again_and_teaches_prices(home: Path) -> None:
+    prompts = home.parent / "prompts.txt"
+    prompts.write_text("a cat\na red car\n")
+    run = ("bench", "run", "--prompts", str(prompts), "--functions", FUNCTION, "--name", "small")
+    assert cems(*run, home=home).code == 0
+    said = cems("route", "a cat", "--json", home=home).lines[0]["candidates"]
+    assert {one["cost_source"] for one in said if one["function"] == FUNCTION} == {"measured"}
+    [left] = cems(*run, "--dry-run", "--json", home=home).lines
+    assert (left["cells"], left["kept"], left["picture_bytes"]) == (0, 2, 0)
+    [left] = cems(*run, "--seeds", "3", "--resume", "--dry-run", "--json", home=home).lines
+    assert (left["cells"], left["kept"], left["picture_bytes_at_most"]) == (4, 2, False)
+    assert left["score_seconds"] > 0
+    wider = ("bench", "run", "--name", "small", "--metrics", "nima,clip,sharpness", "--resume")
+    [left] = cems(*wider, "--dry-run", "--json", home=home).lines
+    assert (left["cells"], left["reads"]) == (0, 2)
+    grown = cems(*wider, "--json", home=home)
+    assert [one["read_only"] for one in grown.lines] == [True, True]
+    assert {*grown.lines[0]["scores"]} == {"sharpness"}
+    other = ("bench", "rescore", "small", "--scorers", "starter-nima", "--name", "other")
+    again = cems(*other, home=home)
+    assert again.code == 0, again.err
+    assert "2 read" in again.err
+    files = [*(home / "bench-pictures").rglob("*.webp")]
+    assert len(files) == 2
+    assert cems("bench", "rm", "small", "--yes", home=home).code == 0
+    assert all(path.exists() for path in files)
+    assert cems("bench", "rm", "other", "--pictures", "--yes", home=home).code == 0
+    assert not any(path.exists() for path in files)
+    refused = cems("bench", "rescore", "other", "--scorers", "sharpness", home=home)
+    assert refused.code == 2
+    assert "no pictures" in refused.err
+    assert len(cems("bench", "export", "other", "--format", "jsonl", home=home).lines) == 6

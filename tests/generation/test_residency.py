@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from cems_tui.domain.function import GenerationFunction, Model
 from cems_tui.errors import OutOfMemory, WeightsError
 from cems_tui.generation.admission import Weights
-from cems_tui.generation.pipeline import Job, OnStep, Picture, Stop
+from cems_tui.generation.pipeline import Job, MakeRoom, OnStep, Picture, Stop, nothing_to_free
 from cems_tui.generation.residency import Residency
 
 
@@ -36,7 +36,9 @@ class FakePipeline:
     def weight_bytes(self) -> int:
         return sum(self.weights.values())
 
-    def generate(self, job: Job, on_step: OnStep, stop: Stop) -> Picture:
+    def generate(
+        self, job: Job, on_step: OnStep, stop: Stop, make_room: MakeRoom = nothing_to_free
+    ) -> Picture:
         raise NotImplementedError
 
     def close(self) -> None:
@@ -343,3 +345,24 @@ class ResidencyMachine(RuleBasedStateMachine):
 
 ResidencyMachine.TestCase.settings = settings(max_examples=60, deadline=None)
 TestResidencyMachine = ResidencyMachine.TestCase
+
+
+def test_memory_is_given_back_when_a_load_is_over_or_a_model_makes_way_for_no_other() -> None:
+    device, told = FakeDevice(a=600, b=600), list[str]()
+
+    def load(asked: GenerationFunction) -> FakePipeline:
+        told.append(f"load {asked.model.name}")
+        return device.load(asked)
+
+    residency = Residency(1000, load, device.expected, reclaim=lambda: told.append("back"))
+    for name in ("a", "b"):
+        with residency.lease(function(name)):
+            pass
+    assert told == ["load a", "back", "load b", "back"], "the one that comes uses what is left"
+    told.clear()
+    assert residency.free("b")
+    assert told == ["back"]
+    with residency.lease(function("a")):
+        residency.free("a")
+        told.clear()
+    assert told == ["back"], "at the end of its use"

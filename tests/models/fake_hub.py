@@ -18,12 +18,13 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlparse
+from urllib.parse import parse_qs, quote, unquote, urlparse
 
-API = re.compile(r"/api/models/([^/]+/[^/]+)(?:/revision/([^/]+))?")
+API = re.compile(r"/api/(?:models|datasets)/([^/]+/[^/]+)(?:/revision/([^/]+))?")
+PATHS = re.compile(r"/api/datasets/([^/]+/[^/]+)/paths-info/([^/]+)")
 TREE = re.compile(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)")
-RESOLVE = re.compile(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
-LARGE = (".safetensors", ".bin", ".ckpt", ".msgpack", ".onnx")
+RESOLVE = re.compile(r"/(?:datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
+LARGE = (".safetensors", ".bin", ".ckpt", ".msgpack", ".onnx", ".parquet")
 PIECE = 1 << 16
 LARGE_PIECE = 1 << 22
 """Written at once when nothing shall go wrong."""
@@ -187,6 +188,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.answer()
 
+    def do_POST(self) -> None:
+        self.answer()
+
     def answer(self) -> None:
         raise NotImplementedError
 
@@ -254,6 +258,8 @@ class _HubHandler(_Handler):
         path = unquote(urlparse(self.path).path)
         if match := API.fullmatch(path):
             return self._describe(match[1], match[2])
+        if match := PATHS.fullmatch(path):
+            return self._paths(match[1])
         if match := TREE.fullmatch(path):
             return self._tree(match[1])
         if match := RESOLVE.fullmatch(path):
@@ -300,12 +306,22 @@ class _HubHandler(_Handler):
             told["lfs"] = {"sha256": sha256, "size": len(data), "pointerSize": 134}
         return told
 
-    def _tree(self, repo: str) -> None:
+    def _paths(self, repo: str) -> None:
+        """What is told of some files of a data set."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        asked = (
+            json.loads(body)["paths"] if body.startswith(b"{") else parse_qs(body.decode())["paths"]
+        )
+        self._tree(repo, asked)
+
+    def _tree(self, repo: str, asked: list[str] | None = None) -> None:
         """What `hf download` asks for; ours asks for the description only."""
         if self._may_not(repo):
             return
         told = []
         for path, data in self.hub.repos[repo].items():
+            if asked is not None and path not in asked:
+                continue
             large = path.endswith(LARGE)
             entry: dict[str, Any] = {"type": "file", "path": path, "oid": "0" * 40}
             digest = self.hub.digest(data, large)

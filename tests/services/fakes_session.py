@@ -16,7 +16,7 @@ from cems_tui.domain.note import Note
 from cems_tui.domain.request import Request
 from cems_tui.domain.score import Score
 from cems_tui.errors import Interrupted, OutOfMemory, WeightsError
-from cems_tui.generation.pipeline import Job, Picture
+from cems_tui.generation.pipeline import Job, MakeRoom, Picture, nothing_to_free
 
 BASE = Model("tiny-base", "fake", "MIT", "here", path=Path("/nowhere"))
 SMALL = Model("tiny-small", "fake", "MIT", "here", path=Path("/nowhere"))
@@ -110,7 +110,11 @@ class FakePipeline:
         return {"fake": "all of it"}
 
     def generate(
-        self, job: Job, on_step: Callable[[int, int], None], stop: Callable[[], bool]
+        self,
+        job: Job,
+        on_step: Callable[[int, int], None],
+        stop: Callable[[], bool],
+        make_room: MakeRoom = nothing_to_free,
     ) -> Picture:
         self.given.append(job)
         if self.fail:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cems_tui.domain.decision import Policy
+from cems_tui.domain.decision import Policy, RoutingDecision
 from cems_tui.domain.generation import Seconds
 from cems_tui.domain.note import Note
 from cems_tui.domain.pricing import Pricing
@@ -47,9 +47,10 @@ def _session(
     notes: tuple[Note, ...] = (),
     residency: FakeResidency | None = None,
     due: Callable[[], frozenset[str]] = frozenset,
+    planner: FakePlanner | None = None,
 ) -> Session:
     return Session(
-        planner=FakePlanner(notes),
+        planner=planner or FakePlanner(notes),
         residency=residency or FakeResidency(pipeline or FakePipeline()),
         judges=judges or FakeJudges(),
         commit=committed,
@@ -157,7 +158,35 @@ def test_out_of_memory_frees_the_others_and_tries_once_more() -> None:
     generation = session.run(request(), events.append, _never)
     assert generation.executed == "tiny-base@4"
     assert residency.resident() == {"tiny-base"}
+    assert generation.fallback == "freed tiny-small, fake-nima"
     assert any(isinstance(e, Noted) and "freed tiny-small" in e.note.text for e in events)
+
+
+def test_a_function_that_has_no_room_is_replaced_by_the_next_that_takes_less() -> None:
+    asked = request(function="tiny-base@4")
+    decision = FakePlanner().decide(asked, frozenset(), installed_only=True)
+    sizes = {"tiny-base@4": 900, "tiny-base@8": 950, "tiny-small@4": 100}
+    candidates = tuple(replace(c, memory_bytes=sizes.get(c.function)) for c in decision.candidates)
+    free = replace(decision, policy=Policy.tradeoff(0.5), candidates=candidates)
+    assert free.smaller_than(["tiny-base@4"]) == "tiny-small@4"
+    assert free.smaller_than(["tiny-base@4", "tiny-small@4"]) is None
+    assert decision.smaller_than(["tiny-base@4"]) is None, "the user named it"
+    unknown = tuple(replace(c, memory_bytes=None) for c in candidates)
+    assert replace(free, candidates=unknown).smaller_than(["tiny-base@4"]) is None
+
+    class Planner(FakePlanner):
+        def decide(
+            self, request: Request, resident: frozenset[str], *, installed_only: bool
+        ) -> RoutingDecision:
+            return free
+
+    pipeline, events, committed = FakePipeline(fail=[out_of_memory()]), list[Event](), Committed()
+    made = _session(committed, pipeline, planner=Planner()).run(asked, events.append, _never)
+    assert (made.function, made.executed) == ("tiny-base@4", "tiny-small@4")
+    assert made.fallback == "tiny-base needs 2 MB, 1 MB is free"
+    assert committed.generations == [made]
+    assert {job.seed for job in pipeline.given} == {made.seed}
+    assert any(isinstance(e, Noted) and "tiny-small@4 draws instead" in e.note.text for e in events)
 
 
 def test_out_of_memory_twice_is_told() -> None:

@@ -135,6 +135,7 @@ def test_any_text_is_a_search_or_is_refused(text: str, key: str) -> None:
             )
             db.execute("CREATE TABLE scores (generation, metric, value)")
             db.execute("CREATE TABLE sessions (id, name)")
+            db.execute("CREATE TABLE regrets (id, regret)")
             for one in search.conditions:
                 values = [
                     v.encode("utf-8", "replace").decode() if isinstance(v, str) else v

@@ -19,9 +19,10 @@ from cems_tui.cancel import Stop
 from cems_tui.domain.function import Stage, StageBytes
 from cems_tui.errors import CemsError, GenerationError, Interrupted, OutOfMemory, UsageError
 from cems_tui.generation.contention import Contention
-from cems_tui.generation.device import use_threads
+from cems_tui.generation.device import free_device_bytes, use_threads
 from cems_tui.generation.families.anatomy import Anatomy
 from cems_tui.generation.families.library_errors import drawing_error
+from cems_tui.generation.families.patient_decoder import PatientDecoder, can_tile
 from cems_tui.generation.families.requests import (
     abilities_of,
     check,
@@ -31,8 +32,11 @@ from cems_tui.generation.families.requests import (
 )
 from cems_tui.generation.meter import MemoryMeter, Stopwatch
 from cems_tui.generation.networks import Shelf
-from cems_tui.generation.pipeline import Job, OnStep, Picture
+from cems_tui.generation.pipeline import Job, MakeRoom, OnStep, Picture, nothing_to_free
 from cems_tui.generation.weight_files import Precision
+
+_MORE_ROOM = 1.1
+"""How many times the free memory of a failure is another situation."""
 
 
 class DiffusersPipeline:
@@ -72,6 +76,8 @@ class DiffusersPipeline:
         self._threads = threads
         self._drawing = shelf.drawing
         self._schedulers: dict[str | None, Any] = {None: pipe.scheduler}
+        self._too_large: dict[tuple[int, int, int], int] = {}
+        """Free bytes when latents of a kind could not be decoded whole."""
         self._weights = {key: _weight_bytes(pipe.components[name]) for name, key in keys.items()}
         self._names = _by_content(keys)
         self._meter = MemoryMeter(pipe.device.type)
@@ -96,13 +102,28 @@ class DiffusersPipeline:
         """Pixels that width and height must be multiples of."""
         return self._abilities.capabilities.size_multiple or 1
 
-    def generate(self, job: Job, on_step: OnStep, stop: Stop) -> Picture:
+    def generate(
+        self, job: Job, on_step: OnStep, stop: Stop, make_room: MakeRoom = nothing_to_free
+    ) -> Picture:
         """Draw one picture; see `Pipeline.generate` for what is raised."""
         with self._drawing:
             check(job, self._abilities, self._model)
-            check_room(job, self._abilities, self._pipe, self._decoder)
+            decoder = self._decoder
+            whole = check_room(job, self._abilities, self._pipe, decoder, tiles=can_tile(decoder))
             self._pipe.scheduler = self._scheduler(job.scheduler)
-            return self._generate(job, on_step, stop)
+            patient = PatientDecoder(
+                decoder,
+                self._model,
+                job.width,
+                job.height,
+                make_room,
+                self._meter.give_back,
+                tiled_from_start=not whole or self._was_too_large(job),
+            )
+            picture = self._generate(job, on_step, stop, patient)
+            if patient.side is not None and not patient.tiled_from_start:
+                self._too_large[self._kind(job)] = free_device_bytes(self._pipe.device.type)
+            return picture
 
     def close(self) -> None:
         """Leave the device, but for what others hold."""
@@ -115,12 +136,22 @@ class DiffusersPipeline:
     def _decoder(self) -> Any:
         return getattr(self._pipe, self._anatomy.decoder)
 
-    def _generate(self, job: Job, on_step: OnStep, stop: Stop) -> Picture:
+    def _kind(self, job: Job) -> tuple[int, int, int]:
+        """What runs that need the same memory have in common."""
+        return (job.width, job.height, self._abilities.passes(job))
+
+    def _was_too_large(self, job: Job) -> bool:
+        """Whether such latents did not decode whole when there was about as much room as now."""
+        then = self._too_large.get(self._kind(job))
+        now = free_device_bytes(self._pipe.device.type)
+        return then is not None and now <= then * _MORE_ROOM
+
+    def _generate(self, job: Job, on_step: OnStep, stop: Stop, patient: PatientDecoder) -> Picture:
         watch = Watch(self._pipe.device.type, on_step, stop)
         watch.pass_gate()
         contention = Contention(self._pipe.device.type)
         contention.start()
-        image, stage_bytes = self._draw(job, watch)
+        image, stage_bytes = self._draw(job, watch, patient)
         waited = contention.share()
         return Picture(
             image=image,
@@ -131,16 +162,17 @@ class DiffusersPipeline:
             stage_bytes=stage_bytes,
             sampler=type(self._pipe.scheduler).__name__,
             precision=self._precision,
+            fallback=tuple(patient.rungs),
             notes=unread(self._pipe, self._anatomy, job),
             contention=waited,
         )
 
-    def _draw(self, job: Job, watch: Watch) -> tuple[Any, StageBytes]:
+    def _draw(self, job: Job, watch: Watch, patient: PatientDecoder) -> tuple[Any, StageBytes]:
         failure: CemsError
         use_threads(self._pipe.device.type, self.weight_bytes, self._threads)
-        kind = (job.width, job.height, self._abilities.passes(job))
+        kind = (*self._kind(job), patient.tiled_from_start)
         try:
-            with self._meter.measure(kind) as usage, self._watched(watch, job):
+            with self._meter.measure(kind) as usage, self._watched(watch, job, patient):
                 watch.on_stage = usage.enter
                 watch.encode.start()
                 image = self._call(job, watch)
@@ -162,7 +194,7 @@ class DiffusersPipeline:
         raise failure
 
     @contextmanager
-    def _watched(self, watch: Watch, job: Job) -> Iterator[None]:
+    def _watched(self, watch: Watch, job: Job, patient: PatientDecoder) -> Iterator[None]:
         """The block's call is followed by `watch`; the decoder ends as it began."""
         pipe, decoder = self._pipe, self._decoder
         encoder = (pipe, "encode_prompt") if self._anatomy.encodes_prompt else None
@@ -170,7 +202,7 @@ class DiffusersPipeline:
         dtype = decoder.dtype
         with ExitStack() as stack:
             stack.callback(_cast_back, decoder, dtype)
-            stack.enter_context(watched(decoder, "decode", self._decoded, watch))
+            stack.enter_context(watched(decoder, "decode", self._decoded, watch, patient.decode))
             stack.enter_context(watched(owner, name, lambda _: watch.encoded(), watch))
             if job.clip_skip is not None:
                 stack.enter_context(_nested_text_model())
@@ -232,11 +264,9 @@ def _is_finite(decoded: Any) -> bool:
 
 
 def _weight_bytes(network: Any) -> int:
-    storages = {}
-    for tensor in (*network.parameters(), *network.buffers()):
-        storage = tensor.untyped_storage()
-        storages[storage.data_ptr()] = storage.nbytes()
-    return sum(storages.values())
+    """Of its parameters and buffers; what several layers share counts once."""
+    tensors = (*network.parameters(), *network.buffers())
+    return sum({tensor.data_ptr(): tensor.nbytes for tensor in tensors}.values())
 
 
 def _by_content(keys: Mapping[str, str]) -> dict[str, str]:
@@ -361,8 +391,16 @@ class Watch:
 
 
 @contextmanager
-def watched(owner: Any, name: str, then: Callable[[Any], None], watch: Watch) -> Iterator[None]:
+def watched(
+    owner: Any,
+    name: str,
+    then: Callable[[Any], None],
+    watch: Watch,
+    attempt: Callable[[Callable[[], Any], Any], Any] | None = None,
+) -> Iterator[None]:
     """Within the block `owner.name(…)` calls `then` with its result before returning it.
+
+    With `attempt` it is that which makes the call, given it and its first argument.
 
     What `owner.name` itself raises is noted: SANA turns a decoder's lack of memory into a
     warning, and fails of something else. Afterwards `owner` is as it was: it may be shared.
@@ -372,7 +410,10 @@ def watched(owner: Any, name: str, then: Callable[[Any], None], watch: Watch) ->
 
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
-            result = method(*args, **kwargs)
+            if attempt is None:
+                result = method(*args, **kwargs)
+            else:
+                result = attempt(lambda: method(*args, **kwargs), args[0])
         except Exception as error:
             watch.failure = error
             raise

@@ -17,6 +17,7 @@ from cems_tui.generation.device import likely_kind, torch_device
 from cems_tui.generation.families.anatomy import Anatomy, EngineSettings
 from cems_tui.generation.families.diffusers_pipeline import DiffusersPipeline
 from cems_tui.generation.families.library_errors import loading_error
+from cems_tui.generation.families.skeleton import Skeleton, skeleton_of
 from cems_tui.generation.meter import bring_in
 from cems_tui.generation.networks import Shelf, key_of, network_print, weights_digest
 from cems_tui.generation.precision import (
@@ -210,9 +211,10 @@ class Layout:
         shelf: Shelf,
     ) -> Any:
         def loader(name: str) -> Callable[[], Any]:
-            return partial(_load_onto, device, folder, name, index, precision)
+            return partial(_bring, shelf, keys[name], device, folder, name, index, precision)
 
         networks = {name: shelf.network(key, loader(name)) for name, key in keys.items()}
+        shelf.arenas.release()
         absent = {name: None for name in self.optional if name not in networks}
         absent |= {name: None for name, encoder in self.tokenizers.items() if encoder in absent}
         pipe = self._class().from_pretrained(
@@ -231,9 +233,23 @@ class Layout:
         return pipe
 
 
-def _load_onto(
-    device: str, folder: Path, name: str, index: dict[str, Any], precision: Precision
+def _bring(
+    shelf: Shelf,
+    key: str,
+    device: str,
+    folder: Path,
+    name: str,
+    index: dict[str, Any],
+    precision: Precision,
 ) -> Any:
+    """A network on the device: filled from its skeleton, or as its library loads it."""
+    if key not in shelf.skeletons:
+        files = component_files(folder / name, precision)
+        network_class = component_class(folder, name, index)
+        shelf.skeletons[key] = skeleton_of(network_class, folder / name, files, precision)
+    skeleton: Skeleton | None = shelf.skeletons[key]
+    if skeleton is not None:
+        return skeleton.filled(shelf.arenas, device)
     network = load_network(folder, name, index, precision).to(device)
     bring_in(network)
     return network

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cems_tui.errors import CemsError, GenerationError, OutOfMemory, WeightsError
+from cems_tui.errors import (
+    CemsError,
+    GenerationError,
+    OutOfMemory,
+    WeightsError,
+    says_no_memory,
+)
 
 _LONGEST_MESSAGE = 200
-_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "cannot allocate")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, on whichever device."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    return isinstance(error, RuntimeError) and any(
-        sign in str(error).lower() for sign in _NO_MEMORY
-    )
 
 
 def loading_error(error: Exception, model: str, folder: Path) -> CemsError:
     """What to tell a user whose model did not load from `folder`."""
     if isinstance(error, CemsError):
         return error
-    if is_out_of_memory(error):
+    if says_no_memory(error):
         return OutOfMemory(f"there is no room on the device to load {model}")
     return WeightsError(f"{model} does not load from {folder}: {first_line(error)}")
 
@@ -32,7 +28,7 @@ def drawing_error(error: Exception, model: str) -> CemsError:
     """What to tell a user whose picture failed."""
     if isinstance(error, CemsError):
         return error
-    if is_out_of_memory(error):
+    if says_no_memory(error):
         return OutOfMemory(f"the device ran out of memory while {model} was drawing")
     return GenerationError(f"{model} failed: {first_line(error)}")
 

@@ -71,21 +71,32 @@ def check(job: Job, abilities: Abilities, model: str) -> None:
         )
 
 
-def check_room(job: Job, abilities: Abilities, pipe: Any, decoder: Any) -> None:
+def check_room(
+    job: Job, abilities: Abilities, pipe: Any, decoder: Any, *, tiles: bool = False
+) -> bool:
     """On a CPU the kernel would kill the process where a card's allocator says no.
+
+    Args:
+        tiles: whether the decoder works in tiles.
+
+    Returns:
+        Whether the decoder's largest layers fit what is free, so that it may try the whole.
 
     Raises:
         OutOfMemory: the largest layers alone do not fit what is free.
     """
     if pipe.device.type != "cpu":
-        return
-    least = _least_run_bytes(pipe, decoder.config, job, abilities.passes(job))
+        return True
     free = free_memory_bytes()
+    denoise = _least_denoise_bytes(pipe, job, abilities.passes(job))
+    whole, tiled = _least_decode_bytes(pipe, decoder.config, job)
+    least = max(denoise, tiled if tiles else whole)
     if least > free:
         raise OutOfMemory(
             f"{job.width}x{job.height} needs more than {least / 1e9:,.1f} GB to draw, and "
             f"{free / 1e9:,.1f} GB is free"
         )
+    return whole <= free
 
 
 def guidance_arguments(job: Job, abilities: Abilities) -> dict[str, Any]:
@@ -111,15 +122,22 @@ def _setting(pipe: Any, component: str, name: str) -> Any:
     return getattr(getattr(getattr(pipe, component, None), "config", None), name, None)
 
 
-def _least_run_bytes(pipe: Any, decoder: Any, job: Job, batch: int) -> int:
-    """What the largest layers of denoising and decoding hold at the very least: in and out."""
-    pixels = job.width * job.height
+_COLOURS = 3
+
+
+def _least_denoise_bytes(pipe: Any, job: Job, batch: int) -> int:
+    """What the largest layer of denoising holds at the very least: in and out."""
+    if not hasattr(pipe, "unet"):
+        return 0
+    latents = job.width * job.height // pipe.vae_scale_factor**2
+    return int(2 * batch * pipe.unet.config.block_out_channels[0] * latents * pipe.dtype.itemsize)
+
+
+def _least_decode_bytes(pipe: Any, decoder: Any, job: Job) -> tuple[int, int]:
+    """The same of decoding, of the whole at once and in tiles: then the picture alone counts."""
+    both = 2 * job.width * job.height * pipe.dtype.itemsize
     channels = getattr(decoder, "decoder_block_out_channels", None) or decoder.block_out_channels
-    largest = min(channels) * pixels
-    if hasattr(pipe, "unet"):
-        latents = pixels // pipe.vae_scale_factor**2
-        largest = max(largest, batch * pipe.unet.config.block_out_channels[0] * latents)
-    return int(2 * largest * pipe.dtype.itemsize)
+    return int(both * min(channels)), int(both * _COLOURS)
 
 
 # How much of a prompt a pipeline reads, and the words it leaves out.

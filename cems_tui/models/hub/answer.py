@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,11 @@ def repository(repo: str, info: Any) -> Repository:
         raise DownloadError(
             f"the Hub lists {len(siblings):,} files for {repo}: no model has so many", _NOT_THIS_HUB
         )
+    return repository_of(repo, info, siblings)
+
+
+def repository_of(repo: str, info: Any, siblings: Sequence[Any]) -> Repository:
+    """A repository with these of its files; raises as `repository`."""
     files = tuple(_listed(repo, sibling) for sibling in siblings)
     _refuse_doubles(repo, files)
     return Repository(
@@ -63,6 +69,15 @@ def repository(repo: str, info: Any) -> Repository:
         files=files,
         licence=_licence(info),
         gated=bool(info.gated),
+    )
+
+
+def named(info: Any, pattern: str) -> str | None:
+    """The path of the first file that a pattern names; None where there is none."""
+    paths = [one.rfilename for one in info.siblings or ()]
+    return next(
+        (path for path in sorted(map(str, paths)) if fnmatchcase(path, pattern)),
+        None,
     )
 
 

@@ -32,6 +32,9 @@ CONNECT_SECONDS = 10.0
 STALL_SECONDS = 20.0
 """Without a byte for so long a line counts as dropped."""
 
+DATA_SET = "dataset"
+"""What the Hub calls a repository of data."""
+
 _RETRIED = frozenset({408, 416, 425, 429, 500, 502, 503, 504})
 _REFUSED = frozenset({401, 403})
 
@@ -107,6 +110,42 @@ class Hub:
                     "in there. Or correct HF_ENDPOINT.",
                 ) from error
 
+    def describe_file(self, data_set: str, pattern: str) -> Repository:
+        """The newest commit of a data set, with the first of its files that a pattern names.
+
+        A data set may have tens of thousands of files: only this one is asked for.
+
+        Args:
+            pattern: as of `fnmatch`, a path within the data set.
+
+        Raises:
+            DownloadError: it is not there, or has no such file; else as `describe`.
+        """
+        from huggingface_hub import HfApi
+
+        with self._translated(data_set, None):
+            try:
+                api = HfApi(endpoint=self._endpoint)
+                info = api.dataset_info(
+                    data_set,
+                    expand=["sha", "siblings", "cardData", "tags", "gated"],
+                    timeout=CONNECT_SECONDS,
+                )
+                path = answer.named(info, pattern)
+                if path is None:
+                    raise _gone(f"{pattern} of the data set {data_set}")
+                commit = checked_commit(info.sha, data_set)
+                found = api.get_paths_info(data_set, [path], revision=commit, repo_type=DATA_SET)
+                return answer.repository_of(data_set, info, found)
+            except answer.WRONG_TYPES as error:
+                if _is_of_the_question(error):
+                    raise
+                raise Unreachable(
+                    f"{self._way()} does not answer as the Hub does",
+                    "A login page of the network may answer in its place: open a web page and log "
+                    "in there. Or correct HF_ENDPOINT.",
+                ) from error
+
     def index(self, repository: Repository) -> dict[str, Any] | None:
         """The content of its model_index.json; None when it has none.
 
@@ -156,8 +195,13 @@ class Hub:
         return bytes(body)
 
     @contextmanager
-    def open(self, repo: str, commit: str, path: str, offset: int) -> Iterator[Stream]:
+    def open(
+        self, repo: str, commit: str, path: str, offset: int, *, kind: str | None = None
+    ) -> Iterator[Stream]:
         """The body of one file from byte `offset` on.
+
+        Args:
+            kind: `DATA_SET` where the repository is one; None is a model.
 
         Raises:
             DownloadError: the file is gone, or access is refused.
@@ -166,7 +210,7 @@ class Hub:
         from huggingface_hub import get_session, hf_hub_url
         from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
-        address = hf_hub_url(repo, path, revision=commit, endpoint=self._endpoint)
+        address = hf_hub_url(repo, path, repo_type=kind, revision=commit, endpoint=self._endpoint)
         headers = {**build_hf_headers(library_name="cems-tui"), "Accept-Encoding": "identity"}
         if offset:
             headers["Range"] = f"bytes={offset}-"

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from cems_tui.bench.public_table import public_stretches
 from cems_tui.cli import output
 from cems_tui.errors import UsageError
 from cems_tui.files import SHARED, whole_file, whole_text
@@ -19,6 +20,10 @@ def export(
     format: Annotated[
         Literal["csv", "jsonl", "parquet"], typer.Option(help="Of the table.")
     ] = "csv",
+    public: Annotated[
+        bool,
+        typer.Option("--public", help="Fit to be shared: no paths, no ids, no names of raters."),
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write there instead of stdout.")
     ] = None,
@@ -26,6 +31,8 @@ def export(
     """Print a benchmark as a score table, one score a row."""
     with Profile.current().history() as store:
         stretches = store.benches.stretches(name)
+        if public:
+            stretches = public_stretches(stretches)
         if format == "parquet":
             if out is None:
                 raise UsageError("Parquet does not go to stdout", "Name a file with --out.")

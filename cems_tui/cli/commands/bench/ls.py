@@ -6,7 +6,7 @@ from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.text_layout import Column
 from cems_tui.profile import Profile
-from cems_tui.text import visible
+from cems_tui.text import byte_count, visible
 from cems_tui.views.figures import UNKNOWN
 
 
@@ -31,6 +31,7 @@ def ls(json: o.Json = False, quiet: o.Quiet = False) -> None:
         Column("status"),
         *(Column(name, right=True, spare=1 if name == "functions" else 0) for name in names),
         Column("USD", right=True),
+        Column("pictures", right=True, spare=3),
     )
     output.table(
         columns,
@@ -41,6 +42,7 @@ def ls(json: o.Json = False, quiet: o.Quiet = False) -> None:
                 one.status,
                 *(f"{count:,}" for count in (one.prompts, one.functions, one.cells, one.failed)),
                 UNKNOWN if one.cost_usd is None else f"{one.cost_usd:.4g}",
+                byte_count(one.picture_bytes) if one.picture_bytes else UNKNOWN,
             )
             for one in found
         ],

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
-from cems_tui.bench.report import BenchReport, FunctionRow, report_of
-from cems_tui.bench.report_html import report_page
+from cems_tui.bench import plots
+from cems_tui.bench.analysis import Analysis
+from cems_tui.bench.report import BenchReport, FunctionRow, Predict, report_of
+from cems_tui.bench.report_html import headroom_words, report_page
+from cems_tui.bench.report_tables import TableName, write_table
 from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.text_layout import Column
+from cems_tui.domain.bench import CellKey
+from cems_tui.errors import UsageError
 from cems_tui.files import SHARED, write_text
 from cems_tui.profile import Profile
+from cems_tui.routing.evaluation.evaluate import Interval
 from cems_tui.score_tables.formats import parse_columns
+from cems_tui.score_tables.table import Pivot
+from cems_tui.text import one_line, visible
 from cems_tui.views.figures import UNKNOWN, Money
 from cems_tui.views.scales import constants_lines, labels
+
+WORST_TOLD = 5
+FEATURES_TOLD = 5
 
 
 def report(
@@ -24,24 +38,83 @@ def report(
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write a page of its own.")
     ] = None,
+    csv: Annotated[
+        TableName | None,
+        typer.Option(
+            "--csv",
+            metavar="TABLE",
+            help="Print one table: functions, strategies, wins, variance, features, steps or "
+            "prompts.",
+        ),
+    ] = None,
+    router: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Whose choices; else the best single function's."),
+    ] = None,
     json: o.Json = False,
 ) -> None:
     """Print what each function scored and cost, on every metric and in every group."""
+    output.only_one(**{"--json": json, "--csv": csv is not None})
     profile = Profile.current()
     with profile.history() as store:
-        table = parse_columns(store.benches.columns(name), name)
+        columns = store.benches.columns(name)
+        if not columns["score"]:
+            raise UsageError(
+                f"the benchmark {name!r} has no scores yet",
+                f"`cems bench run --name {name}` goes on with it.",
+            )
+        table = parse_columns(columns, name)
         scorers = store.benches.scorers(name)
         seconds = store.benches.seconds(name)
         contention = store.benches.contention(name)
-    settings = profile.settings
-    found = report_of(name, table, profile.pricing, scorers, seconds, contention)
+        pictures = store.benches.pictures(name) if html is not None else {}
+    money = output.money_of(profile.settings)
+    found = report_of(
+        name,
+        table,
+        profile.pricing,
+        scorers,
+        seconds,
+        contention,
+        _predictions(profile, router),
+        router or "",
+    )
     if html is not None:
-        write_text(html, report_page(found), mode=SHARED)
+        first = _first_pictures(pictures)
+        page = report_page(found, money, lambda prompt, function: first.get((prompt, function)))
+        write_text(html, page, mode=SHARED)
         output.note(f"wrote {html}")
+        if not plots.can_plot():
+            output.note(plots.MISSING)
     if json:
         output.json_document(found.to_json())
+    elif csv is not None:
+        write_table(found, csv, output.data_stream())
     elif html is None:
-        _print_report(found, output.money_of(settings))
+        _print_report(found, money)
+
+
+def _predictions(profile: Profile, router: str | None) -> Predict:
+    """What a router estimates, where it estimates that metric of all these functions."""
+    if router is None:
+        return lambda metric, pivot: None
+    checkpoint = profile.shelf().named(router)
+
+    def predict(metric: str, pivot: Pivot) -> NDArray[np.float64] | None:
+        if checkpoint.metric != metric or not set(pivot.functions) <= set(checkpoint.functions):
+            return None
+        said = [checkpoint.estimate(prompt) for prompt in pivot.prompts]
+        return np.array([[one.estimates[name].quality for name in pivot.functions] for one in said])
+
+    return predict
+
+
+def _first_pictures(pictures: dict[CellKey, Path]) -> dict[tuple[str, str], Path]:
+    """Of each prompt and function the picture of the first seed."""
+    found: dict[tuple[str, str], Path] = {}
+    for key in sorted(pictures, key=lambda key: key.seed):
+        found.setdefault((key.prompt_id, key.function), pictures[key])
+    return found
 
 
 def _print_report(report: BenchReport, money: Money) -> None:
@@ -63,13 +136,108 @@ def _print_report(report: BenchReport, money: Money) -> None:
         if metric.zero_mix:
             corners = " → ".join(corner.function for corner in metric.zero_mix)
             output.line(f"best random mixes (zero-mix): {corners}")
+        if metric.analysis is not None:
+            _print_analysis(metric.analysis, money)
         output.line()
+    for text in (*_words(report), *_correlations(report)):
+        output.line(text)
     for text in constants_lines(called):
         output.line(text)
     if report.drift is not None:
         output.line(f"the last third of its pictures took {report.drift:.2f} × the first")
     for note in report.notes:
         output.note(f"note: {note}")
+
+
+def _print_analysis(found: Analysis, money: Money) -> None:
+    columns = (
+        Column("strategy"),
+        Column("quality", right=True),
+        Column("95 %", right=True, spare=2),
+        Column(money.unit, right=True),
+        Column("seconds", right=True, spare=3),
+    )
+    output.table(
+        columns,
+        [
+            (
+                one.name,
+                f"{one.quality.value:.4g}",
+                _range(one.quality, ".4g"),
+                _figure(money.thousand(one.cost_usd)),
+                _figure(one.seconds),
+            )
+            for one in found.strategies
+        ],
+    )
+    for text in (*_lines(found), *_worst(found)):
+        output.line(text)
+
+
+def _lines(found: Analysis) -> Iterator[str]:
+    if found.headroom is not None:
+        yield headroom_words(found)
+    if found.variance is not None:
+        v = found.variance
+        parts = {"prompts": v.prompt, "functions": v.function, "their interaction": v.interaction}
+        if v.seed is not None:
+            parts["seeds"] = v.seed
+        told = ", ".join(
+            f"{name} {one.value:.0%} {_range(one, '.0%')}" for name, one in parts.items()
+        )
+        beside = "" if v.seed is not None else " (seeds within it: there are no repeats)"
+        yield f"variance of scores: {told}{beside}"
+    for win in found.wins:
+        told = ", ".join(f"{other} {share.value:.0%}" for other, share in win.over.items())
+        yield f"{win.function} wins over {told}"
+    for row in plots.strongest(found, FEATURES_TOLD):
+        suits = max(row.advantage, key=lambda name: row.advantage[name].value)
+        yield (
+            f"more {row.feature}: r with the score {row.score.value:+.2f} "
+            f"{_range(row.score, '+.2f')}; suits {suits} ({row.advantage[suits].value:+.2f})"
+        )
+    for curve in found.steps:
+        where = "" if curve.group is None else f" ({curve.group})"
+        told = ", ".join(f"{steps}: {one.value:.4g}" for steps, one in curve.points)
+        yield f"{curve.net}{where} by steps: {told}"
+
+
+def _worst(found: Analysis) -> Iterator[str]:
+    worst = [row for row in found.prompts[:WORST_TOLD] if row.regret > 0]
+    if worst:
+        yield f"worst routed ({found.routed_by}):"
+    for row in worst:
+        yield (
+            f"  −{row.regret:.3g}: {row.picked}, better {row.best}: "
+            f"{one_line(visible(row.prompt), 60)}"
+        )
+
+
+def _words(report: BenchReport) -> Iterator[str]:
+    for one in report.words:
+        group = "all" if one.group is None else one.group
+        deviation = UNKNOWN if one.deviation is None else f"{one.deviation:.1f}"
+        yield (
+            f"words a prompt ({group}): {one.least} to {one.most}, mean {one.mean:.1f}, "
+            f"sd {deviation}"
+        )
+
+
+def _correlations(report: BenchReport) -> Iterator[str]:
+    for one in report.correlations:
+        if one.function is None:
+            yield (
+                f"Pearson's r of {one.metrics[0]} and {one.metrics[1]}: {one.r.value:.3f} "
+                f"{_range(one.r, '.3f')} over {one.pictures:,} pictures"
+            )
+
+
+def _range(interval: Interval, form: str) -> str:
+    return f"[{interval.ci95[0]:{form}}, {interval.ci95[1]:{form}}]"
+
+
+def _figure(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.4g}"
 
 
 def _cells(row: FunctionRow, money: Money) -> tuple[str, ...]:

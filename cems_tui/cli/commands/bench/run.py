@@ -2,67 +2,74 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from cems_tui.bench.bill import CellEstimate, bill, held_together, plan_of
-from cems_tui.bench.prompts import PromptLine, read_prompts
+from cems_tui.bench.bill import CellEstimate, DiskBill, bill, plan_of
+from cems_tui.bench.gallery import Gallery
+from cems_tui.bench.prompts import PromptLine
 from cems_tui.bench.run import BenchOutcome, Budget, CellDone, SessionMaker, run_bench
+from cems_tui.bench.workload import Work, disk_of, estimate, gallery_of, installed, work_of
 from cems_tui.cancel import was_interrupted
 from cems_tui.cli import options as o
 from cems_tui.cli import output
+from cems_tui.cli.commands.bench.prompts import prompts_named
 from cems_tui.cli.failures import Failure, print_failure
 from cems_tui.cli.options import not_negative
-from cems_tui.domain.bench import BenchPlan
+from cems_tui.domain.bench import BenchPlan, making_of
 from cems_tui.errors import ModelMissing, UsageError
 from cems_tui.profile import Engine, Profile
 from cems_tui.scoring.instruments import metrics_of
 from cems_tui.services.planner import Planner
 from cems_tui.services.scorers import Scorers
-from cems_tui.starter.benchmark_prompts import benchmark_prompts
-from cems_tui.views.bill import bill_words
+from cems_tui.store.benches import Benches
+from cems_tui.text import byte_count, counted
+from cems_tui.views.bill import bill_words, duration
 from cems_tui.views.figures import Money
 
 DEFAULT_METRICS = "nima,clip"
 
-STARTER_PROMPTS = 300
-"""Prompts in the set called `starter`."""
-
-HISTORY_PROMPTS = 120
-"""The most prompts in the set called `history`, the latest: about what retraining needs."""
-
-LATEST_PICTURES = 2_000
-"""Pictures that the prompts of the history are looked for among."""
+NICENESS = 10
+"""Of 19: how far a benchmark stands behind what is run by hand."""
 
 
 def run(
     prompts: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="FILE|SET",
-            help="A prompt file; `starter`, or `history`: the latest prompts of one's own.",
+            help="A file, or a set of `cems bench prompts`: spectrum, starter, history:QUERY, …",
         ),
-    ],
+    ] = None,
     functions: Annotated[
         str | None, typer.Option(metavar="A,B", help="Which functions; all installed ones.")
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Pictures of each prompt and function.")] = 1,
+    seeds: Annotated[
+        int | None, typer.Option(help="Pictures of each prompt and function; 1.")
+    ] = None,
     metrics: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="M,N", help="What to read: nima, clip, mixed, aesthetic, pickscore, sharpness."
+            metavar="M,N",
+            help="What to read, nima,clip of a new one: nima, clip, mixed, aesthetic, pickscore, "
+            "sharpness.",
         ),
-    ] = DEFAULT_METRICS,
+    ] = None,
     name: Annotated[str, typer.Option(help="What the benchmark is called.")] = "default",
     resume: Annotated[
         bool, typer.Option("--resume", help="Let a benchmark of that name grow.")
     ] = False,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try failed pictures again.")
+    ] = False,
+    no_pictures: Annotated[
+        bool, typer.Option("--no-pictures", help="Keep scores and measurements alone.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what it would take, draw nothing.")
@@ -80,134 +87,75 @@ def run(
     not_negative("--budget", budget)
     not_negative("--wait", wait)
     profile = Profile.current()
-    scorers = profile.scorers
 
-    def plan_for(planner: Planner) -> BenchPlan:
-        lines = _prompt_lines(prompts, profile)
-        plan = _plan(planner, name, lines, functions, seeds, metrics)
-        scorers.require(planner, plan.metrics, plan.functions)
-        return plan
-
-    def tell(done: CellDone) -> None:
-        if json:
-            output.json_line(done.to_json())
-        elif quiet:
-            output.line(done.key.prompt_id)
-        else:
-            _tell_progress(done)
+    def work_for(planner: Planner, benches: Benches) -> Work:
+        old = benches.find_plan(name)
+        lines = _prompt_lines(prompts, profile, old)
+        plan = _plan(planner, name, lines, functions, seeds, metrics, old)
+        return work_of(
+            plan, old, planner, profile.scorers, benches, resume=resume, retry_failed=retry_failed
+        )
 
     if dry_run:
-        with profile.planner() as planner:
-            return _tell_bill(plan_for(planner), planner, json=json)
+        with profile.history() as store:
+            work = work_for(profile.planner_over(store), store.benches)
+            kept = profile.settings.benchmark
+            disk = disk_of(work, profile.paths, kept, store.benches, keeps=not no_pictures)
+            return _tell_bill(work, disk, json=json)
     with profile.engine(wait_seconds=wait or 0.0) as engine:
-        plan = plan_for(engine.planner)
-        outcome = _draw(
-            plan,
+        work = work_for(engine.planner, engine.store.benches)
+        _tell_ranges(work, profile.scorers)
+        budgeted = None
+        if budget is not None:
+            budgeted = Budget(budget, lambda function: estimate(engine.planner, function))
+        return carry_out(
+            work,
             engine,
-            scorers,
-            tell,
+            profile,
+            profile.scorers,
             resume=resume,
             retry_failed=retry_failed,
-            budget_usd=budget,
+            keeps=not no_pictures,
+            budget=budgeted,
+            json=json,
+            quiet=quiet,
         )
-        return _tell_outcome(plan.name, outcome, output.money_of(engine.planner.settings))
 
 
-def _draw(
-    plan: BenchPlan,
-    engine: Engine,
-    scorers: Scorers,
-    tell: Callable[[CellDone], None],
-    *,
-    resume: bool,
-    retry_failed: bool,
-    budget_usd: float | None,
-) -> BenchOutcome:
-    planner = engine.planner
-    budget = None
-    if budget_usd is not None:
-        budget = Budget(budget_usd, lambda function: estimate(planner, function))
-    judges = scorers.bench_panel(planner, plan.metrics, plan.functions, engine.scorer_room)
-    _tell_ranges(plan, planner, scorers)
-    maker = SessionMaker(
-        engine.session, planner.catalog, planner.pricing, plan.metrics, lambda event: None, judges
-    )
-    try:
-        return run_bench(
-            plan,
-            maker,
-            engine.store.benches,
-            tell,
-            was_interrupted,
-            resume=resume,
-            retry_failed=retry_failed,
-            budget=budget,
-            groups=held_together(
-                {name: estimate(planner, name) for name in plan.functions},
-                planner.weight_budget_bytes,
-            ),
-        )
-    except KeyboardInterrupt:
-        output.note(f"benchmark {plan.name} was stopped; run it again to go on")
-        raise
-
-
-def _tell_ranges(plan: BenchPlan, planner: Planner, scorers: Scorers) -> None:
+def _tell_ranges(work: Work, scorers: Scorers) -> None:
     """Say what a mixed score is made of."""
-    if "mixed" not in plan.metrics:
+    if "mixed" not in work.plan.metrics:
         return
-    found = scorers.require(planner, plan.metrics, plan.functions)
-    ranges = scorers.mixed_ranges(planner, found)
+    found = scorers.require(work.planner, work.plan.metrics, work.plan.functions)
+    ranges = scorers.mixed_ranges(work.planner, found)
     if ranges is not None:
         output.note(f"mixed is {ranges}")
 
 
-def estimate(planner: Planner, function: str) -> CellEstimate:
-    """What one picture of a function should take on this machine."""
-    known = planner.function(function)
-    expected = planner.expected(known, known.width, known.height)
-    return CellEstimate(
-        expected.seconds,
-        planner.pricing.of(expected).usd,
-        expected.load_seconds,
-        planner.pricing.load_usd(expected.load_seconds, expected.load_bytes, resident=False),
-        expected.load_bytes,
-        known.model.name,
-    )
-
-
-def _tell_bill(plan: BenchPlan, planner: Planner, *, json: bool) -> int:
-    told = bill(plan.keys(), lambda function: estimate(planner, function))
+def _tell_bill(work: Work, disk: DiskBill | None, *, json: bool) -> int:
+    told = bill(work.tasks, work.estimates.__getitem__, work.groups)
     if json:
-        output.json_line({"cells": told.pictures, **told.to_json()})
-    else:
-        output.line(bill_words(told, output.money_of(planner.settings)))
+        output.json_line(
+            {
+                "cells": told.pictures,
+                **told.to_json(),
+                "reads": work.reads,
+                "kept": work.plan.size - len(work.tasks) - work.cells_left_out,
+                "left_out": work.cells_left_out,
+                "score_seconds": work.score_seconds,
+                "picture_bytes": None if disk is None else disk.picture_bytes,
+                "picture_bytes_at_most": disk is not None and disk.at_most,
+                "quota_left_bytes": None if disk is None else disk.quota_left_bytes,
+                "free_bytes": None if disk is None else disk.free_bytes,
+            }
+        )
+        return 0
+    nothing = "nothing is left to draw"
+    words = bill_words(told, output.money_of(work.planner.settings)) if told.pictures else nothing
+    output.line(words)
+    for text in work_words(work, disk):
+        output.line(text)
     return 0
-
-
-def _tell_progress(done: CellDone) -> None:
-    failed = f"  failed: {done.error}" if done.error else ""
-    text = f"{done.number}/{done.total} {done.key.function} seed {done.key.seed}{failed}"
-    if done.error or not sys.stderr.isatty():
-        if done.error or done.number == done.total or done.number % 100 == 0:
-            output.note(text)
-        return
-    output.progress(text, last=done.number == done.total)
-
-
-def _tell_outcome(name: str, outcome: BenchOutcome, money: Money) -> int:
-    unknown = outcome.made > 0 and outcome.unpriced == outcome.made
-    cost = "unknown" if unknown else money.total(outcome.spent_usd)
-    beside = f" ({outcome.unpriced} unpriced beside)" if outcome.unpriced and not unknown else ""
-    output.note(
-        f"benchmark {name}: {outcome.made} made, {outcome.failed} failed, {outcome.skipped} kept "
-        f"from before, {outcome.left} left; cost {cost}{beside}, loading not in it"
-    )
-    if outcome.drift is not None:
-        output.note(f"the last third of its pictures took {outcome.drift:.2f} × the first")
-    if outcome.ended != "done":
-        print_failure(Failure(outcome.message, outcome.hint, outcome.exit_code))
-    return outcome.exit_code
 
 
 def _plan(
@@ -215,47 +163,48 @@ def _plan(
     name: str,
     lines: Sequence[PromptLine],
     functions: str | None,
-    seeds: int,
-    metrics: str,
+    seeds: int | None,
+    metrics: str | None,
+    old: BenchPlan | None,
 ) -> BenchPlan:
-    """The benchmark asked for.
+    """The benchmark asked for; what is not said is as in the one of that name.
 
     Raises:
         UsageError: an unknown metric or function.
         ModelMissing: a function that is not installed.
     """
-    if functions is None:
-        chosen = [function.name for function in planner.catalog.installed()]
-    else:
+    if functions is not None:
         chosen = _names("--functions", functions)
-    for function in chosen:
-        if not planner.function(function).installed:
-            raise ModelMissing(f"{function} is not installed", "`cems ls` shows what is.")
-    read = metrics_of(",".join(_names("--metrics", metrics)))
-    return plan_of(name, lines, chosen, seeds, read)
+        for function in chosen:
+            if not planner.function(function).installed:
+                raise ModelMissing(f"{function} is not installed", "`cems ls` shows what is.")
+    elif old is not None:
+        chosen = list(old.functions)
+    else:
+        chosen = [function.name for function in planner.catalog.installed()]
+    if metrics is None and old is not None:
+        read = old.metrics
+    else:
+        read = metrics_of(",".join(_names("--metrics", metrics or DEFAULT_METRICS)))
+    makings = {one: making_of(planner.function(one)) for one in chosen if installed(planner, one)}
+    count = seeds if seeds is not None else 1
+    plan = plan_of(name, lines, chosen, count, read, makings)
+    return plan if old is None or seeds is not None else replace(plan, seeds=old.seeds)
 
 
-def _prompt_lines(prompts: str, profile: Profile) -> list[PromptLine]:
-    """The prompts of a file, or of a set.
+def _prompt_lines(prompts: str | None, profile: Profile, old: BenchPlan | None) -> list[PromptLine]:
+    """The prompts of a file, or of a set; unsaid, those of the benchmark that is there.
 
     Raises:
         UsageError: they cannot be read, or nothing was drawn yet.
     """
-    if prompts == "history" and not Path(prompts).exists():
-        with profile.history() as store:
-            drawn = store.generations(limit=LATEST_PICTURES)
-        latest = dict.fromkeys(one.prompt for one in drawn if not one.negative)
-        if not latest:
+    if prompts is None:
+        if old is None:
             raise UsageError(
-                "there is no prompt in the history", "Draw some: cems generate PROMPT."
+                "there are no prompts to draw", "Name a file or a set with --prompts: `starter`."
             )
-        return [PromptLine(prompt) for prompt in list(latest)[:HISTORY_PROMPTS]]
-    if prompts == "starter" and not Path(prompts).exists():
-        return [
-            PromptLine(prompt=prompt, group=group)
-            for prompt, group in benchmark_prompts(STARTER_PROMPTS)
-        ]
-    return read_prompts(prompts)
+        return [PromptLine(one.prompt, group=one.group) for one in old.prompts]
+    return prompts_named(prompts, profile)
 
 
 def _names(option: str, text: str) -> list[str]:
@@ -268,3 +217,181 @@ def _names(option: str, text: str) -> list[str]:
     if not names:
         raise UsageError(f"{option} names nothing", "Give names with commas: a,b.")
     return names
+
+
+# What `bench run` and `bench rescore` do and tell, before, meanwhile and after.
+
+
+def carry_out(
+    work: Work,
+    engine: Engine,
+    profile: Profile,
+    scorers: Scorers,
+    *,
+    resume: bool,
+    retry_failed: bool,
+    keeps: bool,
+    budget: Budget | None,
+    json: bool,
+    quiet: bool,
+    read_only: bool = False,
+) -> int:
+    """Do what is left of a benchmark, tell each cell and then the whole; the exit code.
+
+    Args:
+        read_only: read kept pictures, draw none.
+    """
+
+    def tell(done: CellDone) -> None:
+        if json:
+            output.json_line(done.to_json())
+        elif quiet:
+            output.line(done.key.prompt_id)
+        else:
+            _tell_progress(done)
+
+    for text in _gone_words(work):
+        output.note(text)
+    _give_way()
+    planner, benches = engine.planner, engine.store.benches
+    kept = profile.settings.benchmark
+    gallery = gallery_of(work.plan.name, profile.paths, kept, benches, keeps=keeps)
+    maker = SessionMaker(
+        engine.session,
+        planner.catalog,
+        planner.pricing,
+        work.plan.metrics,
+        profile.paths.database.parent,
+        judges=scorers.bench_panel(
+            planner, work.plan.metrics, work.plan.functions, engine.scorer_room
+        ),
+        gallery=gallery,
+        learn=planner.learn,
+    )
+
+    def foresee(function: str) -> CellEstimate:
+        return work.estimates.get(function, CellEstimate(None, None))
+
+    try:
+        outcome = run_bench(
+            work.plan,
+            maker,
+            benches,
+            tell,
+            was_interrupted,
+            resume=resume,
+            retry_failed=retry_failed,
+            budget=budget,
+            groups=work.groups,
+            able=frozenset(work.able),
+            foresee=foresee,
+            read_only=read_only,
+        )
+    except KeyboardInterrupt:
+        output.note(f"benchmark {work.plan.name} was stopped; run it again to go on")
+        raise
+    return _tell_outcome(work.plan.name, outcome, gallery, output.money_of(planner.settings))
+
+
+def _give_way() -> None:
+    """Leave the processor to whoever sits before it: a benchmark has time."""
+    if hasattr(os, "nice"):
+        with suppress(OSError):
+            os.nice(NICENESS)
+
+
+def _tell_progress(done: CellDone) -> None:
+    failed = f"  failed: {done.error}" if done.error else ""
+    text = f"{done.number}/{done.total} {done.key.function} seed {done.key.seed}{failed}"
+    if done.error or not sys.stderr.isatty():
+        if done.error or done.number == done.total or done.number % 100 == 0:
+            output.note(text)
+        return
+    output.progress(text, last=done.number == done.total)
+
+
+def _tell_outcome(name: str, outcome: BenchOutcome, gallery: Gallery | None, money: Money) -> int:
+    unknown = outcome.made > 0 and outcome.unpriced == outcome.made
+    cost = "unknown" if unknown else money.total(outcome.spent_usd)
+    beside = f" ({outcome.unpriced} unpriced beside)" if outcome.unpriced and not unknown else ""
+    read = f", {outcome.read} read" if outcome.read else ""
+    output.note(
+        f"benchmark {name}: {outcome.made} made{read}, {outcome.failed} failed, "
+        f"{outcome.skipped} kept from before, {outcome.left} left; cost {cost}{beside}, loading "
+        "not in it"
+    )
+    for text in _foresight_words(outcome, money):
+        output.note(text)
+    if outcome.drift is not None:
+        output.note(f"the last third of its pictures took {outcome.drift:.2f} × the first")
+    if gallery is not None and gallery.refused:
+        output.note(
+            f"{counted(gallery.refused, 'picture')} not kept: benchmark.quota_gb is used up; "
+            "`cems bench rm B --pictures` frees what another one holds"
+        )
+    if outcome.unreadable:
+        output.note(
+            f"{counted(outcome.unreadable, 'cell')} without a metric of this benchmark: no picture "
+            "was kept to read it off"
+        )
+    if outcome.ended != "done":
+        print_failure(Failure(outcome.message, outcome.hint, outcome.exit_code))
+    return outcome.exit_code
+
+
+def _foresight_words(outcome: BenchOutcome, money: Money) -> Iterator[str]:
+    """What the bill said before, beside what it came to."""
+    told = []
+    if outcome.foreseen_usd and not outcome.unpriced:
+        said = money.total(outcome.foreseen_usd, estimated=True)
+        error = outcome.spent_usd / outcome.foreseen_usd - 1
+        told.append(f"{said}, it came to {money.total(outcome.spent_usd)} ({_signed(error)})")
+    if outcome.foreseen_seconds:
+        said = duration(outcome.foreseen_seconds)
+        error = outcome.billed_seconds / outcome.foreseen_seconds - 1
+        took = duration(outcome.billed_seconds).removeprefix("~")
+        told.append(f"{said} of drawing, it took {took} ({_signed(error)})")
+    if told:
+        yield f"the bill said {'; and '.join(told)}"
+
+
+def _signed(error: float) -> str:
+    return f"{'−' if error < 0 else '+'}{abs(error):.0%}"
+
+
+def _gone_words(work: Work) -> Iterator[str]:
+    if work.gone:
+        yield (
+            f"{', '.join(work.gone)} not installed any more: "
+            f"{counted(work.cells_left_out, 'cell')} left out"
+        )
+
+
+def work_words(work: Work, disk: DiskBill | None) -> Iterator[str]:
+    """What a bill does not say of the work: what is done, what is read, what the disk holds."""
+    done = work.plan.size - len(work.tasks) - work.cells_left_out
+    if done:
+        yield f"{done:,} of {counted(work.plan.size, 'cell')} done before"
+    if work.reads:
+        yield f"{counted(work.reads, 'kept picture')} to read, not to draw"
+    if work.tasks and work.plan.metrics:
+        yield (
+            "how long reading takes is not known yet"
+            if work.score_seconds is None
+            else f"reading them: {duration(work.score_seconds)} beside"
+        )
+    yield from _gone_words(work)
+    if work.unreadable:
+        yield (
+            f"{counted(work.unreadable, 'cell')} without a picture to read a metric off: it stays "
+            "missing"
+        )
+    if disk is not None and work.drawn:
+        least = "at most " if disk.at_most else "~"
+        yield (
+            f"pictures: {least}{byte_count(disk.picture_bytes)} on disk; "
+            f"{byte_count(max(0, disk.quota_left_bytes))} left of benchmark.quota_gb, "
+            f"{byte_count(disk.free_bytes)} free"
+        )
+        if not disk.fits:
+            yield "that may be more than there is room for: --no-pictures keeps scores alone"

@@ -10,7 +10,7 @@ from cems_tui.bench.bill import CellEstimate, bill
 from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.commands.router.train import print_trained
-from cems_tui.domain.bench import CellKey
+from cems_tui.domain.bench import CellKey, Task
 from cems_tui.errors import UsageError
 from cems_tui.profile import Profile
 from cems_tui.services.router_trainer import NotEnoughPairs
@@ -62,7 +62,7 @@ def _supply(profile: Profile, error: NotEnoughPairs) -> str:
             return CellEstimate(expected.seconds, priced.usd, expected.load_seconds)
 
         cells = [
-            CellKey(str(number), function, 0)
+            Task(CellKey(str(number), function, 0))
             for function in functions
             for number in range(error.missing)
         ]
