@@ -379,6 +379,7 @@ class HistoryScreen(Screen[None]):
 
     @on(PagedList.Seen, "#pictures")
     def _seen(self) -> None:
+        self._choose_rows()
         self._stretch()
 
     def _decode_thumbnails(self) -> None:

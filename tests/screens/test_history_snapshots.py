@@ -85,8 +85,11 @@ def _settled(reach: Callable[[Pilot[None]], Awaitable[object]]) -> Callable[[Pil
     return settle
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize("reach", [pictures, sessions, charts, routers], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    ("reach", "size"),
+    [(pictures, (80, 24)), *((one, size) for one in (sessions, charts, routers) for size in SIZES)],
+    ids=lambda one: f"{one[0]}x{one[1]}" if isinstance(one, tuple) else one.__name__,
+)
 def test_it_looks_as_it_did(
     snap_compare: Callable[..., bool],
     reach: Callable[[Pilot[None]], Awaitable[object]],
