@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from cems_tui.bench.bill import CellEstimate
-from cems_tui.bench.drift import drift
 from cems_tui.bench.gallery import Gallery, opened
+from cems_tui.bench.pace import drift
 from cems_tui.cancel import Stop, refuse_stopped
 from cems_tui.domain.bench import (
     BenchPlan,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from cems_tui.domain.generation import Generation, now
 from cems_tui.domain.request import new_id
 from cems_tui.errors import UnknownName, UsageError
-from cems_tui.evidence.coverage import Drift
+from cems_tui.evidence.drift import Drift
 from cems_tui.files import whole_file
 from cems_tui.store import benches, generations, statistics
 from cems_tui.store.benches import Benches

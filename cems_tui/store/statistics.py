@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 from cems_tui.domain.savings import Alternative, Role, Savings, Scale, Sums, savings_from
-from cems_tui.evidence.coverage import Batch, Drift, drift_of
+from cems_tui.evidence.drift import Batch, Drift, drift_of
 from cems_tui.evidence.mean import Mean, mean_of
 from cems_tui.evidence.worth import Pair, Worth, worth_of
 from cems_tui.store import rollups

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cems_tui.evidence.coverage import ALLOWED, Drift
+from cems_tui.evidence.drift import ALLOWED, Drift
 from cems_tui.evidence.worth import Worth
 from cems_tui.text import counted, visible
 from cems_tui.views.savings import percent

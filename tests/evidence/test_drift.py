@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cems_tui.evidence.coverage import ALARM, Batch, drift_of
+from cems_tui.evidence.drift import ALARM, Batch, drift_of
 
 
 def days(rates: list[float], seed: int, a_day: int = 10) -> list[Batch]:
