@@ -236,9 +236,10 @@ async def test_the_tabs_can_be_clicked() -> None:
     app = make_app(keeper=FakeKeeper())
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: library(app).library)
-        await pilot.click("#status", offset=(18, 0))
+        tabs = screen_text(pilot).splitlines()[0]
+        await pilot.click("#status", offset=(tabs.index("Models"), 0))
         await until(pilot, lambda: isinstance(app.screen, ModelsScreen))
-        await pilot.click("#status", offset=(9, 0))
+        await pilot.click("#status", offset=(tabs.index("Studio"), 0))
         await until(pilot, lambda: app.screen is studio(app))
 
 
