@@ -155,6 +155,9 @@ class Residency:
         self._changed = changed
         self._reclaim = reclaim
         self._entering = False
+        self._awaited_bytes: int | None = None
+        """What the device will have free once it shows what left it."""
+
         self._room = room
         self._wanted = wanted
         self._wait = wait
@@ -267,10 +270,16 @@ class Residency:
             Whether it was resident.
         """
         with self._lock:
+            before, held = self._now(), self.held_bytes
             entry = self._entries.pop(name, None)
             if entry is not None:
                 self._dismiss(entry)
                 self._give_back()
+                if before is not None:
+                    shown = (
+                        before.free_bytes if self._awaited_bytes is None else self._awaited_bytes
+                    )
+                    self._awaited_bytes = shown + int(SHOWN_SHARE * (held - self.held_bytes))
                 self._tell()
             return entry is not None
 
@@ -378,13 +387,19 @@ class Residency:
         self._tell()
 
     def _load_or_make_room(self, tenant: Tenant[H]) -> H:
+        before = self._now()
         try:
+            try:
+                return tenant.load()
+            except OutOfMemory:
+                # The device had less than was thought; the last resort is an empty one.
+                if not self.free_idle():
+                    raise
             return tenant.load()
-        except OutOfMemory:
-            # The device had less than was thought; the last resort is an empty one.
-            if not self.free_idle():
-                raise
-        return tenant.load()
+        except BaseException:
+            if before is not None:  # what was brought until it failed leaves, seen or not yet
+                self._awaited_bytes = max(self._awaited_bytes or 0, before.free_bytes)
+            raise
 
     def _make_room(self, name: str, needed: Weights, beside_bytes: int | None) -> None:
         """Have others leave until it fits; nobody does where that would not help.
@@ -398,6 +413,10 @@ class Residency:
         for _ in range(3):
             allowed = self._allowed(beside_bytes)
             admission = admit(self._others(name), needed, allowed)
+            if not admission.fits or admission.evict:
+                self._see_what_left()
+                allowed = self._allowed(beside_bytes)
+                admission = admit(self._others(name), needed, allowed)
             if not admission.fits:
                 self._refuse(name, needed, beside_bytes)
             if admission.evict and (wanted := self._wanted()):
@@ -428,13 +447,16 @@ class Residency:
         return None if self._room is None else self._room()
 
     def _evict(self, names: Sequence[str]) -> None:
-        """Take these off the device, and wait until it shows: not for ever."""
-        before, held = self._now(), self.held_bytes
+        """Take these off the device, and wait until it shows."""
         for name in names:
             self.free(name)
-        if before is None:
+        self._see_what_left()
+
+    def _see_what_left(self) -> None:
+        """Wait until the device shows what left it, by whomever it was freed; not for ever."""
+        wanted, self._awaited_bytes = self._awaited_bytes, None
+        if wanted is None:
             return
-        wanted = before.free_bytes + int(SHOWN_SHARE * (held - self.held_bytes))
         for _ in range(int(SHOW_SECONDS / POLL_SECONDS)):
             room = self._now()
             if room is None or room.free_bytes >= wanted:

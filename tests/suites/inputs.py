@@ -275,8 +275,8 @@ _INDEX = _json(
     }
 )
 _CONFIG = (
-    b"[routing]\ntradeoff = 0.5\nload_cost = 'shared'\n[device]\nbudget_mb = 700\nleave_gb = 1.5\n"
-    b"[prices]\ncurrency = 'EUR'\nper_usd = 0.92\n[storage]\nshared = true\n"
+    b"[routing]\ntradeoff = 0.5\nload_cost = 'on'\n[device]\nbudget_mb = 700\nleave_gb = 1.5\n"
+    b"[pricing]\ncurrency = 'EUR'\nper_usd = 0.92\n[storage]\nshared = true\n"
 )
 _SEARCHES = (
     b"cat function:starter-turbo@1 score:>5 cost:<0.001 since:7d star:yes",

@@ -84,6 +84,9 @@ class ResidentEngine:
         self._changed = threading.Condition()
         self._turn: _Turn | None = None
         self._ending = False
+        self._emptied = False
+        """Whether a model was freed as somebody asked; a command may have come meanwhile."""
+
         self._since = clock()
         self._killer: threading.Timer | None = None
         self._until_the_end: list[Line] = []
@@ -106,7 +109,8 @@ class ResidentEngine:
     def _next_turn(self) -> _Turn | None:
         """The command whose turn it is, waiting for one; None when the engine is to end."""
         while True:
-            left = self._session.tend()
+            freed = self._session.tend()
+            self._emptied = (freed or self._emptied) and not self._session.resident()
             with self._changed:
                 self._changed.wait_for(
                     lambda: self._turn is not None or self._ending, timeout=TEND_SECONDS
@@ -114,7 +118,7 @@ class ResidentEngine:
                 if self._turn is not None:
                     return self._turn
                 idle = self._clock() - self._since >= self._keep_alive_seconds
-                if self._ending or idle or (left and not self._session.resident()):
+                if self._ending or idle or self._emptied:
                     self._ending = True
                     return None
 
