@@ -21,6 +21,7 @@ from cems_tui.files import read_json, write_text
 from cems_tui.generation.admission import Kind, held_bytes
 from cems_tui.locks import FileLock, this_command
 from cems_tui.paths import ensure
+from cems_tui.typed import fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +182,10 @@ def read_presence(file: Path, lock: FileLock) -> Presence | None:
     try:
         row: dict[str, Any] = read_json(file)
         told = Presence(**{**row, "models": tuple(Present(**model) for model in row["models"])})
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None  # it has not told anything yet
-    return told if told.pid == holder.pid and told.models else None
+    ours = fits(told, Presence) and told.pid == holder.pid
+    return told if ours and told.models else None
 
 
 def ask_to_free(file: Path, model: str) -> None:
