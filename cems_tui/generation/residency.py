@@ -270,18 +270,17 @@ class Residency:
             Whether it was resident.
         """
         with self._lock:
+            if name not in self._entries:
+                return False
             before, held = self._now(), self.held_bytes
-            entry = self._entries.pop(name, None)
-            if entry is not None:
-                self._dismiss(entry)
-                self._give_back()
-                if before is not None:
-                    shown = (
-                        before.free_bytes if self._awaited_bytes is None else self._awaited_bytes
-                    )
-                    self._awaited_bytes = shown + int(SHOWN_SHARE * (held - self.held_bytes))
-                self._tell()
-            return entry is not None
+            self._dismiss(self._entries.pop(name))
+            self._give_back()
+            if before is not None:
+                freed = int(SHOWN_SHARE * (held - self.held_bytes))
+                shown = before.free_bytes if self._awaited_bytes is None else self._awaited_bytes
+                self._awaited_bytes = shown + freed
+            self._tell()
+            return True
 
     def free_idle(self, kind: Kind | None = None) -> tuple[str, ...]:
         """Take everything off the device that is not in use; the names of what left.
