@@ -251,8 +251,8 @@ def _whole(value: object) -> int | None:
 def from_receipt(text: str) -> Told | None:
     """The object that `cems generate` prints."""
     said = _object(text)
-    prompt = None if said is None else said.get("prompt")
-    if said is None or not isinstance(prompt, str):
+    prompt = None if said is None else _words(said.get("prompt"))
+    if said is None or prompt is None:
         return None
     function = said.get("executed")
     model, _, steps = function.rpartition("@") if isinstance(function, str) else ("", "", "")
