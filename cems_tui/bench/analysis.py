@@ -225,7 +225,7 @@ def _strategies(
     return [
         StrategyRow(
             name=name,
-            quality=_signed(percentile_interval(weights @ (scores * share).sum(axis=1)), sign),
+            quality=percentile_interval(sign * (weights @ (scores * share).sum(axis=1))),
             cost_usd=_mean(share, prices.cost_usd, names),
             seconds=_mean(share, prices.seconds, names),
             metrics={one: float((values * share).sum(1).mean()) for one, values in others.items()},
@@ -466,8 +466,7 @@ def _step_curves(pivot: Pivot, sign: float) -> list[StepCurve]:
             weights = resampled(len(scores), RESAMPLES, SEED)
             means = weights @ scores
             points = tuple(
-                (count, _signed(percentile_interval(means[:, m]), sign))
-                for count, m in sorted(steps)
+                (count, percentile_interval(sign * means[:, m])) for count, m in sorted(steps)
             )
             found.append(StepCurve(net, group, points))
     return found
@@ -493,14 +492,6 @@ def _prompt_rows(pivot: Pivot, picks: NDArray[np.intp], sign: float) -> list[Pro
         )
         for row in np.argsort(-regret, kind="stable").tolist()
     ]
-
-
-def _signed(interval: Interval, sign: float) -> Interval:
-    """In the metric's own direction."""
-    if sign > 0:
-        return interval
-    low, high = interval.ci95
-    return Interval(-interval.value, (-high, -low))
 
 
 @dataclass(frozen=True, slots=True)

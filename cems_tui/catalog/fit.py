@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from cems_tui.domain.function import Expected, Footprint, Model
+from cems_tui.domain.function import ESTIMATE_REACH, Expected, Footprint, Model
 from cems_tui.generation.families.registry import FAMILIES
 from cems_tui.generation.precision import chosen_precision, has_bfloat16_processor
 from cems_tui.generation.weight_files import BYTES_PER_FLOAT, Precision
@@ -38,6 +38,9 @@ class Room:
     precision: Precision | None = None
     """What weights are to be held in; None leaves it to the device."""
 
+    offloads: bool = False
+    """Whether a model that is not held whole can be drawn with part by part here."""
+
     @property
     def accelerated(self) -> bool:
         """Whether pictures are drawn on something faster than a CPU."""
@@ -60,20 +63,21 @@ class Fit:
 def fit(footprint: Footprint, room: Room) -> Fit:
     """Whether the device holds a model whole, part by part, or not.
 
-    Whole: its weights are within what weights may hold, and with what drawing takes they are
-    within what a run may hold. With offload: so are its largest component and drawing.
+    Whole: its weights are within what weights may hold, and with the most that drawing takes they
+    are within what a run may hold. With offload, where that is done at all: so are its largest
+    component and drawing.
     """
-    weights, beside = footprint.weights_bytes, footprint.activation_bytes
+    weights, beside = footprint.weights_bytes, footprint.most_activation_bytes
     if weights is None:
         return Fit("unknown", "What it takes of the device is not known yet.")
     if _within(weights, beside, room):
         return Fit("fits", _fits(weights, beside, room, footprint))
     largest = footprint.largest_bytes
-    if largest is None:
+    if largest is None or not room.offloads:
         return Fit("does not fit", f"{_too_much(weights, beside, room)}.")
     if largest < weights and _within(largest, beside, room):
         part = byte_count(largest)
-        drawing = "" if beside is None else f" and {byte_count(beside)} to draw"
+        drawing = "" if beside is None else f" and up to {byte_count(beside)} to draw"
         return Fit(
             "fits with offload",
             f"{_too_much(weights, beside, room)}; part by part ({part} the largest{drawing}) "
@@ -114,6 +118,7 @@ def of_picture(
     return Footprint(
         weights_bytes=weights,
         activation_bytes=beside,
+        activation_reach=ESTIMATE_REACH if expected.beside_bytes is None else expected.beside_reach,
         provenance=expected.provenance,
         source=expected.source,
     )
@@ -133,6 +138,7 @@ def scaled(footprint: Footprint, factor: int) -> Footprint:
         weights_bytes=times(footprint.weights_bytes),
         largest_bytes=times(footprint.largest_bytes),
         activation_bytes=times(footprint.activation_bytes),
+        activation_reach=footprint.activation_reach,
         provenance=footprint.provenance,
         source=footprint.source,
     )
@@ -185,4 +191,4 @@ def _taken(weights: int, beside: int | None, about: str) -> str:
     """A model of which only the peak is known has nothing beside it."""
     if not beside:
         return f"It takes {about}{byte_count(weights)}"
-    return f"Its weights take {about}{byte_count(weights)} and drawing {byte_count(beside)}"
+    return f"Its weights take {about}{byte_count(weights)} and drawing up to {byte_count(beside)}"

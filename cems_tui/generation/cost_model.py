@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from cems_tui.domain.function import (
+    ESTIMATE_REACH,
+    MEASURED_REACH,
     STAGES,
     UNMEASURED,
     Expected,
@@ -152,6 +154,9 @@ class _Typical:
     """Of the weights, in the runs whose peak is known."""
 
     stage_bytes: StageBytes
+    most_beside_bytes: int | None
+    """The most that a run took beside the weights; None where its stages were not measured."""
+
     noise: float
     """Standard deviation of the logarithm of one run's seconds."""
 
@@ -390,7 +395,12 @@ class CostModel:
                 return expected
             return replace(expected, memory_bytes=None)  # a peak below the weights is of others
         stages = _stages_at(beside, pixels, function.capabilities.numbers_per_pixel)
-        found = replace(expected, memory_bytes=(held or 0) + (stages.peak or 0), stage_bytes=stages)
+        found = replace(
+            expected,
+            memory_bytes=(held or 0) + (stages.peak or 0),
+            stage_bytes=stages,
+            beside_reach=_reach([one for one in kinds if one.pixels == pixels], stages.peak),
+        )
         if found.provenance != "published":
             return found
         return replace(found, provenance="estimated", source=f"{found.source}; memory by runs here")
@@ -564,6 +574,7 @@ def _typical(runs: Sequence[Observation]) -> _Typical:
         memory_bytes=int(median(memory)) if memory else None,
         held_bytes=int(median(held)) if held else None,
         stage_bytes=_median_stages([run.stage_bytes for run in runs]),
+        most_beside_bytes=max((run.stage_bytes.peak or 0 for run in runs), default=0) or None,
         noise=_noise([run.undisturbed_seconds for run in believed], weights, seconds),
         runs=len(believed),
     )
@@ -657,6 +668,14 @@ def _median_stages(found: Sequence[StageBytes]) -> StageBytes:
             for stage in STAGES
         )
     )
+
+
+def _reach(alike: Sequence[_Typical], foreseen: int | None) -> float:
+    """How many times what is foreseen a picture may take, by what those of its size took."""
+    most = max((one.most_beside_bytes or 0 for one in alike), default=0)
+    if not most or not foreseen:
+        return ESTIMATE_REACH
+    return max(MEASURED_REACH, most / foreseen)
 
 
 def _stages_at(

@@ -80,6 +80,7 @@ def footprint_here(model: Model, planner: Planner, room: Room) -> Footprint:
         weights_bytes=drawn.weights_bytes,
         largest_bytes=told.largest_bytes if drawn.weights_bytes == told.weights_bytes else None,
         activation_bytes=drawn.activation_bytes,
+        activation_reach=drawn.activation_reach,
         provenance=dearest.provenance if measured else told.provenance,
         source=dearest.source if measured else told.source,
     )

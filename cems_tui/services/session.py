@@ -287,7 +287,7 @@ class Session:
         if function.model.name not in resident:
             start_seconds = self._start(request_id, function, emit)
             emit(Loading(request_id, function.name, expected.load_seconds))
-        with self._residency.lease(function, expected.beside_bytes) as lease:
+        with self._residency.lease(function, expected.most_beside_bytes) as lease:
             picture = lease.pipeline.generate(
                 job,
                 lambda step, steps: emit(Step(request_id, function.name, step, steps)),

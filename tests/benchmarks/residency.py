@@ -102,7 +102,17 @@ def _compared(expected: Expected, cold: _Truth, true: _Truth, told: str) -> list
         "bytes to load": (expected.load_bytes, cold.load_bytes, 1.05),
         "seconds to load": (expected.load_seconds, cold.load_seconds, 2.0),
     }
+    asked = (expected.held_bytes or 0) + (expected.most_beside_bytes or 0)
     return [
+        row(
+            f"memory at 512 px, {told}",
+            "what has to be free for it to fit (never a false `fits`)",
+            1.0,
+            true.peak_bytes / asked if asked else None,
+            asked=asked,
+            true=true.peak_bytes,
+        )
+    ] + [
         row(
             f"foretold {name} at 512 px after 64 and 128, {told}",
             "what it was (the larger ÷ the smaller)",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cems_tui.domain.capabilities import Capabilities
 from cems_tui.domain.function import (
+    ESTIMATE_REACH,
     STAGES,
     Expected,
     Footprint,
@@ -346,7 +347,7 @@ def test_small_pictures_foretell_a_large_one(
     at_all: bool,
 ) -> None:
     """After runs at 64 and 128 px, with and without shared parts resident: memory at 512 px is
-    within 1.3 times, seconds 1.5, the price 2, every stage 2."""
+    within 1.3 times and never more than has to be free, seconds 1.5, the price 2, every stage 2."""
     wobble = iter(noise)
     fixed, a_gigabyte = loading
 
@@ -389,6 +390,7 @@ def test_small_pictures_foretell_a_large_one(
         assert expected.seconds is not None
         assert expected.load_seconds is not None
         assert expected.memory_bytes / truth == within(1.3)
+        assert HELD + (expected.most_beside_bytes or 0) >= truth, "a false `fits`"
         assert expected.seconds / billed == within(1.5)
         price = Pricing().of(expected).usd
         assert price is not None
@@ -413,3 +415,22 @@ def within(times: float) -> object:
         __hash__ = None  # type: ignore[assignment]
 
     return Within()
+
+
+def test_an_estimate_has_to_have_more_room_than_what_was_drawn_here() -> None:
+    taken = StageBytes(10, 200, 1000)
+    learned = CostModel([run(held_bytes=500, memory_bytes=1500, stage_bytes=taken)] * 3)
+    here = learned.predict(function())
+    assert (here.beside_bytes, here.most_beside_bytes) == (1000, 1100)
+    larger = learned.predict(function(), 128, 128)
+    assert larger.beside_bytes is not None
+    assert larger.most_beside_bytes == int(larger.beside_bytes * ESTIMATE_REACH)
+    told = CostModel().predict(function())
+    assert (told.beside_bytes, told.most_beside_bytes) == (1_000_000_000, 1_350_000_000)
+
+
+def test_the_room_asked_for_is_never_less_than_what_a_picture_of_that_size_took() -> None:
+    runs = [run(held_bytes=500, stage_bytes=StageBytes(1, 1, peak)) for peak in (100, 100, 190)]
+    expected = CostModel(runs).predict(function())
+    assert expected.beside_bytes == 100
+    assert expected.most_beside_bytes == 190

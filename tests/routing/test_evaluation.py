@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from cems_tui.routing.evaluation.curves import hull_corners, running_maximum, zero_mix
-from cems_tui.routing.evaluation.evaluate import agreement, evaluate, figures_by_group, ranking
+from cems_tui.routing.evaluation.evaluate import (
+    agreement,
+    evaluate,
+    figures_by_group,
+    percentile_interval,
+    ranking,
+)
+from cems_tui.routing.evaluation.verdict import verdict_in_words
 
 NAMES = ("cheap", "middle", "dear")
 COST = np.array([1.0, 2.0, 4.0])
@@ -130,6 +137,26 @@ def test_intervals_narrow_with_more_prompts_and_hold_the_value() -> None:
     assert width[1] < width[0]
 
 
+def test_what_one_resample_in_a_hundred_denies_is_not_called_a_gain() -> None:
+    resamples = np.linspace(0.1, 1.0, 1000)
+    assert percentile_interval(np.array([0.5, *resamples])).is_a_gain
+    resamples[:10] = -0.1
+    doubtful = percentile_interval(np.array([0.5, *resamples]))
+    assert doubtful.ci95[0] > 0
+    assert not doubtful.is_a_gain
+
+
+def test_a_doubtful_gain_is_a_tie_that_more_prompts_would_settle() -> None:
+    random = np.random.default_rng(1)
+    truth = random.normal(size=(120, 2))
+    predicted = truth * 0.1 + random.normal(size=truth.shape)
+    found = evaluate(truth, predicted, np.array([1.0, 2.0]), ["plain@1", "dear@1"])
+    assert found.area_gain_over_zero
+    assert found.area_gain_over_zero.ci95[0] > 0
+    assert (found.verdict, found.verdict_words) == ("ties", "ties")
+    assert "more prompts would tell" in verdict_in_words(found.to_json())
+
+
 def test_one_price_for_all_leaves_no_area() -> None:
     truth = scores()
     judged = evaluate(truth, truth, np.array([1.0, 1.0, 1.0]), NAMES, resamples=20)
@@ -138,7 +165,7 @@ def test_one_price_for_all_leaves_no_area() -> None:
 
 
 def test_agreement_is_told_of_differences_apart_from_levels() -> None:
-    random = np.random.default_rng(3)
+    random = np.random.default_rng(1)
     level, differences = random.normal(size=(500, 1)) * 5, random.normal(size=(500, 3))
     knows_levels = agreement(level + differences, level + random.normal(size=(500, 3)))
     assert knows_levels.quality is not None

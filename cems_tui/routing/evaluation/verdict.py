@@ -20,9 +20,19 @@ def verdict_in_words(figures: Mapping[str, Any]) -> str:
             f"it recovers {area['value']:.1%} [{low:.1%}, {high:.1%}] of what an oracle gains over "
             "mixing single functions at the same cost"
         )
+    if figures["verdict"] == TIES and _nearly(figures):
+        said.append(
+            "its gain is above 0 in 95 % of resamples and not in 99.9 %: more prompts would tell"
+        )
     if (qnc := figures.get("qnc")) is not None and not figures.get("instead"):
         said.append(f"it matches the best single's quality at {qnc:.0%} of its cost")
     return "; ".join(said)
+
+
+def _nearly(figures: Mapping[str, Any]) -> bool:
+    """The interval is above 0, which is not enough for the verdict: see `evaluate.CHANCE`."""
+    gain = figures.get("area_gain_over_zero") or figures["quality_vs_best_single"]
+    return bool(gain["ci95"][0] > 0)
 
 
 def verdict_words(figures: Mapping[str, Any]) -> str:
