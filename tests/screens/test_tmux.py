@@ -24,6 +24,6 @@ def test_cems_opens_prices_a_prompt_follows_the_window_and_gives_the_shell_back(
         window.resize(160, 48)
         window.wait_for("starter-base@20")
         window.press("C-q")
-        window.wait(lambda screen: "exit 0" in screen.splitlines())
+        window.wait_for("exit 0")
         window.run(["echo", "the shell is back"])
         window.wait(lambda screen: "the shell is back" in screen.splitlines())
