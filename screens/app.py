@@ -142,7 +142,8 @@ class CemsApp(App[None], inherit_bindings=False):
 
     async def on_event(self, event: events.Event) -> None:
         """Keys and pastes that come before there is a widget for them wait for it."""
-        if self._early is not None and isinstance(event, events.Key | events.Paste):
+        waits = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
+        if self._early is not None and waits:
             self._early.append(event)
         else:
             await super().on_event(event)

@@ -34,6 +34,13 @@ def test_the_readme_shows_its_commands() -> None:
     assert len(SHOWN) > 15
 
 
+def test_the_readme_shows_every_picture_there_is_and_they_are_small() -> None:
+    shown = set(re.findall(r"!\[[^\]]{10,}\]\((\.pictures/[^)]+)\)", README))
+    files = list((ROOT / ".pictures").iterdir())
+    assert shown == {f".pictures/{file.name}" for file in files}
+    assert sum(file.stat().st_size for file in files) < 1_000_000
+
+
 @pytest.fixture(scope="module")
 def used_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a prompt file, a score table and a picture, as the README's reader would have."""

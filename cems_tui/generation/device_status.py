@@ -184,8 +184,13 @@ def read_presence(file: Path, lock: FileLock) -> Presence | None:
         told = Presence(**{**row, "models": tuple(Present(**model) for model in row["models"])})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None  # it has not told anything yet
-    ours = fits(told, Presence) and told.pid == holder.pid
+    ours = fits(told, Presence) and told.pid == holder.pid and _is_possible(told)
     return told if ours and told.models else None
+
+
+def _is_possible(told: Presence) -> bool:
+    """Whether no network holds less than nothing."""
+    return all(held >= 0 for model in told.models for held in model.weights.values())
 
 
 def ask_to_free(file: Path, model: str) -> None:

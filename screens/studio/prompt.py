@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
@@ -85,6 +85,15 @@ class PromptBox(TextArea, inherit_bindings=False):
         """How many prompts back the text is; 0 is what is being written."""
 
         self._draft = ""
+
+    async def _on_key(self, event: events.Key) -> None:
+        """Follows an editing key in its turn: bubbling up, it would come after what was typed
+        behind it.
+        """
+        for binding in self._bindings.key_to_bindings.get(event.key, ())[:1]:
+            event.stop()
+            event.prevent_default()
+            await self.run_action(binding.action)
 
     def remember(self, prompts: Sequence[str], *, older: bool = False) -> None:
         """Prompts that ↑ and ↓ call back at the ends of the text, newest first."""

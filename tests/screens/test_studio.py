@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from textual import events
+from textual._xterm_parser import XTermParser
 from textual.pilot import Pilot
 
 from cems_tui import paths
@@ -566,6 +567,17 @@ async def test_a_wild_error_of_the_engine_is_data_too() -> None:
         states.engine_of(pilot).say(EngineLost("", (), WILD, WILD))
         await until(pilot, lambda: studio(app).under_way.lost)
         assert "✗ [/oops] ␛[31mred" in screen_text(pilot)
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["before the first frame", "at once"])
+async def test_editing_keys_are_followed_where_they_stood_among_the_letters(early: bool) -> None:
+    keys = "a dog\x15a red cat\x1b[D\x1b[Dx"  # ctrl+u, and left twice
+    app = make_app(typed=keys if early else "")
+    async with app.run_test() as pilot:
+        if not early:
+            for event in XTermParser().feed(keys):
+                app.post_message(event)
+        await until(pilot, lambda: app.screen.query_one(PromptBox).text == "a red cxat")
 
 
 async def test_several_lines_are_pasted_as_they_are() -> None:
