@@ -214,10 +214,12 @@ def _fits(weights: int, beside: int | None, room: Room, footprint: Footprint) ->
 def _too_much(weights: int, beside: int | None, room: Room) -> str:
     """Which of the two limits it passes, as the beginning of a sentence."""
     said = _taken(weights, beside, "")
-    limit = room.weight_bytes if beside is None else room.cap_bytes
-    if limit is not None and weights > limit:
-        return f"{said}; weights may hold {byte_count(limit)}"
-    said += f"; there are {byte_count(room.run_bytes)}"
+    if room.cap_bytes is not None and weights > room.cap_bytes:
+        return f"{said}; weights may hold {byte_count(room.cap_bytes)}"
+    if beside is None:
+        said += f"; weights may hold {byte_count(room.weight_bytes)}"
+    else:
+        said += f"; there are {byte_count(room.run_bytes)}"
     in_use = room.total_bytes - room.free_bytes
     if weights + (beside or 0) <= room.total_bytes and in_use > weights // 4:
         said += f" ({byte_count(in_use)} of {byte_count(room.total_bytes)} is in use)"

@@ -149,7 +149,7 @@ def test_the_reason_for_not_knowing_is_true_of_an_installed_model_too() -> None:
 
 
 def test_memory_that_others_use_is_told() -> None:
-    busy = Room("cuda", "d", 24 * GB, 4 * GB, 4 * GB, 4 * GB)
+    busy = Room("cuda", "d", 24 * GB, 4 * GB, None, 4 * GB)
     assert "20.0 GB of 24.0 GB is in use" in fit(Footprint(None, 7 * GB), busy).reason
 
 
