@@ -103,16 +103,16 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print names or paths
 class RoutingOptions:
     """How to choose, as given on the command line."""
 
-    function: str = "auto"
-    pool: str | None = None
-    tradeoff: float | None = None
-    budget_per_image: float | None = None
-    floor: float | None = None
-    tolerance: float | None = None
-    lambda_: float | None = None
-    router: str | None = None
-    load_cost: OnOff | None = None
-    balanced: bool = False
+    function: Function = "auto"
+    pool: Pool = None
+    balanced: Balanced = False
+    tradeoff: Tradeoff = None
+    budget_per_image: BudgetPerImage = None
+    floor: Floor = None
+    tolerance: Tolerance = None
+    lambda_: Lambda = None
+    router: Router = None
+    load_cost: LoadCost = None
 
     def checked(self) -> RoutingOptions:
         """These options, if they can be followed together.
@@ -196,9 +196,9 @@ def policy_of(setting: float | str) -> Policy:
 class PictureOptions:
     """What the pictures shall be, as given on the command line: prices depend on it."""
 
-    count: int = 1
-    size: str | None = None
-    negative: str = ""
+    count: Count = 1
+    size: Size = None
+    negative: Negative = ""
 
     def checked(self) -> PictureOptions:
         """These options, if they can be followed.
