@@ -16,8 +16,7 @@ from cems_tui.cli.commands.queue.add import add
 from cems_tui.cli.commands.route import route
 from cems_tui.cli.failures import failure_of
 from cems_tui.cli.main import normalised
-from cems_tui.cli.option_groups import with_groups
-from cems_tui.cli.options import RoutingOptions
+from cems_tui.cli.options import RoutingOptions, with_groups
 from cems_tui.domain.decision import Policy
 from cems_tui.errors import DeviceBusy, UnknownName, UsageError
 from cems_tui.settings import Settings

@@ -18,8 +18,13 @@ from cems_tui.cli.budget import SharedBudget, loads_count, planned, spent_before
 from cems_tui.cli.failures import Failure, failure_of, print_failure
 from cems_tui.cli.narrator import Narrator
 from cems_tui.cli.notes import NoteTeller
-from cems_tui.cli.option_groups import with_groups
-from cems_tui.cli.options import PictureOptions, RoutingOptions, not_negative, requests_of
+from cems_tui.cli.options import (
+    PictureOptions,
+    RoutingOptions,
+    not_negative,
+    requests_of,
+    with_groups,
+)
 from cems_tui.cli.price_card import print_decision
 from cems_tui.domain.bill import bill_of
 from cems_tui.domain.generation import Generation

@@ -10,8 +10,7 @@ from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.budget import loads_count, planned, spent_before
 from cems_tui.cli.notes import NoteTeller
-from cems_tui.cli.option_groups import with_groups
-from cems_tui.cli.options import PictureOptions, RoutingOptions, requests_of
+from cems_tui.cli.options import PictureOptions, RoutingOptions, requests_of, with_groups
 from cems_tui.cli.price_card import print_decision
 from cems_tui.domain.bill import bill_of
 from cems_tui.profile import Profile

@@ -11,8 +11,7 @@ from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.budget import loads_count
 from cems_tui.cli.commands.generate import DrawingOptions, drawing_requests, print_bill
-from cems_tui.cli.option_groups import with_groups
-from cems_tui.cli.options import RoutingOptions
+from cems_tui.cli.options import RoutingOptions, with_groups
 from cems_tui.domain.bill import bill_of
 from cems_tui.domain.job import Foreseen, Priority
 from cems_tui.profile import Profile
