@@ -112,7 +112,8 @@ class Profile:
     @property
     def pricing(self) -> Pricing:
         """What memory over time costs."""
-        return Pricing(float(self.settings.pricing.usd_per_gb_second))
+        chosen = self.settings.pricing
+        return Pricing(float(chosen.usd_per_gb_second), float(chosen.usd_per_kwh) or None)
 
     # What was recorded.
 
@@ -391,7 +392,7 @@ class Profile:
             shelf=self.shelf(),
             settings=self.settings,
             note_sources=(ForeignSyntax(), UnreadWords(), StarterVocabulary()),
-            room=self.room(),
+            room=self.room,
         )
 
     def cost_model(self, store: Store) -> CostModel:
@@ -791,4 +792,5 @@ def observed(generation: Generation) -> Observation | None:
         stage_bytes=generation.stage_bytes,
         precision=generation.precision,
         contention=generation.contention,
+        energy_wh=generation.energy_wh,
     )
