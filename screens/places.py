@@ -163,7 +163,7 @@ SETTINGS = Place(
     missing=_settings_missing, aside=True,
 )  # fmt: skip
 DOCTOR = Place(
-    "doctor", "Doctor", "f2", "h", "What is wrong on this machine, and what mends it.",
+    "doctor", "Doctor", "f10", "h", "What is wrong on this machine, and what mends it.",
     DOCTOR_COMMANDS, _HERE / "doctor" / "doctor.tcss", _open_doctor,
     missing=_doctor_missing, aside=True,
 )  # fmt: skip

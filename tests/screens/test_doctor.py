@@ -65,7 +65,7 @@ def doctor_app() -> CemsApp:
 
 
 async def opened(pilot: Pilot[None]) -> DoctorScreen:
-    await pilot.press("f2")
+    await pilot.press("f10")
     await until(pilot, lambda: isinstance(pilot.app.screen, DoctorScreen))
     screen = pilot.app.screen
     assert isinstance(screen, DoctorScreen)

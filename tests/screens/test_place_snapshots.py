@@ -37,7 +37,7 @@ async def shown(pilot: Pilot[None], key: str) -> None:
 
 
 async def doctor(pilot: Pilot[None]) -> None:
-    await shown(pilot, "f2")
+    await shown(pilot, "f10")
 
 
 async def settings(pilot: Pilot[None]) -> None:

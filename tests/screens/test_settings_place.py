@@ -14,6 +14,7 @@ from screens.app import CemsApp
 from screens.services.defaults import Desks
 from screens.settings.screen import SettingsScreen
 from screens.studio.dial import TradeoffDial
+from screens.widgets.keys import KeyWords
 from tests.screens.fakes_screens import FakeEngine, make_app, studio, submit, until, write
 from tests.screens.test_routers import toasts
 
@@ -101,16 +102,28 @@ async def test_yes_becomes_no_and_the_engine_starts_afresh_with_it(file: Path) -
     app = settings_app(engine)
     async with app.run_test(size=SIZE) as pilot:
         await opened(pilot, "generation.score")
-        await pilot.click("#settings", offset=(5, 5), times=2)
-        await pilot.pause()
-        point_at(app.screen, "generation.score")  # type: ignore[arg-type]
-        await pilot.press("escape") if app.screen.is_modal else None
-        await until(pilot, lambda: not app.screen.is_modal)
         await pilot.press("enter")
         await until(pilot, lambda: "score = false" in file.read_text())
         await until(pilot, lambda: engine.restarts == 1)
         await pilot.press("d")
         await until(pilot, lambda: "score" not in file.read_text())
+
+
+async def test_the_mouse_changes_a_setting(file: Path) -> None:
+    app = settings_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot, "routing.tradeoff")
+        await pilot.click("#settings", offset=(5, 2), times=2)
+        await answer_by_mouse(pilot, "0.2")
+        await until(pilot, lambda: "tradeoff = 0.2" in file.read_text())
+
+
+async def answer_by_mouse(pilot: Pilot[None], text: str) -> None:
+    """Writes, and clicks `enter takes it`."""
+    await until(pilot, lambda: pilot.app.screen.is_modal)
+    await pilot.press("ctrl+a", "ctrl+k", *text)
+    words = pilot.app.screen.query_one(KeyWords)
+    await pilot.click(KeyWords, offset=(words.size.width - len(words.words), 0))
 
 
 async def test_the_engine_is_left_alone_while_pictures_are_under_way(file: Path) -> None:
