@@ -77,41 +77,68 @@ def refuse_stopped(stop: Stop, message: str = "stopped", hint: str = _GOES_ON) -
         raise Interrupted(message, hint)
 
 
+ENDS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""Ctrl+c, `kill`, and a terminal that is closed: each asks to end in order."""
+
+
 @dataclass
-class _CtrlC:
+class _Interrupt:
     """Stops at once, except while a picture and its row are being committed."""
 
-    interrupted: bool = False
+    by: int | None = None
+    """The signal that came first."""
+
     shields: int = 0
 
 
-_ctrl_c = _CtrlC()
+_interrupt = _Interrupt()
 
 
 def catch_interrupts() -> None:
-    """Remember that ctrl+c was pressed: libraries may turn it into errors of their own."""
+    """Remember that the process was asked to end: libraries may turn it into errors of their own.
+
+    What whoever started it has it ignore, as `nohup` does, stays ignored.
+    """
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, _on_interrupt)
+        for number in ENDS:
+            if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, _on_interrupt)
+
+
+def ignore_interrupts() -> None:
+    """What is decided stands while Python winds up."""
+    for number in ENDS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def was_interrupted() -> bool:
-    """Whether ctrl+c was pressed in this process."""
-    return _ctrl_c.interrupted
+    """Whether the process was asked to end: by ctrl+c, SIGTERM or SIGHUP."""
+    return _interrupt.by is not None
+
+
+def interrupted_code() -> int:
+    """The exit code of what was interrupted, as shells tell it: 128 and the signal's number."""
+    return 128 + (_interrupt.by or signal.SIGINT)
 
 
 @contextmanager
 def shielded() -> Iterator[None]:
-    """A block that ctrl+c cannot tear: the interrupt is raised when the block has ended."""
-    _ctrl_c.shields += 1
+    """A block that no interrupt can tear: it is raised when the block has ended."""
+    _interrupt.shields += 1
     try:
         yield
     finally:
-        _ctrl_c.shields -= 1
-    if _ctrl_c.interrupted and not _ctrl_c.shields:
+        _interrupt.shields -= 1
+    if was_interrupted() and not _interrupt.shields:
         raise KeyboardInterrupt
 
 
 def _on_interrupt(number: int, frame: FrameType | None) -> None:
-    _ctrl_c.interrupted = True
-    if not _ctrl_c.shields:
+    if _interrupt.by is None:
+        _interrupt.by = number
+    if number != signal.SIGINT:
+        signal.signal(number, signal.SIG_DFL)  # asked again, it ends at once
+    if not _interrupt.shields:
         raise KeyboardInterrupt

@@ -20,6 +20,7 @@ import typer.main
 
 from cems_tui import paths, settings
 from cems_tui.bench.prompts import parse_prompts
+from cems_tui.cancel import ENDS
 from cems_tui.cli import main
 from cems_tui.cli.commands.bench.run import run
 from cems_tui.cli.commands.generate import generate
@@ -191,7 +192,31 @@ def test_closed_full_and_narrow_streams_change_no_exit_code(tmp_path: Path) -> N
     assert (narrow.returncode, narrow.stderr) == (0, b"")
 
 
-def test_ctrl_c_says_that_it_was_heard(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", ENDS, ids=lambda number: signal.Signals(number).name)
+def test_who_is_asked_to_end_says_that_it_was_heard(tmp_path: Path, asked: int) -> None:
+    process = reading_without_end(tmp_path)
+    process.send_signal(asked)
+    _, told = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 128 + asked
+    assert told.decode().splitlines()[0] == "error: interrupted"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_what_nohup_has_ignored_stays_ignored(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = reading_without_end(tmp_path)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert told.decode().splitlines()[0] == "error: interrupted"
+
+
+def reading_without_end(tmp_path: Path) -> subprocess.Popen[bytes]:
+    """A command that reads prompts from a pipe whose end never comes."""
     process = subprocess.Popen(
         [sys.executable, "-m", "cems_tui", "route", "-"],
         stdin=subprocess.PIPE,
@@ -202,10 +227,7 @@ def test_ctrl_c_says_that_it_was_heard(tmp_path: Path) -> None:
     # more than a pipe holds: when it is written, some of it was read, and the end never comes
     process.stdin.write(b"a cat\n" * 50_000)
     process.stdin.flush()
-    process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 130
-    assert told.decode().splitlines()[0] == "error: interrupted"
+    return process
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")

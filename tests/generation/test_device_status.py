@@ -74,6 +74,9 @@ def test_what_another_process_left_is_not_told_of_the_one_that_holds(
     row = json.loads(file.read_text())
     file.write_text(json.dumps({**row, "pid": holder.pid + 1}))
     assert read(tmp_path) is None
+    row["models"][0]["weights"] = {"a": -(2**63)}
+    file.write_text(json.dumps(row))
+    assert read(tmp_path) is None
     file.write_text("{ torn")
     assert read(tmp_path) is None
 
