@@ -12,13 +12,13 @@ from time import time
 from typing import TYPE_CHECKING, Protocol
 
 from cems_tui import log, paths, settings
-from cems_tui.cancel import Stop, shielded
+from cems_tui.cancel import Stop, never, shielded
 from cems_tui.domain.foreign_syntax import ForeignSyntax
 from cems_tui.domain.generation import Generation
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.request import Event, Request
 from cems_tui.errors import StorageError
-from cems_tui.locks import this_command
+from cems_tui.locks import Holder, this_command
 from cems_tui.models.ledger import RESERVED
 from cems_tui.services.device_access import DeviceAccess
 
@@ -111,7 +111,8 @@ class Profile:
     @property
     def pricing(self) -> Pricing:
         """What memory over time costs."""
-        return Pricing(float(self.settings.pricing.usd_per_gb_second))
+        chosen = self.settings.pricing
+        return Pricing(float(chosen.usd_per_gb_second), float(chosen.usd_per_kwh) or None)
 
     # What was recorded.
 
@@ -384,7 +385,7 @@ class Profile:
             shelf=self.shelf(),
             settings=self.settings,
             note_sources=(ForeignSyntax(), UnreadWords(), StarterVocabulary()),
-            room=self.room(),
+            room=self.room,
         )
 
     def cost_model(self, store: Store) -> CostModel:
@@ -413,12 +414,20 @@ class Profile:
         kind: SessionKind = "command",
         wait_seconds: float | None = 0.0,
         pictures: Path | None = None,
+        yields: bool = False,
+        stop: Stop = never,
+        on_wait: Callable[[Holder], None] = lambda holder: None,
     ) -> Iterator[Engine]:
         """An engine that holds the device until the block ends.
 
+        Args:
+            yields: whether it asks now and then who else wants the device, see `Engine.give_way`.
+            wait_seconds, stop, on_wait: as `Hold.acquire`.
+
         Raises:
             StorageError: the database or the pictures folder cannot be written.
-            DeviceBusy: another process holds the device.
+            DeviceBusy: another process holds the device, and does not give way.
+            Interrupted: `stop` said so while it waited.
         """
         from cems_tui.store.database import open_store
 
@@ -428,9 +437,10 @@ class Profile:
             paths.ensure_writable(folder)
             store = stack.enter_context(open_store(self.paths.database))
             name = session_name or os.environ.get("CEMS_SESSION") or None
-            hold = self.device.hold(minutes, self.settings.generation.chosen_device)
+            kind_of_device = self.settings.generation.chosen_device
+            hold = self.device.hold(minutes, kind_of_device, yields=yields)
             self.make_way(patient=bool(wait_seconds))
-            hold.acquire(wait_seconds)
+            hold.acquire(wait_seconds, stop, on_wait)
             stack.callback(hold.release)
             session_id = store.session(name, kind=kind, command=this_command())
             yield self._engine(stack, store, session_id, hold, folder, pictures is not None)
@@ -457,11 +467,13 @@ class Profile:
         wait_seconds: float = 0.0,
         pictures: Path | None = None,
         keep_alive_minutes: float | None = None,
+        on_wait: Callable[[Holder], None] = lambda holder: None,
     ) -> Iterator[CommandEngine]:
         """The resident engine, if there is one or is to be one; else an engine until the end.
 
         Args:
             keep_alive_minutes: how long it stays for the next command; None is the setting.
+            on_wait: told who holds the device, when it is waited for.
 
         Raises:
             as `engine`.
@@ -478,12 +490,15 @@ class Profile:
         with ExitStack() as stack:
             if usable(place) and (minutes or place.exists()):
                 client = self._client(
-                    wait_seconds, minutes if said is not None or minutes else None
+                    wait_seconds, minutes if said is not None or minutes else None, on_wait
                 )
                 stack.callback(client.close)
             if client is None or not (client.open() or minutes):
                 own = self.engine(
-                    session_name=session_name, wait_seconds=wait_seconds, pictures=pictures
+                    session_name=session_name,
+                    wait_seconds=wait_seconds,
+                    pictures=pictures,
+                    on_wait=on_wait,
                 )
                 yield stack.enter_context(own)
                 return
@@ -533,7 +548,9 @@ class Profile:
 
         return retire(self.paths.resident_engine, patient=patient)
 
-    def _client(self, wait_seconds: float, minutes: float | None) -> ResidentClient:
+    def _client(
+        self, wait_seconds: float, minutes: float | None, on_wait: Callable[[Holder], None]
+    ) -> ResidentClient:
         """A command's side of the resident engine."""
         from cems_tui.services.engine.launch import engine_key, start_engine
         from cems_tui.services.engine.resident_client import ResidentClient
@@ -546,8 +563,11 @@ class Profile:
         seconds = None if minutes is None else minutes * 60
 
         def await_device() -> None:
+            holder = self.device.holder()
+            if holder is not None and holder.yields:
+                return  # the engine will be given way to
             hold = self.device.hold()
-            hold.acquire(wait_seconds)
+            hold.acquire(wait_seconds, on_wait=on_wait)
             hold.release()
 
         return ResidentClient(
@@ -744,6 +764,21 @@ class Engine(CommandEngine):
     scorer_room: ScorerRoom | None = None
     """Where instruments are kept beside the models; None where they read on another device."""
 
+    def give_way(self, stop: Stop, on_wait: Callable[[Holder], None]) -> None:
+        """Let whoever waits for the device have it, and take it back after them.
+
+        Args:
+            stop: asked while others have it.
+            on_wait: told who has it.
+
+        Raises:
+            Interrupted: `stop` said so; then the device is not held.
+        """
+        if self.hold.wanted:
+            self.session.close()
+            self.hold.release()
+            self.hold.acquire(None, stop, on_wait)
+
 
 def _learn(planner: Planner, generation: Generation) -> None:
     """Have the planner learn what a picture took."""
@@ -784,4 +819,5 @@ def observed(generation: Generation) -> Observation | None:
         stage_bytes=generation.stage_bytes,
         precision=generation.precision,
         contention=generation.contention,
+        energy_wh=generation.energy_wh,
     )

@@ -114,6 +114,9 @@ class Prices:
     usd_per_gb_second: float = _setting(
         0.0000166667, "US dollars for a gigabyte of device memory held for a second", _number(0)
     )
+    usd_per_kwh: float = _setting(
+        0, "US dollars for a kilowatt-hour of electricity; 0: not known", _number(0)
+    )
     currency: str = _setting("USD", "what prices are shown in", _text)
     per_usd: float = _setting(1.0, "how much of that currency a US dollar is", _number(0))
 

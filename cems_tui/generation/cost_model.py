@@ -83,6 +83,9 @@ class Observation:
     precision: str | None = None
     """What the weights were held in; None where it was not recorded."""
 
+    energy_wh: float | None = None
+    """What the device took of electricity, encoding to decoding."""
+
     @property
     def model(self) -> str:
         return self.function.rpartition("@")[0]
@@ -313,6 +316,7 @@ class CostModel:
             or Expected()
         )
         expected = self._with_memory(function, expected, width * height)
+        expected = self._with_energy(function, expected)
         return self._with_load(function, expected, frozenset(there))
 
     def cost(
@@ -404,6 +408,19 @@ class CostModel:
         if found.provenance != "published":
             return found
         return replace(found, provenance="estimated", source=f"{found.source}; memory by runs here")
+
+    def _with_energy(self, function: GenerationFunction, expected: Expected) -> Expected:
+        """As much a second as its model's pictures took here; unknown where none was measured."""
+        rates = [
+            one.energy_wh / one.billed_seconds
+            for key, kept in self._runs.items()
+            if _model(key) == function.model.name
+            for one in kept
+            if one.energy_wh is not None and one.billed_seconds > 0.0
+        ]
+        if not rates or expected.seconds is None:
+            return expected
+        return replace(expected, energy_wh=median(rates) * expected.seconds)
 
     def _kind(self, key: tuple[str, int, int]) -> _Typical:
         """What the runs of a function at a size are like; there must be one."""

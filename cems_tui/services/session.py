@@ -358,7 +358,8 @@ class Session:
             model=function.model.name,
             seconds=seconds,
             peak_memory_bytes=drawn.memory_bytes,
-            energy_wh=None,
+            energy_wh=picture.energy_wh,
+            energy_usd=self._pricing.energy_usd(picture.energy_wh),
             cost_usd=cost.usd,
             cost_source=cost.source,
             load_cost_usd=self._pricing.load_usd(

@@ -53,6 +53,7 @@ class Observation:
     stage_bytes: StageBytes = UNMEASURED
     precision: str | None = None
     contention: float | None = None
+    energy_wh: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +239,7 @@ def observations(connection: Connection, limit_per_function: int) -> list[tuple[
                 ),
                 precision=row["precision"],
                 contention=row["contention"],
+                energy_wh=row["energy_wh"],
             ),
         )
         for row in rows

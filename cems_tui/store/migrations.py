@@ -628,6 +628,13 @@ def m023_shown_pictures(db: Database) -> None:
     db.execute("CREATE INDEX generations_shown ON generations (created, id) WHERE removed IS NULL")
 
 
+def m024_swaps_and_energy(db: Database) -> None:
+    """What would have left the device for a candidate, and what electricity costs in money."""
+    db.execute("ALTER TABLE generations ADD COLUMN energy_usd REAL")
+    for column in ("evicts TEXT", "energy_wh REAL", "energy_usd REAL"):
+        db.execute(f"ALTER TABLE candidates ADD COLUMN {column}")
+
+
 STEPS = (
     m001_sessions,
     m002_generations,
@@ -652,4 +659,5 @@ STEPS = (
     m021_stage_bytes,
     m022_bench_pictures,
     m023_shown_pictures,
+    m024_swaps_and_energy,
 )

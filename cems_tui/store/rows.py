@@ -67,6 +67,7 @@ def generation_row(generation: Generation, home: Path) -> dict[str, Any]:
         **{f"seconds_{part}": value for part, value in seconds.items()},
         "peak_memory_bytes": generation.peak_memory_bytes,
         "energy_wh": generation.energy_wh,
+        "energy_usd": generation.energy_usd,
         "cost_usd": generation.cost_usd,
         "cost_source": generation.cost_source,
         "load_cost_usd": generation.load_cost_usd,
@@ -127,6 +128,7 @@ def candidate_rows(generation: Generation) -> list[dict[str, Any]]:
         cost_low, cost_high = row.pop("cost_interval") or (None, None)
         apart = row.pop("difference") or {"to": None, "quality": None, "least": None}
         from_, to = apart.pop("interval", (None, None))
+        evicts = row.pop("evicts")
         row |= {
             "difference_to": apart["to"],
             "difference_quality": apart["quality"],
@@ -135,6 +137,7 @@ def candidate_rows(generation: Generation) -> list[dict[str, Any]]:
             "difference_least": apart["least"],
             "generation": generation.id,
             "position": position,
+            "evicts": None if evicts is None else json.dumps(evicts),
             "interval_low": low,
             "interval_high": high,
             "cost_low": cost_low,
@@ -216,6 +219,7 @@ def generation_of(
         seconds=_seconds_of(row),
         peak_memory_bytes=row["peak_memory_bytes"],
         energy_wh=row["energy_wh"],
+        energy_usd=row["energy_usd"],
         cost_usd=row["cost_usd"],
         cost_source=row["cost_source"],
         load_cost_usd=row["load_cost_usd"],
@@ -310,6 +314,7 @@ def _candidate_json(row: Row) -> dict[str, Any]:
     said["interval"] = None if low is None or high is None else [low, high]
     low, high = said["cost_low"], said["cost_high"]
     said["cost_interval"] = None if low is None or high is None else [low, high]
+    said["evicts"] = None if said["evicts"] is None else json.loads(said["evicts"])
     said["difference"] = None
     if said["difference_to"] is not None:
         said["difference"] = {

@@ -37,6 +37,10 @@ CANDIDATE = frozenset(
         "blocked_by",
         "difference",
         "blocked_kind",
+        "evicts",
+        "swap_share",
+        "energy_wh",
+        "energy_usd",
     }
 )
 
@@ -73,6 +77,7 @@ GENERATE = frozenset(
         "seconds",
         "peak_memory_bytes",
         "energy_wh",
+        "energy_usd",
         "cost_usd",
         "cost_source",
         "priced",

@@ -20,6 +20,7 @@ from cems_tui.domain.function import Stage, StageBytes
 from cems_tui.errors import CemsError, GenerationError, Interrupted, OutOfMemory, UsageError
 from cems_tui.generation.contention import Contention
 from cems_tui.generation.device import free_device_bytes, use_threads
+from cems_tui.generation.energy import EnergyMeter
 from cems_tui.generation.families.anatomy import Anatomy
 from cems_tui.generation.families.library_errors import drawing_error
 from cems_tui.generation.families.patient_decoder import PatientDecoder, can_tile
@@ -150,6 +151,8 @@ class DiffusersPipeline:
         watch = Watch(self._pipe.device.type, on_step, stop)
         watch.pass_gate()
         contention = Contention(self._pipe.device.type)
+        energy = EnergyMeter(self._pipe.device.type)
+        energy.start()
         contention.start()
         image, stage_bytes = self._draw(job, watch, patient)
         waited = contention.share()
@@ -165,6 +168,7 @@ class DiffusersPipeline:
             fallback=tuple(patient.rungs),
             notes=unread(self._pipe, self._anatomy, job),
             contention=waited,
+            energy_wh=energy.watt_hours(),
         )
 
     def _draw(self, job: Job, watch: Watch, patient: PatientDecoder) -> tuple[Any, StageBytes]:

@@ -347,4 +347,7 @@ def _candidate(
         blocked_by=offer.blocked_by,
         difference=difference,
         blocked_kind=offer.blocked_kind,
+        evicts=offer.evicts,
+        energy_wh=offer.energy_wh,
+        energy_usd=offer.energy_usd,
     )
