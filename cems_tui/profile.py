@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from cems_tui.scoring.panel import Scorer, ScorerRoom
     from cems_tui.services.app.picture_gallery import Gallery
     from cems_tui.services.app.router_desk import RouterDesk
+    from cems_tui.services.app.settings_desk import SettingsDesk
     from cems_tui.services.doctor import Doctor
     from cems_tui.services.engine.resident_client import ResidentClient
     from cems_tui.services.explainer import Explainer
@@ -129,6 +130,12 @@ class Profile:
         from cems_tui.services.app.picture_gallery import Gallery
 
         return Gallery(self.paths.database)
+
+    def settings_desk(self) -> SettingsDesk:
+        """The settings as the app shows and changes them."""
+        from cems_tui.services.app.settings_desk import SettingsDesk
+
+        return SettingsDesk(self.paths.config_file)
 
     def router_desk(self) -> RouterDesk:
         """The routers as the app shows and chooses them."""
