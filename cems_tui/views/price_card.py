@@ -135,12 +135,12 @@ def why(candidate: Candidate, decision: RoutingDecision) -> str:
 
 
 def fit_words(candidate: Candidate) -> str:
-    """Whether the device holds it; `in parts` where it is drawn with nevertheless."""
+    """Whether the device holds it; `in parts` where it can be drawn with nevertheless."""
     if candidate.fits is None:
         return "size unknown"
     if candidate.fits:
         return "fits"
-    return "in parts" if candidate.blocked_by is None else "too big"
+    return "in parts" if candidate.allowed else "too big"
 
 
 def swap_words(candidate: Candidate) -> str:
