@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cems_tui.generation.pipeline import Pipeline
     from cems_tui.generation.residency import PartByPart, Residency
     from cems_tui.routing.checkpoints.shelf import RouterShelf
+    from cems_tui.routing.features.text_encoder import TowerRoom
     from cems_tui.routing.features.text_towers import TextTowers
     from cems_tui.scoring.panel import Scorer, ScorerRoom
     from cems_tui.services.app.picture_gallery import Gallery
@@ -276,8 +277,12 @@ class Profile:
 
     # Routers.
 
-    def towers(self) -> TextTowers:
-        """The text encoders of this machine, looked for when one is wanted."""
+    def towers(self, room: TowerRoom | None = None) -> TextTowers:
+        """The text encoders of this machine, looked for when one is wanted.
+
+        Args:
+            room: where they are kept; None keeps each once it was read.
+        """
         from cems_tui.routing.features.text_towers import TextTowers, places_of
 
         return TextTowers(
@@ -286,15 +291,16 @@ class Profile:
                 self.paths.models,
                 self.paths.encoders_file,
                 self.shipped / "encoder",
-            )
+            ),
+            room,
         )
 
-    def shelf(self) -> RouterShelf:
-        """Every router checkpoint there is now."""
+    def shelf(self, room: TowerRoom | None = None) -> RouterShelf:
+        """Every router checkpoint there is now; `room` keeps the text encoders they read."""
         from cems_tui.routing.checkpoints.shelf import RouterShelf
         from cems_tui.starter.prompt_notes import wording_of
 
-        return RouterShelf(self._router_folders, self.towers(), wording_of)
+        return RouterShelf(self._router_folders, self.towers(room), wording_of)
 
     @property
     def routers(self) -> Routers:
@@ -379,8 +385,12 @@ class Profile:
         with self.history() as store:
             yield self.planner_over(store)
 
-    def planner_over(self, store: Store) -> Planner:
-        """A planner over the catalog, the router shelf and the runs in a database."""
+    def planner_over(self, store: Store, room: TowerRoom | None = None) -> Planner:
+        """A planner over the catalog, the router shelf and the runs in a database.
+
+        Args:
+            room: where the text encoders of routers are kept; None keeps each once it was read.
+        """
         from cems_tui.generation.unread_words import UnreadWords
         from cems_tui.services.planner import Planner
         from cems_tui.starter.prompt_notes import StarterVocabulary
@@ -389,7 +399,7 @@ class Profile:
             catalog=self.catalog(),
             cost_model=self.cost_model(store),
             pricing=self.pricing,
-            shelf=self.shelf(),
+            shelf=self.shelf(room),
             settings=self.settings,
             note_sources=(ForeignSyntax(), UnreadWords(), StarterVocabulary()),
             room=self.room,
@@ -599,30 +609,22 @@ class Profile:
         from cems_tui.store.pictures import reconcile
 
         reconcile(store, folder, ours_only=foreign_folder)
-        planner = self.planner_over(store)
-        session, scorer_room = self._session(planner, store, session_id, folder, hold)
+        residency = self._residency(store, hold)
+        planner = self.planner_over(store, self._tower_room(residency))
+        session, scorer_room = self._session(planner, store, session_id, folder, hold, residency)
         stack.callback(session.close)
         return Engine(session, planner, store, session_id, hold, scorer_room)
 
-    def _session(
-        self, planner: Planner, store: Store, session_id: str, folder: Path, hold: Hold
-    ) -> tuple[Session, ScorerRoom | None]:
-        """A session that draws on this machine's device and records in the store."""
+    def _residency(self, store: Store, hold: Hold) -> Residency:
+        """The ledger of what holds weights on a device that is held."""
         from cems_tui.generation.device import probe, weight_cap_bytes
         from cems_tui.generation.families import registry
         from cems_tui.generation.networks import Shelf
         from cems_tui.generation.residency import Residency
         from cems_tui.services.queue.outlook import models_wanted
-        from cems_tui.services.session import Session
-        from cems_tui.store.pictures import commit_picture
 
         shelf, chosen = Shelf(), self.settings.device
         kind = self.settings.generation.chosen_device
-
-        def commit(image: Image, generation: Generation) -> None:
-            with shielded():
-                commit_picture(store, image, generation)
-
         residency = Residency(
             weight_cap_bytes(probe(kind), chosen.budget_mb, chosen.leave_bytes),
             lambda function: self.pipeline(function, shelf),
@@ -634,6 +636,26 @@ class Profile:
             wanted=lambda: models_wanted(store.queue, residency.resident()),
             part_by_part=self._part_by_part(shelf),
         )
+        return residency
+
+    def _session(
+        self,
+        planner: Planner,
+        store: Store,
+        session_id: str,
+        folder: Path,
+        hold: Hold,
+        residency: Residency,
+    ) -> tuple[Session, ScorerRoom | None]:
+        """A session that draws on this machine's device and records in the store."""
+        from cems_tui.generation.families import registry
+        from cems_tui.services.session import Session
+        from cems_tui.store.pictures import commit_picture
+
+        def commit(image: Image, generation: Generation) -> None:
+            with shielded():
+                commit_picture(store, image, generation)
+
         scorer_room = self._scorer_room(residency)
         session = Session(
             planner=planner,
@@ -656,6 +678,15 @@ class Profile:
 
         apart = self.settings.quality.device == "cpu" and likely_kind() != "cpu"
         return None if apart else SharedRoom(residency)
+
+    def _tower_room(self, residency: Residency) -> TowerRoom | None:
+        """Where text encoders are kept: in the ledger where that is of main memory, which they
+        read in."""
+        from cems_tui.generation.device import likely_kind
+        from cems_tui.services.tower_room import SharedTowerRoom
+
+        shared = likely_kind(self.settings.generation.chosen_device) == "cpu"
+        return SharedTowerRoom(residency) if shared else None
 
     def _part_by_part(self, shelf: Shelf) -> PartByPart | None:
         """How what is too large for the device is drawn with; None where that is not done."""

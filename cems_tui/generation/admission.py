@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["generator", "scorer"]
-"""What holds weights: a model that draws, or an instrument that reads pictures."""
+Kind = Literal["generator", "scorer", "text tower"]
+"""What holds weights: a model that draws, an instrument that reads pictures, or what reads prompts
+for a router."""
 
 Weights = Mapping[str, int]
 """Device bytes of each network of a model, by content: equal keys are the same memory."""
@@ -76,9 +77,10 @@ def admit(residents: Sequence[Resident], needed: Weights, budget_bytes: int) -> 
 
 
 def in_leaving_order(residents: Sequence[Resident], wanted: Sequence[str] = ()) -> list[Resident]:
-    """Who leaves first: what nobody wants, then what is wanted last; of those alike scorers.
+    """Who leaves first: what nobody wants, then what is wanted last; of those alike what draws
+    nothing.
 
-    A scorer is small and quickly back, and what it holds is not billed.
+    A scorer or a text tower is small and quickly back, and what it holds is not billed.
 
     Args:
         residents: what is on the device, least recently used first: so those leave that nobody

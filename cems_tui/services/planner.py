@@ -19,7 +19,7 @@ from cems_tui.domain.function import Catalog, Expected, GenerationFunction
 from cems_tui.domain.note import Note, one_of_each_kind
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.request import Request, new_id
-from cems_tui.errors import ModelMissing, UsageError
+from cems_tui.errors import ModelMissing, OutOfMemory, UsageError
 from cems_tui.generation.cost_model import Observation
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint
 from cems_tui.routing.checkpoints.shelf import RouterShelf
@@ -245,12 +245,18 @@ class Planner:
             for f in card
         ]
         at_once = at_once and checkpoint is not None and checkpoint.answers_at_once
+        letters = at_once
         sizes = {f.name: ratio for f in card if (ratio := _size_ratio(request, f)) is not None}
-        estimates = (
-            checkpoint.estimate(request.prompt, at_once=at_once, sizes=sizes)
-            if checkpoint
-            else None
-        )
+        estimates, unread = None, list[Note]()
+        if checkpoint is not None:
+            try:
+                estimates = checkpoint.estimate(request.prompt, at_once=letters, sizes=sizes)
+            except OutOfMemory as error:
+                if not checkpoint.answers_at_once:
+                    raise
+                letters = True
+                unread.append(Note("memory", f"{error}: only the prompt's letters were read"))
+                estimates = checkpoint.estimate(request.prompt, at_once=True, sizes=sizes)
         encode_ms = (time.perf_counter() - began) * 1000
         began = time.perf_counter()
         policy, lambda_per_usd, dial = _on_the_dial(request.policy, checkpoint, offers)
@@ -269,7 +275,7 @@ class Planner:
             ),
             policy_is_explicit=request.policy_is_explicit,
             spread=checkpoint.paired if checkpoint else None,
-            notes=self._unverified(checkpoint, request, installed, allowed),
+            notes=[*self._unverified(checkpoint, request, installed, allowed), *unread],
         )
         route_ms = (time.perf_counter() - began) * 1000
         decision = replace(decision, notes=self._notes(request, decision))
@@ -282,7 +288,7 @@ class Planner:
             router_sha256=self.shelf.digest(checkpoint.name),
             scorer=checkpoint.card.instrument,
             refusal=refusal(checkpoint.card),
-            features="instant" if at_once else checkpoint.card.feature_set,
+            features="instant" if letters else checkpoint.card.feature_set,
             provisional=at_once,
         )
 

@@ -32,6 +32,7 @@ from cems_tui.domain.request import (
     Step,
 )
 from cems_tui.errors import GenerationTimeout, OutOfMemory
+from cems_tui.generation.admission import Kind
 from cems_tui.generation.ladder import Rung, next_rung
 from cems_tui.generation.pipeline import Job, Picture, Pipeline
 from cems_tui.scoring.panel import Judged, Judges, judged
@@ -102,6 +103,10 @@ class Residency(Protocol):
 
     def free(self, model: str) -> bool:
         """Take a model off the device, at the end of its use; whether it was resident."""
+        ...
+
+    def free_idle(self, kind: Kind | None = None) -> Sequence[str]:
+        """Take off the device what is not in use; what left."""
         ...
 
     def relieve(self) -> Sequence[str]:
@@ -189,12 +194,14 @@ class Session:
     def tend(self) -> bool:
         """Free what is due to leave, or needed by others, between pictures; whether any was there.
 
-        With the last model the scorers leave too.
+        With the last model the scorers and text towers leave too.
         """
         left = bool([name for name in self._due() if self._residency.free(name)])
         left = bool(self._residency.relieve()) or left
-        if left and self._judges is not None and not self.resident():
-            self._judges.free()
+        if left and not self.resident():
+            self._residency.free_idle("text tower")
+            if self._judges is not None:
+                self._judges.free()
         return left
 
     def close(self) -> None:
@@ -311,6 +318,7 @@ class Session:
         others = sorted(self.resident() - {kept})
         for model in others:
             self._residency.free(model)
+        others += self._residency.free_idle("text tower")
         return others if self._judges is None else [*others, *self._judges.free()]
 
     def draw(

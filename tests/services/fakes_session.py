@@ -166,6 +166,9 @@ class FakeResidency:
     def resident(self) -> frozenset[str]:
         return frozenset(self.models)
 
+    def free_idle(self, kind: str | None = None) -> tuple[str, ...]:
+        return ()
+
     def free(self, model: str) -> bool:
         self.models.discard(model)
         return True

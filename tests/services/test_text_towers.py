@@ -11,10 +11,14 @@ import pytest
 
 from cems_tui import paths
 from cems_tui.catalog import catalog
-from cems_tui.errors import ModelMissing, UnknownName, WeightsError
+from cems_tui.domain.decision import Policy
+from cems_tui.domain.request import Request
+from cems_tui.errors import ModelMissing, OutOfMemory, UnknownName, WeightsError
+from cems_tui.generation.residency import Residency
 from cems_tui.profile import Profile
 from cems_tui.routing.features.clip_text import read_tower
 from cems_tui.routing.features.text_towers import Place, TextTowers, places_of, remember
+from cems_tui.services.tower_room import SharedTowerRoom
 from tests.cli.cems import Ran, cems
 
 STARTER = paths.checkpoints() / "starter" / "starter-base"
@@ -58,6 +62,56 @@ def test_a_folder_is_found_again_by_its_digest_wherever_it_lies(home: Path) -> N
         towers().find(tower.facts)
     remember(tower, where, paths.current().encoders_file)
     assert towers().find(tower.facts).facts == tower.facts
+
+
+def ledger(budget: int) -> Residency:
+    def unused(wanted: object) -> None:
+        raise AssertionError("no model is loaded here")
+
+    return Residency(budget, unused, unused)  # type: ignore[arg-type]
+
+
+def test_a_tower_stands_in_the_ledger_leaves_it_and_is_read_again_when_it_is_wanted() -> None:
+    from cems_tui.routing.features.sentence_encoder import SentenceEncoder
+    from cems_tui.routing.features.text_towers import SENTENCE_ENCODER
+
+    shipped = paths.checkpoints() / "encoder"
+    sentences = TextTowers(lambda: [Place(SENTENCE_ENCODER, shipped)]).choose(None, "text")[0]
+    assert isinstance(sentences, SentenceEncoder)
+    for own, name in ((TOWER, "starter-base:text"), (sentences, SENTENCE_ENCODER)):
+        residency = ledger(own.held_bytes)
+        here = [Place("starter-base", STARTER), Place(SENTENCE_ENCODER, shipped)]
+        tower = TextTowers(lambda here=here: here, SharedTowerRoom(residency)).find(own.facts)  # type: ignore[misc]
+        assert residency.held_bytes == 0, "it is read when it is wanted"
+        read = tower.embeddings(["a red car"])
+        assert (read == own.embeddings(["a red car"])).all()
+        [there] = residency.present()
+        assert (there.model, there.kind, there.in_use) == (name, "text tower", False)
+        assert residency.held_bytes == own.held_bytes
+        assert residency.resident() == frozenset(), "it draws nothing"
+        assert residency.free(name)
+        assert residency.held_bytes == 0
+        assert (tower.embeddings(["a red car"]) == read).all()
+
+
+def test_a_tower_that_has_no_room_says_so_with_the_numbers() -> None:
+    room = SharedTowerRoom(ledger(TOWER.held_bytes - 1))
+    tower = TextTowers(lambda: [Place("starter-base", STARTER)], room).find(TOWER.facts)
+    with pytest.raises(OutOfMemory, match=r"starter-base:text needs 1\.1 MB; 0\.0 MB is in use"):
+        tower.embeddings(["a red car"])
+
+
+def test_a_prompt_is_decided_by_its_letters_where_the_tower_has_no_room() -> None:
+    room = SharedTowerRoom(ledger(1))
+    with Profile.current().history() as store:
+        planner = Profile.current().planner_over(store, room)
+        asked = Request("", "a red car", Policy.tradeoff(0.5), router="cems-mixed")
+        decision = planner.decide(asked, frozenset(), installed_only=False)
+    assert decision.choice is not None
+    assert decision.features == "instant"
+    [note] = [note.text for note in decision.notes if note.kind == "memory"]
+    assert note.endswith("only the prompt's letters were read")
+    assert not decision.provisional, "more room is not on its way"
 
 
 def test_another_tower_under_the_same_name_is_refused_with_both_digests() -> None:

@@ -78,6 +78,11 @@ class TextTower:
         return sum(value.size for value in self.weights.values())
 
     @property
+    def held_bytes(self) -> int:
+        """What its weights take of main memory."""
+        return sum(value.nbytes for value in self.weights.values())
+
+    @property
     def depth(self) -> int:
         """One: only what stands after the last layer is read."""
         return 1

@@ -120,6 +120,11 @@ class SentenceEncoder:
     def parameters(self) -> int:
         return sum(value.size for value in self.weights.values())
 
+    @property
+    def held_bytes(self) -> int:
+        """What its weights take of main memory."""
+        return sum(value.nbytes for value in self.weights.values())
+
     def embeddings(self, prompts: Sequence[str]) -> Floats:
         """The means of the token states after `shape.layers_read`, shape (N, L, d).
 

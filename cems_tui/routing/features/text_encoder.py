@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -37,6 +39,11 @@ class TextEncoder(Protocol):
         """How many numbers it is made of."""
         ...
 
+    @property
+    def held_bytes(self) -> int:
+        """What its weights take of main memory."""
+        ...
+
     def states(self, prompts: Sequence[str]) -> list[Floats]:
         """The state of every token of each text after the last layer, shapes (T, d)."""
         ...
@@ -48,6 +55,67 @@ class TextEncoder(Protocol):
     def embeddings(self, prompts: Sequence[str]) -> Floats:
         """The pooled states after some layers, the last one at the end, shape (N, L, d)."""
         ...
+
+
+class TowerRoom(Protocol):
+    """Where text encoders are kept between two prompts."""
+
+    def lend(
+        self, facts: EncoderFacts, expected_bytes: int, load: Callable[[], TextEncoder]
+    ) -> AbstractContextManager[TextEncoder]:
+        """The encoder, loaded if need be; it stays until the block ends.
+
+        Raises:
+            OutOfMemory: there is no room for it.
+            WeightsError: its files are missing or damaged.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LentTower:
+    """A text encoder that is somewhere else, and is there while it reads."""
+
+    facts: EncoderFacts
+    width: int
+    depth: int
+    parameters: int
+    held_bytes: int
+    """What its weights take of main memory."""
+
+    room: TowerRoom
+    load: Callable[[], TextEncoder]
+
+    @classmethod
+    def of(cls, tower: TextEncoder, room: TowerRoom, load: Callable[[], TextEncoder]) -> LentTower:
+        """The same encoder, kept by the room; `tower` itself is not held."""
+        return cls(
+            tower.facts,
+            tower.width,
+            tower.depth,
+            tower.parameters,
+            tower.held_bytes,
+            room,
+            load,
+        )
+
+    def states(self, prompts: Sequence[str]) -> list[Floats]:
+        """As of the encoder."""
+        with self._lent() as tower:
+            return tower.states(prompts)
+
+    def pool(self, states: Floats) -> Floats:
+        """As of the encoder."""
+        with self._lent() as tower:
+            return tower.pool(states)
+
+    def embeddings(self, prompts: Sequence[str]) -> Floats:
+        """As of the encoder."""
+        with self._lent() as tower:
+            return tower.embeddings(prompts)
+
+    def _lent(self) -> AbstractContextManager[TextEncoder]:
+        return self.room.lend(self.facts, self.held_bytes, self.load)
 
 
 class Towers(Protocol):

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +21,7 @@ from cems_tui.files import read_json, write_text
 from cems_tui.paths import ensure
 from cems_tui.routing.features.clip_text import read_tower, tower_digest
 from cems_tui.routing.features.encoder_files import is_sentence_encoder, read_sentence_encoder
-from cems_tui.routing.features.text_encoder import TextEncoder
+from cems_tui.routing.features.text_encoder import LentTower, TextEncoder, TowerRoom
 
 CEMS_TOWER = "openai/clip-vit-base-patch16"
 """The tower of the paper: taken before any other where it is on this machine."""
@@ -57,9 +58,17 @@ class Place:
 class TextTowers:
     """The towers of some places, each read once."""
 
-    def __init__(self, places: Callable[[], Sequence[Place]]) -> None:
-        """`places` is asked when a tower is first wanted: instant routers pay nothing."""
+    def __init__(
+        self, places: Callable[[], Sequence[Place]], room: TowerRoom | None = None
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            places: asked when a tower is first wanted: instant routers pay nothing.
+            room: where towers are kept that are found by their digest; None keeps them for good.
+        """
         self._places = places
+        self._room = room
         self._read: dict[str, TextEncoder] = {}
         self._sentences: dict[Path, TextEncoder | None] = {}
 
@@ -77,6 +86,10 @@ class TextTowers:
             digest = self._digest(place.folder, encoder.kind)
             if digest == encoder.sha256:
                 tower = self._open(place.folder, encoder.id, encoder.kind)
+                if self._room is not None:
+                    self._sentences.pop(place.folder, None)
+                    load = partial(_read, place.folder, encoder.id, encoder.kind)
+                    tower = LentTower.of(tower, self._room, load)
                 self._read[encoder.sha256] = tower
                 return tower
             if place.name == encoder.id and digest is not None:
@@ -136,11 +149,10 @@ class TextTowers:
 
     def _open(self, folder: Path, name: str, kind: Kind) -> TextEncoder:
         if kind == "clip":
-            return read_tower(folder, name)
+            return _read(folder, name, kind)
         known = self._sentences.get(folder)
         if known is None or known.facts.id != name:
-            known = read_sentence_encoder(folder, name)
-            self._sentences[folder] = known
+            known = self._sentences[folder] = _read(folder, name, kind)
         return known
 
     def _digest(self, folder: Path, kind: Kind) -> str | None:
@@ -156,6 +168,10 @@ class TextTowers:
             return None if known is None else known.facts.sha256
         except WeightsError:
             return None
+
+
+def _read(folder: Path, name: str, kind: Kind) -> TextEncoder:
+    return read_tower(folder, name) if kind == "clip" else read_sentence_encoder(folder, name)
 
 
 def places_of(
