@@ -37,6 +37,7 @@ class CommandSession:
         )
         self._engine: Engine | None = None
         self._stock = profile.catalog_stamp()
+        self._shadow = profile.idle_shadow()
 
     def begin(self) -> None:
         """Another command's turn: what was pulled, removed or measured meanwhile counts."""
@@ -54,6 +55,7 @@ class CommandSession:
 
     def run(self, request: Request, emit: Callable[[Event], None], stop: Stop) -> None:
         """One picture, as `Session.run`; the command records what fails."""
+        self._shadow.asked()
         self._hold.acquire()
         if self._engine is None:
             self._engine = self._stack.enter_context(self._profile.engine_on(self._hold))
@@ -71,6 +73,12 @@ class CommandSession:
         if not self._engine.session.resident():
             self._hold.release()
         return left
+
+    def idle(self, stop: Stop) -> bool:
+        """Draw for a lot within the shadow budget, if there is one."""
+        if (engine := self._engine) is None or not self._hold.held:
+            return False
+        return self._shadow.draw(engine.store, engine.planner, engine.session, stop)
 
     def close(self) -> None:
         """Give the device back."""
