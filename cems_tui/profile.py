@@ -12,13 +12,13 @@ from time import time
 from typing import TYPE_CHECKING, Protocol
 
 from cems_tui import log, paths, settings
-from cems_tui.cancel import Stop, shielded
+from cems_tui.cancel import Stop, never, shielded
 from cems_tui.domain.foreign_syntax import ForeignSyntax
 from cems_tui.domain.generation import Generation
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.request import Event, Request
 from cems_tui.errors import StorageError
-from cems_tui.locks import this_command
+from cems_tui.locks import Holder, this_command
 from cems_tui.models.ledger import RESERVED
 from cems_tui.services.device_access import DeviceAccess
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from cems_tui.scoring.panel import Scorer, ScorerRoom
     from cems_tui.services.app.picture_gallery import Gallery
     from cems_tui.services.app.router_desk import RouterDesk
+    from cems_tui.services.app.settings_desk import SettingsDesk
     from cems_tui.services.doctor import Doctor
     from cems_tui.services.engine.resident_client import ResidentClient
     from cems_tui.services.explainer import Explainer
@@ -130,6 +131,12 @@ class Profile:
         from cems_tui.services.app.picture_gallery import Gallery
 
         return Gallery(self.paths.database)
+
+    def settings_desk(self) -> SettingsDesk:
+        """The settings as the app shows and changes them."""
+        from cems_tui.services.app.settings_desk import SettingsDesk
+
+        return SettingsDesk(self.paths.config_file)
 
     def router_desk(self) -> RouterDesk:
         """The routers as the app shows and chooses them."""
@@ -415,12 +422,20 @@ class Profile:
         kind: SessionKind = "command",
         wait_seconds: float | None = 0.0,
         pictures: Path | None = None,
+        yields: bool = False,
+        stop: Stop = never,
+        on_wait: Callable[[Holder], None] = lambda holder: None,
     ) -> Iterator[Engine]:
         """An engine that holds the device until the block ends.
 
+        Args:
+            yields: whether it asks now and then who else wants the device, see `Engine.give_way`.
+            wait_seconds, stop, on_wait: as `Hold.acquire`.
+
         Raises:
             StorageError: the database or the pictures folder cannot be written.
-            DeviceBusy: another process holds the device.
+            DeviceBusy: another process holds the device, and does not give way.
+            Interrupted: `stop` said so while it waited.
         """
         from cems_tui.store.database import open_store
 
@@ -430,9 +445,10 @@ class Profile:
             paths.ensure_writable(folder)
             store = stack.enter_context(open_store(self.paths.database))
             name = session_name or os.environ.get("CEMS_SESSION") or None
-            hold = self.device.hold(minutes, self.settings.generation.chosen_device)
+            kind_of_device = self.settings.generation.chosen_device
+            hold = self.device.hold(minutes, kind_of_device, yields=yields)
             self.make_way(patient=bool(wait_seconds))
-            hold.acquire(wait_seconds)
+            hold.acquire(wait_seconds, stop, on_wait)
             stack.callback(hold.release)
             session_id = store.session(name, kind=kind, command=this_command())
             yield self._engine(stack, store, session_id, hold, folder, pictures is not None)
@@ -459,11 +475,13 @@ class Profile:
         wait_seconds: float = 0.0,
         pictures: Path | None = None,
         keep_alive_minutes: float | None = None,
+        on_wait: Callable[[Holder], None] = lambda holder: None,
     ) -> Iterator[CommandEngine]:
         """The resident engine, if there is one or is to be one; else an engine until the end.
 
         Args:
             keep_alive_minutes: how long it stays for the next command; None is the setting.
+            on_wait: told who holds the device, when it is waited for.
 
         Raises:
             as `engine`.
@@ -480,12 +498,15 @@ class Profile:
         with ExitStack() as stack:
             if usable(place) and (minutes or place.exists()):
                 client = self._client(
-                    wait_seconds, minutes if said is not None or minutes else None
+                    wait_seconds, minutes if said is not None or minutes else None, on_wait
                 )
                 stack.callback(client.close)
             if client is None or not (client.open() or minutes):
                 own = self.engine(
-                    session_name=session_name, wait_seconds=wait_seconds, pictures=pictures
+                    session_name=session_name,
+                    wait_seconds=wait_seconds,
+                    pictures=pictures,
+                    on_wait=on_wait,
                 )
                 yield stack.enter_context(own)
                 return
@@ -541,7 +562,9 @@ class Profile:
 
         return retire(self.paths.resident_engine, patient=patient)
 
-    def _client(self, wait_seconds: float, minutes: float | None) -> ResidentClient:
+    def _client(
+        self, wait_seconds: float, minutes: float | None, on_wait: Callable[[Holder], None]
+    ) -> ResidentClient:
         """A command's side of the resident engine."""
         from cems_tui.services.engine.launch import engine_key, start_engine
         from cems_tui.services.engine.resident_client import ResidentClient
@@ -554,8 +577,11 @@ class Profile:
         seconds = None if minutes is None else minutes * 60
 
         def await_device() -> None:
+            holder = self.device.holder()
+            if holder is not None and holder.yields:
+                return  # the engine will be given way to
             hold = self.device.hold()
-            hold.acquire(wait_seconds)
+            hold.acquire(wait_seconds, on_wait=on_wait)
             hold.release()
 
         return ResidentClient(
@@ -751,6 +777,21 @@ class Engine(CommandEngine):
 
     scorer_room: ScorerRoom | None = None
     """Where instruments are kept beside the models; None where they read on another device."""
+
+    def give_way(self, stop: Stop, on_wait: Callable[[Holder], None]) -> None:
+        """Let whoever waits for the device have it, and take it back after them.
+
+        Args:
+            stop: asked while others have it.
+            on_wait: told who has it.
+
+        Raises:
+            Interrupted: `stop` said so; then the device is not held.
+        """
+        if self.hold.wanted:
+            self.session.close()
+            self.hold.release()
+            self.hold.acquire(None, stop, on_wait)
 
 
 def _learn(planner: Planner, generation: Generation) -> None:

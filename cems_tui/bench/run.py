@@ -243,6 +243,7 @@ def run_bench(
     able: frozenset[str] | None = None,
     foresee: Callable[[str], CellEstimate] = lambda function: CellEstimate(None, None),
     read_only: bool = False,
+    give_way: Callable[[], None] = lambda: None,
 ) -> BenchOutcome:
     """Make every cell of the plan that is not there yet, functions interleaved.
 
@@ -258,6 +259,7 @@ def run_bench(
         able: the functions that can be drawn; cells of others are left. None is all.
         foresee: what a picture of a function was expected to take; asked once, at the beginning.
         read_only: read pictures that are kept, draw none.
+        give_way: called before each cell; whoever waits for the device has it until it returns.
 
     Raises:
         UsageError: another benchmark has the name, or scores come from another instrument.
@@ -278,6 +280,7 @@ def run_bench(
             if budget is not None and task.picture is None:
                 budget.check(task.key.function, run.spent_usd)
             refuse_stopped(stop, "the benchmark was stopped", hint="")
+            give_way()
             emit(run.attempt(task))
         left = whole.tasks(book.kept(whole.name), groups) if read_only else ()
         status = "stopped" if left or not able.issuperset(whole.functions) else "done"

@@ -17,7 +17,7 @@ from cems_tui.cli import output
 from cems_tui.cli.budget import SharedBudget, loads_count, planned, spent_before
 from cems_tui.cli.failures import Failure, failure_of, print_failure
 from cems_tui.cli.narrator import Narrator
-from cems_tui.cli.notes import NoteTeller
+from cems_tui.cli.notes import NoteTeller, tell_wait
 from cems_tui.cli.options import (
     PictureOptions,
     RoutingOptions,
@@ -132,6 +132,7 @@ def generate(
         wait_seconds=wait or 0.0,
         pictures=drawing.out,
         keep_alive_minutes=keep_alive,
+        on_wait=tell_wait,
     ) as engine:
         requests = drawing_requests(lines, choice, drawing, engine.planner)
         as_planned = requests
