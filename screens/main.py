@@ -15,7 +15,7 @@ from cems_tui.text import counted
 from screens import terminal
 from screens.app import CemsApp
 from screens.picture_widgets import PictureWidgets
-from screens.services.defaults import Defaults, GalleryFactory, RoutersFactory
+from screens.services.defaults import Defaults, Desks, GalleryFactory, RoutersFactory
 from screens.services.library import ModelKeeper
 from screens.services.planner import PlannerFactory
 
@@ -29,6 +29,7 @@ def run(
     queued: Callable[[EngineProcess], QueuedEngine] | None = None,
     gallery_factory: GalleryFactory | None = None,
     routers_factory: RoutersFactory | None = None,
+    desks: Desks | None = None,
 ) -> int:
     """Runs the app until the user quits; returns the exit code.
 
@@ -36,8 +37,8 @@ def run(
     called in this one, in a thread, and must not import torch. `pictures` is how the terminal is
     to draw them: `auto` asks it, a key of WAYS is used as it is. `keeper` knows the models; it is
     asked in threads of this process and must not import torch either. `queued` puts the rows of
-    the queue before the engine. `gallery_factory` and `routers_factory` open the history and the
-    routers, in a thread.
+    the queue before the engine. `gallery_factory`, `routers_factory` and `desks` open the history,
+    the routers and what the other places show, in a thread.
     """
     engine = EngineProcess(open_session)
     engine.start(
@@ -55,6 +56,7 @@ def run(
                 queue=queue,
                 gallery_factory=gallery_factory,
                 routers_factory=routers_factory,
+                desks=desks,
                 typed=answers.typed,
             )
             app.run()

@@ -109,9 +109,9 @@ class DialAsked(Message):
 
 @dataclass
 class DialSet(Message):
-    """To the studio: the dial is to stand there."""
+    """To the studio: the dial is to stand there; None is balanced."""
 
-    dial: float
+    dial: float | None
 
 
 @dataclass

@@ -13,14 +13,21 @@ import os
 import signal
 import subprocess
 import sys
+<<<<<<< HEAD
 from collections.abc import Callable, Mapping, Sequence
+=======
+from collections.abc import Iterator, Mapping, Sequence
+>>>>>>> main
 from dataclasses import asdict, dataclass
 from importlib import import_module, invalidate_caches
 from pathlib import Path
+from pkgutil import walk_packages
 from tempfile import TemporaryDirectory
 from typing import IO, NoReturn
 
+from cems_tui import services
 from cems_tui.__main__ import main
+from cems_tui.cli import commands
 
 HEAVY = (
     "torch",
@@ -31,8 +38,9 @@ HEAVY = (
     "open_clip",
     "sqlite_utils",
     "pyarrow.parquet",
+    "typer._adapters",
 )
-"""What the commands import of others when they draw, score and record."""
+"""What the commands import of others when they are called, draw, score and record."""
 
 Meanwhile = Callable[[int, Path], None]
 """Called with the command's process and the file that is its stdout, while it runs."""
@@ -101,8 +109,13 @@ class ForkServer:
 
 
 def serve(orders: IO[str], answers: IO[str]) -> None:
+<<<<<<< HEAD
     """Fork for every order; answer with its process, and with its exit code when it has ended."""
     for module in HEAVY:
+=======
+    """Fork for every order, and answer with its exit code."""
+    for module in (*HEAVY, *ours()):
+>>>>>>> main
         import_module(module)
     gc.freeze()  # what is here is never looked through again, nor copied by looking
     for line in orders:
@@ -113,6 +126,14 @@ def serve(orders: IO[str], answers: IO[str]) -> None:
         print(child, file=answers, flush=True)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), file=answers, flush=True)
+
+
+def ours() -> Iterator[str]:
+    """Every command and all that it imports of ours; what they read of the environment they read
+    when they run."""
+    for package in (commands, services):
+        for module in walk_packages(package.__path__, f"{package.__name__}."):
+            yield module.name
 
 
 def become(order: Order) -> None:

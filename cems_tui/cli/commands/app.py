@@ -11,7 +11,7 @@ from cems_tui.errors import UsageError
 from cems_tui.profile import Profile
 from cems_tui.settings import BALANCED
 from screens.main import run
-from screens.services.defaults import Defaults
+from screens.services.defaults import Defaults, Desks
 
 
 def open_app() -> int:
@@ -44,4 +44,5 @@ def open_app() -> int:
         lambda process: queued_engine(profile, process),
         profile.gallery,
         profile.router_desk,
+        Desks(doctor=lambda: Profile.current().doctor, settings=profile.settings_desk),
     )
