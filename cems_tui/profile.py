@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from cems_tui.services.explainer import Explainer
     from cems_tui.services.keeper import AppKeeper
     from cems_tui.services.library import Library
+    from cems_tui.services.loop.shadow import IdleShadow
     from cems_tui.services.models import Models
     from cems_tui.services.own_scores import OwnScores
     from cems_tui.services.planner import Planner
@@ -529,6 +530,12 @@ class Profile:
             planner = self.planner_over(store)
             client.serves(session_id, folder.absolute(), lambda made: _learn(planner, made))
             yield CommandEngine(client, planner, store, session_id)
+
+    def idle_shadow(self) -> IdleShadow:
+        """What draws for lots in an engine's idle time, as config.toml says at that moment."""
+        from cems_tui.services.loop.shadow import IdleShadow
+
+        return IdleShadow(lambda: settings.load(self.paths.config_file).shadow)
 
     def warm_up(self) -> None:
         """Import what a first picture needs, without the device: seconds, once in a process.

@@ -260,13 +260,7 @@ def continued(old: BenchPlan, new: BenchPlan, *, resume: bool) -> BenchPlan:
             "Add --resume to let it grow, or use another --name.",
         )
     for name, making in new.makings.items():
-        if changes := changes_of(old.makings.get(name, {}), making):
-            raise UsageError(
-                f"{name} is not the function that the benchmark {old.name!r} began with: "
-                f"{', '.join(changes)}",
-                "Pictures of two versions are never mixed: use another --name, or leave the "
-                "function out with --functions.",
-            )
+        refuse_changed(old, name, making)
     known = {prompt.id for prompt in old.prompts}
     return replace(
         old,
@@ -276,6 +270,21 @@ def continued(old: BenchPlan, new: BenchPlan, *, resume: bool) -> BenchPlan:
         metrics=tuple(dict.fromkeys((*old.metrics, *new.metrics))),
         makings={**new.makings, **old.makings},
     )
+
+
+def refuse_changed(plan: BenchPlan, function: str, making: Making) -> None:
+    """Refuse a function that makes pictures in another way than when the benchmark began.
+
+    Raises:
+        UsageError: it does.
+    """
+    if changes := changes_of(plan.makings.get(function, {}), making):
+        raise UsageError(
+            f"{function} is not the function that the benchmark {plan.name!r} began with: "
+            f"{', '.join(changes)}",
+            "Pictures of two versions are never mixed: use another --name, or leave the "
+            "function out with --functions.",
+        )
 
 
 def changes_of(old: Making, new: Making) -> list[str]:
