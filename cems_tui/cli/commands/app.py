@@ -44,5 +44,9 @@ def open_app() -> int:
         lambda process: queued_engine(profile, process),
         profile.gallery,
         profile.router_desk,
-        Desks(doctor=lambda: Profile.current().doctor, settings=profile.settings_desk),
+        Desks(
+            doctor=lambda: Profile.current().doctor,
+            settings=profile.settings_desk,
+            benches=profile.bench_desk,
+        ),
     )
