@@ -178,6 +178,7 @@ class AppSession:
         self._stack = ExitStack()
         self._engine: Engine | None = None
         self._stock = profile.catalog_stamp()
+        self._shadow = profile.idle_shadow()
 
     def prepare(self) -> None:
         """Import what a first picture needs, unless the settings say to wait.
@@ -216,6 +217,8 @@ class AppSession:
         except CemsError as error:
             self._engine.record_failure(request, str(error), error.exit_code)
             raise
+        finally:
+            self._shadow.asked()
 
     def resident(self) -> frozenset[str]:
         """Names of the models on the device."""
@@ -233,6 +236,12 @@ class AppSession:
         if not self._engine.session.resident():
             self._engine.hold.release()
         return left
+
+    def idle(self, stop: Stop) -> bool:
+        """Draw for a lot within the shadow budget, if there is one."""
+        if (engine := self._engine) is None or not engine.hold.held:
+            return False
+        return self._shadow.draw(engine.store, engine.planner, engine.session, stop)
 
     def close(self) -> None:
         """Give the device back."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from time import time
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from cems_tui.generation.machine_speed import OriginSpeed
     from cems_tui.generation.networks import Shelf
     from cems_tui.generation.pipeline import Pipeline
-    from cems_tui.generation.residency import Residency
+    from cems_tui.generation.residency import PartByPart, Residency
     from cems_tui.routing.checkpoints.shelf import RouterShelf
     from cems_tui.routing.features.text_towers import TextTowers
     from cems_tui.scoring.panel import Scorer, ScorerRoom
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from cems_tui.services.explainer import Explainer
     from cems_tui.services.keeper import AppKeeper
     from cems_tui.services.library import Library
+    from cems_tui.services.loop.shadow import IdleShadow
     from cems_tui.services.models import Models
     from cems_tui.services.own_scores import OwnScores
     from cems_tui.services.planner import Planner
@@ -534,6 +535,12 @@ class Profile:
             client.serves(session_id, folder.absolute(), lambda made: _learn(planner, made))
             yield CommandEngine(client, planner, store, session_id)
 
+    def idle_shadow(self) -> IdleShadow:
+        """What draws for lots in an engine's idle time, as config.toml says at that moment."""
+        from cems_tui.services.loop.shadow import IdleShadow
+
+        return IdleShadow(lambda: settings.load(self.paths.config_file).shadow)
+
     def warm_up(self) -> None:
         """Import what a first picture needs, without the device: seconds, once in a process.
 
@@ -646,6 +653,7 @@ class Profile:
             reclaim=shelf.arenas.release,
             room=lambda: probe(kind).less(chosen.leave_bytes - shelf.arenas.idle_bytes),
             wanted=lambda: models_wanted(store.queue, residency.resident()),
+            part_by_part=self._part_by_part(shelf),
         )
         scorer_room = self._scorer_room(residency)
         session = Session(
@@ -670,16 +678,39 @@ class Profile:
         apart = self.settings.quality.device == "cpu" and likely_kind() != "cpu"
         return None if apart else SharedRoom(residency)
 
-    def pipeline(self, function: GenerationFunction, shelf: Shelf | None = None) -> Pipeline:
-        """The function's model on the device; a damaged file of the pack is refused first."""
+    def _part_by_part(self, shelf: Shelf) -> PartByPart | None:
+        """How what is too large for the device is drawn with; None where that is not done."""
+        from cems_tui.generation.device import likely_kind
+        from cems_tui.generation.families import registry
+        from cems_tui.generation.families.offload import OFFLOADING_DEVICES
+        from cems_tui.generation.residency import PartByPart
+
+        if likely_kind(self.settings.generation.chosen_device) not in OFFLOADING_DEVICES:
+            return None
+        in_turn = replace(self._engine_settings(), in_parts=True)
+        return PartByPart(
+            lambda function: self.pipeline(function, shelf, in_parts=True),
+            lambda function: registry.expected_weights(function, in_turn, shelf),
+        )
+
+    def pipeline(
+        self, function: GenerationFunction, shelf: Shelf | None = None, *, in_parts: bool = False
+    ) -> Pipeline:
+        """The function's model on the device; a damaged file of the pack is refused first.
+
+        Args:
+            shelf: where its networks are found if another model holds them.
+            in_parts: with layers in main memory that are brought to the device in turn.
+        """
         from cems_tui.generation.families import registry
         from cems_tui.generation.pipeline import WordedPipeline
         from cems_tui.starter.prompt_notes import read_prompt
 
+        settings = replace(self._engine_settings(), in_parts=in_parts)
         if not function.model.name.startswith(RESERVED):
-            return registry.load(function, self._engine_settings(), shelf)
+            return registry.load(function, settings, shelf)
         self._verified(function.model.name)
-        pipeline = registry.load(function, self._engine_settings(), shelf)
+        pipeline = registry.load(function, settings, shelf)
         return WordedPipeline(pipeline, read_prompt)
 
     def _held_weights(self, function: GenerationFunction) -> Mapping[str, int] | None:

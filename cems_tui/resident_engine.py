@@ -39,6 +39,7 @@ class CommandSession:
         )
         self._engine: Engine | None = None
         self._stock = profile.catalog_stamp()
+        self._shadow = profile.idle_shadow()
 
     def begin(self) -> None:
         """Another command's turn: what was pulled, removed or measured meanwhile counts."""
@@ -56,6 +57,7 @@ class CommandSession:
 
     def run(self, request: Request, emit: Callable[[Event], None], stop: Stop) -> None:
         """One picture, as `Session.run`; the command records what fails."""
+        self._shadow.asked()
 
         def tell(holder: Holder) -> None:
             emit(Noted(request.id, Note("other", waiting_words(holder))))
@@ -77,6 +79,12 @@ class CommandSession:
         if not self._engine.session.resident():
             self._hold.release()
         return left
+
+    def idle(self, stop: Stop) -> bool:
+        """Draw for a lot within the shadow budget, if there is one."""
+        if (engine := self._engine) is None or not self._hold.held:
+            return False
+        return self._shadow.draw(engine.store, engine.planner, engine.session, stop)
 
     def close(self) -> None:
         """Give the device back."""

@@ -267,6 +267,18 @@ class Benchmarks:
 
 
 @dataclass(frozen=True, slots=True)
+class Shadowed:
+    """Drawing past prompts again, in idle time, with functions that were not chosen."""
+
+    on: bool = _setting(
+        False, "draw past prompts in idle time with what was not chosen", _yes_or_no
+    )
+    usd_per_day: float = _setting(0.0, "US dollars a day for that; 0: no such limit", _number(0))
+    seconds_per_day: float = _setting(0.0, "seconds a day for that; 0: no such limit", _number(0))
+    pictures_per_day: float = _setting(0, "pictures a day for that; 0: no such limit", _number(0))
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Every setting's value by section, as in config.toml, and which of them the file gave."""
 
@@ -278,6 +290,7 @@ class Settings:
     app: App = App()
     storage: Storage = Storage()
     benchmark: Benchmarks = Benchmarks()
+    shadow: Shadowed = Shadowed()
     keys: Mapping[str, str] = field(default_factory=dict)
     """Key bindings of the app the user changed: command → key."""
 

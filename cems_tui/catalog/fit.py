@@ -103,8 +103,8 @@ def fit(footprint: Footprint, room: Room) -> Fit:
         drawing = "" if beside is None else f" and up to {byte_count(beside)} to draw"
         return Fit(
             "fits with offload",
-            f"{_too_much(weights, beside, room)}; part by part ({part} the largest{drawing}) "
-            "it would fit.",
+            f"{_too_much(weights, beside, room)}; its layers can be brought there in turn "
+            f"({part} the largest part{drawing}), which takes longer.",
         )
     return Fit(
         "does not fit",
@@ -118,6 +118,7 @@ def of_picture(
     *,
     area: float,
     least_bytes: int | None,
+    largest_bytes: int | None = None,
 ) -> Footprint:
     """What drawing one picture takes of the device: the weights, and what its pixels take.
 
@@ -126,6 +127,7 @@ def of_picture(
         model: what its model takes of this device, at the model's own size.
         area: pixels of the picture for each pixel of the model's own size.
         least_bytes: what drawing it holds beside the weights at the very least.
+        largest_bytes: of its largest component, where its files tell; None is as `model` says.
     """
     weights = model.weights_bytes if expected.held_bytes is None else expected.held_bytes
     beside = None
@@ -140,6 +142,7 @@ def of_picture(
         beside = max(beside or 0, least_bytes or 0)
     return Footprint(
         weights_bytes=weights,
+        largest_bytes=model.largest_bytes if largest_bytes is None else largest_bytes,
         activation_bytes=beside,
         activation_reach=ESTIMATE_REACH if expected.beside_bytes is None else expected.beside_reach,
         provenance=expected.provenance,

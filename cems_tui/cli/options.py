@@ -98,6 +98,16 @@ SessionBudget = Annotated[
         help="US dollars the session may cost; prompts without a policy share what is left.",
     ),
 ]
+ShadowBudget = Annotated[
+    float | None,
+    typer.Option("--budget", metavar="USD", help="US dollars, loading included, at most."),
+]
+ShadowSeconds = Annotated[
+    float | None, typer.Option("--seconds", metavar="S", help="Seconds at most.")
+]
+ShadowPictures = Annotated[
+    int | None, typer.Option("--pictures", metavar="N", help="Pictures at most.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SessionName = Annotated[
     str | None, typer.Option("--session", metavar="NAME", help="Only this session.")
@@ -249,6 +259,8 @@ _UNITS = {
     "--floor": "in the metric's unit",
     "--tolerance": "in the metric's unit",
     "--lambda": "quality units a US dollar",
+    "--seconds": "seconds",
+    "--pictures": "pictures",
     "--wait": "seconds",
     "--timeout": "seconds",
 }

@@ -15,6 +15,7 @@ from cems_tui.generation import device as devices
 from cems_tui.generation.admission import Resident
 from cems_tui.generation.device import weight_cap_bytes
 from cems_tui.generation.device_status import Presence
+from cems_tui.generation.families.offload import OFFLOADING_DEVICES
 from cems_tui.generation.precision import as_precision
 from cems_tui.services.planner import Planner
 from cems_tui.settings import Settings
@@ -58,6 +59,7 @@ def room_here(settings: Settings, present: Presence | None) -> Room:
         cap_bytes=weight_cap_bytes(device, chosen.budget_mb, chosen.leave_bytes),
         run_bytes=max(0, device.free_bytes - chosen.leave_bytes),
         precision=as_precision(settings.generation.precision),
+        offloads=device.kind in OFFLOADING_DEVICES,
         residents=_residents(present) if ours else (),
     )
 

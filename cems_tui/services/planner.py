@@ -344,7 +344,7 @@ class Planner:
     ) -> Offer:
         wanted = _wanted(request, function)
         expected = self._cost_model.predict(function, wanted.width, wanted.height, there)
-        fits = None if room is None else _fits(function, expected, wanted, room)
+        fits = None if room is None else self._fits(function, expected, wanted, room)
         if blocked is None and fits is not None and fits.verdict == "does not fit":
             blocked = _too_big(fits, wanted)
         cost = self.pricing.of(expected)
@@ -371,6 +371,27 @@ class Planner:
             energy_usd=self.pricing.energy_usd(expected.energy_wh),
         )
 
+    def _fits(
+        self, function: GenerationFunction, expected: Expected, wanted: Wanted, room: Room
+    ) -> Fit:
+        """Whether the device holds the model and a picture of that size.
+
+        What is on the device now leaves for another one: it counts as free.
+        """
+        pixels = wanted.width * wanted.height
+        numbers = function.capabilities.numbers_per_pixel
+        weights = self._cost_model.weights(function)
+        return fit(
+            of_picture(
+                expected,
+                footprint_on(function.model, room),
+                area=pixels / (function.width * function.height),
+                least_bytes=None if numbers is None else numbers * _LEAST_BYTES * pixels,
+                largest_bytes=max(weights.values()) if weights else None,
+            ),
+            room,
+        )
+
     def _evicts(
         self, function: GenerationFunction, expected: Expected, room: Room | None
     ) -> tuple[str, ...] | None:
@@ -383,24 +404,6 @@ class Planner:
         if needed is None:
             return None
         return leaves(model, needed, expected.most_beside_bytes, room)
-
-
-def _fits(function: GenerationFunction, expected: Expected, wanted: Wanted, room: Room) -> Fit:
-    """Whether the device holds the model and a picture of that size.
-
-    What is on the device now leaves for another one: it counts as free.
-    """
-    pixels = wanted.width * wanted.height
-    numbers = function.capabilities.numbers_per_pixel
-    return fit(
-        of_picture(
-            expected,
-            footprint_on(function.model, room),
-            area=pixels / (function.width * function.height),
-            least_bytes=None if numbers is None else numbers * _LEAST_BYTES * pixels,
-        ),
-        room,
-    )
 
 
 def _on_the_dial(

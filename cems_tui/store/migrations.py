@@ -635,6 +635,24 @@ def m024_swaps_and_energy(db: Database) -> None:
         db.execute(f"ALTER TABLE candidates ADD COLUMN {column}")
 
 
+def m025_shadows(db: Database) -> None:
+    """Which routed pictures are drawn again with what was not chosen, and by which chances."""
+    db.execute(
+        """
+        CREATE TABLE shadows (
+            id TEXT PRIMARY KEY,
+            created TEXT NOT NULL,
+            picture TEXT NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
+            function TEXT NOT NULL,
+            frame INTEGER NOT NULL CHECK (frame > 0),
+            functions INTEGER NOT NULL CHECK (functions > 0),
+            ended TEXT
+        )
+        """
+    )
+    db.execute("CREATE UNIQUE INDEX shadows_picture ON shadows (picture)")
+
+
 STEPS = (
     m001_sessions,
     m002_generations,
@@ -660,4 +678,5 @@ STEPS = (
     m022_bench_pictures,
     m023_shown_pictures,
     m024_swaps_and_energy,
+    m025_shadows,
 )

@@ -123,7 +123,7 @@ def why(candidate: Candidate, decision: RoutingDecision) -> str:
     if candidate.blocked_kind is not None:
         return BLOCKED[candidate.blocked_kind]
     if candidate.fits is False:
-        return "too big"
+        return fit_words(candidate)
     if not candidate.installed and not candidate.allowed:
         return "not here"
     if not candidate.allowed:
@@ -132,6 +132,15 @@ def why(candidate: Candidate, decision: RoutingDecision) -> str:
         return "unrated"
     alike = candidate.difference is not None and not candidate.difference.told_apart
     return ("≈ " if alike else "") + _against(candidate, decision)
+
+
+def fit_words(candidate: Candidate) -> str:
+    """Whether the device holds it; `in parts` where it can be drawn with nevertheless."""
+    if candidate.fits is None:
+        return "size unknown"
+    if candidate.fits:
+        return "fits"
+    return "in parts" if candidate.allowed else "too big"
 
 
 def swap_words(candidate: Candidate) -> str:

@@ -9,7 +9,7 @@ from cems_tui.domain.generation import Generation
 from cems_tui.text import visible
 from cems_tui.views.dial import place_words
 from cems_tui.views.figures import DOLLARS, UNKNOWN, Money
-from cems_tui.views.price_card import interval_words, swap_words
+from cems_tui.views.price_card import fit_words, interval_words, swap_words
 from cems_tui.views.receipt import (
     energy_words,
     expected_words,
@@ -229,7 +229,7 @@ def _candidate(candidate: Candidate, metric: str | None, money: Money) -> list[F
             figures.gigabytes(candidate.memory_bytes),
             *_energy_of(candidate, money),
             where if candidate.installed else "not installed",
-            {True: "fits", False: "too big", None: "size unknown"}[candidate.fits],
+            fit_words(candidate),
         )
     )
     promise = f"{metric or 'quality'} {_estimate(candidate)}{_difference(candidate)}"

@@ -268,7 +268,6 @@ ROWS: tuple[Row, ...] = (
     Row("history show nothing", ("history", "show", "01ZZ"), exit_code=2, shape="nothing"),
     Row("why nothing", ("why", "nowhere.png"), exit_code=2, shape="nothing"),
     Row("starter verify", ("starter", "verify", "--no-draw", "--json"), shape="object"),
-    Row("starter verify draws", ("starter", "verify", "--json"), shape="object", draws=True),
     Row("config path", ("config", "path")),
     Row("config show", ("config", "show", "--json"), shape="object"),
     Row("config validate", ("config", "validate")),

@@ -13,14 +13,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module, invalidate_caches
 from pathlib import Path
+from pkgutil import walk_packages
 from tempfile import TemporaryDirectory
 from typing import IO, NoReturn
 
+from cems_tui import services
 from cems_tui.__main__ import main
+from cems_tui.cli import commands
 
 HEAVY = (
     "torch",
@@ -31,8 +34,9 @@ HEAVY = (
     "open_clip",
     "sqlite_utils",
     "pyarrow.parquet",
+    "typer._adapters",
 )
-"""What the commands import of others when they draw, score and record."""
+"""What the commands import of others when they are called, draw, score and record."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ class ForkServer:
 
 def serve(orders: IO[str], answers: IO[str]) -> None:
     """Fork for every order, and answer with its exit code."""
-    for module in HEAVY:
+    for module in (*HEAVY, *ours()):
         import_module(module)
     gc.freeze()  # what is here is never looked through again, nor copied by looking
     for line in orders:
@@ -107,6 +111,14 @@ def serve(orders: IO[str], answers: IO[str]) -> None:
             leave(main())
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), file=answers, flush=True)
+
+
+def ours() -> Iterator[str]:
+    """Every command and all that it imports of ours; what they read of the environment they read
+    when they run."""
+    for package in (commands, services):
+        for module in walk_packages(package.__path__, f"{package.__name__}."):
+            yield module.name
 
 
 def become(order: Order) -> None:

@@ -1,4 +1,4 @@
-"""The doctor, the settings and the benchmarks as they are drawn; `--snapshot-update` accepts a changed one."""
+"""Doctor, settings and benchmarks as drawn; `--snapshot-update` accepts a changed one."""
 
 from __future__ import annotations
 
