@@ -179,7 +179,7 @@ ROUTERS = Place(
 )  # fmt: skip
 
 BENCH = Place(
-    "bench", "Bench", "f5", "b", "Benchmarks: run, watched, and what they say.",
+    "bench", "Bench", "f8", "b", "Benchmarks: run, watched, and what they say.",
     BENCH_COMMANDS, _HERE / "bench" / "bench.tcss", _open_bench,
     missing=_bench_missing, left=_bench_left,
 )  # fmt: skip

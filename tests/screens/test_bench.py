@@ -120,7 +120,7 @@ def runs(app: CemsApp, program: str) -> list[list[str]]:
 
 
 async def opened(pilot: Pilot[None]) -> BenchScreen:
-    await pilot.press("f5")
+    await pilot.press("f8")
     await until(pilot, lambda: isinstance(pilot.app.screen, BenchScreen))
     screen = pilot.app.screen
     assert isinstance(screen, BenchScreen)
@@ -270,7 +270,7 @@ async def test_the_line_of_the_job_stands_on_every_screen_and_it_can_be_stopped(
         from tests.screens.test_studio import screen_text
 
         await until(pilot, lambda: "bench mine 33 %" in screen_text(pilot))
-        await pilot.press("f5")
+        await pilot.press("f8")
         await until(pilot, lambda: app.screen is screen)
         await pilot.press("p")
         await until(pilot, lambda: run.running is None)

@@ -46,8 +46,9 @@ async def settings(pilot: Pilot[None]) -> None:
 
 
 async def bench(pilot: Pilot[None]) -> None:
+    Path("config.toml").unlink()
     fill(Path.cwd())
-    await shown(pilot, "f5")
+    await shown(pilot, "f8")
     await until(pilot, lambda: pilot.app.screen._facts)  # type: ignore[attr-defined]
 
 
