@@ -523,7 +523,10 @@ def _parts_of(drawn: Drawn) -> Parts:
         decode_seconds=picture.decode_seconds,
         load_seconds=drawn.load_seconds,
         load_bytes=drawn.load_bytes,
+        held_bytes=drawn.held_bytes,
+        stage_bytes=picture.stage_bytes,
         precision=picture.precision,
+        energy_wh=picture.energy_wh,
     )
 
 
@@ -535,9 +538,12 @@ def _observed(function: str, parts: Parts, drawn: Drawn) -> Observation:
         encode_seconds=parts.encode_seconds,
         denoise_seconds=parts.denoise_seconds,
         decode_seconds=parts.decode_seconds,
-        load_seconds=parts.load_seconds or None,
+        load_seconds=parts.load_seconds,
         memory_bytes=drawn.memory_bytes,
-        load_bytes=parts.load_bytes or None,
+        load_bytes=parts.load_bytes,
+        held_bytes=parts.held_bytes,
+        stage_bytes=parts.stage_bytes,
         precision=parts.precision,
         contention=drawn.picture.contention,
+        energy_wh=parts.energy_wh,
     )
