@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -151,7 +151,7 @@ def prompts_named(name: str, profile: Profile) -> list[PromptLine]:
         UsageError: they cannot be read, or there are none.
         DownloadError: a public set cannot be had.
     """
-    lines = _all_of(name, profile)
+    lines = [replace(one, prompt=one.prompt.strip()) for one in _all_of(name, profile)]
     once = list({line.prompt: line for line in reversed(lines)}.values())[::-1]
     if len(once) < len(lines):
         output.note(f"{counted(len(lines) - len(once), 'prompt')} repeated: drawn once")
