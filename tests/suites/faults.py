@@ -24,6 +24,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM
 
@@ -37,10 +38,12 @@ from tests.suites.processes import (
     Moment,
     as_ordinary_user,
     import_all,
+    kept_by_forks,
     planted,
     unharmed,
 )
 from tests.suites.wholeness import (
+    LONGEST_READ_SECONDS,
     Fault,
     expect_bench,
     expect_finished_queue,
@@ -66,6 +69,8 @@ class Command:
     """Whether `again` may say that there is nothing left to do (exit 2)."""
 
     asks_hub: bool = False
+    scores: tuple[str, int] | None = None
+    """A benchmark that is whole in the end, and its scores."""
 
     @property
     def name(self) -> str:
@@ -81,10 +86,12 @@ COMMANDS = (
     Command(DRAW, again=("queue", "run", "-q")),
     Command(("queue", "add", *DRAW[1:]), again=("queue", "run", "-q")),
     Command(("queue", "run", "-q")),
-    Command(BENCH, again=(*BENCH, "--resume")),
+    Command(BENCH, again=(*BENCH, "--resume"), scores=("new", 12)),
     Command(("bench", "rescore", "made", "--scorers", "sharpness"), may_be_done=True),
     Command(("bench", "rm", "made", "--yes"), may_be_done=True),
-    Command(("bench", "import", "scores.csv", "--name", "told")),
+    Command(
+        ("bench", "import", "scores.csv", "--name", "told"), may_be_done=True, scores=("told", 120)
+    ),
     Command(("router", "train", "--bench", "scores", "--kind", "ridge", "--name", "fresh")),
     Command(("router", "retrain", "other", "--from", "own")),
     Command(("router", "use", "other", "--force")),
@@ -148,7 +155,7 @@ class Suite:
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
-    def trying(self, about: str, attempt: Callable[[], str]) -> None:
+    def trying(self, about: str, attempt: Callable[[], None]) -> None:
         """One fault, unless it was tried before; what is found is told and counted."""
         if about in self._known:
             return
@@ -179,21 +186,20 @@ class Suite:
             raise Fault(f"the queue afterwards ends in {drawn.code}: {drawn.err[-300:]}")
         expect_whole(self.forks, home)
         expect_finished_queue(self.forks, home)
-        if command.arguments[:2] == ("bench", "run"):
-            expect_bench(self.forks, home)
+        if command.scores is not None:
+            expect_bench(self.forks, home, *command.scores)
         expect_nothing_left(self.forks, home)
 
     def hurt_and_judged(
         self, command: Command, harm: Harm = unharmed, moment: Moment | None = None
-    ) -> str:
-        """One command in a home of its own; how it ended."""
+    ) -> None:
+        """One command in a home of its own."""
         with self.home() as home:
             hurt = self.forks.run(command.arguments, home, harm, moment)
             try:
                 self.judge(command, home, hurt)
             except Fault as fault:
                 raise Fault(f"ended {hurt.code}: {fault}") from None
-            return str(hurt.code)
 
     # Kinds of faults.
 
@@ -204,16 +210,14 @@ class Suite:
         for number in range(count):
             command = self.commands[number % len(self.commands)]
             share, sent = chance.random(), chance.choice(SIGNALS)
-            about = f"moment {seed} {number} {command.name} {sent.name} at {share:.3f}"
             if command not in lengths:
                 with self.home() as home:
                     lengths[command] = self.forks.run(command.arguments, home).seconds
             moment = Moment(share * lengths[command], sent)
-
-            def attempt(command: Command = command, moment: Moment = moment) -> str:
-                return self.hurt_and_judged(command, moment=moment)
-
-            self.trying(about, attempt)
+            self.trying(
+                f"moment {seed} {number} {command.name} {sent.name} at {share:.3f}",
+                partial(self.hurt_and_judged, command, moment=moment),
+            )
 
     def points(self, commands: Sequence[Command], kinds: Sequence[FaultKind]) -> None:
         """Every write of every command: killed before it, refused room, refused permission."""
@@ -222,15 +226,11 @@ class Suite:
                 at, reached = 0, True
                 while reached:
                     at += 1
-                    sign = Path(tempfile.mktemp(dir=self.template.parent.parent))
-                    harm = planted(at, kind, sign)
-
-                    def attempt(command: Command = command, harm: Harm = harm) -> str:
-                        return self.hurt_and_judged(command, harm)
-
                     about = f"point {command.name} {kind} before write {at}"
+                    sign = self.template.parent / "reached"
+                    harm = planted(at, kind, sign)
                     known = about in self._known
-                    self.trying(about, attempt)
+                    self.trying(about, partial(self.hurt_and_judged, command, harm))
                     reached = known or sign.exists()
                     sign.unlink(missing_ok=True)
             self.tell(f"{command.name}: done, {self.tried} tried so far")
@@ -242,27 +242,27 @@ class Suite:
         for number in range(count):
             command = self.commands[number % len(self.commands)]
             free = int(chance.uniform(0, 1.2) * sizes[command])
-            about = f"disk {seed} {number} {command.name} with {free // 1024} KiB"
+            self.trying(
+                f"disk {seed} {number} {command.name} with {free // 1024} KiB",
+                partial(self._filled, command, free),
+            )
 
-            def attempt(command: Command = command, free: int = free) -> str:
-                with _disk() as disk, self.home(disk) as home:
-                    _leave_free(disk, free)
-                    hurt = self.forks.run(command.arguments, home)
-                    expect_words(hurt, f"with {free} bytes, ended {hurt.code}, it")
-                    _leave_free(disk, 0)
-                    reads = [("history", "ls"), ("ls",), ("router", "ls"), ("route", "a cat")]
-                    for ended in self.forks.look(reads, home):
-                        if ended.code != 0:
-                            raise Fault(f"on a full disk: {ended.code} {ended.err}")
-                    if command.arguments[0] != "rm":
-                        freed = self.forks.run(("rm", "theirs", "--yes"), home)
-                        if freed.code != 0:
-                            raise Fault(f"a full disk cannot be freed: {freed.err}")
-                    _leave_free(disk, None)
-                    self.judge(command, home, hurt)
-                    return str(hurt.code)
-
-            self.trying(about, attempt)
+    def _filled(self, command: Command, free: int) -> None:
+        with _disk() as disk, self.home(disk) as home:
+            _leave_free(disk, free)
+            hurt = self.forks.run(command.arguments, home)
+            expect_words(hurt, f"with {free} bytes, ended {hurt.code}, it")
+            _leave_free(disk, 0)
+            reads = [("history", "ls"), ("ls",), ("router", "ls"), ("route", "a cat")]
+            for ended in self.forks.look(reads, home):
+                if ended.code != 0:
+                    raise Fault(f"on a full disk: {ended.code} {ended.err}")
+            if command.arguments[0] != "rm":
+                freed = self.forks.run(("rm", "theirs", "--yes"), home)
+                if freed.code != 0:
+                    raise Fault(f"a full disk cannot be freed: {freed.err}")
+            _leave_free(disk, None)
+            self.judge(command, home, hurt)
 
     def denials(self, count: int, seed: int) -> None:
         """Folders and files of the home that may not be written, or read."""
@@ -272,22 +272,22 @@ class Suite:
         for number in range(count):
             command = self.commands[number % len(self.commands)]
             name, mode = chance.choice(names), chance.choice((0o500, 0o400, 0o000))
-            about = f"denial {seed} {number} {command.name} {name} {mode:o}"
+            self.trying(
+                f"denial {seed} {number} {command.name} {name} {mode:o}",
+                partial(self._denied, command, name, mode),
+            )
 
-            def attempt(command: Command = command, name: Path = name, mode: int = mode) -> str:
-                with self.home() as home:
-                    place = home / name
-                    before = place.stat().st_mode
-                    place.chmod(mode)
-                    try:
-                        hurt = self.forks.run(command.arguments, home, as_ordinary_user)
-                    finally:
-                        if place.exists():
-                            place.chmod(before)
-                    self.judge(command, home, hurt)
-                    return str(hurt.code)
-
-            self.trying(about, attempt)
+    def _denied(self, command: Command, name: Path, mode: int) -> None:
+        with self.home() as home:
+            place = home / name
+            before = place.stat().st_mode
+            place.chmod(mode)
+            try:
+                hurt = self.forks.run(command.arguments, home, as_ordinary_user)
+            finally:
+                if place.exists():
+                    place.chmod(before)
+            self.judge(command, home, hurt)
 
     def damages(self, count: int, seed: int) -> None:
         """Files that are cut, overwritten, gone, or something else than a file."""
@@ -297,87 +297,57 @@ class Suite:
             command = self.commands[number % len(self.commands)]
             name = chance.choice(names).relative_to(self.template)
             damage = chance.choice(list(DAMAGES))
-            about = f"damage {seed} {number} {command.name} {name} {damage}"
+            self.trying(
+                f"damage {seed} {number} {command.name} {name} {damage}",
+                partial(self._damaged, command, name, damage, number),
+            )
 
-            def attempt(
-                command: Command = command,
-                name: Path = name,
-                damage: str = damage,
-                it: int = number,
-            ) -> str:
-                with self.home() as home:
-                    DAMAGES[damage](home / name, random.Random(it))
-                    looks = [
-                        ("history", "ls"),
-                        ("history", "stats"),
-                        ("ls", "--all"),
-                        ("bench", "ls"),
-                    ]
-                    looks += [
-                        ("router", "ls"),
-                        ("doctor",),
-                        ("verify", "theirs"),
-                        ("route", "a cat"),
-                    ]
-                    looks += [("router", "show", "other"), ("config", "validate"), ("queue", "ls")]
-                    expect_readable(self.forks, home, looks)
-                    hurt = self.forks.run(command.arguments, home)
-                    expect_words(hurt, "it")
-                    if hurt.seconds > 60:
-                        raise Fault(f"it takes {hurt.seconds:.0f} s")
-                    return str(hurt.code)
-
-            self.trying(about, attempt)
+    def _damaged(self, command: Command, name: Path, damage: str, seed: int) -> None:
+        with self.home() as home:
+            DAMAGES[damage](home / name, random.Random(seed))
+            expect_readable(self.forks, home)
+            hurt = self.forks.run(command.arguments, home)
+            expect_words(hurt, "it")
+            if hurt.seconds > LONGEST_READ_SECONDS:
+                raise Fault(f"it takes {hurt.seconds:.0f} s")
 
     def networks(self, count: int, seed: int) -> None:
         """Pulls from a Hub that fails in one or several ways, then from one that does not."""
-        assert self.hub is not None
         chance = random.Random(f"networks {seed}")
-        [command] = [one for one in COMMANDS if one.asks_hub]
         for number in range(count):
             planned = [_failing(chance) for _ in range(chance.randint(1, 3))]
-            about = f"network {seed} {number} {planned}"
+            self.trying(f"network {seed} {number} {planned}", partial(self._failed, planned))
 
-            def attempt(planned: list[tuple[str, HubFault]] = planned) -> str:
-                assert self.hub is not None
-                with self.home() as home:
-                    self.hub.fail(planned)
-                    hurt = self.forks.run(command.arguments, home)
-                    self.hub.fail([])
-                    if hurt.code not in (0, 3):
-                        raise Fault(f"it ends in {hurt.code}: {hurt.err}")
-                    self.judge(command, home, hurt)
-                    [sound] = self.forks.look([("verify", "tiny")], home)
-                    if sound.code != 0:
-                        raise Fault(f"what was pulled is not sound: {sound.err}")
-                    return str(hurt.code)
-
-            self.trying(about, attempt)
+    def _failed(self, planned: Sequence[tuple[str, HubFault]]) -> None:
+        assert self.hub is not None
+        [command] = [one for one in self.commands if one.asks_hub]
+        with self.home() as home:
+            self.hub.fail(planned)
+            hurt = self.forks.run(command.arguments, home)
+            self.hub.fail([])
+            if hurt.code not in (0, 3):
+                raise Fault(f"it ends in {hurt.code}: {hurt.err}")
+            self.judge(command, home, hurt)
+            [sound] = self.forks.look([("verify", "tiny")], home)
+            if sound.code != 0:
+                raise Fault(f"what was pulled is not sound: {sound.err}")
 
     def apps(self, count: int, seed: int) -> None:
         """The app in a terminal, ended at random moments while it opens, draws and waits."""
         chance = random.Random(f"apps {seed}")
         for number in range(count):
-            sent, after = chance.choice((SIGKILL, SIGTERM, SIGHUP)), chance.uniform(0, 12)
-            about = f"app {seed} {number} {sent.name} after {after:.2f} s"
+            moment = Moment(chance.uniform(0, 12), chance.choice((SIGKILL, SIGTERM, SIGHUP)))
             keys = [("Describe a picture above", b"a red cat\x07")] if number % 3 else []
+            self.trying(f"app {seed} {number} {moment.words}", partial(self._app, moment, keys))
 
-            def attempt(
-                moment: Moment = Moment(after, sent), keys: list[tuple[str, bytes]] = keys
-            ) -> str:
-                with self.home() as home:
-                    hurt = self.forks.app(home, keys, moment)
-                    if "Traceback" in hurt.out or hurt.left:
-                        raise Fault(f"the app leaves {hurt.left} and says {hurt.out[-600:]!r}")
-                    if moment.number != SIGKILL and hurt.code not in (
-                        128 + moment.number,
-                        -moment.number,
-                    ):
-                        raise Fault(f"the app ends in {hurt.code}")
-                    self.judge(COMMANDS[2], home, Ended(hurt.code, "", "", 0.0))
-                    return str(hurt.code)
-
-            self.trying(about, attempt)
+    def _app(self, moment: Moment, keys: Sequence[tuple[str, bytes]]) -> None:
+        with self.home() as home:
+            hurt = self.forks.app(home, keys, moment)
+            expect_words(hurt, "the app")
+            in_order = (128 + moment.number, -moment.number)
+            if moment.number != SIGKILL and hurt.code not in in_order:
+                raise Fault(f"the app ends in {hurt.code}")
+            self.judge(Command(("queue", "run", "-q")), home, hurt)
 
     def _written_bytes(self, command: Command) -> int:
         with self.home() as home:
@@ -543,7 +513,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--done", type=Path, help="a file of what was tried")
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with kept_by_forks() as folder:
         hub = Hub(Path(tempfile.mkdtemp(dir=folder)))
         extra = {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "", "HF_HOME": f"{folder}/hf"}
         os.environ.update(extra)  # its library reads them when it is imported

@@ -16,7 +16,8 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -116,10 +117,15 @@ class Forks:
         results.unlink()
         if ended.code != 0 or len(told) != len(listings):
             last = listings[min(len(told), len(listings) - 1)]
-            return [Ended(ended.code or 70, "", f"{last}: {ended.err}", ended.seconds)]
+            return [Ended(70, "", f"{last} ends in {ended.code}: {ended.err}", ended.seconds)]
         ends = [*(places for _, places, _ in told[1:]), [len(out), len(err)]]
         return [
-            Ended(code, out[begin[0] : end[0]].decode(), err[begin[1] : end[1]].decode(), seconds)
+            Ended(
+                code,
+                out[begin[0] : end[0]].decode(errors="replace"),
+                err[begin[1] : end[1]].decode(errors="replace"),
+                seconds,
+            )
             for (code, begin, seconds), end in zip(told, ends, strict=True)
         ]
 
@@ -219,6 +225,18 @@ def import_all() -> None:
             if table is not None:
                 waiting.append(table)
     gc.freeze()
+
+
+@contextmanager
+def kept_by_forks() -> Iterator[Path]:
+    """A folder until the block ends: no fork that ends removes it, as the library's would."""
+    folder = Path(tempfile.mkdtemp())
+    owner = os.getpid()
+    try:
+        yield folder
+    finally:
+        if os.getpid() == owner:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def left_running(session: int, seconds: float = 10.0) -> tuple[str, ...]:

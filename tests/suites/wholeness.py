@@ -6,13 +6,17 @@ import json
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 from cems_tui.store.receipts import read_receipt
 from tests.suites.processes import Ended, Forks
 
 LISTINGS = (("history", "ls"), ("ls",), ("router", "ls"), ("bench", "ls"), ("queue", "ls"))
+READS = (
+    *(("history", "stats"), ("ls", "--all"), ("doctor",), ("verify", "theirs"), ("route", "a cat")),
+    *(("router", "show", "other"), ("bench", "report", "made"), ("config", "validate"), *LISTINGS),
+)
+LONGEST_READ_SECONDS = 60.0
 LONG_AGO_SECONDS = 7_200.0
 """Half files of that age are nobody's."""
 
@@ -58,15 +62,15 @@ def expect_whole(forks: Forks, home: Path) -> None:
     _expect_pictures(home, kept + trash)
 
 
-def expect_readable(forks: Forks, home: Path, listings: Sequence[Sequence[str]]) -> None:
-    """Commands that read say what is wrong, or what is there.
+def expect_readable(forks: Forks, home: Path) -> None:
+    """Commands that read say what is wrong, or what is there, before long.
 
     Raises:
-        Fault: one says nothing of use.
+        Fault: one says nothing of use, or takes long.
     """
-    for listing, ended in zip(listings, forks.look(listings, home), strict=False):
+    for listing, ended in zip(READS, forks.look(READS, home), strict=False):
         expect_words(ended, " ".join(listing))
-        if ended.seconds > 20:
+        if ended.seconds > LONGEST_READ_SECONDS:
             raise Fault(f"{' '.join(listing)} takes {ended.seconds:.0f} s")
 
 
@@ -111,21 +115,21 @@ def expect_finished_queue(forks: Forks, home: Path) -> None:
             raise Fault(f"{prompt} was drawn {drawn[prompt]} times: {done} of {dict(states)}")
 
 
-def expect_bench(forks: Forks, home: Path) -> None:
-    """The benchmark that was gone on with has every score once.
+def expect_bench(forks: Forks, home: Path, name: str, scores: int) -> None:
+    """A benchmark has all of its scores, each once.
 
     Raises:
         Fault: it has not.
     """
-    [exported] = forks.look([("bench", "export", "new", "--format", "jsonl")], home)
+    [exported] = forks.look([("bench", "export", name, "--format", "jsonl")], home)
     if exported.code != 0:
         raise Fault(f"the benchmark cannot be exported: {exported.err[-300:]}")
     keys = Counter(
-        tuple(row[name] for name in ("prompt_id", "function", "metric", "seed"))
+        tuple(row[key] for key in ("prompt_id", "function", "metric", "seed"))
         for row in map(json.loads, exported.out.splitlines())
     )
-    if any(count > 1 for count in keys.values()) or len(keys) != 12:
-        raise Fault(f"the benchmark has {len(keys)} of 12 scores: {keys.most_common(3)}")
+    if any(count > 1 for count in keys.values()) or len(keys) != scores:
+        raise Fault(f"the benchmark has {len(keys)} of {scores} scores: {keys.most_common(3)}")
 
 
 def _expect_pictures(home: Path, rows: list[dict[str, str]]) -> None:
