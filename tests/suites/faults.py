@@ -69,6 +69,9 @@ class Command:
     """Whether `again` may say that there is nothing left to do (exit 2)."""
 
     asks_hub: bool = False
+    forgets: bool = False
+    """Whether pictures go before their rows: nothing of theirs may come back."""
+
     scores: tuple[str, int] | None = None
     """A benchmark that is whole in the end, and its scores."""
 
@@ -102,7 +105,9 @@ COMMANDS = (
     Command(("rm", "theirs", "--yes"), may_be_done=True),
     Command(("pull", "org/Tiny", "--steps", "4", "-q"), asks_hub=True),
     Command(("history", "rm", "--search", "tree", "--yes"), may_be_done=True),
-    Command(("history", "rm", "--search", "tree", "--forever", "--yes"), may_be_done=True),
+    Command(
+        ("history", "rm", "--search", "tree", "--forever", "--yes"), may_be_done=True, forgets=True
+    ),
     Command(("history", "restore", "--all"), may_be_done=True),
     Command(("history", "backup", "copy.db"), may_be_done=True),
     Command(("config", "set", "routing.tradeoff", "0.25")),
@@ -177,7 +182,7 @@ class Suite:
             Fault: it does not.
         """
         expect_words(hurt, "it")
-        expect_whole(self.forks, home)
+        expect_whole(self.forks, home, rows_alone=command.forgets)
         again = self.forks.run(command.again or command.arguments, home)
         if again.code != 0 and not (command.may_be_done and again.code in (2, 3)):
             raise Fault(f"given again it ends in {again.code}: {again.err[-400:]}")
@@ -283,6 +288,7 @@ class Suite:
             before = place.stat().st_mode
             place.chmod(mode)
             try:
+                expect_readable(self.forks, home, as_ordinary_user)
                 hurt = self.forks.run(command.arguments, home, as_ordinary_user)
             finally:
                 if place.exists():

@@ -94,7 +94,9 @@ class Forks:
         """One command in a home, hurt or sent a signal after a while."""
         return self._forked(home, list(arguments), harm, moment, lambda: leave(cems_main()))[0]
 
-    def look(self, listings: Sequence[Sequence[str]], home: Path) -> list[Ended]:
+    def look(
+        self, listings: Sequence[Sequence[str]], home: Path, harm: Harm = unharmed
+    ) -> list[Ended]:
         """Commands that only read, one after the other in one process."""
         results = Path(tempfile.mkstemp()[1])
 
@@ -112,7 +114,7 @@ class Forks:
             results.write_text(json.dumps(told))
             os._exit(0)  # what waits for the end of this process is not to be done in a fork
 
-        ended, out, err = self._forked(home, ["ls"], unharmed, None, read)
+        ended, out, err = self._forked(home, ["ls"], harm, None, read)
         told = json.loads(results.read_text() or "[]")
         results.unlink()
         if ended.code != 0 or len(told) != len(listings):
