@@ -16,7 +16,9 @@ from cems_tui.domain.job import Foreseen
 from cems_tui.domain.note import Note
 from cems_tui.domain.request import Event, Noted, Request
 from cems_tui.errors import CemsError
+from cems_tui.locks import Holder
 from cems_tui.profile import Engine, Profile
+from cems_tui.services.device_access import waiting_words
 from cems_tui.services.engine.process import EngineProcess
 from cems_tui.services.queue.foresight import foreseen
 from cems_tui.services.queue.queued_engine import QueuedEngine
@@ -176,6 +178,7 @@ class AppSession:
         self._stack = ExitStack()
         self._engine: Engine | None = None
         self._stock = profile.catalog_stamp()
+        self._shadow = profile.idle_shadow()
 
     def prepare(self) -> None:
         """Import what a first picture needs, unless the settings say to wait.
@@ -194,22 +197,28 @@ class AppSession:
 
         The resident engine of commands gives the device up for it, if it is idle.
         """
+
+        def tell(holder: Holder) -> None:
+            emit(Noted(request.id, Note("other", waiting_words(holder))))
+
         if (self._engine is None or not self._engine.hold.held) and self._profile.make_way():
             emit(Noted(request.id, Note("other", MADE_WAY)))
         if self._engine is None:
             self._stock = self._profile.catalog_stamp()
             self._engine = self._stack.enter_context(
-                self._profile.engine(session_name=self._name, kind="app")
+                self._profile.engine(session_name=self._name, kind="app", stop=stop, on_wait=tell)
             )
         elif (stock := self._profile.catalog_stamp()) != self._stock:
             self._stock = stock
             self._engine.planner.restock(self._profile.catalog())
-        self._engine.hold.acquire()
+        self._engine.hold.acquire(stop=stop, on_wait=tell)
         try:
             self._engine.session.run(request, emit, stop)
         except CemsError as error:
             self._engine.record_failure(request, str(error), error.exit_code)
             raise
+        finally:
+            self._shadow.asked()
 
     def resident(self) -> frozenset[str]:
         """Names of the models on the device."""
@@ -227,6 +236,12 @@ class AppSession:
         if not self._engine.session.resident():
             self._engine.hold.release()
         return left
+
+    def idle(self, stop: Stop) -> bool:
+        """Draw for a lot within the shadow budget, if there is one."""
+        if (engine := self._engine) is None or not engine.hold.held:
+            return False
+        return self._shadow.draw(engine.store, engine.planner, engine.session, stop)
 
     def close(self) -> None:
         """Give the device back."""

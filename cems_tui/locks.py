@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -36,6 +36,8 @@ class Holder:
     """None of one that has not signed yet."""
 
     command: str = ""
+    yields: bool = False
+    """Whether it gives it to whoever waits, before its next piece of work."""
 
     def __str__(self) -> str:
         return "another process" if self.pid is None else f"process {self.pid} ({self.command})"
@@ -48,14 +50,21 @@ class FileLock:
     `with FileLock(path, "the device"): …`, `with FileLock(path, "it").acquire(None): …`.
     """
 
-    def __init__(self, path: Path, what: str) -> None:
+    def __init__(
+        self, path: Path, what: str, waiting: Path | None = None, *, yields: bool = False
+    ) -> None:
         """A lock that nobody holds by this object yet.
 
         Args:
             what: what it is on, for messages.
+            waiting: a file that those who wait hold together, so that `wanted` knows of them.
+            yields: whether this holder asks `wanted` now and then and gives way; it takes the
+                lock after all who do not, and they wait for it however little they may wait.
         """
         self._path = path
         self._what = what
+        self._waiting = waiting
+        self._yields = yields
         self._descriptor: int | None = None
 
     @property
@@ -72,9 +81,9 @@ class FileLock:
         """Take it; does nothing when this object holds it already.
 
         Args:
-            wait_seconds: how long to wait for another holder; None waits for ever.
+            wait_seconds: how long to wait for a holder that does not yield; None waits for ever.
             stop: asked while waiting.
-            on_wait: told once who holds it, when there is somebody to wait for.
+            on_wait: told once who holds it, when somebody who has signed is waited for.
 
         Raises:
             DeviceBusy: another process still holds it.
@@ -84,23 +93,45 @@ class FileLock:
         if self.held:
             return self
         deadline = None if wait_seconds is None else monotonic() + max(wait_seconds, _GRACE_SECONDS)
-        told = False
-        descriptor = self._open()
-        try:
-            while not _try_lock(descriptor):
-                if not told:
-                    told = True
-                    on_wait(_signature(descriptor))
-                refuse_stopped(stop, f"stopped while waiting for {self._what}", hint="")
-                if deadline is not None and monotonic() >= deadline:
-                    raise DeviceBusy(f"{self._what} is held by {_signature(descriptor)}")
-                sleep(_POLL_SECONDS)
-            _sign(descriptor)
-        except BaseException:
-            os.close(descriptor)
-            raise
+        marked = told = False
+        descriptor = _opened(self._path)
+        with ExitStack() as mark:
+            try:
+                while (self._yields and self.wanted) or not _try_lock(descriptor):
+                    holder = _signature(descriptor)
+                    if not marked:
+                        marked = True
+                        mark.enter_context(self._marked())
+                    if not told and holder.pid is not None:
+                        told = True
+                        on_wait(holder)
+                    refuse_stopped(stop, f"stopped while waiting for {self._what}", hint="")
+                    if deadline is not None and holder.yields and not self._yields:
+                        deadline = max(deadline, monotonic() + _POLL_SECONDS + _GRACE_SECONDS)
+                    if deadline is not None and monotonic() >= deadline:
+                        raise DeviceBusy(f"{self._what} is held by {holder}")
+                    sleep(_POLL_SECONDS)
+                _sign(descriptor, yields=self._yields)
+            except BaseException:
+                os.close(descriptor)
+                raise
         self._descriptor = descriptor
         return self
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody waits for it who does not yield.
+
+        Raises:
+            StorageError: the file of those who wait cannot be opened.
+        """
+        if self._waiting is None or not self._waiting.exists():
+            return False
+        descriptor = _opened(self._waiting)
+        try:
+            return not _try_lock(descriptor)
+        finally:
+            os.close(descriptor)
 
     def holder(self) -> Holder | None:
         """Who holds it now; None when nobody does. Creates nothing."""
@@ -131,12 +162,18 @@ class FileLock:
     ) -> None:
         self.release()
 
-    def _open(self) -> int:
-        ensure(self._path.parent)
+    @contextmanager
+    def _marked(self) -> Iterator[None]:
+        """One of those who wait, until the block ends; who yields lets others go first."""
+        if self._waiting is None or self._yields:
+            yield
+            return
+        descriptor = _opened(self._waiting)
         try:
-            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
-        except OSError as error:
-            raise StorageError(f"cannot open {self._path}: {error.strerror or error}") from error
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager
@@ -165,6 +202,14 @@ def this_command() -> str:
     return one_line(" ".join([Path(sys.argv[0]).name, *command]), _LONGEST_COMMAND)
 
 
+def _opened(path: Path) -> int:
+    ensure(path.parent)
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
+    except OSError as error:
+        raise StorageError(f"cannot open {path}: {error.strerror or error}") from error
+
+
 def _try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -173,12 +218,12 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _sign(descriptor: int) -> None:
+def _sign(descriptor: int, *, yields: bool) -> None:
     """Tell others who holds it. On a full disk nobody is told: what frees it needs the lock."""
+    told = Holder(os.getpid(), this_command(), yields)
     os.ftruncate(descriptor, 0)
-    signature = json.dumps(asdict(Holder(os.getpid(), this_command()))).encode()
     try:
-        os.pwrite(descriptor, signature, 0)
+        os.pwrite(descriptor, json.dumps(asdict(told)).encode(), 0)
     except OSError as error:
         log.error("a lock is held without a name: %s", error)
 
@@ -187,6 +232,6 @@ def _signature(descriptor: int) -> Holder:
     """Who has signed; a signature that is not whole is none yet."""
     try:
         row = json.loads(os.pread(descriptor, 4096, 0))
-        return Holder(int(row["pid"]), str(row["command"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        return Holder(int(row["pid"]), str(row["command"]), row.get("yields") is True)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Holder()

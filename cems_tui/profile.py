@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Protocol
 
 from cems_tui import log, paths, settings
-from cems_tui.cancel import Stop, shielded
+from cems_tui.cancel import Stop, never, shielded
 from cems_tui.domain.foreign_syntax import ForeignSyntax
 from cems_tui.domain.generation import Generation
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.request import Event, Request
 from cems_tui.errors import StorageError
-from cems_tui.locks import this_command
+from cems_tui.locks import Holder, this_command
 from cems_tui.models.ledger import RESERVED
 from cems_tui.services.device_access import DeviceAccess
 
@@ -35,17 +35,19 @@ if TYPE_CHECKING:
     from cems_tui.generation.machine_speed import OriginSpeed
     from cems_tui.generation.networks import Shelf
     from cems_tui.generation.pipeline import Pipeline
-    from cems_tui.generation.residency import Residency
+    from cems_tui.generation.residency import PartByPart, Residency
     from cems_tui.routing.checkpoints.shelf import RouterShelf
     from cems_tui.routing.features.text_towers import TextTowers
     from cems_tui.scoring.panel import Scorer, ScorerRoom
     from cems_tui.services.app.picture_gallery import Gallery
     from cems_tui.services.app.router_desk import RouterDesk
+    from cems_tui.services.app.settings_desk import SettingsDesk
     from cems_tui.services.doctor import Doctor
     from cems_tui.services.engine.resident_client import ResidentClient
     from cems_tui.services.explainer import Explainer
     from cems_tui.services.keeper import AppKeeper
     from cems_tui.services.library import Library
+    from cems_tui.services.loop.shadow import IdleShadow
     from cems_tui.services.models import Models
     from cems_tui.services.own_scores import OwnScores
     from cems_tui.services.planner import Planner
@@ -111,7 +113,8 @@ class Profile:
     @property
     def pricing(self) -> Pricing:
         """What memory over time costs."""
-        return Pricing(float(self.settings.pricing.usd_per_gb_second))
+        chosen = self.settings.pricing
+        return Pricing(float(chosen.usd_per_gb_second), float(chosen.usd_per_kwh) or None)
 
     # What was recorded.
 
@@ -128,6 +131,12 @@ class Profile:
         from cems_tui.services.app.picture_gallery import Gallery
 
         return Gallery(self.paths.database)
+
+    def settings_desk(self) -> SettingsDesk:
+        """The settings as the app shows and changes them."""
+        from cems_tui.services.app.settings_desk import SettingsDesk
+
+        return SettingsDesk(self.paths.config_file)
 
     def router_desk(self) -> RouterDesk:
         """The routers as the app shows and chooses them."""
@@ -384,7 +393,7 @@ class Profile:
             shelf=self.shelf(),
             settings=self.settings,
             note_sources=(ForeignSyntax(), UnreadWords(), StarterVocabulary()),
-            room=self.room(),
+            room=self.room,
         )
 
     def cost_model(self, store: Store) -> CostModel:
@@ -413,12 +422,20 @@ class Profile:
         kind: SessionKind = "command",
         wait_seconds: float | None = 0.0,
         pictures: Path | None = None,
+        yields: bool = False,
+        stop: Stop = never,
+        on_wait: Callable[[Holder], None] = lambda holder: None,
     ) -> Iterator[Engine]:
         """An engine that holds the device until the block ends.
 
+        Args:
+            yields: whether it asks now and then who else wants the device, see `Engine.give_way`.
+            wait_seconds, stop, on_wait: as `Hold.acquire`.
+
         Raises:
             StorageError: the database or the pictures folder cannot be written.
-            DeviceBusy: another process holds the device.
+            DeviceBusy: another process holds the device, and does not give way.
+            Interrupted: `stop` said so while it waited.
         """
         from cems_tui.store.database import open_store
 
@@ -428,9 +445,10 @@ class Profile:
             paths.ensure_writable(folder)
             store = stack.enter_context(open_store(self.paths.database))
             name = session_name or os.environ.get("CEMS_SESSION") or None
-            hold = self.device.hold(minutes, self.settings.generation.chosen_device)
+            kind_of_device = self.settings.generation.chosen_device
+            hold = self.device.hold(minutes, kind_of_device, yields=yields)
             self.make_way(patient=bool(wait_seconds))
-            hold.acquire(wait_seconds)
+            hold.acquire(wait_seconds, stop, on_wait)
             stack.callback(hold.release)
             session_id = store.session(name, kind=kind, command=this_command())
             yield self._engine(stack, store, session_id, hold, folder, pictures is not None)
@@ -457,11 +475,13 @@ class Profile:
         wait_seconds: float = 0.0,
         pictures: Path | None = None,
         keep_alive_minutes: float | None = None,
+        on_wait: Callable[[Holder], None] = lambda holder: None,
     ) -> Iterator[CommandEngine]:
         """The resident engine, if there is one or is to be one; else an engine until the end.
 
         Args:
             keep_alive_minutes: how long it stays for the next command; None is the setting.
+            on_wait: told who holds the device, when it is waited for.
 
         Raises:
             as `engine`.
@@ -478,12 +498,15 @@ class Profile:
         with ExitStack() as stack:
             if usable(place) and (minutes or place.exists()):
                 client = self._client(
-                    wait_seconds, minutes if said is not None or minutes else None
+                    wait_seconds, minutes if said is not None or minutes else None, on_wait
                 )
                 stack.callback(client.close)
             if client is None or not (client.open() or minutes):
                 own = self.engine(
-                    session_name=session_name, wait_seconds=wait_seconds, pictures=pictures
+                    session_name=session_name,
+                    wait_seconds=wait_seconds,
+                    pictures=pictures,
+                    on_wait=on_wait,
                 )
                 yield stack.enter_context(own)
                 return
@@ -497,6 +520,12 @@ class Profile:
             planner = self.planner_over(store)
             client.serves(session_id, folder.absolute(), lambda made: _learn(planner, made))
             yield CommandEngine(client, planner, store, session_id)
+
+    def idle_shadow(self) -> IdleShadow:
+        """What draws for lots in an engine's idle time, as config.toml says at that moment."""
+        from cems_tui.services.loop.shadow import IdleShadow
+
+        return IdleShadow(lambda: settings.load(self.paths.config_file).shadow)
 
     def warm_up(self) -> None:
         """Import what a first picture needs, without the device: seconds, once in a process.
@@ -533,7 +562,9 @@ class Profile:
 
         return retire(self.paths.resident_engine, patient=patient)
 
-    def _client(self, wait_seconds: float, minutes: float | None) -> ResidentClient:
+    def _client(
+        self, wait_seconds: float, minutes: float | None, on_wait: Callable[[Holder], None]
+    ) -> ResidentClient:
         """A command's side of the resident engine."""
         from cems_tui.services.engine.launch import engine_key, start_engine
         from cems_tui.services.engine.resident_client import ResidentClient
@@ -546,8 +577,11 @@ class Profile:
         seconds = None if minutes is None else minutes * 60
 
         def await_device() -> None:
+            holder = self.device.holder()
+            if holder is not None and holder.yields:
+                return  # the engine will be given way to
             hold = self.device.hold()
-            hold.acquire(wait_seconds)
+            hold.acquire(wait_seconds, on_wait=on_wait)
             hold.release()
 
         return ResidentClient(
@@ -605,6 +639,7 @@ class Profile:
             reclaim=shelf.arenas.release,
             room=lambda: probe(kind).less(chosen.leave_bytes - shelf.arenas.idle_bytes),
             wanted=lambda: models_wanted(store.queue, residency.resident()),
+            part_by_part=self._part_by_part(shelf),
         )
         scorer_room = self._scorer_room(residency)
         session = Session(
@@ -629,16 +664,39 @@ class Profile:
         apart = self.settings.quality.device == "cpu" and likely_kind() != "cpu"
         return None if apart else SharedRoom(residency)
 
-    def pipeline(self, function: GenerationFunction, shelf: Shelf | None = None) -> Pipeline:
-        """The function's model on the device; a damaged file of the pack is refused first."""
+    def _part_by_part(self, shelf: Shelf) -> PartByPart | None:
+        """How what is too large for the device is drawn with; None where that is not done."""
+        from cems_tui.generation.device import likely_kind
+        from cems_tui.generation.families import registry
+        from cems_tui.generation.families.offload import OFFLOADING_DEVICES
+        from cems_tui.generation.residency import PartByPart
+
+        if likely_kind(self.settings.generation.chosen_device) not in OFFLOADING_DEVICES:
+            return None
+        in_turn = replace(self._engine_settings(), in_parts=True)
+        return PartByPart(
+            lambda function: self.pipeline(function, shelf, in_parts=True),
+            lambda function: registry.expected_weights(function, in_turn, shelf),
+        )
+
+    def pipeline(
+        self, function: GenerationFunction, shelf: Shelf | None = None, *, in_parts: bool = False
+    ) -> Pipeline:
+        """The function's model on the device; a damaged file of the pack is refused first.
+
+        Args:
+            shelf: where its networks are found if another model holds them.
+            in_parts: with layers in main memory that are brought to the device in turn.
+        """
         from cems_tui.generation.families import registry
         from cems_tui.generation.pipeline import WordedPipeline
         from cems_tui.starter.prompt_notes import read_prompt
 
+        settings = replace(self._engine_settings(), in_parts=in_parts)
         if not function.model.name.startswith(RESERVED):
-            return registry.load(function, self._engine_settings(), shelf)
+            return registry.load(function, settings, shelf)
         self._verified(function.model.name)
-        pipeline = registry.load(function, self._engine_settings(), shelf)
+        pipeline = registry.load(function, settings, shelf)
         return WordedPipeline(pipeline, read_prompt)
 
     def _held_weights(self, function: GenerationFunction) -> Mapping[str, int] | None:
@@ -744,6 +802,21 @@ class Engine(CommandEngine):
     scorer_room: ScorerRoom | None = None
     """Where instruments are kept beside the models; None where they read on another device."""
 
+    def give_way(self, stop: Stop, on_wait: Callable[[Holder], None]) -> None:
+        """Let whoever waits for the device have it, and take it back after them.
+
+        Args:
+            stop: asked while others have it.
+            on_wait: told who has it.
+
+        Raises:
+            Interrupted: `stop` said so; then the device is not held.
+        """
+        if self.hold.wanted:
+            self.session.close()
+            self.hold.release()
+            self.hold.acquire(None, stop, on_wait)
+
 
 def _learn(planner: Planner, generation: Generation) -> None:
     """Have the planner learn what a picture took."""
@@ -784,4 +857,5 @@ def observed(generation: Generation) -> Observation | None:
         stage_bytes=generation.stage_bytes,
         precision=generation.precision,
         contention=generation.contention,
+        energy_wh=generation.energy_wh,
     )

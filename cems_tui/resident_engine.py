@@ -13,11 +13,13 @@ from contextlib import ExitStack
 
 from cems_tui import log
 from cems_tui.cancel import Stop
-from cems_tui.domain.request import Event, Request
+from cems_tui.domain.note import Note
+from cems_tui.domain.request import Event, Noted, Request
 from cems_tui.errors import CemsError, DeviceBusy
 from cems_tui.generation.device_status import Hold
-from cems_tui.locks import FileLock
+from cems_tui.locks import FileLock, Holder
 from cems_tui.profile import Engine, Profile
+from cems_tui.services.device_access import waiting_words
 from cems_tui.services.engine.child import write_to_the_log
 from cems_tui.services.engine.resident import ResidentEngine, closed
 from cems_tui.services.engine.resident_socket import NAME, listen
@@ -37,6 +39,7 @@ class CommandSession:
         )
         self._engine: Engine | None = None
         self._stock = profile.catalog_stamp()
+        self._shadow = profile.idle_shadow()
 
     def begin(self) -> None:
         """Another command's turn: what was pulled, removed or measured meanwhile counts."""
@@ -54,7 +57,12 @@ class CommandSession:
 
     def run(self, request: Request, emit: Callable[[Event], None], stop: Stop) -> None:
         """One picture, as `Session.run`; the command records what fails."""
-        self._hold.acquire()
+        self._shadow.asked()
+
+        def tell(holder: Holder) -> None:
+            emit(Noted(request.id, Note("other", waiting_words(holder))))
+
+        self._hold.acquire(stop=stop, on_wait=tell)
         if self._engine is None:
             self._engine = self._stack.enter_context(self._profile.engine_on(self._hold))
         self._engine.session.run(request, emit, stop)
@@ -71,6 +79,12 @@ class CommandSession:
         if not self._engine.session.resident():
             self._hold.release()
         return left
+
+    def idle(self, stop: Stop) -> bool:
+        """Draw for a lot within the shadow budget, if there is one."""
+        if (engine := self._engine) is None or not self._hold.held:
+            return False
+        return self._shadow.draw(engine.store, engine.planner, engine.session, stop)
 
     def close(self) -> None:
         """Give the device back."""

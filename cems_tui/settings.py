@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cems_tui.errors import ConfigError, UnknownName
 from cems_tui.files import read_bytes, write_text
@@ -81,9 +81,17 @@ def _ranges(value: Any) -> str | None:
     return None if nima_min < nima_max and clip_min < clip_max else wrong
 
 
-def _setting(default: Any, help: str, check: Check) -> Any:
+Holds = Literal["at once", "with a fresh engine", "when cems is opened again"]
+"""From when on an open app follows a setting; a command reads it when it begins."""
+
+AT_ONCE: Holds = "at once"
+FRESH_ENGINE: Holds = "with a fresh engine"
+OPENED_AGAIN: Holds = "when cems is opened again"
+
+
+def _setting(default: Any, help: str, check: Check, holds: Holds = OPENED_AGAIN) -> Any:
     """A field that can be configured: the one place where its name is written."""
-    return field(default=default, metadata={"help": help, "check": check})
+    return field(default=default, metadata={"help": help, "check": check, "holds": holds})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,7 @@ class Routing:
         BALANCED,
         "0 = cheapest, 1 = best quality, balanced = where more cost buys less quality than it is",
         _dial,
+        AT_ONCE,
     )
     router: str = _setting("", "the checkpoint to ask; empty: the contract's rule", _text)
     load_cost: str = _setting(
@@ -114,6 +123,9 @@ class Prices:
     usd_per_gb_second: float = _setting(
         0.0000166667, "US dollars for a gigabyte of device memory held for a second", _number(0)
     )
+    usd_per_kwh: float = _setting(
+        0, "US dollars for a kilowatt-hour of electricity; 0: not known", _number(0)
+    )
     currency: str = _setting("USD", "what prices are shown in", _text)
     per_usd: float = _setting(1.0, "how much of that currency a US dollar is", _number(0))
 
@@ -131,9 +143,13 @@ class Drawing:
         "with AMX or AVX-512 for it where the model is not tiny, else float32",
         _one_of("auto", "float32", "bfloat16", "float16"),
     )
-    threads: float = _setting(0, "CPU threads of the engine; 0: the physical cores", _number(0))
-    pictures: str = _setting("", "where pictures go; empty: the pictures folder", _text)
-    score: bool = _setting(True, "score every picture", _yes_or_no)
+    threads: float = _setting(
+        0, "CPU threads of the engine; 0: the physical cores", _number(0), FRESH_ENGINE
+    )
+    pictures: str = _setting(
+        "", "where pictures go; empty: the pictures folder", _text, FRESH_ENGINE
+    )
+    score: bool = _setting(True, "score every picture", _yes_or_no, FRESH_ENGINE)
 
     @property
     def chosen_device(self) -> str | None:
@@ -154,6 +170,7 @@ class Device:
         "minutes that a model nobody draws with stays: in the app, and in a resident engine that "
         "then serves the next command; 0: until needed or the end, and no such engine",
         _number(0),
+        FRESH_ENGINE,
     )
 
     @property
@@ -173,26 +190,31 @@ class Quality:
         "nima,clip,mixed",
         "what is read off every picture that is generated",
         _some_of("nima", "clip", "aesthetic", "pickscore", "sharpness", "mixed"),
+        FRESH_ENGINE,
     )
     nima: str = _setting(
         "",
         "the instrument for NIMA; empty: by whose picture it is",
         _one_of("", "starter-nima", "nima", "nima-inception"),
+        FRESH_ENGINE,
     )
     clip: str = _setting(
         "",
         "the instrument for CLIP; empty: by whose picture it is",
         _one_of("", "starter-clip", "clip-vit-g-14", "clip-vit-b-32"),
+        FRESH_ENGINE,
     )
     mixed: str = _setting(
         "",
         "ranges of mixed, NIMA_MIN,NIMA_MAX,CLIP_MIN,CLIP_MAX; empty: the router's",
         _ranges,
+        FRESH_ENGINE,
     )
     device: str = _setting(
         "auto",
         "where large scorers read: cpu, cuda, or auto (cuda where they find room)",
         _one_of("auto", "cpu", "cuda"),
+        FRESH_ENGINE,
     )
 
 
@@ -205,11 +227,7 @@ class App:
         "how the app draws pictures",
         _one_of("auto", "kitty", "sixel", "halfcell", "unicode"),
     )
-    theme: str = _setting(
-        "dark",
-        "the colours of the app",
-        _one_of("dark", "light"),
-    )
+    theme: str = _setting("dark", "the colours of the app", _one_of("dark", "light"), AT_ONCE)
     prepare: bool = _setting(
         True,
         "make the engine ready while you write: the first picture starts at once",
@@ -236,15 +254,28 @@ class Benchmarks:
         "webp",
         "how their pictures are kept, without loss: webp, png, or none",
         _one_of("webp", "png", "none"),
+        AT_ONCE,
     )
     quota_gb: float = _setting(
-        10.0, "gigabytes that the pictures of all benchmarks may hold", _number(0)
+        10.0, "gigabytes that the pictures of all benchmarks may hold", _number(0), AT_ONCE
     )
 
     @property
     def quota_bytes(self) -> int:
         """Bytes that the pictures of all benchmarks may hold."""
         return int(self.quota_gb * 1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class Shadowed:
+    """Drawing past prompts again, in idle time, with functions that were not chosen."""
+
+    on: bool = _setting(
+        False, "draw past prompts in idle time with what was not chosen", _yes_or_no
+    )
+    usd_per_day: float = _setting(0.0, "US dollars a day for that; 0: no such limit", _number(0))
+    seconds_per_day: float = _setting(0.0, "seconds a day for that; 0: no such limit", _number(0))
+    pictures_per_day: float = _setting(0, "pictures a day for that; 0: no such limit", _number(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +290,7 @@ class Settings:
     app: App = App()
     storage: Storage = Storage()
     benchmark: Benchmarks = Benchmarks()
+    shadow: Shadowed = Shadowed()
     keys: Mapping[str, str] = field(default_factory=dict)
     """Key bindings of the app the user changed: command → key."""
 
@@ -277,6 +309,10 @@ class Settings:
         return cls(**sections, keys=dict(document.get("keys", {})), given=given)
 
 
+_NOTHING = object()
+"""The value that no setting can have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One thing that can be configured."""
@@ -286,6 +322,7 @@ class Setting:
     default: Any
     help: str
     check: Check
+    holds: Holds
 
     @property
     def name(self) -> str:
@@ -295,6 +332,11 @@ class Setting:
     def value(self, settings: Settings) -> Any:
         """What it is set to."""
         return getattr(getattr(settings, self.section), self.key)
+
+    @property
+    def allowed(self) -> str:
+        """What it can be, in words: `one of auto, on, off`."""
+        return self.check(_NOTHING) or ""
 
     def source(self, settings: Settings) -> str:
         """`file` when config.toml gives it, else `default`."""
@@ -348,26 +390,38 @@ def setting_named(name: str) -> Setting:
 
 def problems(document: Mapping[str, Any]) -> list[str]:
     """What is wrong with a parsed config.toml, one sentence each; empty when nothing is."""
+    return [sentence for _, sentence in located_problems(document)]
+
+
+def located_problems(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The same, each behind the name of what is to be mended: `section.key`, or a section."""
     from difflib import get_close_matches
 
-    found = []
+    found: list[tuple[str, str]] = []
     for section, body in document.items():
         if section not in _SECTIONS or not isinstance(body, dict):
-            found.append(f"there is no section [{section}]; known: {', '.join(sorted(_SECTIONS))}")
+            known = ", ".join(sorted(_SECTIONS))
+            found.append((section, f"there is no section [{section}]; known: {known}"))
             continue
         for key, value in body.items():
             name = f"{section}.{key}"
             if section == "keys":
                 if not isinstance(value, str) or not value.strip():
-                    found.append(f'{name} must be a key in quotes, such as "ctrl+g"')
+                    found.append((name, f'{name} must be a key in quotes, such as "ctrl+g"'))
             elif name not in _BY_NAME:
                 near = get_close_matches(name, _BY_NAME, n=1)
-                found.append(
-                    f"there is no setting {name}" + (f"; did you mean {near[0]}?" if near else "")
-                )
+                meant = f"; did you mean {near[0]}?" if near else ""
+                found.append((name, f"there is no setting {name}{meant}"))
             elif wrong := _BY_NAME[name].check(value):
-                found.append(f"{name} is {value!r}; it must be {wrong}")
+                found.append((name, f"{name} is {value!r}; it must be {wrong}"))
     return found
+
+
+def stands(document: Mapping[str, Any], name: str) -> bool:
+    """Whether a parsed config.toml says something under a name, known or not."""
+    section, _, key = name.partition(".")
+    body = document.get(section)
+    return (section in document) if not key else isinstance(body, dict) and key in body
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -430,7 +484,7 @@ def write_setting(path: Path, name: str, value: Any) -> None:
     """Give a setting a value; None takes the line away, so that the default holds again.
 
     Args:
-        name: `section.key`.
+        name: `section.key`; with None also a whole section.
 
     Raises:
         ConfigError: the file is not TOML, or its section is no table.
@@ -439,7 +493,7 @@ def write_setting(path: Path, name: str, value: Any) -> None:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
-    section, key = name.split(".", 1)
+    section, _, key = name.partition(".")
     try:
         text = _config_text(path) if path.exists() else ""
         document = tomlkit.parse(text)
@@ -448,8 +502,8 @@ def write_setting(path: Path, name: str, value: Any) -> None:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from error
     if value is None:
-        body: Any = document.get(section, {})
-        body.pop(key, None)
+        body: Any = document.get(section, {}) if key else document
+        body.pop(key or section, None)
     else:
         document.setdefault(section, tomlkit.table())[key] = value
     ensure(path.parent)

@@ -45,6 +45,7 @@ from screens.palette import CemsCommands
 from screens.places import HOME, PLACES, Place
 from screens.services.defaults import (
     Defaults,
+    Desks,
     GalleryFactory,
     ImageFactory,
     RoutersFactory,
@@ -105,6 +106,7 @@ class CemsApp(App[None], inherit_bindings=False):
         queue: Queueing | None = None,
         gallery_factory: GalleryFactory | None = None,
         routers_factory: RoutersFactory | None = None,
+        desks: Desks | None = None,
     ) -> None:
         """The app on an engine; without a keeper of models it has no place for them.
 
@@ -129,6 +131,7 @@ class CemsApp(App[None], inherit_bindings=False):
             defaults=defaults or Defaults(),
             gallery_factory=gallery_factory,
             routers_factory=routers_factory,
+            desks=desks or Desks(),
         )
         self.custom_keys = self.services.defaults.keys
         for place in PLACES:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from cems_tui.domain.generation import Generation
 from cems_tui.domain.request import Event, Step
-from cems_tui.models.queue import QueueUpdate
-from cems_tui.services.library import Library, Resident
-from cems_tui.services.queue.outlook import Outlook
+
+if TYPE_CHECKING:
+    from cems_tui.domain.generation import Generation
+    from cems_tui.models.queue import QueueUpdate
+    from cems_tui.services.library import Library, Resident
+    from cems_tui.services.queue.outlook import Outlook
 
 
 @dataclass
@@ -109,9 +112,9 @@ class DialAsked(Message):
 
 @dataclass
 class DialSet(Message):
-    """To the studio: the dial is to stand there."""
+    """To the studio: the dial is to stand there; None is balanced."""
 
-    dial: float
+    dial: float | None
 
 
 @dataclass

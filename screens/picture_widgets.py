@@ -29,6 +29,8 @@ class PictureWidgets:
         """`way` is a key of WAYS, or `auto`: the best that the terminal said it can."""
         best = "sixel" if answers.sixel else "kitty" if answers.kitty else "halfcell"
         self.way = best if way == "auto" else way
+        self.chosen = way != "auto"
+        self.answers = answers
         self._cell = answers.cell_pixels
 
     def prepare(self) -> None:

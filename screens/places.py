@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from screens.commands import HELP, JUMP, PALETTE, QUIT, THEME, Command
+from screens.doctor.commands import DOCTOR as DOCTOR_COMMANDS
 from screens.history.commands import GALLERY as GALLERY_COMMANDS
 from screens.models.commands import MODELS as MODELS_COMMANDS
 from screens.router.commands import ROUTERS as ROUTER_COMMANDS
+from screens.settings.commands import SETTINGS as SETTINGS_COMMANDS
 from screens.studio.commands import STUDIO as STUDIO_COMMANDS
 
 if TYPE_CHECKING:
@@ -58,6 +60,9 @@ class Place:
     missing: Callable[[Services], str] = _nothing_missing
     """Why it cannot be shown; empty if it can."""
 
+    aside: bool = False
+    """Whether its tab gives way where there is little room, unless one is there."""
+
     left: Callable[[Services, App[None]], list[str]] = _nothing_left
     """What is unfinished there, in words for the terminal that the app gives back."""
 
@@ -96,6 +101,26 @@ def _open_routers(services: Services) -> Screen[None]:
     return RouterScreen(services)
 
 
+def _open_settings(services: Services) -> Screen[None]:
+    from screens.settings.screen import SettingsScreen
+
+    return SettingsScreen(services)
+
+
+def _settings_missing(services: Services) -> str:
+    return "" if services.desks.settings is not None else "This app was opened without settings."
+
+
+def _open_doctor(services: Services) -> Screen[None]:
+    from screens.doctor.screen import DoctorScreen
+
+    return DoctorScreen(services)
+
+
+def _doctor_missing(services: Services) -> str:
+    return "" if services.desks.doctor is not None else "This app was opened without a doctor."
+
+
 def _routers_missing(services: Services) -> str:
     return "" if services.routers_factory is not None else "This app was opened without routers."
 
@@ -132,7 +157,18 @@ ROUTERS = Place(
     missing=_routers_missing,
 )  # fmt: skip
 
-PLACES = (STUDIO, HISTORY, MODELS, ROUTERS)
+SETTINGS = Place(
+    "settings", "Settings", "f9", "e", "Every setting: what it means, what it is, what it can be.",
+    SETTINGS_COMMANDS, _HERE / "settings" / "settings.tcss", _open_settings,
+    missing=_settings_missing, aside=True,
+)  # fmt: skip
+DOCTOR = Place(
+    "doctor", "Doctor", "f10", "h", "What is wrong on this machine, and what mends it.",
+    DOCTOR_COMMANDS, _HERE / "doctor" / "doctor.tcss", _open_doctor,
+    missing=_doctor_missing, aside=True,
+)  # fmt: skip
+
+PLACES = (STUDIO, HISTORY, MODELS, ROUTERS, SETTINGS, DOCTOR)
 """In the order of the tabs."""
 
 HOME = STUDIO

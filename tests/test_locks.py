@@ -7,14 +7,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 
 from cems_tui.errors import DeviceBusy, Interrupted, StorageError
-from cems_tui.locks import FileLock
+from cems_tui.locks import FileLock, Holder
+from tests.patience import until
 
 HOLDER = """
 import sys, time
@@ -145,3 +148,62 @@ def test_nobody_holds_a_device_that_was_never_locked(path: Path) -> None:
     with FileLock(path, "the device"):
         pass
     assert FileLock(path, "the device").holder() is None
+
+
+def asked_for(path: Path, taken: list[str], name: str, **options: Any) -> threading.Thread:
+    """A thread that takes the lock, writes its name down, and gives the lock back."""
+
+    def take() -> None:
+        with lock(path, **options).acquire():
+            taken.append(name)
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    return thread
+
+
+def lock(path: Path, *, yields: bool = False) -> FileLock:
+    return FileLock(path, "the device", path.with_suffix(".waiting"), yields=yields)
+
+
+def test_who_yields_is_waited_for_however_little_others_wait_and_takes_it_after_them(
+    path: Path,
+) -> None:
+    background, taken = lock(path, yields=True), list[str]()
+    background.acquire()
+    assert not background.wanted
+    waits = [asked_for(path, taken, name) for name in ("first", "second")]
+    until(lambda: background.wanted)
+    told: list[Holder] = []
+    background.release()
+    background.acquire(None, on_wait=told.append)
+    assert sorted(taken) == ["first", "second"]
+    assert all(one.pid == os.getpid() and not one.yields for one in told)
+    background.release()
+    for thread in waits:
+        thread.join()
+
+
+def test_who_waited_and_gave_up_is_not_given_way_to(path: Path) -> None:
+    with lock(path, yields=True) as background:
+        asked = iter([False, True])
+        told: list[Holder] = []
+        with pytest.raises(Interrupted):
+            lock(path).acquire(stop=lambda: next(asked), on_wait=told.append)
+        assert [one.yields for one in told] == [True]
+        assert not background.wanted
+
+
+def test_two_who_yield_do_not_wait_for_each_other(path: Path) -> None:
+    with lock(path, yields=True) as background:
+        with pytest.raises(DeviceBusy):
+            lock(path, yields=True).acquire()
+        assert not background.wanted
+
+
+def test_what_another_version_signed_yields_nothing(path: Path) -> None:
+    with lock(path):
+        path.write_text('{"pid": 7, "command": "cems", "yields": "yes"}')
+        assert lock(path).holder() == Holder(7, "cems")
+        path.write_text("[1]")
+        assert lock(path).holder() == Holder()

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal
 from cems_tui.domain.bench import CellKey, KeptPicture
 from cems_tui.errors import GenerationError, StorageError
 from cems_tui.files import SHARED, picture_file, whole_file
-from cems_tui.paths import ensure
+from cems_tui.locks import FileLock
+from cems_tui.paths import Paths, ensure
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -77,6 +78,11 @@ def folder_name(bench: str) -> str:
     """A folder's name for a benchmark of any name."""
     plain = re.sub(r"[^A-Za-z0-9_-]", "_", bench)[:40]
     return f"{plain}-{sha256(bench.encode()).hexdigest()[:8]}"
+
+
+def lock_of(name: str, paths: Paths) -> FileLock:
+    """Held by whoever runs a benchmark: one at a time."""
+    return FileLock(paths.bench_locks / f"{folder_name(name)}.lock", f"the benchmark {name}")
 
 
 def opened(path: Path) -> Image:

@@ -6,6 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cems_tui.domain.function import ESTIMATE_REACH, Expected, Footprint, Model
+from cems_tui.generation.admission import (
+    Resident,
+    Weights,
+    admit,
+    in_leaving_order,
+    weights_allowed,
+)
 from cems_tui.generation.families.registry import FAMILIES
 from cems_tui.generation.precision import chosen_precision, has_bfloat16_processor
 from cems_tui.generation.weight_files import BYTES_PER_FLOAT, Precision
@@ -29,8 +36,8 @@ class Room:
     free_bytes: int
     """Now; what our own models hold counts as free, as they leave for another."""
 
-    weight_bytes: int
-    """What weights may hold, by the settings or by what is free."""
+    cap_bytes: int | None
+    """What weights may hold at most, by the settings; None where those say nothing."""
 
     run_bytes: int
     """What weights and drawing may hold together."""
@@ -40,6 +47,22 @@ class Room:
 
     offloads: bool = False
     """Whether a model that is not held whole can be drawn with part by part here."""
+
+    residents: tuple[Resident, ...] = ()
+    """What is on the device, least recently used first."""
+
+    def allowed_bytes(self, beside: int | None) -> int:
+        """What weights may hold beside a picture that takes so much: what a lease would say.
+
+        Args:
+            beside: bytes; None is unknown.
+        """
+        return weights_allowed(0, self.run_bytes, beside, self.total_bytes, self.cap_bytes)
+
+    @property
+    def weight_bytes(self) -> int:
+        """What weights may hold where nothing is known of the picture."""
+        return self.allowed_bytes(None)
 
     @property
     def accelerated(self) -> bool:
@@ -80,8 +103,8 @@ def fit(footprint: Footprint, room: Room) -> Fit:
         drawing = "" if beside is None else f" and up to {byte_count(beside)} to draw"
         return Fit(
             "fits with offload",
-            f"{_too_much(weights, beside, room)}; part by part ({part} the largest{drawing}) "
-            "it would fit.",
+            f"{_too_much(weights, beside, room)}; its layers can be brought there in turn "
+            f"({part} the largest part{drawing}), which takes longer.",
         )
     return Fit(
         "does not fit",
@@ -95,6 +118,7 @@ def of_picture(
     *,
     area: float,
     least_bytes: int | None,
+    largest_bytes: int | None = None,
 ) -> Footprint:
     """What drawing one picture takes of the device: the weights, and what its pixels take.
 
@@ -103,6 +127,7 @@ def of_picture(
         model: what its model takes of this device, at the model's own size.
         area: pixels of the picture for each pixel of the model's own size.
         least_bytes: what drawing it holds beside the weights at the very least.
+        largest_bytes: of its largest component, where its files tell; None is as `model` says.
     """
     weights = model.weights_bytes if expected.held_bytes is None else expected.held_bytes
     beside = None
@@ -117,11 +142,26 @@ def of_picture(
         beside = max(beside or 0, least_bytes or 0)
     return Footprint(
         weights_bytes=weights,
+        largest_bytes=model.largest_bytes if largest_bytes is None else largest_bytes,
         activation_bytes=beside,
         activation_reach=ESTIMATE_REACH if expected.beside_bytes is None else expected.beside_reach,
         provenance=expected.provenance,
         source=expected.source,
     )
+
+
+def leaves(model: str, needed: Weights, beside: int | None, room: Room) -> tuple[str, ...]:
+    """Who would have to leave the device for a picture of a model, as things stand.
+
+    Nobody where it would not fit anyway.
+
+    Args:
+        model: its name; it does not leave for itself.
+        needed: what its networks hold, by content.
+        beside: the most that drawing takes beside them; None is unknown.
+    """
+    others = [one for one in room.residents if one.model != model]
+    return admit(in_leaving_order(others), needed, room.allowed_bytes(beside)).evict
 
 
 def scaled(footprint: Footprint, factor: int) -> Footprint:
@@ -160,7 +200,7 @@ def footprint_on(model: Model, room: Room) -> Footprint:
 
 
 def _within(weights: int, beside: int | None, room: Room) -> bool:
-    return weights <= room.weight_bytes and weights + (beside or 0) <= room.run_bytes
+    return weights <= room.allowed_bytes(beside)
 
 
 def _fits(weights: int, beside: int | None, room: Room, footprint: Footprint) -> str:
@@ -177,7 +217,9 @@ def _fits(weights: int, beside: int | None, room: Room, footprint: Footprint) ->
 def _too_much(weights: int, beside: int | None, room: Room) -> str:
     """Which of the two limits it passes, as the beginning of a sentence."""
     said = _taken(weights, beside, "")
-    if weights > room.weight_bytes:
+    if room.cap_bytes is not None and weights > room.cap_bytes:
+        return f"{said}; weights may hold {byte_count(room.cap_bytes)}"
+    if beside is None:
         said += f"; weights may hold {byte_count(room.weight_bytes)}"
     else:
         said += f"; there are {byte_count(room.run_bytes)}"

@@ -46,7 +46,7 @@ class Survey:
         drawing = [one for one in self.holdings if one.draws]
         whole = sum(one.verdict == "fits" for one in drawing)
         parts = sum(one.verdict == "fits with offload" for one in drawing)
-        more = f", {parts} more part by part" if parts else ""
+        more = f", {parts} more in parts" if parts else ""
         return f"this machine can hold {whole} of {len(drawing)} models{more}"
 
     def of(self, model: str) -> Holding | None:

@@ -592,6 +592,47 @@ def _vote() -> Command:
     return vote
 
 
+def _shadow_on() -> Command:
+    from cems_tui.cli.commands.shadow.on import on
+
+    return on
+
+
+def _shadow_off() -> Command:
+    from cems_tui.cli.commands.shadow.off import off
+
+    return off
+
+
+def _shadow_status() -> Command:
+    from cems_tui.cli.commands.shadow.status import status
+
+    return status
+
+
+def _shadow_run() -> Command:
+    from cems_tui.cli.commands.shadow.run import run
+
+    return run
+
+
+class Shadow(CommandTable):
+    """The commands of `cems shadow`."""
+
+    table: ClassVar = {
+        "on": (
+            _shadow_on,
+            "Draw past prompts in idle time with what was not chosen, within so much a day.",
+        ),
+        "off": (_shadow_off, "Draw nothing in idle time; the budget and what was drawn stay."),
+        "status": (
+            _shadow_status,
+            "Print the switch, the budget, what was drawn, and the regret that it measures.",
+        ),
+        "run": (_shadow_run, "Draw some past prompts now with functions that were not chosen."),
+    }
+
+
 class Cems(CommandTable):
     """The commands of `cems`."""
 
@@ -646,6 +687,7 @@ class Cems(CommandTable):
             _vote,
             "Say which of two pictures of a prompt is better, blindly; see how scorers agree.",
         ),
+        "shadow": _group(Shadow, "Past prompts drawn again with functions that were not chosen."),
         "starter": _group(Starter, "The embedded starter pack."),
         "config": _group(Config, "The settings."),
         "completion": (
@@ -656,7 +698,13 @@ class Cems(CommandTable):
 
 
 def open_app() -> int:
-    """Open the terminal app, imported now; its exit code."""
-    from cems_tui.cli.commands.app import open_app as run
+    """Open the terminal app, imported now; its exit code.
 
-    return run()
+    The terminal is asked first: it answers while the app is imported.
+    """
+    from screens.terminal import taken_over
+
+    with taken_over() as terminal:
+        from cems_tui.cli.commands.app import open_app as run
+
+        return run(terminal)

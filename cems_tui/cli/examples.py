@@ -57,6 +57,26 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
         "cems vote",
         "cems vote --report",
     ),
+    "cems shadow": (
+        "cems shadow on --pictures 20",
+        "cems shadow status",
+    ),
+    "cems shadow on": (
+        "cems shadow on --pictures 20",
+        "cems shadow on --seconds 600 --budget 0.001",
+    ),
+    "cems shadow off": (
+        "cems shadow off",
+        "cems shadow status",
+    ),
+    "cems shadow status": (
+        "cems shadow status",
+        "cems shadow status --json",
+    ),
+    "cems shadow run": (
+        "cems shadow run --pictures 8",
+        "cems shadow run --seconds 60 --json",
+    ),
     "cems doctor": (
         "cems doctor",
         "cems doctor --json",

@@ -57,7 +57,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "Pictures": ("generate", "route", "why", "queue", "history"),
     "Models": ("ls", "show", "pull", "verify", "rm", "import", "ps", "stop"),
-    "Evidence": ("bench", "router", "vote"),
+    "Evidence": ("bench", "router", "vote", "shadow"),
     "This program": ("doctor", "config", "starter", "completion"),
 }
 """The commands of `cems` by what they are about; others stand last, as `More`."""

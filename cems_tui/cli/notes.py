@@ -9,6 +9,8 @@ from typing import Final
 from cems_tui.cli import output
 from cems_tui.domain.decision import RoutingDecision
 from cems_tui.domain.note import Note
+from cems_tui.locks import Holder
+from cems_tui.services.device_access import waiting_words
 from cems_tui.text import counted
 
 MOST_OF_A_KIND: Final = 3
@@ -16,6 +18,11 @@ MOST_OF_A_KIND: Final = 3
 
 ONE_A_COMMAND: Final = frozenset({"foreign_syntax"})
 """Kinds that say the same of every prompt, whatever they quote of it."""
+
+
+def tell_wait(holder: Holder) -> None:
+    """Say who has the device that a command waits for."""
+    output.note(waiting_words(holder))
 
 
 class NoteTeller:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import MISSING, dataclass, fields
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    Protocol,
+    TypeVar,
+    get_type_hints,
+    runtime_checkable,
+)
 
 import typer
 
@@ -21,6 +30,7 @@ from cems_tui.errors import CemsError, UsageError
 from cems_tui.settings import BALANCED, Settings
 from cems_tui.text import checked_prompt
 
+T = TypeVar("T")
 OnOff = Literal["on", "off"]
 
 Prompts = Annotated[
@@ -88,6 +98,16 @@ SessionBudget = Annotated[
         help="US dollars the session may cost; prompts without a policy share what is left.",
     ),
 ]
+ShadowBudget = Annotated[
+    float | None,
+    typer.Option("--budget", metavar="USD", help="US dollars, loading included, at most."),
+]
+ShadowSeconds = Annotated[
+    float | None, typer.Option("--seconds", metavar="S", help="Seconds at most.")
+]
+ShadowPictures = Annotated[
+    int | None, typer.Option("--pictures", metavar="N", help="Pictures at most.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SessionName = Annotated[
     str | None, typer.Option("--session", metavar="NAME", help="Only this session.")
@@ -103,16 +123,16 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print names or paths
 class RoutingOptions:
     """How to choose, as given on the command line."""
 
-    function: str = "auto"
-    pool: str | None = None
-    tradeoff: float | None = None
-    budget_per_image: float | None = None
-    floor: float | None = None
-    tolerance: float | None = None
-    lambda_: float | None = None
-    router: str | None = None
-    load_cost: OnOff | None = None
-    balanced: bool = False
+    function: Function = "auto"
+    pool: Pool = None
+    balanced: Balanced = False
+    tradeoff: Tradeoff = None
+    budget_per_image: BudgetPerImage = None
+    floor: Floor = None
+    tolerance: Tolerance = None
+    lambda_: Lambda = None
+    router: Router = None
+    load_cost: LoadCost = None
 
     def checked(self) -> RoutingOptions:
         """These options, if they can be followed together.
@@ -196,9 +216,9 @@ def policy_of(setting: float | str) -> Policy:
 class PictureOptions:
     """What the pictures shall be, as given on the command line: prices depend on it."""
 
-    count: int = 1
-    size: str | None = None
-    negative: str = ""
+    count: Count = 1
+    size: Size = None
+    negative: Negative = ""
 
     def checked(self) -> PictureOptions:
         """These options, if they can be followed.
@@ -239,6 +259,8 @@ _UNITS = {
     "--floor": "in the metric's unit",
     "--tolerance": "in the metric's unit",
     "--lambda": "quality units a US dollar",
+    "--seconds": "seconds",
+    "--pictures": "pictures",
     "--wait": "seconds",
     "--timeout": "seconds",
 }
@@ -338,3 +360,74 @@ def requests_of(
             raise type(error)(f"line {line.line}: {error}", error.hint) from error
         found.append(request)
     return found
+
+
+# Groups of options: a command takes the dataclass, its caller gives each field as an option.
+
+
+@runtime_checkable
+class OptionGroup(Protocol):
+    """A dataclass whose fields are annotated options, or groups again."""
+
+    def checked(self) -> Any:
+        """These options, if they can be followed; raises UsageError."""
+        ...
+
+
+def with_groups(command: Callable[..., T]) -> Callable[..., T]:
+    """The command with an option for each field of its groups; these come to it checked."""
+    hints = get_type_hints(command, include_extras=True)
+    own = signature(command).parameters.values()
+    groups = {one.name: hints[one.name] for one in own if _is_group(hints[one.name])}
+
+    def spread(**values: Any) -> T:
+        made = {name: _taken(group, values).checked() for name, group in groups.items()}
+        return command(**made, **values)
+
+    options = [
+        option
+        for one in own
+        for option in (
+            _options(groups[one.name])
+            if one.name in groups
+            else [one.replace(annotation=hints[one.name], kind=Parameter.KEYWORD_ONLY)]
+        )
+    ]
+    spread.__name__, spread.__doc__ = command.__name__, command.__doc__
+    spread.__module__ = command.__module__
+    spread.__annotations__ = {one.name: one.annotation for one in options}
+    spread.__signature__ = Signature(options)  # type: ignore[attr-defined]
+    return spread
+
+
+def _is_group(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, OptionGroup)
+
+
+def _options(group: type[Any]) -> Iterator[Parameter]:
+    """The fields of a group as parameters, those of groups in it in their place."""
+    hints = get_type_hints(group, include_extras=True)
+    for field in fields(group):
+        if _is_group(hints[field.name]):
+            yield from _options(hints[field.name])
+        else:
+            assert field.default is not MISSING, "an option that is left out has a value"
+            yield Parameter(
+                field.name,
+                Parameter.KEYWORD_ONLY,
+                default=field.default,
+                annotation=hints[field.name],
+            )
+
+
+def _taken(group: type[T], values: dict[str, Any]) -> T:
+    """The group of those values, which are taken out of them."""
+    hints = get_type_hints(group, include_extras=True)
+    return group(
+        **{
+            field.name: _taken(hints[field.name], values)
+            if _is_group(hints[field.name])
+            else values.pop(field.name)
+            for field in fields(group)  # type: ignore[arg-type]
+        }
+    )

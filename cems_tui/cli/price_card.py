@@ -21,8 +21,9 @@ from cems_tui.views.price_card import (
     blocked_lines,
     price_columns,
     state_sign,
+    swap_lines,
 )
-from cems_tui.views.receipt import expected_words, load_words, measured_words
+from cems_tui.views.receipt import energy_words, expected_words, load_words, measured_words
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -95,6 +96,8 @@ def receipt_lines(generation: Generation, settings: Settings) -> list[str]:
     expected = expected_words(generation, money)
     if expected:
         lines.append(f"priced  {expected}")
+    if energy := energy_words(generation, money):
+        lines.append(f"energy  {energy}")
     seconds = generation.seconds
     parts = (
         ("start", seconds.start or None),
@@ -136,6 +139,8 @@ def print_decision(
         console.print(price_card(decision, settings, console.width))
         if told is not None:
             print_explanation(told, settings)
+        for text in swap_lines(decision):
+            tell(Note("load", text))
         for text in blocked_lines(decision):
             tell(Note("fit", text))
         tell.of(decision)

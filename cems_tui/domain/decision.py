@@ -69,6 +69,13 @@ class Offer:
     cost_interval: tuple[float, float] | None = None
     """90 % interval of `cost_usd`; None where no run here could tell."""
 
+    evicts: tuple[str, ...] | None = None
+    """What would have to leave the device for it as things stand; None where that is not known."""
+
+    energy_wh: float | None = None
+    energy_usd: float | None = None
+    """What that is in money, beside `cost_usd`; None where nobody said what electricity costs."""
+
 
 @dataclass(frozen=True, slots=True)
 class QualityEstimate:
@@ -157,6 +164,27 @@ class Candidate:
     """What of the request it cannot follow."""
     difference: Difference | None = None
     """Against the choice; None for the choice itself and where it is unknown."""
+
+    evicts: tuple[str, ...] | None = None
+    """What would have to leave the device for it as things stood, models and scorers; None where
+    that is not known, empty where nothing had to."""
+
+    energy_wh: float | None = None
+    """What the device takes of electricity for a picture; None where nothing measured it."""
+
+    energy_usd: float | None = None
+    """What that costs, beside `cost_usd`; None where nobody said what electricity costs."""
+
+    @property
+    def swap_share(self) -> float | None:
+        """Of the wait for its first picture the share that is loading: all of a load is waited
+        for, as nothing is loaded ahead. 0 where it is resident, None where it is not known."""
+        if self.resident:
+            return 0.0
+        if self.load_seconds is None or self.seconds is None:
+            return None
+        wait = self.load_seconds + self.seconds
+        return self.load_seconds / wait if wait > 0.0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +352,7 @@ class RoutingDecision:
                     **_candidate_json(candidate),
                     "price_ratio": self.price_ratio(candidate),
                     "seconds_ratio": self.seconds_ratio(candidate),
+                    "swap_share": candidate.swap_share,
                 }
                 for candidate in self.candidates
             ],
@@ -372,6 +401,7 @@ def _candidate_json(candidate: Candidate) -> dict[str, Any]:
     row = {name: getattr(candidate, name) for name in _CANDIDATE_FIELDS}
     row["interval"] = list(candidate.interval) if candidate.interval else None
     row["cost_interval"] = list(candidate.cost_interval) if candidate.cost_interval else None
+    row["evicts"] = None if candidate.evicts is None else list(candidate.evicts)
     apart = candidate.difference
     row["difference"] = apart and {
         "to": apart.to,
@@ -389,6 +419,8 @@ def _candidate_from_json(row: dict[str, Any]) -> Candidate:
         if values.get(name) is not None:
             low, high = values[name]
             values[name] = (low, high)
+    if values.get("evicts") is not None:
+        values["evicts"] = tuple(values["evicts"])
     if (apart := values.get("difference")) is not None:
         low, high = apart["interval"]
         values["difference"] = Difference(

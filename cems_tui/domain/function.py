@@ -86,6 +86,9 @@ class Expected:
     stage_bytes: StageBytes = UNMEASURED
     """Peak device bytes of each stage beside the weights."""
 
+    energy_wh: float | None = None
+    """What the device takes of electricity for it, in watt-hours."""
+
     beside_reach: float = ESTIMATE_REACH
     """How many times `beside_bytes` a picture may take."""
 

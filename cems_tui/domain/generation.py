@@ -108,6 +108,9 @@ class Generation:
     stage_bytes: StageBytes = UNMEASURED
     """Peak device bytes of each stage beside the weights."""
 
+    energy_usd: float | None = None
+    """What `energy_wh` cost, beside the price; None where nobody said what electricity costs."""
+
     score_error: str | None = None
     """Why there are no scores although they were asked for; None when nothing failed."""
 
@@ -153,6 +156,7 @@ class Generation:
             "seconds": self.seconds.to_json(),
             "peak_memory_bytes": self.peak_memory_bytes,
             "energy_wh": self.energy_wh,
+            "energy_usd": self.energy_usd,
             "cost_usd": self.cost_usd,
             "cost_source": self.cost_source,
             "priced": self.priced,
@@ -203,6 +207,7 @@ class Generation:
             stage_bytes=StageBytes.from_json(row.get("stage_bytes")),
             precision=row.get("precision"),
             contention=row.get("contention"),
+            energy_usd=row.get("energy_usd"),
             scores=tuple(
                 Score(metric, value, row["scorers"][metric], metric not in lower)
                 for metric, value in row["scores"].items()

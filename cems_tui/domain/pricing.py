@@ -41,6 +41,10 @@ class Pricing:
 
     usd_per_gb_second: float = CEMS_USD_PER_GB_SECOND
 
+    usd_per_kwh: float | None = None
+    """What a kilowatt-hour of electricity costs; None where nobody said. It is told beside the
+    price of a picture, no part of it."""
+
     def usd(self, seconds: float, memory_bytes: int) -> float:
         """US dollars for holding `memory_bytes` for `seconds`, gigabytes rounded up (eq. 4)."""
         return seconds * ceil(memory_bytes / GIGABYTE) * self.usd_per_gb_second
@@ -60,6 +64,12 @@ class Pricing:
         if cost.usd is None or ends is None or memory is None:
             return cost
         return replace(cost, interval=(self.usd(ends[0], memory), self.usd(ends[1], memory)))
+
+    def energy_usd(self, watt_hours: float | None) -> float | None:
+        """US dollars for electricity; None where how much, or its price, is not known."""
+        if watt_hours is None or self.usd_per_kwh is None:
+            return None
+        return watt_hours / 1000 * self.usd_per_kwh
 
     def load_usd(
         self, load_seconds: float | None, load_bytes: int | None, *, resident: bool

@@ -9,8 +9,6 @@ from statistics import NormalDist
 SURE = 0.90
 """How often such an interval holds the mean."""
 
-_Z = NormalDist().inv_cdf(0.5 + SURE / 2)
-
 
 @dataclass(frozen=True, slots=True)
 class Mean:
@@ -34,17 +32,17 @@ def mean_of(count: int, total: float, squares: float) -> Mean | None:
     return Mean(count, value, (value - half, value + half))
 
 
-def t_quantile(freedom: int) -> float:
+def t_quantile(freedom: int, sure: float = SURE) -> float:
     """How many standard errors on either side an interval is wide, by degrees of freedom.
 
-    Exact for one and two; from three on the series of Fisher and Cornish, within 0.3 %.
+    Exact for one and two; from three on the series of Fisher and Cornish, within 0.3 % at 90 %.
     """
-    share = 0.5 + SURE / 2
+    share = 0.5 + sure / 2
     if freedom == 1:
         return tan(pi * (share - 0.5))
     if freedom == 2:
         return (2 * share - 1) * sqrt(2 / (4 * share * (1 - share)))
-    z = _Z
+    z = NormalDist().inv_cdf(share)
     terms: tuple[float, ...] = (
         z,
         (z**3 + z) / 4,

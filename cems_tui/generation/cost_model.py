@@ -43,6 +43,9 @@ GROWTH_BYTES = 12
 the four bytes it can have. The decoders of the pack take 2.2 times, and Stable Diffusion's by
 the arithmetic of its layers 1.5 times."""
 
+MOST_GROWTH_BYTES = 24
+"""By how much at the very most: a decoder of 32 channels was seen to grow by 19."""
+
 _GROWTH_LEAST_BYTES = 4
 """By how much it grows at least: in and out of its widest layers in 16 bits."""
 
@@ -82,6 +85,9 @@ class Observation:
 
     precision: str | None = None
     """What the weights were held in; None where it was not recorded."""
+
+    energy_wh: float | None = None
+    """What the device took of electricity, encoding to decoding."""
 
     @property
     def model(self) -> str:
@@ -313,6 +319,7 @@ class CostModel:
             or Expected()
         )
         expected = self._with_memory(function, expected, width * height)
+        expected = self._with_energy(function, expected)
         return self._with_load(function, expected, frozenset(there))
 
     def cost(
@@ -399,11 +406,28 @@ class CostModel:
             expected,
             memory_bytes=(held or 0) + (stages.peak or 0),
             stage_bytes=stages,
-            beside_reach=_reach([one for one in kinds if one.pixels == pixels], stages.peak),
+            beside_reach=_reach(
+                [one for one in kinds if one.pixels == pixels],
+                stages.peak,
+                _most_at(beside, pixels, function.capabilities.numbers_per_pixel),
+            ),
         )
         if found.provenance != "published":
             return found
         return replace(found, provenance="estimated", source=f"{found.source}; memory by runs here")
+
+    def _with_energy(self, function: GenerationFunction, expected: Expected) -> Expected:
+        """As much a second as its model's pictures took here; unknown where none was measured."""
+        rates = [
+            one.energy_wh / one.billed_seconds
+            for key, kept in self._runs.items()
+            if _model(key) == function.model.name
+            for one in kept
+            if one.energy_wh is not None and one.billed_seconds > 0.0
+        ]
+        if not rates or expected.seconds is None:
+            return expected
+        return replace(expected, energy_wh=median(rates) * expected.seconds)
 
     def _kind(self, key: tuple[str, int, int]) -> _Typical:
         """What the runs of a function at a size are like; there must be one."""
@@ -670,12 +694,34 @@ def _median_stages(found: Sequence[StageBytes]) -> StageBytes:
     )
 
 
-def _reach(alike: Sequence[_Typical], foreseen: int | None) -> float:
-    """How many times what is foreseen a picture may take, by what those of its size took."""
-    most = max((one.most_beside_bytes or 0 for one in alike), default=0)
-    if not most or not foreseen:
+def _reach(alike: Sequence[_Typical], foreseen: int | None, most: int) -> float:
+    """How many times what is foreseen a picture may take.
+
+    Args:
+        alike: the runs of its size, which know best.
+        foreseen: bytes beside the weights.
+        most: what those of other sizes may come to at it.
+    """
+    seen = max((one.most_beside_bytes or 0 for one in alike), default=0)
+    if not foreseen:
         return ESTIMATE_REACH
-    return max(MEASURED_REACH, most / foreseen)
+    return max(MEASURED_REACH, seen / foreseen if seen else MEASURED_REACH * most / foreseen)
+
+
+def _most_at(
+    beside: Sequence[tuple[int, StageBytes]], pixels: int, numbers_per_pixel: int | None
+) -> int:
+    """The upper end of what the dearest stage takes at a size, from the nearest size alone.
+
+    A larger picture takes at most as much more as it has pixels, or as its widest layers can hold
+    `MOST_GROWTH_BYTES` for each number; a smaller one no more than the larger.
+    """
+    one = min((at for at, _ in beside), key=lambda at: _ratio(at, pixels))
+    taken = max(stages.peak or 0 for at, stages in beside if at == one)
+    each = taken / one
+    if numbers_per_pixel is not None:
+        each = min(each, numbers_per_pixel * MOST_GROWTH_BYTES)
+    return int(taken + each * max(0, pixels - one))
 
 
 def _stages_at(

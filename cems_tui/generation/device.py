@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cems_tui.errors import ConfigError, UsageError
 from cems_tui.generation.admission import weights_allowed
@@ -161,28 +163,46 @@ def _from_torch() -> Device | None:
 
 
 def _from_nvml() -> Device | None:
+    with nvml_card() as card:
+        if card is None:
+            return None
+        import pynvml
+
+        try:
+            memory = pynvml.nvmlDeviceGetMemoryInfo(card)
+            name = pynvml.nvmlDeviceGetName(card)
+        except pynvml.NVMLError:
+            return None
+    text = name.decode() if isinstance(name, bytes) else str(name)
+    return Device("cuda", text, int(memory.total), int(memory.free))
+
+
+@contextmanager
+def nvml_card() -> Iterator[Any]:
+    """NVML's handle of the first card that may be used, within the block; None without one."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None and visible.strip() in ("", "-1"):
-        return None
+        yield None
+        return
     try:
         import pynvml
     except ImportError:
-        return None
+        yield None
+        return
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
-        return None  # no driver
+        yield None  # no driver
+        return
     first = (visible or "0").split(",")[0].strip()
     try:
-        handle = pynvml.nvmlDeviceGetHandleByIndex(int(first) if first.isdigit() else 0)
-        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-        name = pynvml.nvmlDeviceGetName(handle)
-    except pynvml.NVMLError:
-        return None  # a driver without a device
+        try:
+            card = pynvml.nvmlDeviceGetHandleByIndex(int(first) if first.isdigit() else 0)
+        except pynvml.NVMLError:
+            card = None  # a driver without a device
+        yield card
     finally:
         pynvml.nvmlShutdown()
-    text = name.decode() if isinstance(name, bytes) else str(name)
-    return Device("cuda", text, int(memory.total), int(memory.free))
 
 
 def _from_rocm() -> Device | None:

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from cems_tui import log
+from cems_tui.cancel import Stop, never
 from cems_tui.domain.request import new_id
 from cems_tui.errors import StorageError
 from cems_tui.files import read_json, write_text
 from cems_tui.generation.admission import Kind, held_bytes
-from cems_tui.locks import FileLock, this_command
+from cems_tui.locks import FileLock, Holder, this_command
 from cems_tui.paths import ensure
 from cems_tui.typed import fits
 
@@ -113,15 +114,29 @@ class Hold:
         """How long a model may stay unused from now on."""
         self._keep_alive_seconds = seconds
 
-    def acquire(self, wait_seconds: float | None = 0.0) -> None:
+    @property
+    def wanted(self) -> bool:
+        """Whether a process waits for the device that does not give way itself."""
+        return self._lock.wanted
+
+    def acquire(
+        self,
+        wait_seconds: float | None = 0.0,
+        stop: Stop = never,
+        on_wait: Callable[[Holder], None] = lambda holder: None,
+    ) -> None:
         """Take the device, if it is not held already; old requests are forgotten.
 
+        Args:
+            wait_seconds, stop, on_wait: as `FileLock.acquire`.
+
         Raises:
-            DeviceBusy: another process holds it.
+            DeviceBusy: another process holds it, and does not give way.
+            Interrupted: `stop` said so.
             StorageError: the lock cannot be opened.
         """
         if not self.held:
-            self._lock.acquire(wait_seconds)
+            self._lock.acquire(wait_seconds, stop, on_wait)
             self._forget()
             self.asked()
 

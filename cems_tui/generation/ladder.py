@@ -11,11 +11,11 @@ from typing import Literal
 Stage = Literal["load", "encode", "denoise", "decode"]
 """Where room ran out."""
 
-Rung = Literal["free others", "tiled decode"]
+Rung = Literal["free others", "tiled decode", "part by part"]
 
-RUNGS: tuple[Rung, ...] = ("free others", "tiled decode")
+RUNGS: tuple[Rung, ...] = ("free others", "tiled decode", "part by part")
 """From what costs a picture the least. Others leave, and the same is tried once more; the decoder
-goes over the latents in tiles."""
+goes over the latents in tiles; layers stay in main memory and are brought in turn."""
 
 _LARGEST_TILE = 512
 _LEAST_TILE = 128

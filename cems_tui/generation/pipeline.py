@@ -112,6 +112,9 @@ class Picture:
     precision: str | None = None
     """What its model's weights were held in, such as `float32`; None is not known."""
 
+    energy_wh: float | None = None
+    """What the device took of electricity meanwhile; None where nothing measures it."""
+
     @property
     def seconds(self) -> float:
         """What is billed: encode + denoise + decode."""

@@ -79,6 +79,15 @@ class Tenant(Generic[H]):
 
 
 @dataclass(frozen=True, slots=True)
+class PartByPart:
+    """How a model is drawn with that the device does not hold whole."""
+
+    load: Callable[[GenerationFunction], Pipeline]
+    expected: Callable[[GenerationFunction], Weights | None]
+    """What it holds of the device while it is drawn with."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """A pipeline that cannot be evicted while the lease lasts."""
 
@@ -125,6 +134,7 @@ class Residency:
         room: Callable[[], Device] | None = None,
         wanted: Callable[[], Sequence[str]] = tuple,
         wait: Callable[[float], None] = sleep,
+        part_by_part: PartByPart | None = None,
     ) -> None:
         """A device with nothing on it.
 
@@ -146,6 +156,7 @@ class Residency:
                 the cap alone counts.
             wanted: asked when something has to leave: what will be needed, in order.
             wait: sleeps so many seconds.
+            part_by_part: for what is too large for the device; None where that is not done.
         """
         self._cap_bytes = cap_bytes
         self._load = load
@@ -161,6 +172,7 @@ class Residency:
         self._room = room
         self._wanted = wanted
         self._wait = wait
+        self._part_by_part = part_by_part
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._leaving: list[_Entry] = []  # freed while leased: still on the device
         self._loading: Present | None = None
@@ -169,20 +181,31 @@ class Residency:
 
         self._lock = RLock()
 
+    @property
+    def offloads(self) -> bool:
+        """Whether a model can be drawn with that the device does not hold whole."""
+        return self._part_by_part is not None
+
     @contextmanager
     def lease(
-        self, function: GenerationFunction, beside_bytes: int | None = None
+        self,
+        function: GenerationFunction,
+        beside_bytes: int | None = None,
+        *,
+        in_parts: bool = False,
     ) -> Iterator[Lease]:
         """The function's pipeline, loaded if need be; it stays until the block ends.
 
         Args:
             beside_bytes: what the picture will need on top of the weights; None is unknown.
+            in_parts: with its layers in main memory, brought to the device in turn; where
+                `offloads` alone.
 
         Raises:
             OutOfMemory: it does not fit beside what is in use, here or by others.
             CemsError: whatever `load` raises; then the model is not resident.
         """
-        tenant = self._generator(function)
+        tenant = self._generator(function, in_parts)
         prepare = None if self._prepare is None else partial(self._prepare, function)
         with self._use(tenant, beside_bytes, prepare) as (holder, seconds, brought):
             yield Lease(holder, seconds, brought)
@@ -319,7 +342,16 @@ class Residency:
             for name in list(self._entries):
                 self.free(name)
 
-    def _generator(self, function: GenerationFunction) -> Tenant[Pipeline]:
+    def _generator(self, function: GenerationFunction, in_parts: bool = False) -> Tenant[Pipeline]:
+        parts = self._part_by_part
+        if in_parts and parts is not None:
+            return Tenant(
+                function.model.name,
+                "generator",
+                partial(parts.expected, function),
+                partial(parts.load, function),
+                (function.model, "in parts"),
+            )
         return Tenant(
             function.model.name,
             "generator",

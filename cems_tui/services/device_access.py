@@ -11,6 +11,12 @@ from cems_tui.generation.device_status import Hold, Presence
 from cems_tui.locks import FileLock, Holder
 
 
+def waiting_words(holder: Holder) -> str:
+    """What who waits for the device is told."""
+    when = ", which gives the device up before its next picture" if holder.yields else ""
+    return f"waiting for {holder}{when}"
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceAccess:
     """The device, as one process sees it that shares it with others."""
@@ -19,15 +25,19 @@ class DeviceAccess:
     resident_file: Path
     """Where the process that holds the device tells what is on it."""
 
-    def hold(self, keep_alive_minutes: float = 0, kind: str | None = None) -> Hold:
+    def hold(
+        self, keep_alive_minutes: float = 0, kind: str | None = None, *, yields: bool = False
+    ) -> Hold:
         """The device to take.
 
         Args:
             kind: the type that is asked for; None is the best there is.
             keep_alive_minutes: how long a model that nobody uses stays; 0 is no limit.
+            yields: whether it is given to whoever waits for it, before the next picture.
         """
+        waiting = self.lock_file.with_suffix(".waiting")
         return Hold(
-            FileLock(self.lock_file, "the device"),
+            FileLock(self.lock_file, "the device", waiting, yields=yields),
             self.resident_file,
             keep_alive_minutes * 60 if keep_alive_minutes > 0 else None,
             lambda: likely_kind(kind),

@@ -1,4 +1,7 @@
-"""Looks at everything a picture depends on and says what is wrong with it; changes nothing."""
+"""Looks at everything a picture depends on, says what is wrong with it and what mends that.
+
+Looking changes nothing; `mend` does what the user agreed to.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cems_tui.catalog.survey import Survey
 from cems_tui.errors import CemsError
+from cems_tui.files import storage
 from cems_tui.generation import device as devices
 from cems_tui.generation.cost_model import Certainty
 from cems_tui.generation.machine_speed import OriginSpeed
@@ -26,7 +30,13 @@ from cems_tui.generation.precision import (
 from cems_tui.models.leftovers import Leftover
 from cems_tui.paths import Paths
 from cems_tui.services.device_access import DeviceAccess
-from cems_tui.settings import Drawing, environment_problems, problems, read_document
+from cems_tui.settings import (
+    Drawing,
+    environment_problems,
+    located_problems,
+    read_document,
+    write_setting,
+)
 from cems_tui.starter.manifest import verify
 from cems_tui.text import byte_count, counted, one_line
 
@@ -48,6 +58,25 @@ PACKAGES = (
 
 
 @dataclass(frozen=True, slots=True)
+class Remedy:
+    """What mends a finding."""
+
+    kind: Literal["copy", "default", "restrict", "pull", "retrain", "draw"]
+    """`default` and `restrict` are done by `Doctor.mend`; `pull`, `retrain` and `draw` need an
+    engine or the network and their own questions; `copy` is the user's to do.
+    """
+
+    does: str
+    """In words: `takes generation.device out of config.toml`."""
+
+    command: str
+    """A line for a shell that does the same."""
+
+    names: tuple[str, ...] = ()
+    """The settings or the files it is about."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that was looked at."""
 
@@ -57,6 +86,9 @@ class Finding:
     hint: str = ""
     exit_code: int = 0
     """The contract's exit code a command would end with because of this; 0 for none."""
+
+    remedy: Remedy | None = None
+    """What mends it; None where there is nothing to mend, or no single thing does."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -115,6 +147,22 @@ class Doctor:
                 )
         return findings
 
+    def mend(self, remedy: Remedy) -> None:
+        """Do what a remedy says, `default` or `restrict`.
+
+        Raises:
+            ConfigError: config.toml cannot be read.
+            StorageError: it, or what is to be restricted, cannot be written.
+        """
+        if remedy.kind == "default":
+            for name in remedy.names:
+                write_setting(self.paths.config_file, name, None)
+        elif remedy.kind == "restrict":
+            for name in remedy.names:
+                _restrict(Path(name))
+        else:
+            raise ValueError(f"{remedy.kind} is not the doctor's to do")
+
     def _device(self) -> Iterator[Finding]:
         chosen = self.drawing()
         device = devices.probe(chosen.chosen_device)
@@ -132,6 +180,7 @@ class Doctor:
                 f"generation.device is {chosen.device}, and this machine has {device.kind}",
                 "`cems config set generation.device auto`.",
                 2,
+                _without("generation.device"),
             )
         holder = self.device.holder()
         if holder is not None:
@@ -167,6 +216,7 @@ class Doctor:
             "note",
             found.sentence,
             f"`cems pull --recommended` fetches {', '.join(pick.model for pick in picks)}, {size}.",
+            remedy=Remedy("pull", f"pulls what is worth its {size}", "cems pull --recommended"),
         )
 
     def _leftovers(self) -> Iterator[Finding]:
@@ -188,7 +238,13 @@ class Doctor:
                 else "Look at it, and remove it if you do not need it."
             )
             yield Finding(
-                "leftovers", "note", f"{one.path}: {byte_count(one.bytes)}, {one.why}", hint
+                "leftovers",
+                "note",
+                f"{one.path}: {byte_count(one.bytes)}, {one.why}",
+                hint,
+                remedy=None
+                if one.swept
+                else Remedy("copy", "removes it for good", _shell("rm", "-r", str(one.path))),
             )
 
     def _privacy(self) -> Iterator[Finding]:
@@ -197,12 +253,14 @@ class Doctor:
             whom = "others on this machine" if self.shared() else "only you"
             yield Finding("privacy", "ok", f"{whom} may read what is kept (storage.shared)")
             return
-        places = " ".join(map(shlex.quote, map(str, open_to)))
+        names = tuple(map(str, open_to))
+        command = _shell("chmod", "-R", "go=", *names)
         yield Finding(
             "privacy",
             "note",
-            f"others on this machine may read {', '.join(map(str, open_to))}",
-            f"chmod -R go= {places}; or set storage.shared = true.",
+            f"others on this machine may read {', '.join(names)}",
+            f"{command}; or set storage.shared = true.",
+            remedy=Remedy("restrict", "lets only you read it", command, names),
         )
 
     def _prices(self) -> Iterator[Finding]:
@@ -213,6 +271,9 @@ class Doctor:
                 "note",
                 "estimated by what others told of their machines: nothing was drawn here yet",
                 "Three pictures tell how fast this machine is.",
+                remedy=Remedy(
+                    "draw", "draws three pictures", "cems generate -n 3 'a red star on a blue hill'"
+                ),
             )
             return
         for one in origins:
@@ -246,20 +307,45 @@ class Doctor:
             if one.drifted:
                 hint = "`cems router retrain` learns from them; `cems history stats` says more."
                 since = f"{told}, more than chance since {one.since}"
-                yield Finding("foresight", "note", since, hint)
+                learns = Remedy("retrain", "learns from them", "cems router retrain")
+                yield Finding("foresight", "note", since, hint, remedy=learns)
             else:
                 yield Finding("foresight", "ok", told)
 
     def _config(self) -> Iterator[Finding]:
         file = self.paths.config_file
-        in_file, in_environment = problems(read_document(file)), environment_problems()
-        for problem in in_file:
-            yield Finding("config", "problem", problem, f"Mend it in {file}.", 2)
+        in_file, in_environment = located_problems(read_document(file)), environment_problems()
+        for name, problem in in_file:
+            hint = f"Mend it in {file}."
+            yield Finding("config", "problem", problem, hint, 2, _without(name))
         for problem in in_environment:
             yield Finding("config", "problem", problem, "Set it right in the environment.", 2)
         if not in_file and not in_environment:
             yield Finding("config", "ok", str(file) if file.exists() else "defaults")
         yield Finding("config", "note", f"the log is {self.paths.log_file}")
+
+
+def _shell(*words: str) -> str:
+    """A line for a shell."""
+    return " ".join(map(shlex.quote, words))
+
+
+def _without(name: str) -> Remedy:
+    """Takes a setting out of the file: its default holds again."""
+    command = _shell("cems", "config", "set", name, "--default")
+    return Remedy("default", f"takes {name} out of config.toml", command, (name,))
+
+
+def _restrict(place: Path) -> None:
+    """Nobody but its owner reads or enters it, nor what is in it.
+
+    Raises:
+        StorageError: a file's mode cannot be changed.
+    """
+    with storage(str(place)):
+        for one in (place, *place.rglob("*")):
+            if not one.is_symlink():
+                one.chmod(one.stat().st_mode & ~0o077)
 
 
 def _is_open(place: Path) -> bool:
@@ -333,4 +419,5 @@ def _versions() -> Iterator[Finding]:
             f"not installed: {', '.join(missing)}",
             "Run pip install again.",
             2,
+            Remedy("copy", "installs them", _shell("pip", "install", *missing)),
         )

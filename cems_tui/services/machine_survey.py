@@ -12,8 +12,10 @@ from cems_tui.catalog.survey import survey as survey_of
 from cems_tui.domain.function import Expected, Footprint, Model
 from cems_tui.files import free_bytes
 from cems_tui.generation import device as devices
-from cems_tui.generation.device import weight_budget_bytes
+from cems_tui.generation.admission import Resident
+from cems_tui.generation.device import weight_cap_bytes
 from cems_tui.generation.device_status import Presence
+from cems_tui.generation.families.offload import OFFLOADING_DEVICES
 from cems_tui.generation.precision import as_precision
 from cems_tui.services.planner import Planner
 from cems_tui.settings import Settings
@@ -54,10 +56,18 @@ def room_here(settings: Settings, present: Presence | None) -> Room:
         name=device.name,
         total_bytes=device.total_bytes,
         free_bytes=device.free_bytes,
-        weight_bytes=weight_budget_bytes(device, chosen.budget_mb, chosen.leave_bytes),
+        cap_bytes=weight_cap_bytes(device, chosen.budget_mb, chosen.leave_bytes),
         run_bytes=max(0, device.free_bytes - chosen.leave_bytes),
         precision=as_precision(settings.generation.precision),
+        offloads=device.kind in OFFLOADING_DEVICES,
+        residents=_residents(present) if ours else (),
     )
+
+
+def _residents(present: Presence | None) -> tuple[Resident, ...]:
+    """What is on the device, least recently used first; what is in use will not be by then."""
+    there = () if present is None else present.models
+    return tuple(Resident(one.model, one.weights, False, one.kind) for one in reversed(there))
 
 
 def footprint_here(model: Model, planner: Planner, room: Room) -> Footprint:

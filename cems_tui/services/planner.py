@@ -7,11 +7,11 @@ uses the same code, so what was shown is what is done.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from cems_tui.catalog.fit import Fit, Room, Verdict, fit, footprint_on, of_picture
+from cems_tui.catalog.fit import Fit, Room, Verdict, fit, footprint_on, leaves, of_picture
 from cems_tui.domain.bill import BillLine
 from cems_tui.domain.capabilities import Obstacle, Wanted, obstacles
 from cems_tui.domain.decision import DialMeaning, Offer, Policy, RoutingDecision
@@ -73,12 +73,12 @@ class Planner:
         shelf: RouterShelf,
         settings: Settings,
         note_sources: Sequence[NoteSource],
-        room: Room | None,
+        room: Callable[[], Room] | None,
     ) -> None:
         """Every part is handed in.
 
         Args:
-            room: what the device offers; None does not ask whether anything fits.
+            room: what the device offers now; None does not ask whether anything fits.
         """
         self.catalog = catalog
         self.pricing = pricing
@@ -117,7 +117,7 @@ class Planner:
     @property
     def weight_budget_bytes(self) -> int | None:
         """What weights may hold on the device; None where nobody asked it."""
-        return None if self._room is None else self._room.weight_bytes
+        return None if self._room is None else self._room().weight_bytes
 
     def bill_line(self, decision: RoutingDecision) -> BillLine:
         """What the picture of a decision would cost; all unknown where nothing is chosen."""
@@ -239,8 +239,9 @@ class Planner:
         blocked = _obstacles(request, [f for f in card if f.name in allowed])
         blocked |= _obstacles(request, [f for f in card if f.name not in allowed])
         there = self._there(resident)
+        room = None if self._room is None else self._room()
         offers = [
-            self._offer(f, request, resident, there, f.name in allowed, blocked.get(f.name))
+            self._offer(f, request, resident, there, room, f.name in allowed, blocked.get(f.name))
             for f in card
         ]
         at_once = at_once and checkpoint is not None and checkpoint.answers_at_once
@@ -337,12 +338,13 @@ class Planner:
         request: Request,
         resident: frozenset[str],
         there: frozenset[str],
+        room: Room | None,
         allowed: bool,
         blocked: Obstacle | None,
     ) -> Offer:
         wanted = _wanted(request, function)
         expected = self._cost_model.predict(function, wanted.width, wanted.height, there)
-        fits = self._fits(function, expected, wanted)
+        fits = None if room is None else self._fits(function, expected, wanted, room)
         if blocked is None and fits is not None and fits.verdict == "does not fit":
             blocked = _too_big(fits, wanted)
         cost = self.pricing.of(expected)
@@ -364,26 +366,44 @@ class Planner:
             allowed=allowed,
             blocked_by=None if blocked is None else blocked.words,
             blocked_kind=None if blocked is None else blocked.kind,
+            evicts=self._evicts(function, expected, room),
+            energy_wh=expected.energy_wh,
+            energy_usd=self.pricing.energy_usd(expected.energy_wh),
         )
 
-    def _fits(self, function: GenerationFunction, expected: Expected, wanted: Wanted) -> Fit | None:
-        """Whether the device holds the model and a picture of that size; None: nobody asks.
+    def _fits(
+        self, function: GenerationFunction, expected: Expected, wanted: Wanted, room: Room
+    ) -> Fit:
+        """Whether the device holds the model and a picture of that size.
 
         What is on the device now leaves for another one: it counts as free.
         """
-        if self._room is None:
-            return None
         pixels = wanted.width * wanted.height
         numbers = function.capabilities.numbers_per_pixel
+        weights = self._cost_model.weights(function)
         return fit(
             of_picture(
                 expected,
-                footprint_on(function.model, self._room),
+                footprint_on(function.model, room),
                 area=pixels / (function.width * function.height),
                 least_bytes=None if numbers is None else numbers * _LEAST_BYTES * pixels,
+                largest_bytes=max(weights.values()) if weights else None,
             ),
-            self._room,
+            room,
         )
+
+    def _evicts(
+        self, function: GenerationFunction, expected: Expected, room: Room | None
+    ) -> tuple[str, ...] | None:
+        """Who would leave the device for it; None where what it holds, or the room, is unknown."""
+        if room is None:
+            return None
+        model, needed = function.model.name, self._cost_model.weights(function)
+        if needed is None and expected.held_bytes is not None:
+            needed = {model: expected.held_bytes}
+        if needed is None:
+            return None
+        return leaves(model, needed, expected.most_beside_bytes, room)
 
 
 def _on_the_dial(

@@ -32,6 +32,7 @@ from cems_tui.domain.request import (
     Step,
 )
 from cems_tui.errors import GenerationTimeout, OutOfMemory
+from cems_tui.generation.ladder import Rung, next_rung
 from cems_tui.generation.pipeline import Job, Picture, Pipeline
 from cems_tui.scoring.panel import Judged, Judges, judged
 from cems_tui.services.refusal import refusal_of
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Emit = Callable[[Event], None]
+
+TOO_LARGE = "too large for the device now: its layers are brought there in turn"
 
 
 class Planner(Protocol):
@@ -76,9 +79,22 @@ class Lease(Protocol):
 class Residency(Protocol):
     """What is on the device."""
 
+    @property
+    def offloads(self) -> bool:
+        """Whether a model can be drawn with that the device does not hold whole."""
+        ...
+
     def lease(
-        self, function: GenerationFunction, beside_bytes: int | None = None
+        self,
+        function: GenerationFunction,
+        beside_bytes: int | None = None,
+        *,
+        in_parts: bool = False,
     ) -> AbstractContextManager[Lease]: ...
+
+    def fits(self, function: GenerationFunction, beside_bytes: int | None = None) -> bool | None:
+        """Whether it could be leased now; None is unknown."""
+        ...
 
     def resident(self) -> frozenset[str]:
         """Names of the models on the device."""
@@ -163,6 +179,8 @@ class Session:
         self._warm_up = warm_up
         self._due = due
         self._started = False
+        self._too_large: set[str] = set()
+        """Models that ran out of memory whole: they are not tried whole again."""
 
     def resident(self) -> frozenset[str]:
         """Names of the models on the device."""
@@ -247,17 +265,46 @@ class Session:
         started: float,
         said: frozenset[NoteKind],
     ) -> Drawn:
-        """The picture, in a second try without the others on the device."""
-        try:
-            return self.draw(request.id, function, job, emit, stop, started, said)
-        except OutOfMemory:
-            others = self._make_room(function.model.name)
-            if not others:
-                raise
-        freed = f"freed {', '.join(others)}"
-        emit(Noted(request.id, Note("memory", f"out of memory; {freed}, trying again")))
-        drawn = self.draw(request.id, function, job, emit, stop, started, said)
-        return replace(drawn, fallback=(freed, *drawn.fallback))
+        """The picture; where there is no room, without the others on the device, then in parts."""
+        tried: list[Rung] = []
+        told: tuple[str, ...] = ()
+        if self._only_in_parts(function, job):
+            tried.append("part by part")
+            told = (TOO_LARGE,)
+            emit(Noted(request.id, Note("memory", TOO_LARGE)))
+        parts: list[Rung] = ["part by part"] if self._residency.offloads else []
+        able: list[Rung] = ["free others", *parts]
+        while True:
+            in_parts = "part by part" in tried
+            try:
+                drawn = self.draw(request.id, function, job, emit, stop, started, said, in_parts)
+                return replace(drawn, fallback=(*told, *drawn.fallback))
+            except OutOfMemory:
+                words = ""
+                while not words:
+                    if (rung := next_rung("load", tried, able)) is None:
+                        raise
+                    tried.append(rung)
+                    words = self._climb(rung, function)
+            told = (*told, words)
+            emit(Noted(request.id, Note("memory", f"out of memory; {words}, trying again")))
+
+    def _climb(self, rung: Rung, function: GenerationFunction) -> str:
+        """Make a rung ready; what was done, in words, or nothing where it changes nothing."""
+        if rung == "part by part":
+            self._too_large.add(function.model.name)
+            return "its layers are brought to the device in turn"
+        others = self._make_room(function.model.name)
+        return f"freed {', '.join(others)}" if others else ""
+
+    def _only_in_parts(self, function: GenerationFunction, job: Job) -> bool:
+        """Whether its model is known not to be held whole, even alone on the device."""
+        if not self._residency.offloads:
+            return False
+        if function.model.name in self._too_large:
+            return True
+        expected = self._planner.expected(function, job.width, job.height, self.resident())
+        return self._residency.fits(function, expected.most_beside_bytes) is False
 
     def _make_room(self, kept: str) -> list[str]:
         """Take all but one model off the device, scorers too; the names of what left."""
@@ -275,11 +322,13 @@ class Session:
         stop: Stop,
         started: float,
         said: frozenset[NoteKind] = frozenset(),
+        in_parts: bool = False,
     ) -> Drawn:
         """The engine's generate step: a leased pipeline to a picture in memory.
 
         Args:
             said: the kinds of notes that the user has been told before.
+            in_parts: with layers that are brought to the device in turn.
         """
         refuse_stopped(stop, "stopped before loading", hint="")
         start_seconds, resident = 0.0, self.resident()
@@ -287,7 +336,8 @@ class Session:
         if function.model.name not in resident:
             start_seconds = self._start(request_id, function, emit)
             emit(Loading(request_id, function.name, expected.load_seconds))
-        with self._residency.lease(function, expected.most_beside_bytes) as lease:
+        beside = expected.most_beside_bytes
+        with self._residency.lease(function, beside, in_parts=in_parts) as lease:
             picture = lease.pipeline.generate(
                 job,
                 lambda step, steps: emit(Step(request_id, function.name, step, steps)),
@@ -358,7 +408,8 @@ class Session:
             model=function.model.name,
             seconds=seconds,
             peak_memory_bytes=drawn.memory_bytes,
-            energy_wh=None,
+            energy_wh=picture.energy_wh,
+            energy_usd=self._pricing.energy_usd(picture.energy_wh),
             cost_usd=cost.usd,
             cost_source=cost.source,
             load_cost_usd=self._pricing.load_usd(

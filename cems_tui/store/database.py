@@ -15,6 +15,7 @@ from cems_tui.domain.generation import Generation, now
 from cems_tui.domain.request import new_id
 from cems_tui.errors import UnknownName, UsageError
 from cems_tui.evidence.drift import Drift
+from cems_tui.evidence.regret import MeasuredRegret
 from cems_tui.files import whole_file
 from cems_tui.store import benches, generations, statistics
 from cems_tui.store.benches import Benches
@@ -25,6 +26,7 @@ from cems_tui.store.lists.picture_list import PictureList, names
 from cems_tui.store.lists.session_list import SessionList
 from cems_tui.store.queue import Queue
 from cems_tui.store.search import ORDERS, Condition
+from cems_tui.store.shadows import Shadows
 from cems_tui.store.statistics import Group, GroupBy, Stats, Use, Window
 from cems_tui.store.votes import Votes
 
@@ -53,6 +55,11 @@ class Store:
     def votes(self) -> Votes:
         """The votes kept in this database."""
         return Votes(self._connection)
+
+    @cached_property
+    def shadows(self) -> Shadows:
+        """The lots by which pictures are drawn again with what was not chosen."""
+        return Shadows(self._connection)
 
     @cached_property
     def queue(self) -> Queue:
@@ -325,6 +332,19 @@ class Store:
             StorageError: the database cannot be read.
         """
         return statistics.drifts(self._connection)
+
+    def measured_regret(
+        self, session: str | None = None, search: str | None = None
+    ) -> list[MeasuredRegret]:
+        """What pictures drawn again by lot say of the routed ones that a search finds.
+
+        Raises:
+            UsageError: the search cannot be one.
+            UnknownName: no such session.
+            StorageError: the database cannot be read.
+        """
+        window = self._window(session, None, None, search)
+        return self.shadows.regrets(window.sql, window.arguments)
 
     def _window(
         self, session: str | None, since: str | None, until: str | None, search: str | None

@@ -628,6 +628,38 @@ def m023_shown_pictures(db: Database) -> None:
     db.execute("CREATE INDEX generations_shown ON generations (created, id) WHERE removed IS NULL")
 
 
+def m024_swaps_and_energy(db: Database) -> None:
+    """What would have left the device for a candidate, and what electricity costs in money."""
+    db.execute("ALTER TABLE generations ADD COLUMN energy_usd REAL")
+    for column in ("evicts TEXT", "energy_wh REAL", "energy_usd REAL"):
+        db.execute(f"ALTER TABLE candidates ADD COLUMN {column}")
+
+
+def m025_shadows(db: Database) -> None:
+    """Which routed pictures are drawn again with what was not chosen, and by which chances."""
+    db.execute(
+        """
+        CREATE TABLE shadows (
+            id TEXT PRIMARY KEY,
+            created TEXT NOT NULL,
+            picture TEXT NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
+            function TEXT NOT NULL,
+            frame INTEGER NOT NULL CHECK (frame > 0),
+            functions INTEGER NOT NULL CHECK (functions > 0),
+            ended TEXT
+        )
+        """
+    )
+    db.execute("CREATE UNIQUE INDEX shadows_picture ON shadows (picture)")
+
+
+def m026_bench_memory(db: Database) -> None:
+    """What weights and stages of a benchmark's pictures held: they teach as other pictures do."""
+    for column in ("held_bytes", "bytes_encode", "bytes_denoise", "bytes_decode"):
+        db.execute(f"ALTER TABLE bench_cells ADD COLUMN {column} INTEGER")
+    db.execute("ALTER TABLE bench_cells ADD COLUMN energy_wh REAL")
+
+
 STEPS = (
     m001_sessions,
     m002_generations,
@@ -652,4 +684,7 @@ STEPS = (
     m021_stage_bytes,
     m022_bench_pictures,
     m023_shown_pictures,
+    m024_swaps_and_energy,
+    m025_shadows,
+    m026_bench_memory,
 )

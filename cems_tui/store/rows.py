@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -67,12 +68,13 @@ def generation_row(generation: Generation, home: Path) -> dict[str, Any]:
         **{f"seconds_{part}": value for part, value in seconds.items()},
         "peak_memory_bytes": generation.peak_memory_bytes,
         "energy_wh": generation.energy_wh,
+        "energy_usd": generation.energy_usd,
         "cost_usd": generation.cost_usd,
         "cost_source": generation.cost_source,
         "load_cost_usd": generation.load_cost_usd,
         "load_bytes": generation.load_bytes,
         "held_bytes": generation.held_bytes,
-        **{f"bytes_{stage}": size for stage, size in generation.stage_bytes.to_json().items()},
+        **stage_columns(generation.stage_bytes),
         "precision": generation.precision,
         "contention": generation.contention,
         "score_error": generation.score_error,
@@ -127,6 +129,7 @@ def candidate_rows(generation: Generation) -> list[dict[str, Any]]:
         cost_low, cost_high = row.pop("cost_interval") or (None, None)
         apart = row.pop("difference") or {"to": None, "quality": None, "least": None}
         from_, to = apart.pop("interval", (None, None))
+        evicts = row.pop("evicts")
         row |= {
             "difference_to": apart["to"],
             "difference_quality": apart["quality"],
@@ -135,6 +138,7 @@ def candidate_rows(generation: Generation) -> list[dict[str, Any]]:
             "difference_least": apart["least"],
             "generation": generation.id,
             "position": position,
+            "evicts": None if evicts is None else json.dumps(evicts),
             "interval_low": low,
             "interval_high": high,
             "cost_low": cost_low,
@@ -216,12 +220,13 @@ def generation_of(
         seconds=_seconds_of(row),
         peak_memory_bytes=row["peak_memory_bytes"],
         energy_wh=row["energy_wh"],
+        energy_usd=row["energy_usd"],
         cost_usd=row["cost_usd"],
         cost_source=row["cost_source"],
         load_cost_usd=row["load_cost_usd"],
         load_bytes=row["load_bytes"],
         held_bytes=row["held_bytes"],
-        stage_bytes=StageBytes(row["bytes_encode"], row["bytes_denoise"], row["bytes_decode"]),
+        stage_bytes=stages_of(row),
         precision=row["precision"],
         contention=row["contention"],
         scores=tuple(
@@ -292,6 +297,16 @@ def _seed_of(column: int | str) -> int:
     return int(column)
 
 
+def stage_columns(stages: StageBytes) -> dict[str, int | None]:
+    """`bytes_encode`, `bytes_denoise`, `bytes_decode`."""
+    return {f"bytes_{stage}": size for stage, size in stages.to_json().items()}
+
+
+def stages_of(row: Row | sqlite3.Row) -> StageBytes:
+    """What `stage_columns` wrote."""
+    return StageBytes(row["bytes_encode"], row["bytes_denoise"], row["bytes_decode"])
+
+
 def _seconds_of(row: Row) -> Seconds:
     parts = ("start", "load", "encode", "denoise", "decode", "score", "total")
     return Seconds(**{part: row[f"seconds_{part}"] for part in parts})
@@ -310,6 +325,7 @@ def _candidate_json(row: Row) -> dict[str, Any]:
     said["interval"] = None if low is None or high is None else [low, high]
     low, high = said["cost_low"], said["cost_high"]
     said["cost_interval"] = None if low is None or high is None else [low, high]
+    said["evicts"] = None if said["evicts"] is None else json.loads(said["evicts"])
     said["difference"] = None
     if said["difference_to"] is not None:
         said["difference"] = {

@@ -62,6 +62,12 @@ class Money:
         size = abs(value)
         return f"{'−' if value < 0 else ''}{self.sign}{size:,.{digits(size, 3, least, most)}f}"
 
+    def energy(self, watt_hours: float, usd: float | None, *, estimated: bool = False) -> str:
+        """`0.42 Wh`, and what that costs where it is known: `~0.42 Wh, ~$0.00011`."""
+        guess = "~" if estimated else ""
+        told = f"{guess}{watt_hours:.{digits(watt_hours, 2, 0, 6)}f} Wh"
+        return told if usd is None else f"{told}, {self.total(usd, estimated=estimated)}"
+
 
 DOLLARS = Money()
 

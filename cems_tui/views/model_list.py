@@ -19,14 +19,14 @@ SIGNS = "○ installed  ⇣ to be pulled  ~ estimated  ◇G gated  NC noncommerc
 TITLES: dict[Group, str] = {
     "installed": "installed",
     "fits": "fits this machine",
-    "offload": "fits part by part",
+    "offload": "drawn with in parts, which takes longer",
     "unknown": "size not known before it is pulled",
     "too big": "too big for this machine",
     "support": "support: scorers and text towers",
 }
 FIT: dict[Verdict, str] = {
     "fits": "fits",
-    "fits with offload": "part by part",
+    "fits with offload": "in parts",
     "does not fit": "too big",
     "unknown": UNKNOWN,
 }

@@ -9,7 +9,7 @@ from cems_tui.domain.capabilities import ObstacleKind, told_together
 from cems_tui.domain.decision import Candidate, RoutingDecision
 from cems_tui.domain.pricing import GIGABYTE
 from cems_tui.text import visible
-from cems_tui.views.figures import DOLLARS, UNKNOWN, Money, column, digits, times
+from cems_tui.views.figures import DOLLARS, UNKNOWN, Money, column, digits, seconds, times
 
 RESIDENT, INSTALLED, MISSING = "●", "○", "⇣"
 LEGEND = "● resident  ○ installed  ⇣ not installed  ~ estimated  ≈ too alike to tell apart"
@@ -123,7 +123,7 @@ def why(candidate: Candidate, decision: RoutingDecision) -> str:
     if candidate.blocked_kind is not None:
         return BLOCKED[candidate.blocked_kind]
     if candidate.fits is False:
-        return "too big"
+        return fit_words(candidate)
     if not candidate.installed and not candidate.allowed:
         return "not here"
     if not candidate.allowed:
@@ -132,6 +132,43 @@ def why(candidate: Candidate, decision: RoutingDecision) -> str:
         return "unrated"
     alike = candidate.difference is not None and not candidate.difference.told_apart
     return ("≈ " if alike else "") + _against(candidate, decision)
+
+
+def fit_words(candidate: Candidate) -> str:
+    """Whether the device holds it; `in parts` where it can be drawn with nevertheless."""
+    if candidate.fits is None:
+        return "size unknown"
+    if candidate.fits:
+        return "fits"
+    return "in parts" if candidate.allowed else "too big"
+
+
+def swap_words(candidate: Candidate) -> str:
+    """What it takes to bring its weights: `load 5.2 s, 84 % of the wait; base leaves for it`."""
+    if candidate.resident:
+        return "loaded"
+    load = "load " + seconds(candidate.load_seconds)
+    if candidate.swap_share is not None:
+        load += f", {candidate.swap_share:.0%} of the wait".replace("%", " %")
+    gone = leaving_words(candidate)
+    return f"{load}; {gone}" if gone else load
+
+
+def leaving_words(candidate: Candidate) -> str:
+    """`base and nima leave for it`; empty where nobody does, or it is not known."""
+    names = list(map(visible, candidate.evicts or ()))
+    if not names:
+        return ""
+    together = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return f"{together} {'leaves' if len(names) == 1 else 'leave'} for it"
+
+
+def swap_lines(decision: RoutingDecision) -> list[str]:
+    """What the pick makes leave the device, as a sentence; nothing where nobody leaves."""
+    chosen = decision.chosen
+    if chosen is None or not chosen.evicts:
+        return []
+    return [f"{visible(chosen.function)}: {swap_words(chosen)}"]
 
 
 def blocked_lines(decision: RoutingDecision) -> list[str]:

@@ -65,6 +65,14 @@ def load_words(generation: Generation, money: Money) -> str:
     return f"load {money.total(generation.load_cost_usd)} beside"
 
 
+def energy_words(generation: Generation, money: Money) -> str:
+    """`0.42 Wh, $0.00011 beside the price`; empty where nothing measured it."""
+    if generation.energy_wh is None:
+        return ""
+    told = money.energy(generation.energy_wh, generation.energy_usd)
+    return told if generation.energy_usd is None else f"{told} beside the price"
+
+
 def price_interval(candidate: Candidate, money: Money) -> str:
     """The ends of the 90 % interval of its price by the thousand; empty where unknown."""
     if candidate.cost_interval is None:

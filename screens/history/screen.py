@@ -446,7 +446,7 @@ class HistoryScreen(Screen[None]):
             return
         if frame.children:
             shown(frame.children[0], image)
-        else:
+        elif frame.is_attached:  # else the app is leaving
             frame.mount(shown(self._services.new_image(), image))
 
     # --- what the user does ------------------------------------------------------------------

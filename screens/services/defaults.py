@@ -17,6 +17,19 @@ from screens.services.queue import QueueService
 if TYPE_CHECKING:
     from cems_tui.services.app.picture_gallery import Gallery
     from cems_tui.services.app.router_desk import RouterDesk
+    from cems_tui.services.app.settings_desk import SettingsDesk
+    from cems_tui.services.doctor import Doctor
+
+
+@dataclass(frozen=True, slots=True)
+class Desks:
+    """What opens a desk of the app, called in a thread; None where the app has no such place."""
+
+    doctor: Callable[[], Doctor] | None = None
+    """Made anew for each look: another window may have changed the settings."""
+
+    settings: Callable[[], SettingsDesk] | None = None
+
 
 RoutersFactory = Callable[[], "RouterDesk"]
 GalleryFactory = Callable[[], "Gallery"]
@@ -63,5 +76,6 @@ class Services:
     routers_factory: RoutersFactory | None = None
     """Opens the routers; called in a thread. None where the app was opened without them."""
 
+    desks: Desks = field(default_factory=Desks)
     gallery_factory: GalleryFactory | None = None
     """Opens the history; called in a thread. None where the app was opened without one."""

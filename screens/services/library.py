@@ -11,17 +11,19 @@ from textual.signal import Signal
 
 from cems_tui.domain.request import Event
 from cems_tui.errors import CemsError
-from cems_tui.models.plan import PullPlan
 from cems_tui.models.queue import Pulls, QueueUpdate
-from cems_tui.models.remove import Removal
 from cems_tui.services.engine.protocol import EngineLost, EngineReady
-from cems_tui.services.library import Library, Resident
 from cems_tui.text import counted, visible
+from screens.background import in_background
 from screens.failures import log_traceback
 from screens.messages import LibraryRead, PullsTold, ResidentRead
 
 if TYPE_CHECKING:
     from textual.app import App
+
+    from cems_tui.models.plan import PullPlan
+    from cems_tui.models.remove import Removal
+    from cems_tui.services.library import Library, Resident
 
 NO_PULLS = Pulls()
 
@@ -105,7 +107,7 @@ class LibraryState:
 class LibraryService:
     """Holds the state; screens subscribe to `changed`, or to `stock` for what can be drawn with.
 
-    Only the UI's thread calls it; disks are read in workers.
+    Only the UI's thread calls it; disks are read in the background.
     """
 
     def __init__(self, app: App[None], keeper: ModelKeeper) -> None:
@@ -122,7 +124,7 @@ class LibraryService:
 
     def read(self) -> None:
         """Reads what there is; the first time also what an earlier run left to be pulled."""
-        self._in_thread("library", self._read)
+        in_background(self._read, "library")
 
     def restock(self) -> None:
         """What is installed has changed."""
@@ -177,16 +179,13 @@ class LibraryService:
         """The engine has opened or ended a picture, or is gone: the device holds something else."""
         if isinstance(event, EngineReady):
             self._engine_told = True
-            self._in_thread("resident", self._read_resident)
+            in_background(self._read_resident, "resident")
         elif isinstance(event, EngineLost):
             self._set(resident=None)
 
     def _set(self, **changes: Any) -> None:
         self.state = replace(self.state, **changes)
         self.changed.publish(self.state)
-
-    def _in_thread(self, group: str, reads: Callable[[], None]) -> None:
-        self._app.run_worker(reads, group=group, thread=True, exit_on_error=False)
 
     def _read(self) -> None:
         try:

@@ -125,7 +125,7 @@ class PicturePane(Vertical, can_focus=True):
             self.query_one("#picture-empty", Static).update(message.problem)
             return
         frame = self.query_one("#picture-frame")
-        if not frame.children:
-            await frame.mount(shown(self._new_image(), message.image))
-        else:
+        if frame.children:
             shown(frame.children[0], message.image)
+        elif frame.is_attached:  # else the app is leaving
+            await frame.mount(shown(self._new_image(), message.image))

@@ -22,6 +22,7 @@ from cems_tui.views.price_card import (
     blocked_lines,
     difference_columns,
     state_sign,
+    swap_lines,
     tells_differences,
 )
 from screens import figures
@@ -317,7 +318,11 @@ class CandidatesTable(Widget, can_focus=True):
     def _whole(self, decision: RoutingDecision, width: int, height: int) -> list[Content] | None:
         """What stands below the rows where all of them and all that is to be said have room."""
         width = max(LEAST_CELLS, width)
-        told = (*blocked_lines(decision), *(note.text for note in decision.notes))
+        told = (
+            *swap_lines(decision),
+            *blocked_lines(decision),
+            *(note.text for note in decision.notes),
+        )
         notes = [Content.styled(one_line(text, 1000), "$muted") for text in told]
         below = [part for line in (_sentence(decision), *notes) for part in line.wrap(width)]
         room = height - 1 - len(decision.candidates) - len(below)

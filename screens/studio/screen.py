@@ -23,6 +23,7 @@ from cems_tui.domain.request import MAX_SEED, Request, new_id
 from cems_tui.errors import CemsError
 from cems_tui.services.refusal import refusal_of
 from cems_tui.text import checked_prompt, counted, one_line
+from screens.background import in_background
 from screens.commands import Command, bindings, key_of
 from screens.dialogs import Answer, PictureDialog, Question, StopQuestion, TextDialog, TextQuestion
 from screens.failures import log_traceback
@@ -166,9 +167,8 @@ class StudioScreen(Screen[None]):
             self._library.stock.subscribe(self, lambda _: self._reconsider())
             self._follow_library(self._library.state)
 
-        self.call_after_refresh(self._get_ready)
+        self.call_after_refresh(in_background, self._get_ready, "memory")
 
-    @work(thread=True, group="memory", exit_on_error=False)
     def _get_ready(self) -> None:
         """The planner, before the first letter; and what was drawn in earlier runs."""
         try:
@@ -217,9 +217,9 @@ class StudioScreen(Screen[None]):
         if shown is not None and not shown.provisional and shown.prompt == request.prompt:
             at_once = False  # the encoder has read this prompt: only the dial was turned
         self._asking = True
-        self._decide(self._question, request, self.under_way.resident, at_once)
+        resident = self.under_way.resident
+        in_background(partial(self._decide, self._question, request, resident, at_once), "card")
 
-    @work(thread=True, group="card", exclusive=True, exit_on_error=False)
     def _decide(
         self, number: int, request: Request, resident: frozenset[str], at_once: bool
     ) -> None:

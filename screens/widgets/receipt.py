@@ -9,8 +9,14 @@ from cems_tui.domain.generation import Generation
 from cems_tui.text import visible
 from cems_tui.views.dial import place_words
 from cems_tui.views.figures import DOLLARS, UNKNOWN, Money
-from cems_tui.views.price_card import interval_words
-from cems_tui.views.receipt import expected_words, load_words, measured_words, price_interval
+from cems_tui.views.price_card import fit_words, interval_words, swap_words
+from cems_tui.views.receipt import (
+    energy_words,
+    expected_words,
+    load_words,
+    measured_words,
+    price_interval,
+)
 from screens import figures
 from screens.widgets.facts import Fact
 
@@ -80,6 +86,7 @@ def receipt(generation: Generation, money: Money = DOLLARS) -> list[Fact]:
         *_expected(generation, money),
         Fact("seconds", _seconds_line(generation)),
         Fact("memory", figures.gigabytes(generation.peak_memory_bytes)),
+        *_energy(generation, money),
         Fact("picture", f"{generation.width}×{generation.height}, seed {generation.seed}"),
         Fact("settings", _settings(generation)),
         Fact("sampler", generation.sampler),
@@ -176,6 +183,11 @@ def _expected(generation: Generation, money: Money) -> list[Fact]:
     return [Fact("priced", words, "$cost")] if words else []
 
 
+def _energy(generation: Generation, money: Money) -> list[Fact]:
+    words = energy_words(generation, money)
+    return [Fact("energy", words, "$cost")] if words else []
+
+
 def _seconds_line(generation: Generation) -> str:
     spent = generation.seconds
     parts = [
@@ -213,10 +225,11 @@ def _candidate(candidate: Candidate, metric: str | None, money: Money) -> list[F
         (
             price,
             figures.seconds(candidate.seconds),
-            f"load {figures.seconds(candidate.load_seconds)}",
+            swap_words(candidate),
             figures.gigabytes(candidate.memory_bytes),
+            *_energy_of(candidate, money),
             where if candidate.installed else "not installed",
-            {True: "fits", False: "too big", None: "size unknown"}[candidate.fits],
+            fit_words(candidate),
         )
     )
     promise = f"{metric or 'quality'} {_estimate(candidate)}{_difference(candidate)}"
@@ -227,6 +240,12 @@ def _candidate(candidate: Candidate, metric: str | None, money: Money) -> list[F
         Fact("", facts, "$cost" if candidate.priced else "$muted"),
         *([Fact("", visible(candidate.blocked_by), "$warning")] if candidate.blocked_by else []),
     ]
+
+
+def _energy_of(candidate: Candidate, money: Money) -> list[str]:
+    if candidate.energy_wh is None:
+        return []
+    return [money.energy(candidate.energy_wh, candidate.energy_usd, estimated=True)]
 
 
 def _difference(candidate: Candidate) -> str:

@@ -13,6 +13,8 @@ from screens.places import PLACES, Place
 from screens.totals import SessionTotals
 
 _BRAND = " cems "
+WIDE = 110
+"""Columns from which on every place has a tab."""
 
 
 class StatusLine(Widget):
@@ -34,15 +36,20 @@ class StatusLine(Widget):
     def columns(self) -> list[tuple[Place, tuple[int, int]]]:
         """Where each place stands: its first column, and the one after its last."""
         found, column = [], len(_BRAND) + 2
-        for place in PLACES:
+        for place in self._tabs():
             found.append((place, (column, column + len(place.title))))
             column += len(place.title) + 2
         return found
 
+    def _tabs(self) -> list[Place]:
+        """The places that there is room for; the one where one is always."""
+        wide = self.size.width >= WIDE
+        return [place for place in PLACES if wide or not place.aside or place.id == self._here]
+
     def render(self) -> Content:
         width = self.content_size.width
         left = Content.styled(_BRAND, "bold reverse $quality")
-        for place in PLACES:
+        for place in self._tabs():
             style = "bold underline" if place.id == self._here else "$muted"
             left += Content("  ") + Content.styled(place.title, style)
         room = width - left.cell_length - 2

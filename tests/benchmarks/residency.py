@@ -28,6 +28,7 @@ from cems_tui.generation.families.registry import (
     held_weights,
     load,
 )
+from cems_tui.generation.meter import trim_heap
 from cems_tui.generation.networks import Shelf
 from cems_tui.generation.pipeline import Job, Picture
 from cems_tui.generation.residency import Residency
@@ -184,7 +185,11 @@ def _draw(device: Residency, function: GenerationFunction, side: int) -> _Truth:
 
 @contextmanager
 def _sampled() -> Iterator[Callable[[], int]]:
-    """By how much the anonymous memory of the process grew at most within the block."""
+    """By how much the anonymous memory of the process grew at most within the block.
+
+    What earlier pictures freed is given back first: it would hide what this one takes.
+    """
+    trim_heap()
     ended, most, before = Event(), [0], _anonymous_bytes()
 
     def watch() -> None:

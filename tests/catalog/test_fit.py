@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cems_tui import paths
-from cems_tui.catalog.fit import VERDICTS, Fit, Room, fit, of_picture, scaled
+from cems_tui.catalog.fit import VERDICTS, Fit, Room, fit, leaves, of_picture, scaled
 from cems_tui.catalog.recommend import LEAST_GAIN, Candidate, Evidence, read_evidence, recommend
 from cems_tui.domain.function import Expected, Footprint, Model
 from cems_tui.errors import WeightsError
+from cems_tui.generation.admission import Resident
 from tests.routing.fakes import SHARED_DATA
 
 GB = 1_000_000_000
@@ -148,7 +149,7 @@ def test_the_reason_for_not_knowing_is_true_of_an_installed_model_too() -> None:
 
 
 def test_memory_that_others_use_is_told() -> None:
-    busy = Room("cuda", "d", 24 * GB, 4 * GB, 4 * GB, 4 * GB)
+    busy = Room("cuda", "d", 24 * GB, 4 * GB, None, 4 * GB)
     assert "20.0 GB of 24.0 GB is in use" in fit(Footprint(None, 7 * GB), busy).reason
 
 
@@ -262,7 +263,7 @@ def test_a_roomy_device_is_offered_one_newer_model_that_says_it_has_no_evidence(
 ) -> None:
     newer = [candidate("new-large", "new-large@4", 16), candidate("new-small", "new-small@4", 8)]
     slow = candidate("slow", "slow@50", 18)
-    found = recommend([*newer, slow, *cems_models()], evidence, room(20), 500 * GB)
+    found = recommend([*newer, slow, *cems_models()], evidence, room(20, 40), 500 * GB)
     assert found.names[-1] == "new-large"
     assert not found.picks[-1].evidence
     assert found.picks[-1].reason.startswith("no evidence yet")
@@ -308,3 +309,20 @@ def test_a_picture_that_nobody_knows_anything_of_may_fit() -> None:
     assert fit(unknown, room(8)).verdict == "unknown"
     sure = of_picture(Expected(held_bytes=1), Footprint(), area=1.0, least_bytes=10**15)
     assert fit(sure, room(8)).verdict == "does not fit"
+
+
+def test_who_would_leave_is_the_least_recently_used_whose_weights_are_not_shared() -> None:
+    there = (
+        Resident("old", {"tower": 2 * GB, "old": 3 * GB}, leased=False),
+        Resident("nima", {"nima": GB}, leased=False, kind="scorer"),
+        Resident("new", {"new": 4 * GB}, leased=False),
+    )
+    device = replace(room(10), residents=there)
+    wanted = {"tower": 2 * GB, "own": 2 * GB}
+    assert leaves("mine", wanted, 0, replace(room(12), residents=there)) == ()
+    assert leaves("mine", wanted, 0, replace(room(11), residents=there)) == ("nima",)
+    assert leaves("mine", wanted, 0, device) == ("old",)
+    assert leaves("mine", wanted, 2 * GB, device) == ("nima", "old")
+    assert leaves("mine", wanted, 3 * GB, device) == ("nima", "new")
+    assert leaves("mine", wanted, 7 * GB, device) == (), "nobody where it does not fit anyway"
+    assert leaves("new", {"new": 4 * GB}, 0, replace(room(9), residents=there)) == ("nima",)

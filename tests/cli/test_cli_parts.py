@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import dataclass, field, fields
+from inspect import signature
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+import typer
 
 from cems_tui.bench.prompts import PromptLine, parsed_size
-from cems_tui.cli.commands.generate import DrawingOptions
+from cems_tui.cli.commands.generate import DrawingOptions, generate
+from cems_tui.cli.commands.queue.add import add
+from cems_tui.cli.commands.route import route
 from cems_tui.cli.failures import failure_of
 from cems_tui.cli.main import normalised
-from cems_tui.cli.options import PictureOptions, RoutingOptions
+from cems_tui.cli.options import RoutingOptions, with_groups
 from cems_tui.domain.decision import Policy
 from cems_tui.errors import DeviceBusy, UnknownName, UsageError
 from cems_tui.settings import Settings
@@ -77,7 +83,7 @@ def test_nothing_said_is_balanced_and_a_number_in_the_settings_is_that_place() -
 
 
 def drawing(seed: int) -> DrawingOptions:
-    return DrawingOptions(PictureOptions(), seed, None, True, None, None, None)
+    return DrawingOptions(seed)
 
 
 @pytest.mark.parametrize("seed", [-1, 0, 693194942663826797, 2**64 - 1])
@@ -140,3 +146,45 @@ def test_the_card_compares_the_prices_that_the_policy_compared() -> None:
             candidates=(candidate(cost_usd=1e-6, load_cost_usd=0.0), dear), load_share=share
         )
         assert why(dear, said).endswith(f"{times(ratio)} dear")
+
+
+@dataclass(frozen=True, slots=True)
+class Crayons:
+    colour: Annotated[str, typer.Option(help="Which.")] = "red"
+
+    def checked(self) -> Crayons:
+        if not self.colour:
+            raise UsageError("a crayon has no colour", "Name one.")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    crayons: Crayons = field(default_factory=Crayons)
+    lid: Annotated[bool, typer.Option("--lid", help="Closed.")] = False
+
+    def checked(self) -> Box:
+        self.crayons.checked()
+        return self
+
+
+def test_a_group_is_the_options_of_its_fields_in_its_place_and_arrives_checked() -> None:
+    def draw(*, paper: str = "white", box: Box, fast: bool = False) -> tuple[str, Box, bool]:
+        """Draw."""
+        return paper, box, fast
+
+    command = with_groups(draw)
+    assert list(signature(command).parameters) == ["paper", "colour", "lid", "fast"]
+    assert command.__doc__ == "Draw."
+    made = command(paper="grey", colour="blue", lid=True, fast=False)
+    assert made == ("grey", Box(Crayons("blue"), True), False)
+    with pytest.raises(UsageError, match="no colour"):
+        command(paper="grey", colour="", lid=True, fast=False)
+
+
+def test_the_commands_that_choose_have_the_same_options_to_choose_with() -> None:
+    wanted = [one.name for one in fields(RoutingOptions)]
+    for command in (generate, route, add):
+        names = list(signature(command).parameters)
+        start = names.index("function")
+        assert names[start : start + len(wanted)] == wanted

@@ -232,3 +232,23 @@ def test_a_drift_is_told_with_what_to_do(drawn: Inside) -> None:
         True,
     )
     assert "cems router retrain" in drawn("history", "stats").out
+
+
+def test_shadow_is_off_until_it_has_a_budget(inside: Inside) -> None:
+    assert inside("shadow", "on").code == 2
+    assert "--pictures 20" in inside("shadow", "on").err
+    assert inside("shadow", "run").code == 2
+    assert inside("shadow", "on", "--pictures", "-1").code == 2
+    on = inside("shadow", "on", "--pictures", "5", "--budget", "0.001")
+    assert (on.code, on.err) == (
+        0,
+        "shadow is on: at most 5 pictures and $0.001 a day, in idle time\n",
+    )
+    told = inside("shadow", "status", "--json").document
+    assert told["on"] is True
+    assert told["limits"] == {"cost_usd": 0.001, "seconds": None, "pictures": 5}
+    assert (told["drawn"], told["waiting"], told["measured_regret"]) == (0, 0, [])
+    assert inside("shadow", "on", "--budget", "0").code == 0
+    assert inside("shadow", "off").code == 0
+    told = inside("shadow", "status")
+    assert told.out.startswith("shadow    off, at most 5 pictures a day\n")

@@ -20,6 +20,7 @@ from cems_tui.generation.families.registry import (
     FAMILIES,
     EngineSettings,
     expected_bytes,
+    expected_weights,
     load,
     warm_up,
 )
@@ -116,6 +117,29 @@ def test_every_family_stops_after_the_step_in_which_it_was_told_to_and_draws_on(
             pipeline.generate(job, collect(steps), reached(steps, told))
         assert steps == list(range(1, told + 1))
     assert pipeline.generate(job, ignore, never).image.tobytes() == before
+
+
+def test_every_family_draws_part_by_part_what_it_draws_whole(
+    tiny: GenerationFunction, pipeline: Pipeline
+) -> None:
+    from diffusers.hooks.group_offloading import _is_group_offload_enabled
+
+    in_parts = replace(CPU, in_parts=True)
+    parts = load(tiny, in_parts)
+    draw = Job.of(tiny, "a red car", 7)
+    layout, pipe = FAMILIES[tiny.model.family], parts._pipe  # type: ignore[attr-defined]
+    networks = {name: pipe.components[name] for name in layout.networks}
+    offloaded = {name for name, one in networks.items() if _is_group_offload_enabled(one)}
+    assert offloaded == set(layout.networks) - {layout.anatomy.decoder}
+    gone = weakref.ref(networks[min(offloaded)])
+    del pipe, networks
+    whole, made = (one.generate(draw, ignore, never) for one in (pipeline, parts))
+    assert made.image.tobytes() == whole.image.tobytes()
+    assert made.precision == f"{whole.precision}, part by part"
+    assert dict(parts.weights) == expected_weights(tiny, in_parts)
+    assert parts.weight_bytes < pipeline.weight_bytes
+    parts.close()
+    assert gone() is None
 
 
 def test_every_family_leaves_memory_when_it_is_closed(tiny: GenerationFunction) -> None:

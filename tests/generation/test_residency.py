@@ -17,7 +17,7 @@ from cems_tui.domain.function import GenerationFunction, Model
 from cems_tui.errors import OutOfMemory, WeightsError
 from cems_tui.generation.admission import Weights
 from cems_tui.generation.pipeline import Job, MakeRoom, OnStep, Picture, Stop, nothing_to_free
-from cems_tui.generation.residency import Residency
+from cems_tui.generation.residency import PartByPart, Residency
 
 
 def function(model: str, steps: int = 4) -> GenerationFunction:
@@ -233,6 +233,30 @@ def test_fits_looks_past_what_may_leave_but_not_past_what_is_in_use() -> None:
     assert residency.fits(function("b")) is True
     assert residency.fits(function("giant")) is False
     assert Residency(100, device.load, lambda _: None).fits(function("b")) is None
+
+
+def test_a_model_that_is_too_large_holds_its_layers_in_turn_alone_and_is_whole_again_later() -> (
+    None
+):
+    whole, parts = FakeDevice(big=100, small=30), FakeDevice(big={"decoder": 10, "layers": 5})
+    residency = Residency(
+        40,
+        whole.load,
+        whole.expected,
+        part_by_part=PartByPart(parts.load, parts.expected),
+    )
+    use(residency, "small")
+    with pytest.raises(OutOfMemory), residency.lease(function("big")):
+        pass
+    with residency.lease(function("big"), in_parts=True) as lease:
+        assert lease.load_bytes == 15
+        assert residency.held_bytes == 15, "small had to leave"
+    with residency.lease(function("big"), in_parts=True) as again:
+        assert again.load_seconds == 0.0
+    whole.weights["big"] = {"big": 35}
+    with residency.lease(function("big")) as lease:
+        assert lease.pipeline.weights == {"big": 35}
+    assert (whole.open_names(), parts.open_names()) == (["big"], [])
 
 
 def test_a_damaged_model_does_not_stop_the_others_from_being_considered() -> None:

@@ -233,6 +233,17 @@ def test_a_pinned_function_needs_no_estimate() -> None:
     assert decision.in_distribution is None
 
 
+def test_what_is_too_large_whole_is_drawn_in_parts_when_it_is_named_and_never_picked_else() -> None:
+    large, small = offer("large@4", fits=False), offer("small@1")
+    named = route("a red ball", [large, small], None, Policy.pinned("large@4"))
+    assert named.choice == "large@4"
+    assert [note.kind for note in named.notes] == ["memory"]
+    blocked = replace(large, blocked_by="is too big", blocked_kind="memory")
+    assert route("a red ball", [blocked, small], None, Policy.pinned("large@4")).choice is None
+    expected = expecting({"large@4": 9.0, "small@1": 1.0})
+    assert route("a", [large, small], expected, Policy("tolerance", 0.1)).choice == "small@1"
+
+
 def test_pinning_something_unknown_suggests_what_is_near() -> None:
     with pytest.raises(UnknownName) as caught:
         route("a red ball", [offer("starter-turbo@1")], None, Policy.pinned("starter-trubo@1"))

@@ -307,6 +307,9 @@ class FakeSession:
     def tend(self) -> bool:
         return False
 
+    def idle(self, stop: Callable[[], bool]) -> bool:
+        return False
+
     def close(self) -> None:
         print("the session says goodbye", flush=True)
 

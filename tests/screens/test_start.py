@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from screens.places import PLACES
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
+from tests.pseudo_terminal import PseudoTerminal, is_alive
 
 HEAVY = ("torch", "numpy", "diffusers", "transformers", "open_clip", "sqlite_utils", "PIL")
 
@@ -24,12 +25,16 @@ from tests.screens.fakes_app import FakePlanner, FakeSession
 if __name__ == "__main__":
     import sys
     from screens.main import run
-    sys.exit(run(FakeSession, FakePlanner))
+    from screens.terminal import taken_over
+    with taken_over() as terminal:
+        code = run(terminal, FakeSession, FakePlanner)
+    sys.exit(code)
 """
 
 
 @pytest.mark.parametrize(
-    "module", [*SCREENS, "screens.app", "screens.main", "cems_tui.services.engine.process"]
+    "module",
+    [*SCREENS, "cems_tui.cli.commands.app", "screens.main", "cems_tui.services.engine.process"],
 )
 def test_importing_the_app_imports_nothing_heavy(module: str) -> None:
     code = f"import {module}, sys; print(*(m for m in {HEAVY!r} if m in sys.modules))"
@@ -53,7 +58,7 @@ def test_without_a_terminal_to_ask_pictures_are_half_cells(stdin: str) -> None:
     code = (
         "import sys; from screens import terminal\n"
         "from screens.picture_widgets import PictureWidgets\n"
-        "with terminal.taken_over() as answers: print(PictureWidgets('auto', answers).way)\n"
+        "with terminal.taken_over() as it: print(PictureWidgets('auto', it.answers()).way)\n"
         "assert sys.__stdout__ is not None; sys.__stdout__.write('still here')"
     )
     given = {"input": ""} if stdin == "pipe" else {"stdin": subprocess.DEVNULL}
@@ -94,200 +99,82 @@ class WithProgressBars(FakeSession):
 if __name__ == "__main__":
     import sys
     from screens.main import run
-    sys.exit(run(WithProgressBars, FakePlanner))
+    from screens.terminal import taken_over
+    with taken_over() as terminal:
+        code = run(terminal, WithProgressBars, FakePlanner)
+    sys.exit(code)
 """
 
 WAYS_TO_END = {"ctrl+q": 0, "SIGTERM": 128 + signal.SIGTERM, "SIGHUP": 128 + signal.SIGHUP}
-CURSOR_SHOWN, SCREEN_LEFT = b"\x1b[?25h", b"\x1b[?1049l"
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Callable[[str], PseudoTerminal]:
+    """Runs a program text in a pseudo-terminal, in a home of its own."""
+
+    def started(text: str) -> PseudoTerminal:
+        script = tmp_path / "demo.py"
+        script.write_text(text)
+        home = {"CEMS_HOME": str(tmp_path / "home"), "PYTHONPATH": os.getcwd()}
+        return PseudoTerminal([sys.executable, str(script)], {**os.environ, **home})
+
+    return started
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a pseudo terminal is POSIX")
 @pytest.mark.parametrize("way", WAYS_TO_END)
-def test_however_it_ends_the_terminal_is_given_back_clean(tmp_path: Path, way: str) -> None:
-    import fcntl
-    import pty
-    import struct
-    import termios
-
-    script = tmp_path / "hanging.py"
-    script.write_text(HANGING)
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    before = termios.tcgetattr(theirs)
-    home = {
-        "CEMS_HOME": str(tmp_path / "home"),
-        "TERM": "xterm-256color",
-        "PYTHONPATH": os.getcwd(),
-    }
-    app = subprocess.Popen(
-        [sys.executable, str(script)],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**os.environ, **home},
-        start_new_session=True,
-    )
-    os.set_blocking(ours, False)
-    screen = Terminal(ours)
-    try:
-        screen.wait_for("Describe a picture above")
-        os.write(ours, b"hang on")
-        screen.wait_for("starter-base@8")
-        os.write(ours, b"\x07")  # ctrl+g
-        screen.wait_for("loading")
+def test_however_it_ends_the_terminal_is_given_back_clean(
+    demo: Callable[[str], PseudoTerminal], way: str
+) -> None:
+    with demo(HANGING) as terminal:
+        terminal.wait_for("Describe a picture above")
+        terminal.write(b"hang on")
+        terminal.wait_for("starter-base@8")
+        terminal.write(b"\x07")  # ctrl+g
+        terminal.wait_for("loading")
         if way == "ctrl+q":
-            os.write(ours, b"\x11")
-            screen.wait_for("Quit?")
-            os.write(ours, b"\r")
+            terminal.write(b"\x11")
+            terminal.wait_for("Quit?")
+            terminal.write(b"\r")
         else:
-            os.kill(app.pid, getattr(signal, way))
-        deadline = time.monotonic() + PATIENCE
-        while app.poll() is None and time.monotonic() < deadline:
-            screen.read()
-            time.sleep(0.05)
-        assert app.returncode == WAYS_TO_END[way]
-        time.sleep(1.0)  # what speaks up late, does it within that: multiprocessing's tracker
-        screen.read()
-        assert termios.tcgetattr(theirs) == before
-    finally:
-        app.kill()
-        app.wait()
-        os.close(theirs)
-        os.close(ours)
-    raw = screen.raw
-    assert raw.rfind(CURSOR_SHOWN) > raw.rfind(b"\x1b[?25l")
-    after = raw[raw.rindex(SCREEN_LEFT) + len(SCREEN_LEFT) :]
-    assert b"leaked" not in raw
-    assert Terminal.words(after).strip() == ""
+            os.kill(terminal.process.pid, getattr(signal, way))
+        assert terminal.wait_for_end() == WAYS_TO_END[way]
+        assert terminal.left_over() == ""
+        assert b"leaked" not in terminal.raw
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a pseudo terminal is POSIX")
 @pytest.mark.parametrize("wait_seconds", [0.0, 0.5, 1.5])
-def test_what_is_typed_before_the_first_frame_is_kept(tmp_path: Path, wait_seconds: float) -> None:
-    import fcntl
-    import pty
-    import struct
-    import termios
-
-    script = tmp_path / "demo.py"
-    script.write_text(DEMO)
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    home = {"CEMS_HOME": str(tmp_path / "home"), "TERM": "xterm", "PYTHONPATH": os.getcwd()}
-    app = subprocess.Popen(
-        [sys.executable, str(script)],
-        stdin=theirs, stdout=theirs, stderr=theirs,
-        env={**os.environ, **home}, start_new_session=True,
-    )  # fmt: skip
-    os.close(theirs)
-    os.set_blocking(ours, False)
-    screen = Terminal(ours)
-    try:
+def test_what_is_typed_before_the_first_frame_is_kept(
+    demo: Callable[[str], PseudoTerminal], wait_seconds: float
+) -> None:
+    with demo(DEMO) as terminal:
         time.sleep(wait_seconds)
-        os.write(ours, "ein grüner hut\x07".encode())  # ctrl+g, before there is an app
-        screen.wait_for("3 words")
-        screen.wait_for("seed 7")
-        assert "Traceback" not in screen.seen
-    finally:
-        app.kill()
-        app.wait()
-        os.close(ours)
+        terminal.write("ein grüner hut\x07".encode())  # ctrl+g, before there is an app
+        terminal.wait_for("3 words")
+        terminal.wait_for("seed 7")
+        assert "Traceback" not in terminal.seen
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks for children in /proc")
-def test_the_app_runs_in_a_terminal_draws_quits_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    import fcntl
-    import pty
-    import struct
-    import termios
-
-    script = tmp_path / "demo.py"
-    script.write_text(DEMO)
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    home = {
-        "CEMS_HOME": str(tmp_path / "home"),
-        "TERM": "xterm-256color",
-        "PYTHONPATH": os.getcwd(),
-    }
-    app = subprocess.Popen(
-        [sys.executable, str(script)],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**os.environ, **home},
-        start_new_session=True,
-    )
-    os.close(theirs)
-    os.set_blocking(ours, False)
-    screen = Terminal(ours)
-    try:
-        screen.wait_for("Describe a picture above")
-        os.write(ours, b"a cat")
-        screen.wait_for("starter-base@8")
-        os.write(ours, b"\x07")  # ctrl+g
-        screen.wait_for("seed 7")
-        children = _children(app.pid)
+def test_the_app_runs_in_a_terminal_draws_quits_and_leaves_nothing_behind(
+    demo: Callable[[str], PseudoTerminal], tmp_path: Path
+) -> None:
+    with demo(DEMO) as terminal:
+        terminal.wait_for("Describe a picture above")
+        terminal.write(b"a cat")
+        terminal.wait_for("starter-base@8")
+        terminal.write(b"\x07")  # ctrl+g
+        terminal.wait_for("seed 7")
+        children = terminal.children()
         assert children, "the engine is a child of the app"
-        os.write(ours, b"\x11")  # ctrl+q
-        deadline = time.monotonic() + PATIENCE
-        while app.poll() is None and time.monotonic() < deadline:
-            screen.read()
-            time.sleep(0.05)
-        assert app.returncode == 0
-        while any(map(_is_alive, children)) and time.monotonic() < deadline:
-            time.sleep(0.05)  # multiprocessing's own tracker ends when it finds itself alone
-        assert not [child for child in children if _is_alive(child)]
-    finally:
-        app.kill()
-        app.wait()
-        os.close(ours)
+        terminal.write(b"\x11")  # ctrl+q
+        assert terminal.wait_for_end() == 0
+        # multiprocessing's own tracker ends when it finds itself alone
+        until(lambda: not any(map(is_alive, children)))
     log = (tmp_path / "home" / "state" / "cems.log").read_text()
     assert "the session says hello" in log
-    assert "the session says hello" not in screen.seen
-
-
-class Terminal:
-    """What an app wrote to a pseudo terminal, the escapes left out."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self.raw = b""
-
-    @property
-    def seen(self) -> str:
-        return self.words(self.raw)
-
-    @staticmethod
-    def words(raw: bytes) -> str:
-        return re.sub(r"\x1b\[[0-9;?<>=$]*[a-zA-Z]", "", raw.decode(errors="replace"))
-
-    def read(self) -> None:
-        try:
-            self.raw += os.read(self._descriptor, 65536)
-        except (BlockingIOError, OSError):
-            return
-
-    def wait_for(self, words: str, seconds: float = PATIENCE) -> None:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            self.read()
-            if words in self.seen:
-                return
-            time.sleep(0.02)
-        raise AssertionError(f"{words!r} never appeared in {self.seen[-2000:]!r}")
-
-
-def _children(pid: int) -> list[int]:
-    path = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(child) for child in path.read_text().split()]
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    assert "the session says hello" not in terminal.seen
 
 
 def test_every_way_to_draw_pictures_is_a_setting_and_a_widget() -> None:

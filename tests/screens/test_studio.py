@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from textual import events
 from textual._xterm_parser import XTermParser
 from textual.pilot import Pilot
@@ -414,6 +415,33 @@ async def test_the_picture_is_zoomed_while_one_writes_and_comes_back() -> None:
         await until(pilot, lambda: app.screen.maximized is picture and picture.size.width > 70)
         await pilot.press("alt+v")
         await until(pilot, lambda: app.screen.maximized is None)
+
+
+async def test_a_picture_that_comes_while_the_app_leaves_is_no_failure(tmp_path: Path) -> None:
+    app = make_app()
+    async with app.run_test() as pilot:
+        pane = app.screen.query_one(PicturePane)
+        request = Request("01JREQUEST0000000000000001", PROMPT, Policy.tradeoff(0.5))
+        pane.generation = generation(request, picture(tmp_path / "late.png"))
+        app.exit()
+        with Image.open(tmp_path / "late.png") as late:
+            await pane._show(PicturePane.Decoded(tmp_path / "late.png", late))
+        await pilot.pause()
+    assert app._exception is None
+
+
+async def test_quitting_waits_for_no_planner() -> None:
+    """It may import for seconds when one quits at once."""
+    threads = []
+
+    def make_planner() -> FakePlanner:
+        threads.append(threading.current_thread())
+        return FakePlanner()
+
+    app = make_app(planner_factory=make_planner)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: threads)
+    assert [thread.daemon for thread in threads] == [True]
 
 
 async def test_quitting_with_work_under_way_asks() -> None:

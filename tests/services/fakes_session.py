@@ -143,11 +143,22 @@ class FakeResidency:
     def __init__(self, pipeline: FakePipeline) -> None:
         self._pipeline = pipeline
         self.models: set[str] = set()
+        self.offloads = False
+        self.whole_fits: bool | None = None
+        self.leased_in_parts: list[bool] = []
+
+    def fits(self, function: GenerationFunction, beside_bytes: int | None = None) -> bool | None:
+        return self.whole_fits
 
     @contextmanager
     def lease(
-        self, function: GenerationFunction, beside_bytes: int | None = None
+        self,
+        function: GenerationFunction,
+        beside_bytes: int | None = None,
+        *,
+        in_parts: bool = False,
     ) -> Iterator[FakeLease]:
+        self.leased_in_parts.append(in_parts)
         first = function.model.name not in self.models
         self.models.add(function.model.name)
         yield FakeLease(self._pipeline, 2.0 if first else 0.0, 1_000_000 if first else 0)

@@ -78,7 +78,7 @@ def test_an_engine_that_is_open_draws_with_what_was_pulled_meanwhile(
                 drawn.append(",".join(f.name for f in planner.catalog.installed()))
 
             session = SimpleNamespace(run=run, resident=frozenset)
-            hold = SimpleNamespace(acquire=lambda: None, held=False)
+            hold = SimpleNamespace(acquire=lambda **waiting: None, held=False)
             yield SimpleNamespace(planner=planner, session=session, hold=hold)
 
     monkeypatch.setattr(Profile, "engine", engine)

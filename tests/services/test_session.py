@@ -27,7 +27,7 @@ from cems_tui.domain.request import (
 from cems_tui.errors import GenerationTimeout, Interrupted, ModelMissing, OutOfMemory
 from cems_tui.generation.pipeline import WordedPipeline
 from cems_tui.scoring.panel import Judges
-from cems_tui.services.session import Session, job_of
+from cems_tui.services.session import TOO_LARGE, Session, job_of
 from tests.services.fakes_session import (
     FUNCTIONS,
     Committed,
@@ -160,6 +160,45 @@ def test_out_of_memory_frees_the_others_and_tries_once_more() -> None:
     assert residency.resident() == {"tiny-base"}
     assert generation.fallback == "freed tiny-small, fake-nima"
     assert any(isinstance(e, Noted) and "freed tiny-small" in e.note.text for e in events)
+
+
+def test_what_runs_out_of_memory_alone_on_the_device_is_drawn_part_by_part_and_stays_so() -> None:
+    pipeline, events = FakePipeline(), list[Event]()
+    residency = FakeResidency(pipeline)
+    residency.offloads = True
+    session = _session(Committed(), residency=residency)
+    pipeline.fail = [out_of_memory()]
+    generation = session.run(request(), events.append, _never)
+    assert residency.leased_in_parts == [False, True]
+    assert generation.executed == "tiny-base@4"
+    assert generation.fallback == "its layers are brought to the device in turn"
+    assert any(isinstance(e, Noted) and "in turn, trying again" in e.note.text for e in events)
+    again = session.run(request(), events.append, _never)
+    assert residency.leased_in_parts == [False, True, True]
+    assert again.fallback == TOO_LARGE
+
+
+def test_what_is_known_not_to_fit_is_not_tried_whole_where_layers_can_come_in_turn() -> None:
+    residency = FakeResidency(FakePipeline())
+    residency.whole_fits = False
+    session = _session(Committed(), residency=residency)
+    session.run(request(), lambda event: None, _never)
+    assert residency.leased_in_parts == [False], "there is no such rung here"
+    residency.offloads = True
+    events = list[Event]()
+    generation = session.run(request(), events.append, _never)
+    assert residency.leased_in_parts == [False, True]
+    assert generation.fallback == TOO_LARGE
+    assert [e.note.text for e in events if isinstance(e, Noted)] == [TOO_LARGE]
+
+
+def test_what_has_no_room_in_parts_either_is_out_of_memory() -> None:
+    pipeline = FakePipeline(fail=[out_of_memory() for _ in range(2)])
+    residency = FakeResidency(pipeline)
+    residency.offloads = True
+    with pytest.raises(OutOfMemory):
+        _session(Committed(), residency=residency).run(request(), lambda event: None, _never)
+    assert residency.leased_in_parts == [False, True]
 
 
 def test_a_function_that_has_no_room_is_replaced_by_the_next_that_takes_less() -> None:

@@ -188,7 +188,7 @@ def test_the_engine_starts_beside_a_receipt_that_is_none(home: Path) -> None:
     st.lists(st.tuples(st.sampled_from(PATHS), st.sampled_from(ODD)), min_size=1, max_size=3),
 )
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_whatever_a_receipt_says_why_answers_and_the_history_goes_on(
     home: Path, capsys: pytest.CaptureFixture[str], changes: list[tuple[tuple[Any, ...], Any]]
@@ -204,7 +204,7 @@ def test_whatever_a_receipt_says_why_answers_and_the_history_goes_on(
 
 @given(data=st.data(), cut=st.integers(0, 3000), byte=st.integers(0, 255))
 @settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_a_picture_with_a_byte_changed_or_cut_is_answered(
     home: Path, data: st.DataObject, cut: int, byte: int

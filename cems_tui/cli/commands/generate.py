@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,8 +17,14 @@ from cems_tui.cli import output
 from cems_tui.cli.budget import SharedBudget, loads_count, planned, spent_before
 from cems_tui.cli.failures import Failure, failure_of, print_failure
 from cems_tui.cli.narrator import Narrator
-from cems_tui.cli.notes import NoteTeller
-from cems_tui.cli.options import PictureOptions, RoutingOptions, not_negative, requests_of
+from cems_tui.cli.notes import NoteTeller, tell_wait
+from cems_tui.cli.options import (
+    PictureOptions,
+    RoutingOptions,
+    not_negative,
+    requests_of,
+    with_groups,
+)
 from cems_tui.cli.price_card import print_decision
 from cems_tui.domain.bill import bill_of
 from cems_tui.domain.generation import Generation
@@ -54,13 +60,16 @@ STOPS_AT_ONCE = (BudgetReached, StorageError, Interrupted)
 class DrawingOptions:
     """How to draw, as given on the command line."""
 
-    pictures: PictureOptions
-    seed: int | None
-    out: Path | None
-    score: bool
-    session: str | None
-    session_budget: float | None
-    timeout: float | None
+    seed: Annotated[int | None, typer.Option(help="The first picture's seed; -1 is any.")] = None
+    pictures: PictureOptions = field(default_factory=PictureOptions)
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where pictures go.")] = None
+    no_score: Annotated[bool, typer.Option("--no-score", help="Do not score.")] = False
+    session: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Open or continue a named session.")
+    ] = None
+    timeout: Annotated[
+        float | None, typer.Option(metavar="S", help="Seconds one picture may take.")
+    ] = None
 
     def checked(self) -> DrawingOptions:
         """These options, if they can be followed.
@@ -73,38 +82,19 @@ class DrawingOptions:
             raise UsageError(
                 f"--seed {self.seed} is out of range", f"Give 0 to {MAX_SEED}, or -1 for any."
             )
-        for name, value in (
-            ("--session-budget", self.session_budget),
-            ("--timeout", self.timeout),
-        ):
-            not_negative(name, value)
+        not_negative("--timeout", self.timeout)
         if self.session is not None and not self.session.strip():
             raise UsageError("--session has no name", "Give it a name, or leave it out.")
         return self
 
 
+@with_groups
 def generate(
+    *,
     prompts: o.Prompts = None,
     file: o.PromptFile = None,
-    function: o.Function = "auto",
-    pool: o.Pool = None,
-    balanced: o.Balanced = False,
-    tradeoff: o.Tradeoff = None,
-    budget_per_image: o.BudgetPerImage = None,
-    floor: o.Floor = None,
-    tolerance: o.Tolerance = None,
-    lambda_: o.Lambda = None,
-    router: o.Router = None,
-    load_cost: o.LoadCost = None,
-    seed: Annotated[int | None, typer.Option(help="The first picture's seed; -1 is any.")] = None,
-    count: o.Count = 1,
-    size: o.Size = None,
-    negative: o.Negative = "",
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where pictures go.")] = None,
-    no_score: Annotated[bool, typer.Option("--no-score", help="Do not score.")] = False,
-    session: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Open or continue a named session.")
-    ] = None,
+    choice: RoutingOptions,
+    drawing: DrawingOptions,
     session_budget: o.SessionBudget = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the bill, draw nothing.")
@@ -121,35 +111,12 @@ def generate(
             metavar="MINUTES", help="Keep the engine for the next command; 0 ends it after this."
         ),
     ] = None,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="S", help="Seconds one picture may take.")
-    ] = None,
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> int:
     """Route, generate, score and record a picture of each prompt."""
     lines = o.prompt_lines(prompts, file, quiet=quiet)
-    choice = o.RoutingOptions(
-        function,
-        pool,
-        tradeoff,
-        budget_per_image,
-        floor,
-        tolerance,
-        lambda_,
-        router,
-        load_cost,
-        balanced,
-    ).checked()
-    drawing = DrawingOptions(
-        pictures=o.PictureOptions(count, size, negative),
-        seed=seed,
-        out=out,
-        score=not no_score,
-        session=session,
-        session_budget=session_budget,
-        timeout=timeout,
-    ).checked()
+    not_negative("--session-budget", session_budget)
     not_negative("--wait", wait)
     not_negative("--keep-alive", keep_alive)
     profile = Profile.current()
@@ -157,14 +124,15 @@ def generate(
         with profile.planner() as planner:
             requests = drawing_requests(lines, choice, drawing, planner)
             if session_budget is not None:
-                spent = spent_before(session, load_cost=loads_count(requests))
+                spent = spent_before(drawing.session, load_cost=loads_count(requests))
                 requests = planned(requests, planner, session_budget, spent)
             return print_bill(requests, planner, json=json, quiet=quiet)
     with profile.command_engine(
-        session_name=session,
+        session_name=drawing.session,
         wait_seconds=wait or 0.0,
-        pictures=out,
+        pictures=drawing.out,
         keep_alive_minutes=keep_alive,
+        on_wait=tell_wait,
     ) as engine:
         requests = drawing_requests(lines, choice, drawing, engine.planner)
         as_planned = requests
@@ -179,13 +147,13 @@ def generate(
             as_planned = [as_planned[place] for place in places]
             told = [told[place] for place in places]
         if len(requests) == 1:
-            return _make_all(requests, engine, drawing, None, json=json, quiet=quiet)
+            return _make_all(requests, engine, session_budget, None, json=json, quiet=quiet)
         with profile.queue_runner(engine.store) as runner:
             kept = [replace(one, session=engine.session_id) for one in as_planned]
             numbers = runner.add(jobs_of(kept, told, budget_usd=session_budget))
             try:
                 rows = Rows(runner, numbers)
-                return _make_all(requests, engine, drawing, rows, json=json, quiet=quiet)
+                return _make_all(requests, engine, session_budget, rows, json=json, quiet=quiet)
             finally:
                 if left := runner.leave():
                     output.note(f"{counted(left, 'picture')} left in the queue: {GO_ON}")
@@ -217,7 +185,7 @@ def drawing_requests(
                     request,
                     id=planner.new_id(),
                     seed=seed,
-                    score=drawing.score and planner.settings.generation.score,
+                    score=not drawing.no_score and planner.settings.generation.score,
                     out_dir=drawing.out,
                     deadline_seconds=drawing.timeout,
                 )
@@ -266,14 +234,14 @@ def turns_of(told: Sequence[Foreseen]) -> list[int]:
 def _make_all(
     requests: Sequence[Request],
     engine: CommandEngine,
-    drawing: DrawingOptions,
+    session_budget: float | None,
     rows: Rows | None,
     *,
     json: bool,
     quiet: bool,
 ) -> int:
     narrator = Narrator(engine.planner.settings, json=json, quiet=quiet, total=len(requests))
-    budget = SharedBudget.of(requests, engine, drawing.session_budget)
+    budget = SharedBudget.of(requests, engine, session_budget)
     highest, made = 0, 0
     for number, given in enumerate(requests):
         request = given

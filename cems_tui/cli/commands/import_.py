@@ -21,6 +21,7 @@ from cems_tui.cli.model_options import (
     checked_size,
     checked_steps,
 )
+from cems_tui.cli.notes import tell_wait
 from cems_tui.cli.pull_narrator import PullNarrator
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.request import Request
@@ -192,7 +193,7 @@ def draw(model: str, deadline_seconds: float | None) -> Probed:
         DeviceBusy: another process holds the device.
         WeightsError, OutOfMemory, GenerationError, GenerationTimeout: it cannot be drawn.
     """
-    with Profile.current().engine() as engine:
+    with Profile.current().engine(on_wait=tell_wait) as engine:
         functions = engine.planner.catalog.of_model(model)
         function = min(functions, key=lambda function: function.steps)
         request = Request(

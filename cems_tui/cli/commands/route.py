@@ -10,7 +10,7 @@ from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.budget import loads_count, planned, spent_before
 from cems_tui.cli.notes import NoteTeller
-from cems_tui.cli.options import requests_of
+from cems_tui.cli.options import PictureOptions, RoutingOptions, requests_of, with_groups
 from cems_tui.cli.price_card import print_decision
 from cems_tui.domain.bill import bill_of
 from cems_tui.profile import Profile
@@ -18,22 +18,13 @@ from cems_tui.services.refusal import refusal_of
 from cems_tui.views.bill import bill_words
 
 
+@with_groups
 def route(
+    *,
     prompts: o.Prompts = None,
     file: o.PromptFile = None,
-    function: o.Function = "auto",
-    pool: o.Pool = None,
-    balanced: o.Balanced = False,
-    tradeoff: o.Tradeoff = None,
-    budget_per_image: o.BudgetPerImage = None,
-    floor: o.Floor = None,
-    tolerance: o.Tolerance = None,
-    lambda_: o.Lambda = None,
-    router: o.Router = None,
-    load_cost: o.LoadCost = None,
-    count: o.Count = 1,
-    size: o.Size = None,
-    negative: o.Negative = "",
+    choice: RoutingOptions,
+    pictures: PictureOptions,
     session_budget: o.SessionBudget = None,
     json: o.Json = False,
     quiet: o.Quiet = False,
@@ -42,19 +33,6 @@ def route(
     ] = False,
 ) -> None:
     """Print the price card and the decision of each prompt; generate nothing."""
-    choice = o.RoutingOptions(
-        function,
-        pool,
-        tradeoff,
-        budget_per_image,
-        floor,
-        tolerance,
-        lambda_,
-        router,
-        load_cost,
-        balanced,
-    ).checked()
-    pictures = o.PictureOptions(count, size, negative).checked()
     o.not_negative("--session-budget", session_budget)
     lines = o.prompt_lines(prompts, file, quiet=quiet)
     profile = Profile.current()
@@ -63,9 +41,9 @@ def route(
         requests = requests_of(lines, choice, pictures, planner.settings, planner.check_pinned)
         if session_budget is not None:
             spent = spent_before(None, load_cost=loads_count(requests))
-            each = [request for request in requests for _ in range(count)]
+            each = [request for request in requests for _ in range(pictures.count)]
             followed = planned(each, planner, session_budget, spent, installed_only=False)
-            requests = followed[::count]
+            requests = followed[:: pictures.count]
         bill, tell = [], NoteTeller()
         for request in requests:
             decision = planner.decide(request, frozenset(), installed_only=False)
@@ -74,7 +52,7 @@ def route(
                 raise refused
             told = explainer.explain(decision, request.load_cost) if explainer else None
             print_decision(decision, planner.settings, json=json, quiet=quiet, tell=tell, told=told)
-            bill += [planner.bill_line(decision)] * count
+            bill += [planner.bill_line(decision)] * pictures.count
         tell.close()
         if len(bill) > 1 and not (json or quiet):
             told_bill = bill_of(bill, loads_included=loads_count(requests))

@@ -58,5 +58,8 @@ class EngineSettings:
     threads: int | None = None
     """CPU threads while drawing; None chooses by the size of the model."""
 
+    in_parts: bool = False
+    """Whether a model's layers stay in main memory and are brought to the device one by one."""
+
     verify_bytes: int = 256_000_000
     """Models of up to so many bytes on disk are checked against their digest when loaded."""

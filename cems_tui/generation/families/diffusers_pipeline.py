@@ -20,6 +20,7 @@ from cems_tui.domain.function import Stage, StageBytes
 from cems_tui.errors import CemsError, GenerationError, Interrupted, OutOfMemory, UsageError
 from cems_tui.generation.contention import Contention
 from cems_tui.generation.device import free_device_bytes, use_threads
+from cems_tui.generation.energy import EnergyMeter
 from cems_tui.generation.families.anatomy import Anatomy
 from cems_tui.generation.families.library_errors import drawing_error
 from cems_tui.generation.families.patient_decoder import PatientDecoder, can_tile
@@ -33,7 +34,6 @@ from cems_tui.generation.families.requests import (
 from cems_tui.generation.meter import MemoryMeter, Stopwatch
 from cems_tui.generation.networks import Shelf
 from cems_tui.generation.pipeline import Job, MakeRoom, OnStep, Picture, nothing_to_free
-from cems_tui.generation.weight_files import Precision
 
 _MORE_ROOM = 1.1
 """How many times the free memory of a failure is another situation."""
@@ -53,19 +53,23 @@ class DiffusersPipeline:
         anatomy: Anatomy,
         shelf: Shelf,
         keys: Mapping[str, str],
-        precision: Precision,
+        precision: str,
+        device: str,
         *,
+        layers: Mapping[str, int] | None = None,
         threads: int | None = None,
     ) -> None:
         """Take over `pipe`.
 
         Args:
-            pipe: a loaded pipeline on its device, whose networks may belong to others too.
+            pipe: a loaded pipeline, whose networks may belong to others too.
             model: the model's name, for messages.
             anatomy: where its parts are and what it can be asked.
             shelf: where its networks come from; one of its pipelines draws at a time.
-            keys: component to what its content is called there.
+            keys: component to what its content is called there; of those on the device.
             precision: what its weights are held in.
+            device: the torch device type that draws.
+            layers: device bytes of the layers that are brought in turn, by content.
             threads: CPU threads while drawing; None chooses by the size of the weights.
         """
         self._pipe = pipe
@@ -78,14 +82,19 @@ class DiffusersPipeline:
         self._schedulers: dict[str | None, Any] = {None: pipe.scheduler}
         self._too_large: dict[tuple[int, int, int], int] = {}
         """Free bytes when latents of a kind could not be decoded whole."""
-        self._weights = {key: _weight_bytes(pipe.components[name]) for name, key in keys.items()}
-        self._names = _by_content(keys)
-        self._meter = MemoryMeter(pipe.device.type)
+        self._device = device
+        self._held = {key: _weight_bytes(pipe.components[name]) for name, key in keys.items()}
+        self._layers = layers or {}
+        self._names = _by_content(keys) | dict.fromkeys(self._layers, "layers in turn")
+        self._meter = MemoryMeter(device)
 
     @property
     def weights(self) -> Mapping[str, int]:
-        """Device bytes of each of its networks, by content: equal keys are shared memory."""
-        return self._weights
+        """Device bytes of each of its networks, by content: equal keys are shared memory.
+
+        What layers in turn may take while it draws is set aside for them.
+        """
+        return {**self._held, **self._layers}
 
     @property
     def names(self) -> Mapping[str, str]:
@@ -95,7 +104,7 @@ class DiffusersPipeline:
     @property
     def weight_bytes(self) -> int:
         """Device bytes its weights hold: parameters and buffers, shared storage once."""
-        return sum(self._weights.values())
+        return sum(self._held.values())
 
     @property
     def size_multiple(self) -> int:
@@ -109,7 +118,9 @@ class DiffusersPipeline:
         with self._drawing:
             check(job, self._abilities, self._model)
             decoder = self._decoder
-            whole = check_room(job, self._abilities, self._pipe, decoder, tiles=can_tile(decoder))
+            whole = check_room(
+                job, self._abilities, self._pipe, decoder, self._device, tiles=can_tile(decoder)
+            )
             self._pipe.scheduler = self._scheduler(job.scheduler)
             patient = PatientDecoder(
                 decoder,
@@ -122,7 +133,7 @@ class DiffusersPipeline:
             )
             picture = self._generate(job, on_step, stop, patient)
             if patient.side is not None and not patient.tiled_from_start:
-                self._too_large[self._kind(job)] = free_device_bytes(self._pipe.device.type)
+                self._too_large[self._kind(job)] = free_device_bytes(self._device)
             return picture
 
     def close(self) -> None:
@@ -143,13 +154,15 @@ class DiffusersPipeline:
     def _was_too_large(self, job: Job) -> bool:
         """Whether such latents did not decode whole when there was about as much room as now."""
         then = self._too_large.get(self._kind(job))
-        now = free_device_bytes(self._pipe.device.type)
+        now = free_device_bytes(self._device)
         return then is not None and now <= then * _MORE_ROOM
 
     def _generate(self, job: Job, on_step: OnStep, stop: Stop, patient: PatientDecoder) -> Picture:
-        watch = Watch(self._pipe.device.type, on_step, stop)
+        watch = Watch(self._device, on_step, stop)
         watch.pass_gate()
-        contention = Contention(self._pipe.device.type)
+        contention = Contention(self._device)
+        energy = EnergyMeter(self._device)
+        energy.start()
         contention.start()
         image, stage_bytes = self._draw(job, watch, patient)
         waited = contention.share()
@@ -165,11 +178,12 @@ class DiffusersPipeline:
             fallback=tuple(patient.rungs),
             notes=unread(self._pipe, self._anatomy, job),
             contention=waited,
+            energy_wh=energy.watt_hours(),
         )
 
     def _draw(self, job: Job, watch: Watch, patient: PatientDecoder) -> tuple[Any, StageBytes]:
         failure: CemsError
-        use_threads(self._pipe.device.type, self.weight_bytes, self._threads)
+        use_threads(self._device, self.weight_bytes, self._threads)
         kind = (*self._kind(job), patient.tiled_from_start)
         try:
             with self._meter.measure(kind) as usage, self._watched(watch, job, patient):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +17,7 @@ from cems_tui.generation.device import likely_kind, torch_device
 from cems_tui.generation.families.anatomy import Anatomy, EngineSettings
 from cems_tui.generation.families.diffusers_pipeline import DiffusersPipeline
 from cems_tui.generation.families.library_errors import loading_error
+from cems_tui.generation.families.offload import IN_PARTS, layers_bytes, offload
 from cems_tui.generation.families.skeleton import Skeleton, skeleton_of
 from cems_tui.generation.meter import bring_in
 from cems_tui.generation.networks import Shelf, key_of, network_print, weights_digest
@@ -85,12 +86,21 @@ class Layout:
             check_digest(model, folder)
         self.warm_up(folder)
         try:
-            keys = self._keys(folder, index, precision, shelf)
-            pipe = self._assemble(folder, index, device, precision, keys, shelf)
+            keys = self._keys(folder, index, precision, shelf, settings.in_parts)
+            pipe = self._assemble(folder, index, device, precision, keys, shelf, settings.in_parts)
         except Exception as error:
             raise loading_error(error, model.name, folder) from error
+        held = self._held_whole(keys, settings.in_parts)
         return DiffusersPipeline(
-            pipe, model.name, self.anatomy, shelf, keys, precision, threads=settings.threads
+            pipe,
+            model.name,
+            self.anatomy,
+            shelf,
+            held,
+            f"{precision}, {IN_PARTS}" if settings.in_parts else precision,
+            device,
+            layers={} if held == keys else self._layers(folder, keys, precision),
+            threads=settings.threads,
         )
 
     def expected_weights(
@@ -104,8 +114,10 @@ class Layout:
         index = self._index(folder)
         precision = self._precision(folder, index, likely_kind(settings.device), settings)
         check_files(folder, self.networks_of(index), precision)
-        keys = self._keys(folder, index, precision, shelf)
-        return {key: expected_weight_bytes(folder, [name], precision) for name, key in keys.items()}
+        keys = self._keys(folder, index, precision, shelf, settings.in_parts)
+        whole = self._held_whole(keys, settings.in_parts)
+        held = {k: expected_weight_bytes(folder, [name], precision) for name, k in whole.items()}
+        return held if whole == keys else held | self._layers(folder, keys, precision)
 
     def held_weights(self, folder: Path, settings: EngineSettings) -> dict[str, int]:
         """Device bytes the weights will hold, by their likely content: no file is compared.
@@ -188,10 +200,18 @@ class Layout:
         return getattr(diffusers, self.pipeline_class)
 
     def _keys(
-        self, folder: Path, index: dict[str, Any], precision: Precision, shelf: Shelf
+        self,
+        folder: Path,
+        index: dict[str, Any],
+        precision: Precision,
+        shelf: Shelf,
+        in_parts: bool,
     ) -> dict[str, str]:
-        """What the content of each network is called on the shelf."""
-        return {
+        """What the content of each network is called on the shelf.
+
+        One whose layers are brought in turn is another network than one that is there.
+        """
+        keys = {
             name: shelf.key(
                 str(index[name][1]),
                 folder / name,
@@ -200,6 +220,22 @@ class Layout:
             )
             for name in self.networks_of(index)
         }
+        return {
+            name: f"{key}, in parts" if in_parts and name != self.anatomy.decoder else key
+            for name, key in keys.items()
+        }
+
+    def _held_whole(self, keys: Mapping[str, str], in_parts: bool) -> Mapping[str, str]:
+        """The networks that are on the device as long as the pipeline is."""
+        return {self.anatomy.decoder: keys[self.anatomy.decoder]} if in_parts else keys
+
+    def _layers(
+        self, folder: Path, keys: Mapping[str, str], precision: Precision
+    ) -> dict[str, int]:
+        """Device bytes of the layers that are there at once, of all networks but the decoder."""
+        others = {name: key for name, key in keys.items() if name != self.anatomy.decoder}
+        files = [component_files(folder / name, precision) for name in others]
+        return {" + ".join(others.values()): layers_bytes(files, precision)}
 
     def _assemble(
         self,
@@ -209,11 +245,16 @@ class Layout:
         precision: Precision,
         keys: Mapping[str, str],
         shelf: Shelf,
+        in_parts: bool,
     ) -> Any:
-        def loader(name: str) -> Callable[[], Any]:
-            return partial(_bring, shelf, keys[name], device, folder, name, index, precision)
+        def bring(name: str) -> Any:
+            if in_parts and name != self.anatomy.decoder:
+                network = _bring(shelf, keys[name], "cpu", folder, name, index, precision)
+                offload(network, device)
+                return network
+            return _bring(shelf, keys[name], device, folder, name, index, precision)
 
-        networks = {name: shelf.network(key, loader(name)) for name, key in keys.items()}
+        networks = {name: shelf.network(key, partial(bring, name)) for name, key in keys.items()}
         shelf.arenas.release()
         absent = {name: None for name in self.optional if name not in networks}
         absent |= {name: None for name, encoder in self.tokenizers.items() if encoder in absent}

@@ -72,11 +72,12 @@ def check(job: Job, abilities: Abilities, model: str) -> None:
 
 
 def check_room(
-    job: Job, abilities: Abilities, pipe: Any, decoder: Any, *, tiles: bool = False
+    job: Job, abilities: Abilities, pipe: Any, decoder: Any, device: str, *, tiles: bool = False
 ) -> bool:
     """On a CPU the kernel would kill the process where a card's allocator says no.
 
     Args:
+        device: the torch device type that draws.
         tiles: whether the decoder works in tiles.
 
     Returns:
@@ -85,7 +86,7 @@ def check_room(
     Raises:
         OutOfMemory: the largest layers alone do not fit what is free.
     """
-    if pipe.device.type != "cpu":
+    if device != "cpu":
         return True
     free = free_memory_bytes()
     denoise = _least_denoise_bytes(pipe, job, abilities.passes(job))

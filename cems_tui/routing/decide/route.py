@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 _UNKNOWN = QualityEstimate(None, None)
 
 PINNED = "pinned"
+IN_PARTS = (
+    "is too large for the device: its layers are brought there in turn, which takes longer than "
+    "is told"
+)
 
 UNFAMILIAR = Note(
     "out_of_distribution",
@@ -241,8 +245,10 @@ def _pinned(offers: Sequence[Offer], name: str) -> tuple[str | None, str, tuple[
     if not offer.allowed:
         missing = "it is not in the pool" if offer.installed else "it is not installed"
         return None, f"{name} is pinned, but {missing}", ()
-    if not _able(offer):
-        return None, f"{name} {offer.blocked_by or 'does not fit on the device'}", ()
+    if offer.blocked_by is not None:
+        return None, f"{name} {offer.blocked_by}", ()
+    if offer.fits is False:
+        return name, PINNED, (Note("memory", f"{name} {IN_PARTS}"),)
     return name, PINNED, ()
 
 
@@ -347,4 +353,7 @@ def _candidate(
         blocked_by=offer.blocked_by,
         difference=difference,
         blocked_kind=offer.blocked_kind,
+        evicts=offer.evicts,
+        energy_wh=offer.energy_wh,
+        energy_usd=offer.energy_usd,
     )

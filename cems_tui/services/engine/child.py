@@ -78,7 +78,8 @@ def serve(connection: Channel, open_session: Callable[[], PreparedSession]) -> N
         session.prepare()
 
         def tend() -> None:
-            if session.tend():
+            left = session.tend()
+            if session.idle(inbox.wanted) or left:
                 inbox.send(EngineReady("", session.resident()))
 
         while (request := inbox.next(tend)) is not None:
@@ -192,6 +193,10 @@ class Inbox:
     def stop(self) -> bool:
         """Whether the running request should end at this step."""
         return self._stop_current or self._closed
+
+    def wanted(self) -> bool:
+        """Whether a request waits, or the end."""
+        return bool(self._waiting) or self._closed
 
     def send(self, event: Event | Welcome) -> None:
         """Reports to the other end, from any thread; when that is gone, what runs is stopped."""

@@ -29,6 +29,11 @@ class Session(Protocol):
         """Called while there is nothing to do; whether what is resident changed."""
         ...
 
+    def idle(self, stop: Stop) -> bool:
+        """Called while nobody asks for anything: work for idle time, until `stop`; whether what is
+        resident may have changed."""
+        ...
+
     def close(self) -> None: ...
 
 

@@ -121,6 +121,11 @@ class ResidentEngine:
                 if self._ending or idle or self._emptied:
                     self._ending = True
                     return None
+            self._session.idle(self._wanted)
+
+    def _wanted(self) -> bool:
+        """Whether a command has come, or the end."""
+        return self._turn is not None or self._ending
 
     def _serve(self, turn: _Turn) -> None:
         inbox = turn.inbox

@@ -11,6 +11,7 @@ from cems_tui.bench.workload import work_of
 from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.commands.bench.run import carry_out, work_words
+from cems_tui.cli.notes import tell_wait
 from cems_tui.domain.bench import BenchPlan
 from cems_tui.errors import UnknownName, UsageError
 from cems_tui.profile import Profile
@@ -68,7 +69,7 @@ def rescore(
             "nothing was read"
         )
         return 0
-    with profile.engine(wait_seconds=wait or 0.0) as engine:
+    with profile.engine(wait_seconds=wait or 0.0, yields=True, on_wait=tell_wait) as engine:
         benches = engine.store.benches
         # before a copy is made: without weights there would be nothing in it
         reading.require(engine.planner, [one.metric for one in chosen], plan.functions)

@@ -12,18 +12,28 @@ from typing import Annotated
 import typer
 
 from cems_tui.bench.bill import CellEstimate, DiskBill, bill, plan_of
-from cems_tui.bench.gallery import Gallery
+from cems_tui.bench.gallery import Gallery, lock_of
 from cems_tui.bench.prompts import PromptLine
 from cems_tui.bench.run import BenchOutcome, Budget, CellDone, SessionMaker, run_bench
-from cems_tui.bench.workload import Work, disk_of, estimate, gallery_of, installed, work_of
+from cems_tui.bench.workload import (
+    Stock,
+    Work,
+    disk_of,
+    estimate,
+    gallery_of,
+    installed,
+    work_of,
+)
 from cems_tui.cancel import was_interrupted
 from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.commands.bench.prompts import prompts_named
 from cems_tui.cli.failures import Failure, print_failure
+from cems_tui.cli.notes import tell_wait
 from cems_tui.cli.options import not_negative
 from cems_tui.domain.bench import BenchPlan, making_of
 from cems_tui.errors import ModelMissing, UsageError
+from cems_tui.locks import Holder
 from cems_tui.profile import Engine, Profile
 from cems_tui.scoring.instruments import metrics_of
 from cems_tui.services.planner import Planner
@@ -102,7 +112,7 @@ def run(
             kept = profile.settings.benchmark
             disk = disk_of(work, profile.paths, kept, store.benches, keeps=not no_pictures)
             return _tell_bill(work, disk, json=json)
-    with profile.engine(wait_seconds=wait or 0.0) as engine:
+    with profile.engine(wait_seconds=wait or 0.0, yields=True, on_wait=tell_wait) as engine:
         work = work_for(engine.planner, engine.store.benches)
         _tell_ranges(work, profile.scorers)
         budgeted = None
@@ -272,21 +282,24 @@ def carry_out(
     def foresee(function: str) -> CellEstimate:
         return work.estimates.get(function, CellEstimate(None, None))
 
+    stock = Stock(work, profile.catalog_stamp, profile.catalog, output.note)
     try:
-        outcome = run_bench(
-            work.plan,
-            maker,
-            benches,
-            tell,
-            was_interrupted,
-            resume=resume,
-            retry_failed=retry_failed,
-            budget=budget,
-            groups=work.groups,
-            able=frozenset(work.able),
-            foresee=foresee,
-            read_only=read_only,
-        )
+        with lock_of(work.plan.name, profile.paths):
+            outcome = run_bench(
+                work.plan,
+                maker,
+                benches,
+                tell,
+                was_interrupted,
+                resume=resume,
+                retry_failed=retry_failed,
+                budget=budget,
+                groups=work.groups,
+                able=stock.able,
+                foresee=foresee,
+                read_only=read_only,
+                give_way=lambda: engine.give_way(was_interrupted, _tell_given),
+            )
     except KeyboardInterrupt:
         output.note(f"benchmark {work.plan.name} was stopped; run it again to go on")
         raise
@@ -298,6 +311,10 @@ def _give_way() -> None:
     if hasattr(os, "nice"):
         with suppress(OSError):
             os.nice(NICENESS)
+
+
+def _tell_given(holder: Holder) -> None:
+    output.note(f"the device goes to {holder}; the benchmark goes on when it is free")
 
 
 def _tell_progress(done: CellDone) -> None:

@@ -9,7 +9,7 @@ import typer
 from cems_tui import paths
 from cems_tui.cli import output
 from cems_tui.errors import ConfigError, UsageError
-from cems_tui.settings import read_document, setting_named, toml_value, write_setting
+from cems_tui.settings import read_document, setting_named, stands, toml_value, write_setting
 from screens.keymap import problems as key_problems
 
 KEYS = "keys."
@@ -29,16 +29,18 @@ def set_(
     if default == (value is not None):
         raise UsageError("there is no value", "Give a value, or --default; not both.")
     file = paths.current().config_file
-    if name.startswith(KEYS):
+    document = read_document(file)
+    written: object
+    if default and stands(document, name):
+        written = None  # whatever it is, known or not
+    elif name.startswith(KEYS):
         _check_key(name.removeprefix(KEYS), value)
-        written: object = value
+        written = value
     else:
         setting = setting_named(name)
         written = None if value is None else setting.parsed(value)
-        if value is None:
-            value = toml_value(setting.default)
-    section = read_document(file).get(name.split(".")[0], {})
-    if not isinstance(section, dict):
+    section = document.get(name.split(".")[0], {})
+    if written is not None and not isinstance(section, dict):
         raise ConfigError(f"{file}: {name.split('.')[0]} is no section there")
     write_setting(file, name, written)
     shown = "its default" if written is None else toml_value(written)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -18,7 +19,7 @@ from cems_tui.views.figures import UNKNOWN, Money
 from cems_tui.views.plot import Line, plotted
 from cems_tui.views.savings import instead_words, percent, savings_lines, strategy_words
 from cems_tui.views.scales import Scale, constants_lines, labels
-from cems_tui.views.worth import drift_lines, worth_words
+from cems_tui.views.worth import drift_lines, regret_lines, worth_words
 
 PLOT_WIDTH = 80
 """Cells of a plot in a pipe."""
@@ -48,8 +49,12 @@ def stats(
         found = store.stats(session=session, search=asked)
         groups = [] if group is None else store.stats_by(group, session=session, search=asked)
         drifts = store.drifts()
+        measured = store.measured_regret(session=session, search=asked)
     if json:
-        document = found.to_json() | {"drift": [one.to_json() for one in drifts]}
+        document = found.to_json() | {
+            "drift": [one.to_json() for one in drifts],
+            "measured_regret": [asdict(one) for one in measured],
+        }
         if group is not None:
             document["group_by"] = group
             document["groups"] = [
@@ -68,6 +73,8 @@ def stats(
     if found.pictures:
         output.line()
         output.line(f"worth it? {worth_words(found.worth)}")
+    for number, line in enumerate(regret_lines(measured, output.money_of(profile.settings))):
+        output.line(f"{'given up' if number == 0 else '':<10}{line}")
     for line in drift_lines(drifts):
         output.line(f"drift     {line}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.budget import loads_count
 from cems_tui.cli.commands.generate import DrawingOptions, drawing_requests, print_bill
+from cems_tui.cli.options import RoutingOptions, with_groups
 from cems_tui.domain.bill import bill_of
 from cems_tui.domain.job import Foreseen, Priority
 from cems_tui.profile import Profile
@@ -25,31 +25,13 @@ FORESEEN_AT_MOST = 500
 """Pictures whose price is told at once; of more it is asked while they are worked on."""
 
 
+@with_groups
 def add(
+    *,
     prompts: o.Prompts = None,
     file: o.PromptFile = None,
-    function: o.Function = "auto",
-    pool: o.Pool = None,
-    balanced: o.Balanced = False,
-    tradeoff: o.Tradeoff = None,
-    budget_per_image: o.BudgetPerImage = None,
-    floor: o.Floor = None,
-    tolerance: o.Tolerance = None,
-    lambda_: o.Lambda = None,
-    router: o.Router = None,
-    load_cost: o.LoadCost = None,
-    seed: Annotated[int | None, typer.Option(help="The first picture's seed; -1 is any.")] = None,
-    count: o.Count = 1,
-    size: o.Size = None,
-    negative: o.Negative = "",
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where pictures go.")] = None,
-    no_score: Annotated[bool, typer.Option("--no-score", help="Do not score.")] = False,
-    session: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Open or continue a named session.")
-    ] = None,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="S", help="Seconds one picture may take.")
-    ] = None,
+    choice: RoutingOptions,
+    drawing: DrawingOptions,
     priority: Annotated[Priority, typer.Option(help="Who goes first among what waits.")] = "batch",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the bill, add nothing.")
@@ -59,37 +41,16 @@ def add(
 ) -> int:
     """Put pictures into the queue, to be drawn by `cems queue run` or the app."""
     lines = o.prompt_lines(prompts, file, quiet=quiet)
-    choice = o.RoutingOptions(
-        function,
-        pool,
-        tradeoff,
-        budget_per_image,
-        floor,
-        tolerance,
-        lambda_,
-        router,
-        load_cost,
-        balanced,
-    ).checked()
-    drawing = DrawingOptions(
-        pictures=o.PictureOptions(count, size, negative),
-        seed=seed,
-        out=out,
-        score=not no_score,
-        session=session,
-        session_budget=None,
-        timeout=timeout,
-    ).checked()
     profile = Profile.current()
     with profile.planner() as planner:
         requests = drawing_requests(lines, choice, drawing, planner)
         if dry_run:
             return print_bill(requests, planner, json=json, quiet=quiet)
         with profile.records() as store:
-            if session is not None:
-                owner = store.session(session, command="queue add")
+            if drawing.session is not None:
+                owner = store.session(drawing.session, command="queue add")
                 requests = [replace(one, session=owner) for one in requests]
-            out_dir = None if out is None else out.absolute()
+            out_dir = None if drawing.out is None else drawing.out.absolute()
             requests = [replace(one, out_dir=out_dir) for one in requests]
             numbers = store.queue.add(jobs_of(requests, [], priority=priority))
             told = [foreseen(planner, one) for one in requests[:FORESEEN_AT_MOST]]

@@ -19,6 +19,7 @@ from cems_tui.cli.commands.queue.add_command import kind_of
 from cems_tui.cli.commands.queue.ls import print_outlook
 from cems_tui.cli.failures import failure_of, print_failure
 from cems_tui.cli.narrator import Narrator
+from cems_tui.cli.notes import tell_wait
 from cems_tui.cli.options import not_negative
 from cems_tui.domain.job import QueuedJob
 from cems_tui.errors import CemsError, GenerationError, Interrupted, UsageError
@@ -126,7 +127,9 @@ class _Work:
         if job.request is None:
             raise UsageError(f"{job.id} cannot be drawn: {job.reason}", job.hint)
         if self._engine is None:
-            engine = self._profile.command_engine(wait_seconds=self._wait_seconds)
+            engine = self._profile.command_engine(
+                wait_seconds=self._wait_seconds, on_wait=tell_wait
+            )
             self._engine = self._stack.enter_context(engine)
         engine_here = self._engine
         if job.budget_usd is not None:

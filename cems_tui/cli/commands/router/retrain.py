@@ -71,5 +71,6 @@ def _supply(profile: Profile, error: NotEnoughPairs) -> str:
     price = f"~${told.cost_usd:.4f}" if not told.unpriced else "of unknown price"
     return (
         f"`cems bench run --prompts history --name own` supplies them ({error.missing} prompts "
-        f"more with {counted(len(functions), 'function')}: {time}, {price})."
+        f"more with {counted(len(functions), 'function')}: {time}, {price}); "
+        f"`cems shadow run --pictures {error.missing}` draws pairs of what was drawn before."
     )

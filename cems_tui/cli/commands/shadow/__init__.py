@@ -1,0 +1,1 @@
+"""`cems shadow`: past prompts drawn again with functions that were not chosen."""

@@ -1,0 +1,1 @@
+"""What the program does of itself to know better: pictures drawn again, drafts, dearer tries."""
