@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cems_tui.domain.bench import CellKey, KeptPicture
 from cems_tui.errors import GenerationError, StorageError
-from cems_tui.files import SHARED, whole_file
+from cems_tui.files import SHARED, picture_file, whole_file
 from cems_tui.locks import FileLock
 from cems_tui.paths import Paths, ensure
 
@@ -91,12 +91,10 @@ def opened(path: Path) -> Image:
     Raises:
         GenerationError: it is gone, or is no picture any more.
     """
-    from PIL import Image
-
     try:
-        with Image.open(path, formats=("WEBP", "PNG")) as file:
+        with picture_file(path, ("WEBP", "PNG")) as file:
             return file.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except OSError as error:
         raise GenerationError(
             f"the picture {path} cannot be read: {error}",
             "It has to be drawn again: `cems bench run --retry-failed`.",
