@@ -151,11 +151,14 @@ def prompts_named(name: str, profile: Profile) -> list[PromptLine]:
         UsageError: they cannot be read, or there are none.
         DownloadError: a public set cannot be had.
     """
-    lines = [replace(one, prompt=one.prompt.strip()) for one in _all_of(name, profile)]
-    once = list({line.prompt: line for line in reversed(lines)}.values())[::-1]
+    lines = _all_of(name, profile)
+    once: dict[str, PromptLine] = {}
+    for line in lines:
+        text = line.prompt.strip()
+        once.setdefault(text, replace(line, prompt=text))
     if len(once) < len(lines):
         output.note(f"{counted(len(lines) - len(once), 'prompt')} repeated: drawn once")
-    return once
+    return list(once.values())
 
 
 def _all_of(name: str, profile: Profile) -> list[PromptLine]:
