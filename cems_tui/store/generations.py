@@ -22,6 +22,7 @@ from cems_tui.store.rows import (
     generation_row,
     place_column,
     score_rows,
+    stages_of,
 )
 from cems_tui.store.search import Condition, parsed
 
@@ -234,9 +235,7 @@ def observations(connection: Connection, limit_per_function: int) -> list[tuple[
                 memory_bytes=row["peak_memory_bytes"],
                 load_bytes=row["load_bytes"],
                 held_bytes=row["held_bytes"],
-                stage_bytes=StageBytes(
-                    row["bytes_encode"], row["bytes_denoise"], row["bytes_decode"]
-                ),
+                stage_bytes=stages_of(row),
                 precision=row["precision"],
                 contention=row["contention"],
                 energy_wh=row["energy_wh"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field, fields
 from inspect import signature
 from pathlib import Path
@@ -114,6 +115,10 @@ def test_a_failure_says_what_it_means() -> None:
     assert failure_of(RuntimeError("torn import"), interrupted=True).exit_code == 130
     assert failure_of(RuntimeError("x" * 1000), interrupted=False).exit_code == 1
     assert len(failure_of(RuntimeError("x" * 1000), interrupted=False).message) <= 300
+    denied = failure_of(
+        PermissionError(errno.EACCES, "Permission denied", "a/b"), interrupted=False
+    )
+    assert (denied.exit_code, denied.message) == (8, "cannot use a/b: Permission denied")
 
 
 def test_money_is_unknown_estimated_or_measured_and_looks_so() -> None:
