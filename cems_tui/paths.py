@@ -88,6 +88,11 @@ class Paths:
         return self.state / "device.lock"
 
     @property
+    def bench_locks(self) -> Path:
+        """A lock file of each benchmark that was run."""
+        return self.state / "benches"
+
+    @property
     def queue_owners(self) -> Path:
         """A lock file of each process that works on jobs of the queue."""
         return self.state / "queue"

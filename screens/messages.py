@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
-from cems_tui.domain.generation import Generation
 from cems_tui.domain.request import Event, Step
-from cems_tui.models.queue import QueueUpdate
-from cems_tui.services.library import Library, Resident
-from cems_tui.services.queue.outlook import Outlook
+
+if TYPE_CHECKING:
+    from cems_tui.domain.generation import Generation
+    from cems_tui.models.queue import QueueUpdate
+    from cems_tui.services.library import Library, Resident
+    from cems_tui.services.queue.outlook import Outlook
 
 
 @dataclass

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 
 ANSWER_SECONDS = 0.25
 """How long a terminal may take to say its first word, and to end its sentence."""
@@ -71,38 +73,72 @@ def questions(environment: Mapping[str, str]) -> str:
     return CELL_SIZE + (KITTY if speaks else "") + ATTRIBUTES
 
 
+class Asked:
+    """A terminal that has been asked; what it answers is read when it is wanted."""
+
+    def __init__(self, keyboard: int | None = None) -> None:
+        """Asks the terminal of that keyboard; without one there is nothing to be told."""
+        self._keyboard = keyboard
+        self._raw = b""
+        self._asked = False
+        if keyboard is None:
+            return
+        self._raw = _waiting(keyboard).replace(b"\n", b"\r")  # a line's end, edited by the terminal
+        if sys.__stdout__ is not None and sys.__stdout__.isatty():
+            sys.__stdout__.write(questions(os.environ))
+            sys.__stdout__.flush()
+            self._asked = True
+        self._end = time.monotonic() + ANSWER_SECONDS
+
+    def answers(self) -> Answers:
+        """What came back, and what was typed; waits for it no longer than it may take."""
+        if self._keyboard is None:
+            return Answers()
+        self._raw += _waiting(self._keyboard)
+        while self._asked and (left := self._end - time.monotonic()) > 0:
+            if parsed(self._raw).complete:
+                break
+            read = _waiting(self._keyboard, left)
+            if b"\x1b" in read:
+                self._end = time.monotonic() + ANSWER_SECONDS  # it speaks: it may end its sentence
+            self._raw += read
+        return parsed(self._raw)
+
+
 @contextmanager
-def taken_over() -> Iterator[Answers]:
-    """The terminal without echo and line editing until the block ends, and what it answered."""
+def taken_over() -> Iterator[Asked]:
+    """The terminal without echo and line editing until the block ends, and already asked.
+
+    SIGTERM and SIGHUP end the block in order, so that the terminal is given back as it was; the
+    app has handlers of its own as soon as it runs.
+    """
     if sys.platform == "win32" or sys.__stdin__ is None or not sys.__stdin__.isatty():
-        yield Answers()
+        yield Asked()
         return
     import termios
     import tty
 
     keyboard = sys.__stdin__.fileno()
     before = termios.tcgetattr(keyboard)
+    with _ended_by_signals():
+        try:
+            tty.setcbreak(keyboard, termios.TCSANOW)
+            yield Asked(keyboard)
+        finally:
+            termios.tcsetattr(keyboard, termios.TCSANOW, before)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        tty.setcbreak(keyboard, termios.TCSANOW)
-        typed = _waiting(keyboard).replace(b"\n", b"\r")  # a line's end, edited by the terminal
-        yield parsed(typed + _asked(keyboard))
+        yield
     finally:
-        termios.tcsetattr(keyboard, termios.TCSANOW, before)
-
-
-def _asked(keyboard: int) -> bytes:
-    """What comes back when the questions are asked."""
-    if sys.__stdout__ is None or not sys.__stdout__.isatty():
-        return b""
-    sys.__stdout__.write(questions(os.environ))
-    sys.__stdout__.flush()
-    raw, end = b"", time.monotonic() + ANSWER_SECONDS
-    while (left := end - time.monotonic()) > 0 and not parsed(raw).complete:
-        read = _waiting(keyboard, left)
-        if b"\x1b" in read:
-            end = time.monotonic() + ANSWER_SECONDS  # it speaks: it may end its sentence
-        raw += read
-    return raw
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _waiting(keyboard: int, seconds: float = 0.0) -> bytes:

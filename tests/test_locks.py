@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -111,6 +112,21 @@ def test_a_child_process_does_not_inherit_the_lock(path: Path) -> None:
     finally:
         child.kill()
         child.wait()
+
+
+def test_on_a_full_disk_it_is_held_without_a_name(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with FileLock(path, "the device") as lock:
+        assert lock.held
+        told = FileLock(path, "the device").holder()
+        assert told is not None
+        assert told.pid is None
+    assert FileLock(path, "the device").holder() is None
 
 
 def test_a_lock_file_that_cannot_be_opened_is_a_storage_error(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Literal
 
 from cems_tui.domain.bench import CellKey, KeptPicture
 from cems_tui.errors import GenerationError, StorageError
-from cems_tui.files import SHARED, whole_file
-from cems_tui.paths import ensure
+from cems_tui.files import SHARED, picture_file, whole_file
+from cems_tui.locks import FileLock
+from cems_tui.paths import Paths, ensure
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -79,18 +80,21 @@ def folder_name(bench: str) -> str:
     return f"{plain}-{sha256(bench.encode()).hexdigest()[:8]}"
 
 
+def lock_of(name: str, paths: Paths) -> FileLock:
+    """Held by whoever runs a benchmark: one at a time."""
+    return FileLock(paths.bench_locks / f"{folder_name(name)}.lock", f"the benchmark {name}")
+
+
 def opened(path: Path) -> Image:
     """A kept picture in memory.
 
     Raises:
         GenerationError: it is gone, or is no picture any more.
     """
-    from PIL import Image
-
     try:
-        with Image.open(path, formats=("WEBP", "PNG")) as file:
+        with picture_file(path, ("WEBP", "PNG")) as file:
             return file.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except OSError as error:
         raise GenerationError(
             f"the picture {path} cannot be read: {error}",
             "It has to be drawn again: `cems bench run --retry-failed`.",

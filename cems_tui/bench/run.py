@@ -6,7 +6,7 @@ It knows neither how pictures are made nor where cells are kept: it is given a m
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -240,7 +240,7 @@ def run_bench(
     retry_failed: bool = False,
     budget: Budget | None = None,
     groups: Sequence[Sequence[str]] = (),
-    able: frozenset[str] | None = None,
+    able: Callable[[], Collection[str]] | None = None,
     foresee: Callable[[str], CellEstimate] = lambda function: CellEstimate(None, None),
     read_only: bool = False,
     give_way: Callable[[], None] = lambda: None,
@@ -256,7 +256,8 @@ def run_bench(
         retry_failed: try the cells again that failed in an earlier run.
         budget: what this run may cost; a cell expected to break it is not begun.
         groups: functions whose models the device holds together, see `BenchPlan.keys`.
-        able: the functions that can be drawn; cells of others are left. None is all.
+        able: the functions that can be drawn, asked before each cell; cells of others are left.
+            None is all.
         foresee: what a picture of a function was expected to take; asked once, at the beginning.
         read_only: read pictures that are kept, draw none.
         give_way: called before each cell; whoever waits for the device has it until it returns.
@@ -266,24 +267,27 @@ def run_bench(
         DeviceBusy, StorageError: the run cannot go on; what is done is kept.
     """
     whole = book.begin(plan, resume=resume)
-    able = frozenset(whole.functions) if able is None else able
+    can = able or (lambda: whole.functions)
+    able_now = can()
     kept = book.kept(whole.name)
     tasks = [
         task
         for task in whole.tasks(kept, groups, retry_failed=retry_failed)
-        if task.picture is not None or (task.key.function in able and not read_only)
+        if task.picture is not None or (task.key.function in able_now and not read_only)
     ]
     run = _Run(whole, maker, book, stop, tasks, whole.unreadable(kept), foresee)
     status: Status = "stopped"
     try:
         for task in tasks:
-            if budget is not None and task.picture is None:
-                budget.check(task.key.function, run.spent_usd)
             refuse_stopped(stop, "the benchmark was stopped", hint="")
             give_way()
+            if task.picture is None and task.key.function not in can():
+                continue
+            if budget is not None and task.picture is None:
+                budget.check(task.key.function, run.spent_usd)
             emit(run.attempt(task))
         left = whole.tasks(book.kept(whole.name), groups) if read_only else ()
-        status = "stopped" if left or not able.issuperset(whole.functions) else "done"
+        status = "stopped" if left or not set(whole.functions) <= set(can()) else "done"
     except Interrupted as error:
         return run.outcome("stopped", error)
     except BudgetReached as error:
@@ -519,7 +523,10 @@ def _parts_of(drawn: Drawn) -> Parts:
         decode_seconds=picture.decode_seconds,
         load_seconds=drawn.load_seconds,
         load_bytes=drawn.load_bytes,
+        held_bytes=drawn.held_bytes,
+        stage_bytes=picture.stage_bytes,
         precision=picture.precision,
+        energy_wh=picture.energy_wh,
     )
 
 
@@ -531,9 +538,12 @@ def _observed(function: str, parts: Parts, drawn: Drawn) -> Observation:
         encode_seconds=parts.encode_seconds,
         denoise_seconds=parts.denoise_seconds,
         decode_seconds=parts.decode_seconds,
-        load_seconds=parts.load_seconds or None,
+        load_seconds=parts.load_seconds,
         memory_bytes=drawn.memory_bytes,
-        load_bytes=parts.load_bytes or None,
+        load_bytes=parts.load_bytes,
+        held_bytes=parts.held_bytes,
+        stage_bytes=parts.stage_bytes,
         precision=parts.precision,
         contention=drawn.picture.contention,
+        energy_wh=parts.energy_wh,
     )

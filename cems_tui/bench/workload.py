@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cems_tui.bench.bill import CellEstimate, DiskBill, held_together, picture_bytes, sum_known
 from cems_tui.bench.gallery import Gallery, folder_name
-from cems_tui.domain.bench import BenchPlan, Task, continued
+from cems_tui.domain.bench import BenchPlan, Task, continued, making_of, refuse_changed
+from cems_tui.domain.function import Catalog
 from cems_tui.errors import UnknownName
 from cems_tui.files import free_bytes
 from cems_tui.paths import Paths
@@ -63,6 +64,47 @@ class Work:
     def gone(self) -> list[str]:
         """Its functions that are not installed any more."""
         return [name for name in self.plan.functions if name not in self.able]
+
+
+class Stock:
+    """The functions of a benchmark that can be drawn, while models come and go."""
+
+    def __init__(
+        self,
+        work: Work,
+        stamp: Callable[[], Hashable],
+        catalog: Callable[[], Catalog],
+        tell: Callable[[str], None],
+    ) -> None:
+        """The functions that could be drawn when the work was looked at.
+
+        Args:
+            stamp: equal while no model was pulled, imported or removed.
+            catalog: the models as they are now.
+            tell: told which functions have gone.
+        """
+        self._plan = work.plan
+        self._able = frozenset(work.able)
+        self._stamp, self._catalog, self._tell = stamp, catalog, tell
+        self._seen = stamp()
+
+    def able(self) -> frozenset[str]:
+        """Those that can be drawn now.
+
+        Raises:
+            UsageError: one is not the function that the benchmark began with.
+        """
+        if (now := self._stamp()) != self._seen:
+            self._seen = now
+            catalog = self._catalog()
+            found = {name: catalog.get(name) for name in self._able}
+            there = {name: one for name, one in found.items() if one is not None and one.installed}
+            for name, one in there.items():
+                refuse_changed(self._plan, name, making_of(one))
+            if gone := sorted(self._able - there.keys()):
+                self._tell(f"{', '.join(gone)} not installed any more: the rest is drawn")
+            self._able = frozenset(there)
+        return self._able
 
 
 def installed(planner: Planner, function: str) -> bool:

@@ -698,7 +698,13 @@ class Cems(CommandTable):
 
 
 def open_app() -> int:
-    """Open the terminal app, imported now; its exit code."""
-    from cems_tui.cli.commands.app import open_app as run
+    """Open the terminal app, imported now; its exit code.
 
-    return run()
+    The terminal is asked first: it answers while the app is imported.
+    """
+    from screens.terminal import taken_over
+
+    with taken_over() as terminal:
+        from cems_tui.cli.commands.app import open_app as run
+
+        return run(terminal)

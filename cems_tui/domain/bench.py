@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Literal
 
-from cems_tui.domain.function import GenerationFunction
+from cems_tui.domain.function import UNMEASURED, GenerationFunction, StageBytes
 from cems_tui.domain.score import Score
 from cems_tui.domain.step_line import net_of
 from cems_tui.errors import UsageError
@@ -62,8 +62,17 @@ class Parts:
     """0.0 when the model was on the device."""
 
     load_bytes: int | None = None
+    held_bytes: int | None = None
+    """Device bytes of the model's weights, whether loaded for this picture or not."""
+
+    stage_bytes: StageBytes = UNMEASURED
+    """Peak device bytes of each stage beside the weights."""
+
     precision: str | None = None
     """What the model's weights were held in."""
+
+    energy_wh: float | None = None
+    """What the device took of electricity, encoding to decoding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,13 +269,7 @@ def continued(old: BenchPlan, new: BenchPlan, *, resume: bool) -> BenchPlan:
             "Add --resume to let it grow, or use another --name.",
         )
     for name, making in new.makings.items():
-        if changes := changes_of(old.makings.get(name, {}), making):
-            raise UsageError(
-                f"{name} is not the function that the benchmark {old.name!r} began with: "
-                f"{', '.join(changes)}",
-                "Pictures of two versions are never mixed: use another --name, or leave the "
-                "function out with --functions.",
-            )
+        refuse_changed(old, name, making)
     known = {prompt.id for prompt in old.prompts}
     return replace(
         old,
@@ -276,6 +279,21 @@ def continued(old: BenchPlan, new: BenchPlan, *, resume: bool) -> BenchPlan:
         metrics=tuple(dict.fromkeys((*old.metrics, *new.metrics))),
         makings={**new.makings, **old.makings},
     )
+
+
+def refuse_changed(plan: BenchPlan, function: str, making: Making) -> None:
+    """Refuse a function that makes pictures in another way than when the benchmark began.
+
+    Raises:
+        UsageError: it does.
+    """
+    if changes := changes_of(plan.makings.get(function, {}), making):
+        raise UsageError(
+            f"{function} is not the function that the benchmark {plan.name!r} began with: "
+            f"{', '.join(changes)}",
+            "Pictures of two versions are never mixed: use another --name, or leave the "
+            "function out with --functions.",
+        )
 
 
 def changes_of(old: Making, new: Making) -> list[str]:

@@ -14,8 +14,7 @@ from cems_tui import log
 from cems_tui.cancel import Stop
 from cems_tui.errors import CemsError, Interrupted, StorageError
 from cems_tui.files import read_json, write_json
-from cems_tui.models.events import Emit, Installed, ModelEvent, Progressed, Waited
-from cems_tui.models.plan import PullPlan
+from cems_tui.models.events import Emit, Installed, ModelEvent, Noted, Progressed, Waited
 from cems_tui.paths import ensure
 from cems_tui.text import redacted
 
@@ -321,11 +320,6 @@ class Pulls:
         if running is None:
             return self
         match event:
-            case PullPlan():
-                have = event.total_bytes - event.download_bytes
-                return self._changing(
-                    running.model, done_bytes=have, total_bytes=event.total_bytes, note=""
-                )
             case Progressed():
                 return self._changing(
                     running.model,
@@ -337,7 +331,13 @@ class Pulls:
                 )
             case Waited():
                 return self._changing(running.model, note=event.reason, marks=())
-        return self
+            case Noted() | Installed():
+                return self
+            case plan:
+                have = plan.total_bytes - plan.download_bytes
+                return self._changing(
+                    running.model, done_bytes=have, total_bytes=plan.total_bytes, note=""
+                )
 
     def _changing(self, model: str, **changes: object) -> Pulls:
         return Pulls(

@@ -11,11 +11,8 @@ from textual.signal import Signal
 
 from cems_tui.domain.request import Event
 from cems_tui.errors import CemsError
-from cems_tui.models.plan import PullPlan
 from cems_tui.models.queue import Pulls, QueueUpdate
-from cems_tui.models.remove import Removal
 from cems_tui.services.engine.protocol import EngineLost, EngineReady
-from cems_tui.services.library import Library, Resident
 from cems_tui.text import counted, visible
 from screens.background import in_background
 from screens.failures import log_traceback
@@ -23,6 +20,10 @@ from screens.messages import LibraryRead, PullsTold, ResidentRead
 
 if TYPE_CHECKING:
     from textual.app import App
+
+    from cems_tui.models.plan import PullPlan
+    from cems_tui.models.remove import Removal
+    from cems_tui.services.library import Library, Resident
 
 NO_PULLS = Pulls()
 

@@ -1,23 +1,31 @@
-"""A benchmark gives the device to whoever waits for it, before its next picture."""
+"""A benchmark gives way to who waits for the device, and minds what goes or changes meanwhile."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from cems_tui import paths
+from cems_tui.bench.gallery import lock_of
 from cems_tui.bench.run import Reading, run_bench
+from cems_tui.bench.workload import Stock
 from cems_tui.cancel import Stop, never
-from cems_tui.domain.bench import BenchPlan, BenchPrompt, Cell, CellKey
-from cems_tui.errors import Interrupted
+from cems_tui.domain.bench import BenchPlan, BenchPrompt, Cell, CellKey, making_of
+from cems_tui.domain.function import Catalog, GenerationFunction, Model
+from cems_tui.errors import Interrupted, UsageError
 from cems_tui.locks import Holder
 from cems_tui.profile import Engine
 from cems_tui.services.device_access import DeviceAccess, waiting_words
 from cems_tui.store.database import Store, open_store
+from tests.cli.inside import Inside, inside
 from tests.patience import until
+
+__all__ = ["inside"]
 
 PLAN = BenchPlan("b", (BenchPrompt.of("a car"), BenchPrompt.of("a cat")), ("base@20",), (0, 1), ())
 
@@ -100,3 +108,52 @@ def test_a_benchmark_that_is_stopped_while_others_draw_holds_nothing(
 def test_who_waits_is_told_for_whom_and_until_when() -> None:
     assert waiting_words(Holder(7, "cems")) == "waiting for process 7 (cems)"
     assert waiting_words(Holder(7, "cems bench", yields=True)).endswith("before its next picture")
+
+
+def tiny(name: str) -> GenerationFunction:
+    model = Model(
+        name, "stable-diffusion", "CC0-1.0", "tests", Path("/nowhere") / name, f"sha256:{name}"
+    )
+    return GenerationFunction(f"{name}@4", model, 4, 3.0, 64, 64)
+
+
+def test_a_function_that_goes_while_the_benchmark_runs_is_left_and_a_changed_one_ends_it(
+    tmp_path: Path, store: Store
+) -> None:
+    base, other = (tiny(name) for name in ("base", "other"))
+    plan = replace(
+        PLAN,
+        functions=(base.name, other.name),
+        makings={one.name: making_of(one) for one in (base, other)},
+    )
+    now, told = [Catalog([base, other])], list[str]()
+    work = SimpleNamespace(plan=plan, able=plan.functions)
+    stock = Stock(work, lambda: id(now[0]), lambda: now[0], told.append)  # type: ignore[arg-type]
+
+    class Maker:
+        def make(self, key: CellKey, prompt: str, stop: Stop) -> Cell:
+            now[0] = Catalog([base])
+            return Cell(0.5, 1, None, ())
+
+        def read(self, key: CellKey, prompt: str, picture: str, metrics: Sequence[str]) -> Reading:
+            raise AssertionError("no picture was kept, so none is read")
+
+    outcome = run_bench(plan, Maker(), store.benches, lambda done: None, never, able=stock.able)
+    assert (outcome.made, outcome.failed, outcome.left) == (4, 0, 4)
+    assert told == ["other@4 not installed any more: the rest is drawn"]
+    assert store.benches.summary("b").status == "stopped"
+    now[0] = Catalog([replace(base, model=replace(base.model, digest="sha256:two"))])
+    with pytest.raises(UsageError, match="base@4 is not the function that the benchmark 'b' began"):
+        stock.able()
+
+
+def test_a_benchmark_is_run_by_one_process_and_not_removed_under_it(inside: Inside) -> None:
+    here = paths.current()
+    with open_store(here.database) as store:
+        store.benches.begin(PLAN, resume=False)
+    with lock_of("b", here):
+        assert inside("bench", "ls", "--json").document[0]["status"] == "running"
+        refused = inside("bench", "rm", "b", "--yes")
+        assert (refused.code, "the benchmark b is held by process" in refused.err) == (7, True)
+    assert inside("bench", "ls", "--json").document[0]["status"] == "stopped"
+    assert inside("bench", "rm", "b", "--yes").code == 0

@@ -26,7 +26,7 @@ def _help_startup() -> Rows:
 def _first_paint() -> Rows:
     from tests.benchmarks import first_paint
 
-    return [first_paint.run()]
+    return first_paint.run()
 
 
 def _generate_step() -> Rows:

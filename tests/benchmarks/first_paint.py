@@ -1,118 +1,88 @@
-"""First paint of the app against a bare Textual app with the same widget classes.
+"""From `cems` to its first frame against a bare Textual app with one text area.
 
-Both are whole processes, run in turn, that import textual-image and paint without a terminal;
-ours also starts the engine's child, styles, and wires its screen.
+Both are whole processes in pseudo-terminals of 80×24 that answer nothing, started in turns; ours
+is the command in a home of its own. Measured is until the words of the empty prompt are written:
+seconds of the clock, and processor seconds of the process itself. The engine, a process that the
+app starts, is not in these, but takes its share of the machine meanwhile.
 """
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
 import tempfile
 import time
-from os import environ
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from textwrap import indent
 from typing import Any
 
+import psutil
+
 from tests.benchmarks.row import median_ratio, row
+from tests.cli.cems import environment
+from tests.pseudo_terminal import PseudoTerminal
 
-PAIRS = 15
-
-PAINTED = """
-    def on_ready(self):
-        self.call_after_refresh(self.painted)
-
-    def painted(self):
-        print(time.time(), file=sys.__stdout__, flush=True)
-        self.exit()
-"""
+PAIRS = int(os.environ.get("CEMS_PAIRS", "9"))
+BAR = 2.0
+WORDS = b"Describe a picture"
+LOOK_SECONDS = 0.002
 
 PEER = f"""
-import sys, time
 from textual.app import App
-from textual_image.widget import HalfcellImage
-from screens.studio.price_card import CandidatesTable
-from screens.studio.dial import TradeoffDial
-from screens.studio.picture import PicturePane
-from screens.studio.progress import ProgressLine
-from screens.studio.prompt import PromptBox
-from screens.widgets.keys import KeyLine
-from screens.widgets.status import StatusLine
+from textual.widgets import TextArea
 
 class Bare(App):
-    def get_theme_variable_defaults(self):
-        return {{"quality": "green", "cost": "yellow", "muted": "gray"}}
-
     def compose(self):
-        yield StatusLine("studio")
-        yield PromptBox()
-        yield TradeoffDial(0.5)
-        yield CandidatesTable()
-        yield ProgressLine()
-        yield PicturePane(HalfcellImage)
-        yield KeyLine()
-{PAINTED}
-Bare().run(headless=True)
-"""
+        yield TextArea(placeholder="{WORDS.decode()}")
 
-OURS = f"""
-# as in the `cems` script, the child that imports this file again imports nothing of the app
-import sys, time
-
-def paint():
-    from screens import main
-    from tests.screens.fakes_app import FakePlanner, FakeSession
-
-    class Timed(main.CemsApp):
-{indent(PAINTED, "    ")}
-    run, Timed.run = Timed.run, lambda self: run(self, headless=True)
-    main.CemsApp = Timed
-    main.run(FakeSession, FakePlanner)
-
-if __name__ == "__main__":
-    paint()
+Bare().run()
 """
 
 
-def run() -> dict[str, Any]:
-    """The ratio of seconds from process start to first paint; the control is the peer twice."""
+def run() -> list[dict[str, Any]]:
+    """The ratio by the clock and by the processor; the control is the peer twice."""
     with tempfile.TemporaryDirectory() as folder:
-        scripts = {"ours": OURS, "peer": PEER, "again": PEER}
-        paths = {name: Path(folder) / f"{name}.py" for name in scripts}
-        for name, text in scripts.items():
-            paths[name].write_text(text)
-            _seconds(paths[name], folder)
-        taken: dict[str, list[float]] = {name: [] for name in scripts}
+        peer = Path(folder) / "bare.py"
+        peer.write_text(PEER)
+        commands = {
+            "ours": [sys.executable, "-m", "cems_tui"],
+            "peer": [sys.executable, str(peer)],
+            "again": [sys.executable, str(peer)],
+        }
+        home = environment(Path(folder) / "home")
+        home.pop("PYTHONDONTWRITEBYTECODE", None)  # installed, it is compiled
+        for command in commands.values():
+            _times(command, home)
+        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
         for pair in range(PAIRS):
             # the order turns, so that no one always runs after the same other
-            names = list(scripts)[pair % 3 :] + list(scripts)[: pair % 3]
+            names = list(commands)[pair % 3 :] + list(commands)[: pair % 3]
             for name in names:
-                taken[name].append(_seconds(paths[name], folder))
-    value, spread = median_ratio(taken["ours"], taken["peer"])
-    control, _ = median_ratio(taken["again"], taken["peer"])
+                taken[name].append(_times(commands[name], home))
+    return [_row(kind, place, taken) for place, kind in enumerate(("clock", "processor"))]
+
+
+def _row(kind: str, place: int, taken: Mapping[str, list[tuple[float, float]]]) -> dict[str, Any]:
+    seconds = {name: [times[place] for times in found] for name, found in taken.items()}
+    value, spread = median_ratio(seconds["ours"], seconds["peer"])
+    control, _ = median_ratio(seconds["again"], seconds["peer"])
     return row(
-        "first paint",
-        "bare Textual app with the same widgets",
-        1.5,
+        f"first frame, {kind}",
+        "a bare Textual app with one text area",
+        BAR,
         value,
         ci95=spread,
         control=control,
-        seconds=sorted(taken["ours"])[PAIRS // 2],
-        peer_seconds=sorted(taken["peer"])[PAIRS // 2],
+        seconds=sorted(seconds["ours"]),
+        peer_seconds=sorted(seconds["peer"]),
     )
 
 
-def _seconds(script: Path, home: str) -> float:
-    """From the start of the process to its first paint."""
-    here = str(Path(__file__).parents[2])
-    began = time.time()
-    done = subprocess.run(
-        [sys.executable, str(script)],
-        check=True,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        env={**environ, "CEMS_HOME": home, "PYTHONPATH": here},
-    )
-    return float(done.stdout.split()[-1]) - began
+def _times(command: Sequence[str], home: Mapping[str, str]) -> tuple[float, float]:
+    """Seconds of the clock and of the processor until its words stand there."""
+    began = time.perf_counter()
+    with PseudoTerminal(command, home) as terminal:
+        terminal.wait(lambda: WORDS in terminal.raw, "the first frame", LOOK_SECONDS)
+        took = time.perf_counter() - began
+        used = psutil.Process(terminal.process.pid).cpu_times()
+        return took, used.user + used.system

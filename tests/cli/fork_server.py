@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module, invalidate_caches
 from pathlib import Path
@@ -37,6 +37,9 @@ HEAVY = (
     "typer._adapters",
 )
 """What the commands import of others when they are called, draw, score and record."""
+
+Meanwhile = Callable[[int, Path], None]
+"""Called with the command's process and the file that is its stdout, while it runs."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,9 @@ class ForkServer:
         folder: Path,
         stdin: bytes,
         seconds: float,
+        meanwhile: Meanwhile = lambda process, out: None,
     ) -> tuple[int, bytes, bytes]:
-        """The command's exit code and what it wrote to stdout and stderr."""
+        """The command's exit code (less than 0: the signal) and its stdout and stderr."""
         with TemporaryDirectory() as place:
             streams = [Path(place, name) for name in ("stdin", "stdout", "stderr")]
             for stream in streams:
@@ -90,6 +94,7 @@ class ForkServer:
             assert self._process.stdin is not None
             assert self._process.stdout is not None
             print(json.dumps(asdict(order)), file=self._process.stdin, flush=True)
+            meanwhile(int(self._process.stdout.readline()), streams[1])
             code = int(self._process.stdout.readline())
             return code, streams[1].read_bytes(), streams[2].read_bytes()
 
@@ -100,7 +105,7 @@ class ForkServer:
 
 
 def serve(orders: IO[str], answers: IO[str]) -> None:
-    """Fork for every order, and answer with its exit code."""
+    """Fork for every order; answer with its process, and with its exit code when it has ended."""
     for module in (*HEAVY, *ours()):
         import_module(module)
     gc.freeze()  # what is here is never looked through again, nor copied by looking
@@ -109,6 +114,7 @@ def serve(orders: IO[str], answers: IO[str]) -> None:
         if not child:
             become(Order(**json.loads(line)))
             leave(main())
+        print(child, file=answers, flush=True)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), file=answers, flush=True)
 

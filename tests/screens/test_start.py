@@ -25,12 +25,16 @@ from tests.screens.fakes_app import FakePlanner, FakeSession
 if __name__ == "__main__":
     import sys
     from screens.main import run
-    sys.exit(run(FakeSession, FakePlanner))
+    from screens.terminal import taken_over
+    with taken_over() as terminal:
+        code = run(terminal, FakeSession, FakePlanner)
+    sys.exit(code)
 """
 
 
 @pytest.mark.parametrize(
-    "module", [*SCREENS, "screens.app", "screens.main", "cems_tui.services.engine.process"]
+    "module",
+    [*SCREENS, "cems_tui.cli.commands.app", "screens.main", "cems_tui.services.engine.process"],
 )
 def test_importing_the_app_imports_nothing_heavy(module: str) -> None:
     code = f"import {module}, sys; print(*(m for m in {HEAVY!r} if m in sys.modules))"
@@ -54,7 +58,7 @@ def test_without_a_terminal_to_ask_pictures_are_half_cells(stdin: str) -> None:
     code = (
         "import sys; from screens import terminal\n"
         "from screens.picture_widgets import PictureWidgets\n"
-        "with terminal.taken_over() as answers: print(PictureWidgets('auto', answers).way)\n"
+        "with terminal.taken_over() as it: print(PictureWidgets('auto', it.answers()).way)\n"
         "assert sys.__stdout__ is not None; sys.__stdout__.write('still here')"
     )
     given = {"input": ""} if stdin == "pipe" else {"stdin": subprocess.DEVNULL}
@@ -95,7 +99,10 @@ class WithProgressBars(FakeSession):
 if __name__ == "__main__":
     import sys
     from screens.main import run
-    sys.exit(run(WithProgressBars, FakePlanner))
+    from screens.terminal import taken_over
+    with taken_over() as terminal:
+        code = run(terminal, WithProgressBars, FakePlanner)
+    sys.exit(code)
 """
 
 WAYS_TO_END = {"ctrl+q": 0, "SIGTERM": 128 + signal.SIGTERM, "SIGHUP": 128 + signal.SIGHUP}

@@ -12,10 +12,11 @@ from cems_tui.profile import Profile
 from cems_tui.settings import BALANCED
 from screens.main import run
 from screens.services.defaults import Defaults, Desks
+from screens.terminal import Asked
 
 
-def open_app() -> int:
-    """Open the app and return its exit code.
+def open_app(terminal: Asked) -> int:
+    """Open the app in a terminal that is taken over, and return its exit code.
 
     Raises:
         UsageError: there is no terminal to draw on, or the configuration cannot be followed.
@@ -29,6 +30,7 @@ def open_app() -> int:
     settings = profile.settings
     tradeoff = settings.routing.tradeoff
     return run(
+        terminal,
         OpenSession(os.environ.get("CEMS_SESSION") or None),
         lambda: AppPlanner(profile),
         Defaults(

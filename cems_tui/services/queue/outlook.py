@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from cems_tui.domain.bill import Bill, BillLine, bill_of
 from cems_tui.domain.job import PRIORITIES, Foreseen, QueuedJob
 from cems_tui.services.queue.turn_order import Order, Taken, Waiting, in_turn
-from cems_tui.store.queue import JobPlace, Queue
+
+if TYPE_CHECKING:
+    from cems_tui.store.queue import JobPlace, Queue
 
 SHOWN = 200
 """Jobs that are told one by one unless all are asked for."""

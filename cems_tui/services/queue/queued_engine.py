@@ -24,10 +24,10 @@ from cems_tui.services.queue.foresight import decided
 from cems_tui.services.queue.outlook import SHOWN, Outlook, outlook, waiting_of
 from cems_tui.services.queue.owner import JobOwner, JobOwners
 from cems_tui.services.queue.turn_order import Order, Turns, Waiting
-from cems_tui.store.queue import Queue
 
 if TYPE_CHECKING:
     from cems_tui.store.database import Store
+    from cems_tui.store.queue import Queue
 
 LOOK_SECONDS = 0.5
 """How often it is looked whether others changed rows."""

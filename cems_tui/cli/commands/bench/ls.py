@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from cems_tui.bench.gallery import lock_of
 from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.text_layout import Column
+from cems_tui.paths import Paths
 from cems_tui.profile import Profile
+from cems_tui.store.benches import BenchSummary
 from cems_tui.text import byte_count, visible
 from cems_tui.views.figures import UNKNOWN
 
 
 def ls(json: o.Json = False, quiet: o.Quiet = False) -> None:
     """List the benchmarks, newest first."""
-    with Profile.current().history() as store:
-        found = store.benches.summaries()
+    profile = Profile.current()
+    with profile.history() as store:
+        found = [_as_it_is(one, profile.paths) for one in store.benches.summaries()]
     if json:
         output.json_document([one.to_json() for one in found])
         return
@@ -47,3 +53,9 @@ def ls(json: o.Json = False, quiet: o.Quiet = False) -> None:
             for one in found
         ],
     )
+
+
+def _as_it_is(one: BenchSummary, paths: Paths) -> BenchSummary:
+    """What a kill left as running is stopped."""
+    dead = one.status == "running" and lock_of(one.name, paths).holder() is None
+    return replace(one, status="stopped") if dead else one

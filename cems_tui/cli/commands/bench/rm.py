@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cems_tui.bench.gallery import delete
+from cems_tui.bench.gallery import delete, lock_of
 from cems_tui.cli import output
 from cems_tui.cli.options import Yes, agreed
 from cems_tui.profile import Profile
@@ -39,7 +39,7 @@ def rm(
     if not agreed(f"Remove {what}?", yes=yes):
         output.note("nothing was removed")
         return
-    with profile.records() as store:
+    with lock_of(name, profile.paths), profile.records() as store:
         benches = store.benches
         # rows first: a file without a row is written over, a row without a file would lie
         freed = delete(benches.forget_pictures(name) if pictures else benches.remove(name))

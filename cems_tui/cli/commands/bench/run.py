@@ -12,10 +12,18 @@ from typing import Annotated
 import typer
 
 from cems_tui.bench.bill import CellEstimate, DiskBill, bill, plan_of
-from cems_tui.bench.gallery import Gallery
+from cems_tui.bench.gallery import Gallery, lock_of
 from cems_tui.bench.prompts import PromptLine
 from cems_tui.bench.run import BenchOutcome, Budget, CellDone, SessionMaker, run_bench
-from cems_tui.bench.workload import Work, disk_of, estimate, gallery_of, installed, work_of
+from cems_tui.bench.workload import (
+    Stock,
+    Work,
+    disk_of,
+    estimate,
+    gallery_of,
+    installed,
+    work_of,
+)
 from cems_tui.cancel import was_interrupted
 from cems_tui.cli import options as o
 from cems_tui.cli import output
@@ -274,22 +282,24 @@ def carry_out(
     def foresee(function: str) -> CellEstimate:
         return work.estimates.get(function, CellEstimate(None, None))
 
+    stock = Stock(work, profile.catalog_stamp, profile.catalog, output.note)
     try:
-        outcome = run_bench(
-            work.plan,
-            maker,
-            benches,
-            tell,
-            was_interrupted,
-            resume=resume,
-            retry_failed=retry_failed,
-            budget=budget,
-            groups=work.groups,
-            able=frozenset(work.able),
-            foresee=foresee,
-            read_only=read_only,
-            give_way=lambda: engine.give_way(was_interrupted, _tell_given),
-        )
+        with lock_of(work.plan.name, profile.paths):
+            outcome = run_bench(
+                work.plan,
+                maker,
+                benches,
+                tell,
+                was_interrupted,
+                resume=resume,
+                retry_failed=retry_failed,
+                budget=budget,
+                groups=work.groups,
+                able=stock.able,
+                foresee=foresee,
+                read_only=read_only,
+                give_way=lambda: engine.give_way(was_interrupted, _tell_given),
+            )
     except KeyboardInterrupt:
         output.note(f"benchmark {work.plan.name} was stopped; run it again to go on")
         raise
