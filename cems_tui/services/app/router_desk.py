@@ -123,11 +123,39 @@ class RouterDesk:
         Raises:
             CemsError: it says how many pairs there are and how many are needed.
         """
-        command = [sys.executable, "-m", "cems_tui", "router", "retrain", name, "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            return str(json.loads(done.stdout)["summary"])
-        raise _refused(done.stderr, done.returncode)
+        return str(_told("router", "retrain", name)["summary"])
+
+    def benches(self) -> tuple[str, ...]:
+        """The benchmarks there are, as `cems bench ls` lists them.
+
+        Raises:
+            CemsError: the database cannot be read.
+        """
+        return tuple(str(row["name"]) for row in _told("bench", "ls"))
+
+    def evaluate(self, name: str, bench: str) -> Mapping[str, Any]:
+        """What `cems router eval NAME --bench B --json` tells.
+
+        Raises:
+            CemsError: as the command says.
+        """
+        return dict(_told("router", "eval", name, "--bench", bench))
+
+    def difference(self, a: str, b: str, bench: str) -> Mapping[str, Any]:
+        """What `cems router diff A B --bench T --json` tells.
+
+        Raises:
+            CemsError: as the command says.
+        """
+        return dict(_told("router", "diff", a, b, "--bench", bench))
+
+    def calibrate(self, name: str) -> Mapping[str, Any]:
+        """What `cems router calibrate NAME --json` tells of the router it made.
+
+        Raises:
+            CemsError: as the command says.
+        """
+        return dict(_told("router", "calibrate", name))
 
 
 def facts_of(card: Card, *, asked: bool, shipped: bool, installed: int) -> RouterFacts:
@@ -167,6 +195,19 @@ def _estimate(one: Mapping[str, Any] | None) -> Estimate | None:
         return None
     low, high = one["ci95"]
     return Estimate(float(one["value"]), float(low), float(high))
+
+
+def _told(*arguments: str) -> Any:
+    """The JSON of a command that is run in a process of its own.
+
+    Raises:
+        CemsError: it failed; in its words.
+    """
+    command = [sys.executable, "-m", "cems_tui", *arguments, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return json.loads(done.stdout)
+    raise _refused(done.stderr, done.returncode)
 
 
 def _refused(told: str, code: int) -> CemsError:
