@@ -384,6 +384,14 @@ class Store:
         """Every score of every picture as a score-table row with its `scorer`, oldest first."""
         return history_readings(self._connection)
 
+    def drafts_beside(self, generation_id: str) -> dict[str, float | None]:
+        """What each seed cost that was drawn like that picture in its session, by id.
+
+        Raises:
+            StorageError: the database cannot be read.
+        """
+        return generations.drafts_beside(self._connection, generation_id)
+
     def seed_spreads(self, metric: str, scorer: str) -> dict[str, float]:
         """One standard deviation of each function's scores of one prompt, where measured.
 

@@ -302,6 +302,23 @@ def history_readings(connection: Connection) -> Iterator[dict[str, Any]]:
         }
 
 
+def drafts_beside(connection: Connection, generation_id: str) -> dict[str, float | None]:
+    """What each picture of that one's prompt cost that its function drew in its session, at its
+    size, the picture itself among them; None is unknown."""
+    rows = connection.rows(
+        """
+        SELECT other.id AS id, other.cost_usd AS cost_usd
+        FROM generations AS mine JOIN generations AS other
+            ON other.session = mine.session AND other.executed = mine.executed
+            AND other.prompt = mine.prompt AND other.negative = mine.negative
+            AND (other.width, other.height) = (mine.width, mine.height)
+        WHERE mine.id = ?
+        """,
+        [generation_id],
+    )
+    return {row["id"]: row["cost_usd"] for row in rows}
+
+
 SPREADS_LOOKED_AT = 2_000
 """Pictures that the spread from seed to seed is read off: the newest."""
 

@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from cems_tui.domain.decision import Candidate, RoutingDecision
-from cems_tui.routing.decide.tries import MOST_TRIES, best_of, escalation_of, largest_of
+from cems_tui.routing.decide.tries import (
+    MOST_TRIES,
+    best_of,
+    escalation_of,
+    finisher_of,
+    largest_of,
+)
 from tests.store.records import candidate, decision
 
 
@@ -111,3 +117,13 @@ def test_the_expected_largest_is_what_drawing_shows(count: int) -> None:
     chance = Random(count)
     drawn = mean(max(chance.gauss(0, 1) for _ in range(count)) for _ in range(4000))
     assert largest_of(count) == pytest.approx(drawn, abs=0.06)
+
+
+def test_what_finishes_a_draft_is_the_best_of_what_is_dearer() -> None:
+    cards = offered("turbo@1", CHEAP, MIDDLE, DEAR)
+    assert finisher_of(cards, "turbo@1") == DEAR
+    assert finisher_of(cards, "base@4") == DEAR
+    assert finisher_of(cards, "base@20") is None
+    assert finisher_of(cards, "forgotten@9") is None
+    unpriced = offered("turbo@1", CHEAP, replace(DEAR, cost_usd=None))
+    assert finisher_of(unpriced, "turbo@1") is None

@@ -166,13 +166,13 @@ def generate(
             plans = Tries(tries.escalate, tries.tries(), budget, engine.planner, engine.store)
             draw = partial(plans.draw, engine.session, only_kept=quiet)
         if len(requests) == 1:
-            return _make_all(requests, engine, draw, session_budget, None, json=json, quiet=quiet)
+            return make_all(requests, engine, draw, session_budget, None, json=json, quiet=quiet)
         with profile.queue_runner(engine.store) as runner:
             kept = [replace(one, session=engine.session_id) for one in as_planned]
             numbers = runner.add(jobs_of(kept, told, budget_usd=session_budget))
             try:
                 rows = Rows(runner, numbers)
-                return _make_all(
+                return make_all(
                     requests, engine, draw, session_budget, rows, json=json, quiet=quiet
                 )
             finally:
@@ -282,7 +282,7 @@ def turns_of(told: Sequence[Foreseen]) -> list[int]:
     return [turn.number for turn in in_turn(waiting_of(seen), "family")]
 
 
-def _make_all(
+def make_all(
     requests: Sequence[Request],
     engine: CommandEngine,
     draw: Draw,
@@ -292,6 +292,16 @@ def _make_all(
     json: bool,
     quiet: bool,
 ) -> int:
+    """Draw the requests one after the other; the highest exit code of all.
+
+    Args:
+        draw: makes one picture; as `Session.run`.
+        session_budget: US dollars the session may cost.
+        rows: their rows of the queue; None where they have none.
+
+    Raises:
+        CemsError: of what stops at once.
+    """
     narrator = Narrator(engine.planner.settings, json=json, quiet=quiet, total=len(requests))
     budget = SharedBudget.of(requests, engine, session_budget)
     highest, made = 0, 0

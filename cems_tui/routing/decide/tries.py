@@ -114,6 +114,15 @@ def _tries_of(one: Candidate, count: int, spreads: Mapping[str, float]) -> BestO
     return BestOf(one.function, count, expected, one.cost_usd and count * one.cost_usd)
 
 
+def finisher_of(decision: RoutingDecision, draft: str) -> Candidate | None:
+    """What draws a kept draft again: the best expected of those dearer than what drew it; None
+    where none is."""
+    drew = next((one for one in decision.candidates if one.function == draft), None)
+    least = None if drew is None else drew.cost_usd
+    dearer = [one for one in _able(decision) if least is not None and _cost(one) > least]
+    return max(dearer, key=_quality, default=None)
+
+
 def spread_of(candidate: Candidate, spreads: Mapping[str, float]) -> float:
     """One standard deviation of its scores: measured, else by the predicted interval; 0 where
     neither is known."""

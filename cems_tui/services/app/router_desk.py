@@ -126,8 +126,39 @@ class RouterDesk:
         Raises:
             CemsError: it says how many pairs there are and how many are needed.
         """
-        told = output_of(["router", "retrain", name, "--json"])
-        return str(json.loads(told)["summary"])
+        return str(_told("router", "retrain", name)["summary"])
+
+    def benches(self) -> tuple[str, ...]:
+        """The benchmarks there are, as `cems bench ls` lists them.
+
+        Raises:
+            CemsError: the database cannot be read.
+        """
+        return tuple(str(row["name"]) for row in _told("bench", "ls"))
+
+    def evaluate(self, name: str, bench: str) -> Mapping[str, Any]:
+        """What `cems router eval NAME --bench B --json` tells.
+
+        Raises:
+            CemsError: as the command says.
+        """
+        return dict(_told("router", "eval", name, "--bench", bench))
+
+    def difference(self, a: str, b: str, bench: str) -> Mapping[str, Any]:
+        """What `cems router diff A B --bench T --json` tells.
+
+        Raises:
+            CemsError: as the command says.
+        """
+        return dict(_told("router", "diff", a, b, "--bench", bench))
+
+    def calibrate(self, name: str) -> Mapping[str, Any]:
+        """What `cems router calibrate NAME --json` tells of the router it made.
+
+        Raises:
+            CemsError: as the command says.
+        """
+        return dict(_told("router", "calibrate", name))
 
 
 def facts_of(card: Card, *, asked: bool, shipped: bool, installed: int) -> RouterFacts:
@@ -167,3 +198,8 @@ def _estimate(one: Mapping[str, Any] | None) -> Estimate | None:
         return None
     low, high = one["ci95"]
     return Estimate(float(one["value"]), float(low), float(high))
+
+
+def _told(*arguments: str) -> Any:
+    """What the command says as JSON; raises as `output_of`."""
+    return json.loads(output_of([*arguments, "--json"]))
