@@ -6,19 +6,19 @@ from screens.commands import GENERATE, Command
 
 LEFT = Command(
     "blind.left", "left", "vote('left')", "The left one is better", "Then it is told what it was.",
-    footer="left", letter=True,
+    letter=True,
 )  # fmt: skip
 RIGHT = Command(
     "blind.right", "right", "vote('right')", "The right one is better",
-    "Then it is told what it was.", footer="right", letter=True,
+    "Then it is told what it was.", letter=True,
 )  # fmt: skip
 SAME = Command(
     "blind.same", "down", "vote('tie')", "They are the same", "A tie is a vote, too.",
-    footer="same", letter=True,
+    letter=True,
 )  # fmt: skip
 BAD = Command(
     "blind.bad", "up", "vote('both bad')", "Both are bad", "That is a vote, too.",
-    footer="both bad", letter=True,
+    letter=True,
 )  # fmt: skip
 NEXT = Command(
     "blind.next", "space", "next", "The next pair", "Before the vote this one is left for later.",
