@@ -19,7 +19,7 @@ from cems_tui.bench.analysis import (
     metric_correlations,
     word_counts,
 )
-from cems_tui.bench.pace import drift
+from cems_tui.bench.bill import drift
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.score import METRIC, MixedConstants
 from cems_tui.domain.step_line import cheaper_with_more_steps

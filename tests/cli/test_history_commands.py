@@ -274,3 +274,19 @@ def test_kept_drafts_are_finished_with_what_is_dearer_and_both_stages_have_a_bil
     assert "already" in again.err
     assert drawn("finish", "nobody", "--dry-run").code == 2
     assert drawn("finish", one, "--function", "nobody@1", "--dry-run").code == 2
+
+
+def test_a_router_of_votes_says_how_many_votes_it_needs(drawn: Inside, tmp_path: Path) -> None:
+    with Profile.current().records() as store:
+        session = store.session("evening")
+        pair = [
+            generation(session, tmp_path, function=name, executed=name)
+            for name in ("starter-base@20", "starter-turbo@1")
+        ]
+        for one in pair:
+            store.add_generation(one)
+        store.votes.add(pair[0].id, pair[1].id, "left")
+    told = drawn("router", "retrain", "--metric", "vote")
+    assert told.code == 2
+    assert "not enough pairs yet: 1 of about 120" in told.err
+    assert "`cems vote` asks for them: about 119 prompts more" in told.err
