@@ -15,11 +15,15 @@ from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
 
+from cems_tui import log
 from cems_tui.bench.gallery import Gallery
 from cems_tui.bench.run import STOPS_AT_ONCE, Draw, Made, Maker, made_by
 from cems_tui.cancel import never
 from cems_tui.domain.bench import CellKey, Task
 from cems_tui.errors import BudgetReached, CemsError, GenerationError, Interrupted, UsageError
+
+CLOSE_SECONDS = 20.0
+"""How long workers may take to end the pictures they draw and to clean up behind them."""
 
 ENDS_THE_RUN = (Interrupted, UsageError, *STOPS_AT_ONCE)
 """What a worker says of itself and not of a cell."""
@@ -87,6 +91,7 @@ def ray_workers(open_maker: OpenMaker, gallery: Gallery | None) -> Iterator[tupl
         ray.init(log_to_driver=False)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         raise GenerationError(f"Ray cannot be started: {error}", "See `ray status`.") from error
+    actors: list[Any] = []
     try:
         had = ray.cluster_resources()
         kind = "GPU" if had.get("GPU", 0) >= 1 else "CPU"
@@ -94,20 +99,24 @@ def ray_workers(open_maker: OpenMaker, gallery: Gallery | None) -> Iterator[tupl
         if not count:
             raise GenerationError("the Ray cluster has no GPU and no CPU", "See `ray status`.")
         actor = ray.remote(**{f"num_{kind.lower()}s": 1})(Worker)
-        actors = [actor.remote(open_maker) for _ in range(count)]
+        actors += [actor.remote(open_maker) for _ in range(count)]
 
         def draw(given: Iterator[tuple[Task, str]]) -> Iterator[tuple[Task, Made]]:
             yield from _drawn(pool(actors), given, gallery)
 
         yield draw, count
-        ray.get([one.close.remote() for one in actors])
     except ray.exceptions.RayError as error:
         raise GenerationError(
             f"a worker of Ray ended: {str(error).splitlines()[0]}",
             "What is done is kept, and the same command goes on from there.",
         ) from error
     finally:
-        ray.shutdown()
+        try:
+            ray.get([one.close.remote() for one in actors], timeout=CLOSE_SECONDS)
+        except ray.exceptions.RayError as error:
+            log.error("a worker of Ray did not end in order: %s", error)
+        finally:
+            ray.shutdown()
 
 
 def _drawn(

@@ -78,7 +78,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         init=lambda **options: None,
         cluster_resources=lambda: {"CPU": 2.0},
         remote=remote,
-        get=lambda calls: [call() for call in calls],
+        get=lambda calls, timeout: [call() for call in calls],
         shutdown=lambda: asked.append("shutdown"),
         exceptions=SimpleNamespace(RayError=RayError),
     )
@@ -123,14 +123,15 @@ def run(
         homes.append(place)
         yield Painter(place, errors)
 
-    with ray_workers.ray_workers(open_maker, gallery) as (draw, workers):
-        assert workers == 2
-        here: Any = None  # nothing is drawn here
-        outcome = run_bench(
-            PLAN, here, store.benches, lambda done: None, never, budget=budget, draw=draw
-        )
-    assert not any(place.exists() for place in homes)
-    return outcome
+    try:
+        with ray_workers.ray_workers(open_maker, gallery) as (draw, workers):
+            assert workers == 2
+            here: Any = None  # nothing is drawn here
+            return run_bench(
+                PLAN, here, store.benches, lambda done: None, never, budget=budget, draw=draw
+            )
+    finally:
+        assert not any(place.exists() for place in homes)
 
 
 @pytest.mark.usefixtures("cluster")
