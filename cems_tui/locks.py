@@ -97,7 +97,7 @@ class FileLock:
         descriptor = _opened(self._path)
         with ExitStack() as mark:
             try:
-                while (self._yields and self.wanted) or not _try_lock(descriptor):
+                while self.wanted or not _try_lock(descriptor):
                     holder = _signature(descriptor)
                     if not marked:
                         marked = True
@@ -120,12 +120,12 @@ class FileLock:
 
     @property
     def wanted(self) -> bool:
-        """Whether somebody waits for it who does not yield.
+        """Whether somebody waits for it whom this holder yields to.
 
         Raises:
             StorageError: the file of those who wait cannot be opened.
         """
-        if self._waiting is None or not self._waiting.exists():
+        if not self._yields or self._waiting is None or not self._waiting.exists():
             return False
         descriptor = _opened(self._waiting)
         try:

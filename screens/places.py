@@ -7,11 +7,14 @@ its row.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cems_tui.text import visible
+from screens.bench.commands import BENCH as BENCH_COMMANDS
 from screens.commands import HELP, JUMP, PALETTE, QUIT, THEME, Command
 from screens.doctor.commands import DOCTOR as DOCTOR_COMMANDS
 from screens.history.commands import GALLERY as GALLERY_COMMANDS
@@ -101,6 +104,24 @@ def _open_routers(services: Services) -> Screen[None]:
     return RouterScreen(services)
 
 
+def _open_bench(services: Services) -> Screen[None]:
+    from screens.bench.screen import BenchScreen
+
+    return BenchScreen(services)
+
+
+def _bench_missing(services: Services) -> str:
+    return "" if services.bench_run is not None else "This app was opened without benchmarks."
+
+
+def _bench_left(services: Services, app: App[None]) -> list[str]:
+    running = services.bench_run.running if services.bench_run is not None else None
+    if running is None:
+        return []
+    name = shlex.quote(visible(running.name))
+    return [f"the benchmark {name} is not done: `cems bench run --name {name}` goes on"]
+
+
 def _open_settings(services: Services) -> Screen[None]:
     from screens.settings.screen import SettingsScreen
 
@@ -157,6 +178,12 @@ ROUTERS = Place(
     missing=_routers_missing,
 )  # fmt: skip
 
+BENCH = Place(
+    "bench", "Bench", "f8", "b", "Benchmarks: run, watched, and what they say.",
+    BENCH_COMMANDS, _HERE / "bench" / "bench.tcss", _open_bench,
+    missing=_bench_missing, left=_bench_left,
+)  # fmt: skip
+
 SETTINGS = Place(
     "settings", "Settings", "f9", "e", "Every setting: what it means, what it is, what it can be.",
     SETTINGS_COMMANDS, _HERE / "settings" / "settings.tcss", _open_settings,
@@ -168,7 +195,7 @@ DOCTOR = Place(
     missing=_doctor_missing, aside=True,
 )  # fmt: skip
 
-PLACES = (STUDIO, HISTORY, MODELS, ROUTERS, SETTINGS, DOCTOR)
+PLACES = (STUDIO, HISTORY, MODELS, BENCH, ROUTERS, SETTINGS, DOCTOR)
 """In the order of the tabs."""
 
 HOME = STUDIO

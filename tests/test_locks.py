@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import pytest
 
@@ -150,11 +149,13 @@ def test_nobody_holds_a_device_that_was_never_locked(path: Path) -> None:
     assert FileLock(path, "the device").holder() is None
 
 
-def asked_for(path: Path, taken: list[str], name: str, **options: Any) -> threading.Thread:
+def asked_for(
+    path: Path, taken: list[str], name: str, wait_seconds: float | None = 0.0
+) -> threading.Thread:
     """A thread that takes the lock, writes its name down, and gives the lock back."""
 
     def take() -> None:
-        with lock(path, **options).acquire():
+        with lock(path).acquire(wait_seconds):
             taken.append(name)
 
     thread = threading.Thread(target=take)
@@ -207,3 +208,14 @@ def test_what_another_version_signed_yields_nothing(path: Path) -> None:
         assert lock(path).holder() == Holder(7, "cems")
         path.write_text("[1]")
         assert lock(path).holder() == Holder()
+
+
+def test_who_does_not_yield_keeps_it(path: Path) -> None:
+    taken = list[str]()
+    with lock(path) as mine:
+        waits = asked_for(path, taken, "other", wait_seconds=None)
+        until(path.with_suffix(".waiting").exists)
+        assert not mine.wanted
+        assert taken == []
+    waits.join()
+    assert taken == ["other"]
