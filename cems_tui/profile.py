@@ -25,6 +25,7 @@ from cems_tui.services.device_access import DeviceAccess
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from cems_tui.bench.desk.ballot_desk import BallotDesk
     from cems_tui.bench.desk.bench_desk import BenchDesk
     from cems_tui.catalog.catalog import Stamp
     from cems_tui.catalog.fit import Room
@@ -145,6 +146,12 @@ class Profile:
             installed=lambda: [one.name for one in self.catalog().installed()],
             device=self.device,
         )
+
+    def ballot_desk(self) -> BallotDesk:
+        """Blind votes as the app asks for them."""
+        from cems_tui.bench.desk.ballot_desk import BallotDesk
+
+        return BallotDesk(self.history, self.records)
 
     def settings_desk(self) -> SettingsDesk:
         """The settings as the app shows and changes them."""

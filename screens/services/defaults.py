@@ -16,6 +16,7 @@ from screens.services.planner import PlannerFactory
 from screens.services.queue import QueueService
 
 if TYPE_CHECKING:
+    from cems_tui.bench.desk.ballot_desk import BallotDesk
     from cems_tui.bench.desk.bench_desk import BenchDesk
     from cems_tui.services.app.picture_gallery import Gallery
     from cems_tui.services.app.router_desk import RouterDesk
@@ -32,6 +33,7 @@ class Desks:
 
     settings: Callable[[], SettingsDesk] | None = None
     benches: Callable[[], BenchDesk] | None = None
+    ballots: Callable[[], BallotDesk] | None = None
 
 
 RoutersFactory = Callable[[], "RouterDesk"]

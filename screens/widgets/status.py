@@ -64,7 +64,11 @@ class StatusLine(Widget):
     def _tabs(self) -> list[Place]:
         """The places that there is room for; the one where one is always."""
         wide = self.size.width >= WIDE
-        return [place for place in PLACES if wide or not place.aside or place.id == self._here]
+        return [
+            place
+            for place in PLACES
+            if place.id == self._here or not (place.hidden or (place.aside and not wide))
+        ]
 
     def render(self) -> Content:
         width = self.content_size.width

@@ -50,5 +50,6 @@ def open_app(terminal: Asked) -> int:
             doctor=lambda: Profile.current().doctor,
             settings=profile.settings_desk,
             benches=profile.bench_desk,
+            ballots=profile.ballot_desk,
         ),
     )
