@@ -621,6 +621,16 @@ async def test_several_lines_are_pasted_as_they_are() -> None:
         assert request.prompt == "a cat\nand a dog"
 
 
+async def test_a_whole_book_stays_in_the_clipboard_and_the_prompt_is_kept() -> None:
+    app = make_app()
+    async with app.run_test() as pilot:
+        await pilot.press(*"a cat")
+        app.post_message(events.Paste("word " * 200_000))
+        await until(pilot, lambda: app._notifications)
+        assert [note.title for note in app._notifications] == ["Not pasted"]
+        assert app.screen.query_one(PromptBox).text == "a cat"
+
+
 async def test_too_long_and_empty_prompts_are_refused_with_the_reason() -> None:
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
