@@ -303,12 +303,14 @@ class CemsApp(App[None], inherit_bindings=False):
     async def action_quit(self) -> None:
         """Quits; asks first where that would throw work away."""
         jobs = self.services.engine.state.work.jobs
-        if not jobs or isinstance(self.screen, QuitQuestion):
+        run = self.services.bench_run
+        benchmark = None if run is None or run.running is None else run.running.name
+        if (not jobs and benchmark is None) or isinstance(self.screen, QuitQuestion):
             self.exit()
         else:
-            self.push_screen(
-                QuitQuestion(jobs, kept=self.services.queue is not None), self._quit_if_agreed
-            )
+            kept = self.services.queue is not None
+            question = QuitQuestion(jobs, kept=kept, benchmark=benchmark)
+            self.push_screen(question, self._quit_if_agreed)
 
     def _quit_if_agreed(self, answer: Answer | None) -> None:
         if answer == "yes":

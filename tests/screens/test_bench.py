@@ -22,12 +22,14 @@ from cems_tui.store.database import open_store
 from screens.app import CemsApp
 from screens.bench.dialogs import CellDialog, NewBench
 from screens.bench.screen import BenchPlot, BenchScreen, Matrix
+from screens.dialogs import QuitQuestion
 from screens.services.bench_run import BenchJob
 from screens.services.defaults import Desks
 from screens.studio.dial import TradeoffDial
 from screens.widgets.facts import FactSheet
 from tests.screens.fakes_screens import FakeEngine, make_app, studio, until
 from tests.screens.test_routers import toasts
+from tests.screens.test_studio import screen_text
 
 SIZE = (160, 48)
 GROUPS = ("one", "two")
@@ -174,8 +176,6 @@ async def test_without_a_benchmark_it_says_how_to_make_one(home: Path) -> None:
     app = bench_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot)
-        from tests.screens.test_studio import screen_text
-
         assert "n makes one" in screen_text(pilot)
 
 
@@ -267,8 +267,6 @@ async def test_the_line_of_the_job_stands_on_every_screen_and_it_can_be_stopped(
         await until(pilot, lambda: run.state and run.state.number == 1)
         assert given == [["bench", "run", "--name", "mine", "--json", "--wait", "86400"]]
         await pilot.press("f3")
-        from tests.screens.test_studio import screen_text
-
         await until(pilot, lambda: "bench mine 33 %" in screen_text(pilot))
         await pilot.press("f8")
         await until(pilot, lambda: app.screen is screen)
@@ -314,6 +312,11 @@ async def test_the_end_of_the_app_ends_it_in_order(home: Path) -> None:
         run = app.services.bench_run
         assert run is not None
         await until(pilot, lambda: run.state and run.state.number == 1)
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: isinstance(app.screen, QuitQuestion))
+        assert "Quit with a benchmark under way?" in screen_text(pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: app._exit)
         assert any("bench run --name mine" in line for line in app.parting_words())
     assert run._process is not None
     assert run._process.poll() is not None
