@@ -27,9 +27,8 @@ from screens.services.bench_run import BenchJob
 from screens.services.defaults import Desks
 from screens.studio.dial import TradeoffDial
 from screens.widgets.facts import FactSheet
-from tests.screens.fakes_screens import FakeEngine, make_app, studio, until
+from tests.screens.fakes_screens import FakeEngine, make_app, screen_text, studio, until
 from tests.screens.test_routers import toasts
-from tests.screens.test_studio import screen_text
 
 SIZE = (160, 48)
 GROUPS = ("one", "two")

@@ -21,8 +21,7 @@ from screens.app import CemsApp
 from screens.blind.screen import BlindScreen
 from screens.services.defaults import Desks
 from screens.widgets.facts import FactSheet
-from tests.screens.fakes_screens import make_app, until
-from tests.screens.test_studio import screen_text
+from tests.screens.fakes_screens import make_app, screen_text, until
 from tests.store.records import generation
 
 DEAR, CHEAP = "dear@9", "cheap@1"

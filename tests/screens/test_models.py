@@ -28,7 +28,7 @@ from screens.services.library import LibraryState
 from screens.studio.prompt import PromptBox
 from tests.models.fake_hub import FakeHub, Fault
 from tests.models.hub_fixtures import UNET, online, pipeline_files
-from tests.screens.fakes_screens import FakeEngine, make_app, studio, until
+from tests.screens.fakes_screens import FakeEngine, make_app, screen_text, studio, until
 from tests.services.fakes_models import LIBRARY, FakeKeeper, plan, under_way
 
 __all__ = ["online"]
@@ -41,11 +41,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CEMS_HOME", str(tmp_path))
     monkeypatch.delenv("NO_COLOR", raising=False)
     return tmp_path
-
-
-def screen_text(pilot: Pilot[None]) -> str:
-    strips = pilot.app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 
 
 def told(app: CemsApp) -> list[str]:

@@ -45,7 +45,15 @@ from tests.screens.fakes_app import (
     nothing_installed,
     picture,
 )
-from tests.screens.fakes_screens import FakeEngine, make_app, studio, submit, until, write
+from tests.screens.fakes_screens import (
+    FakeEngine,
+    make_app,
+    screen_text,
+    studio,
+    submit,
+    until,
+    write,
+)
 
 WILD = "[/oops] \x1b[31mred\x1b[0m \u202eabc 👩‍🚀 [bold]x"
 
@@ -55,12 +63,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CEMS_HOME", str(tmp_path))
     monkeypatch.delenv("NO_COLOR", raising=False)
     return tmp_path
-
-
-def screen_text(pilot: Pilot[None]) -> str:
-    """Every character on the screen."""
-    strips = pilot.app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 
 
 async def choose(pilot: Pilot[None], letters: str, title: str) -> None:
