@@ -16,10 +16,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
-from typing import Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from cems_tui.cancel import Stop, never, refuse_stopped
 from cems_tui.errors import StorageError, WeightsError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 OWNER_ONLY = 0o600
 SHARED = 0o666
@@ -290,6 +293,22 @@ def regular_file(path: Path) -> Iterator[BinaryIO]:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is no file", str(path))
         yield file
+
+
+@contextmanager
+def picture_file(path: Path, formats: tuple[str, ...]) -> Iterator[Image]:
+    """A picture in one of the formats (`PNG`, `WEBP`); its pixels are read within the block.
+
+    Raises:
+        OSError: it cannot be opened, is no file, no such picture, or damaged.
+    """
+    from PIL import Image
+
+    try:
+        with regular_file(path) as file, Image.open(file, formats=formats) as picture:
+            yield picture
+    except (SyntaxError, ValueError, Image.DecompressionBombError) as error:  # Pillow's words
+        raise OSError(f"it is damaged: {error}") from error
 
 
 def read_bytes(path: Path, most_bytes: int) -> bytes:

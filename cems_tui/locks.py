@@ -14,6 +14,7 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import Self
 
+from cems_tui import log
 from cems_tui.cancel import Stop, never, refuse_stopped
 from cems_tui.errors import DeviceBusy, StorageError
 from cems_tui.files import OWNER_ONLY
@@ -96,7 +97,7 @@ class FileLock:
         descriptor = _opened(self._path)
         with ExitStack() as mark:
             try:
-                while (self._yields and self.wanted) or not _try_lock(descriptor):
+                while self.wanted or not _try_lock(descriptor):
                     holder = _signature(descriptor)
                     if not marked:
                         marked = True
@@ -119,12 +120,12 @@ class FileLock:
 
     @property
     def wanted(self) -> bool:
-        """Whether somebody waits for it who does not yield.
+        """Whether somebody waits for it whom this holder yields to.
 
         Raises:
             StorageError: the file of those who wait cannot be opened.
         """
-        if self._waiting is None or not self._waiting.exists():
+        if not self._yields or self._waiting is None or not self._waiting.exists():
             return False
         descriptor = _opened(self._waiting)
         try:
@@ -218,9 +219,13 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def _sign(descriptor: int, *, yields: bool) -> None:
+    """Tell others who holds it. On a full disk nobody is told: what frees it needs the lock."""
     told = Holder(os.getpid(), this_command(), yields)
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps(asdict(told)).encode(), 0)
+    try:
+        os.pwrite(descriptor, json.dumps(asdict(told)).encode(), 0)
+    except OSError as error:
+        log.error("a lock is held without a name: %s", error)
 
 
 def _signature(descriptor: int) -> Holder:

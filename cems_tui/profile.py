@@ -25,6 +25,8 @@ from cems_tui.services.device_access import DeviceAccess
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from cems_tui.bench.desk.ballot_desk import BallotDesk
+    from cems_tui.bench.desk.bench_desk import BenchDesk
     from cems_tui.catalog.catalog import Stamp
     from cems_tui.catalog.fit import Room
     from cems_tui.catalog.survey import Survey
@@ -132,6 +134,25 @@ class Profile:
         from cems_tui.services.app.picture_gallery import Gallery
 
         return Gallery(self.paths.database)
+
+    def bench_desk(self) -> BenchDesk:
+        """Benchmarks as the app shows and runs them."""
+        from cems_tui.bench.desk.bench_desk import BenchDesk
+
+        return BenchDesk(
+            history=self.history,
+            pricing=lambda: self.pricing,
+            shelf=self.shelf,
+            asked_router=lambda: self.routers.asked_by_default(),
+            installed=lambda: [one.name for one in self.catalog().installed()],
+            device=self.device,
+        )
+
+    def ballot_desk(self) -> BallotDesk:
+        """Blind votes as the app asks for them."""
+        from cems_tui.bench.desk.ballot_desk import BallotDesk
+
+        return BallotDesk(self.history, self.records)
 
     def settings_desk(self) -> SettingsDesk:
         """The settings as the app shows and changes them."""

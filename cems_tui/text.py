@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from json import JSONDecodeError
 
 from cems_tui.errors import UsageError
 
@@ -78,7 +79,7 @@ LONGEST_LINE = 2_000
 """Of a log: what a server sends instead of an answer is cut there."""
 
 _SECRETS = (
-    (re.compile(r"(?<=://)[^/\s@]*@"), "…@"),  # a user and a password before a host
+    (re.compile(r"(?<=://)[^/?#\s'\"]*@"), "…@"),  # a user and a password before a host
     (re.compile(r"(?<=\S)\?[\w%.~-]+=[^\s'\"<>)\]]*"), "?…"),  # a signed address
     (
         re.compile(r"(?i)(\bauthorization\b['\"]?\s*[:=,]\s*(?:b(?=['\"]))?['\"]?)[^'\"\r\n,}]+"),
@@ -107,6 +108,13 @@ def one_line(text: str, width: int) -> str:
     """The text made visible, on one line, cut to `width` characters with an ellipsis."""
     shown = visible(text)
     return shown if len(shown) <= width else shown[: max(0, width - 1)] + "…"
+
+
+def why_no_json(error: ValueError | RecursionError) -> str:
+    """Why a text is no JSON, as its parser's error is meant."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    return str(error) if isinstance(error, JSONDecodeError) else "a number in it is too long"
 
 
 def counted(number: int, noun: str) -> str:

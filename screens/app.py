@@ -27,6 +27,7 @@ from screens.dialogs import Answer, JumpDialog, QuitQuestion, TextDialog, help_f
 from screens.failures import log_traceback
 from screens.keymap import problems
 from screens.messages import (
+    BenchTold,
     DialAsked,
     DialSet,
     EngineEvent,
@@ -43,6 +44,7 @@ from screens.messages import (
 )
 from screens.palette import CemsCommands
 from screens.places import HOME, PLACES, Place
+from screens.services.bench_run import BenchRun
 from screens.services.defaults import (
     Defaults,
     Desks,
@@ -121,6 +123,7 @@ class CemsApp(App[None], inherit_bindings=False):
         for theme in THEMES.values():
             self.register_theme(theme)
         self.theme = (defaults or Defaults()).theme
+        desks = desks or Desks()
         self.services = Services(
             engine=EngineService(self, engine, clock),
             library=LibraryService(self, keeper) if keeper is not None else None,
@@ -131,7 +134,8 @@ class CemsApp(App[None], inherit_bindings=False):
             defaults=defaults or Defaults(),
             gallery_factory=gallery_factory,
             routers_factory=routers_factory,
-            desks=desks or Desks(),
+            desks=desks,
+            bench_run=None if desks.benches is None else BenchRun(self, desks.benches, clock),
         )
         self.custom_keys = self.services.defaults.keys
         for place in PLACES:
@@ -171,6 +175,8 @@ class CemsApp(App[None], inherit_bindings=False):
             self.call_after_refresh(self.services.queue.start)
         # what the session imports takes seconds of the processor; the first paint comes first
         self.call_after_refresh(engine.open)
+        if (bench := self.services.bench_run) is not None:
+            engine.changed.subscribe(self, bench.follow_engine)
         if library is not None:
             engine.events.subscribe(self, library.follow_engine)
             self.call_after_refresh(library.read)
@@ -184,6 +190,8 @@ class CemsApp(App[None], inherit_bindings=False):
             loop.add_signal_handler(number, self.exit, None, 128 + number)
 
     def on_unmount(self) -> None:
+        if self.services.bench_run is not None:
+            self.services.bench_run.close()
         self.services.engine.close()
         if self.services.queue is not None:
             self.services.queue.close()
@@ -232,6 +240,17 @@ class CemsApp(App[None], inherit_bindings=False):
     def _queue_told(self, message: QueueTold) -> None:
         if self.services.queue is not None:
             self.services.queue.follow(message.told)
+
+    @on(BenchTold)
+    def _bench_told(self, message: BenchTold) -> None:
+        bench = self.services.bench_run
+        if bench is None:
+            return
+        bench.follow(message)
+        if message.ended is not None and bench.state is not None:
+            self.bell()
+            told, hint = message.problem or (f"benchmark {bench.state.name} is done", "")
+            self.notify(visible(hint), title=visible(told), markup=False, timeout=12)
 
     @on(QueueRefused)
     def _queue_refused(self, message: QueueRefused) -> None:
@@ -284,12 +303,14 @@ class CemsApp(App[None], inherit_bindings=False):
     async def action_quit(self) -> None:
         """Quits; asks first where that would throw work away."""
         jobs = self.services.engine.state.work.jobs
-        if not jobs or isinstance(self.screen, QuitQuestion):
+        run = self.services.bench_run
+        benchmark = None if run is None or run.running is None else run.running.name
+        if (not jobs and benchmark is None) or isinstance(self.screen, QuitQuestion):
             self.exit()
         else:
-            self.push_screen(
-                QuitQuestion(jobs, kept=self.services.queue is not None), self._quit_if_agreed
-            )
+            kept = self.services.queue is not None
+            question = QuitQuestion(jobs, kept=kept, benchmark=benchmark)
+            self.push_screen(question, self._quit_if_agreed)
 
     def _quit_if_agreed(self, answer: Answer | None) -> None:
         if answer == "yes":

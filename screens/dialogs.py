@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from cems_tui.text import counted, one_line
+from cems_tui.text import counted, one_line, visible
 from screens.commands import Command, key_of
 from screens.widgets.facts import Fact, FactSheet
 from screens.widgets.keys import KeyWords
@@ -103,14 +103,27 @@ class Question(Dialog[Answer]):
 
 
 class QuitQuestion(Question):
-    """Whether to leave while pictures are drawn or wait; `ctrl+q` again is yes."""
+    """Whether to leave while pictures are drawn or wait, or a benchmark runs; `ctrl+q` again is
+    yes."""
 
-    def __init__(self, jobs: Sequence[Job], *, kept: bool) -> None:
-        """`kept` is whether they come back when the app is opened again."""
-        count = counted(len(jobs), "picture")
-        after = "They are kept, and wait for you when cems is opened again." if kept else ""
-        title = f"Quit with {count} under way?" if kept else f"Quit? {count} would not be drawn"
-        facts = [*_jobs(jobs), *([Fact("", ""), Fact("", after)] if kept else [])]
+    def __init__(self, jobs: Sequence[Job], *, kept: bool, benchmark: str | None = None) -> None:
+        """
+        Args:
+            kept: whether the pictures come back when the app is opened again.
+            benchmark: the name of the one that runs.
+        """
+        work = [counted(len(jobs), "picture")] if jobs else []
+        facts, after = _jobs(jobs), []
+        if jobs and kept:
+            after.append("They are kept, and wait for you when cems is opened again.")
+        if benchmark is not None:
+            work.append("a benchmark")
+            facts.append(Fact("benchmark", visible(benchmark)))
+            after.append("The benchmark stops after its picture; p in Bench goes on with it.")
+        count = " and ".join(work)
+        lost = jobs and not kept
+        title = f"Quit? {count} would not be drawn" if lost else f"Quit with {count} under way?"
+        facts += [Fact("", text) for text in ("", *after) if after]
         super().__init__(title, facts, "enter quits · esc stays", ("yes",))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -56,6 +57,8 @@ def run(
             typed=answers.typed,
             desks=desks,
         )
+        for name in ("COLUMNS", "LINES"):
+            os.environ.pop(name, None)  # what was exported once is not the window as it is
         app.run()
         for line in app.parting_words():
             print(line, file=sys.stderr)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
@@ -60,6 +60,23 @@ class QueueRefused(Message):
 
     text: str
     hint: str
+
+
+@dataclass
+class BenchTold(Message):
+    """The benchmark that runs told something, or has ended."""
+
+    line: dict[str, Any] | None = None
+    """One of `cems bench run --json`."""
+
+    said: str = ""
+    """A line of what it narrates."""
+
+    ended: int | None = None
+    """Its exit code."""
+
+    problem: tuple[str, str] | None = None
+    """Why it ended early, and what to do about it."""
 
 
 @dataclass

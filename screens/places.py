@@ -7,11 +7,15 @@ its row.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cems_tui.text import visible
+from screens.bench.commands import BENCH as BENCH_COMMANDS
+from screens.blind.commands import BLIND as BLIND_COMMANDS
 from screens.commands import HELP, JUMP, PALETTE, QUIT, THEME, Command
 from screens.doctor.commands import DOCTOR as DOCTOR_COMMANDS
 from screens.history.commands import GALLERY as GALLERY_COMMANDS
@@ -63,6 +67,9 @@ class Place:
     aside: bool = False
     """Whether its tab gives way where there is little room, unless one is there."""
 
+    hidden: bool = False
+    """Whether it has a tab only while one is there; its key and the palette lead to it."""
+
     left: Callable[[Services, App[None]], list[str]] = _nothing_left
     """What is unfinished there, in words for the terminal that the app gives back."""
 
@@ -99,6 +106,34 @@ def _open_routers(services: Services) -> Screen[None]:
     from screens.router.screen import RouterScreen
 
     return RouterScreen(services)
+
+
+def _open_bench(services: Services) -> Screen[None]:
+    from screens.bench.screen import BenchScreen
+
+    return BenchScreen(services)
+
+
+def _bench_missing(services: Services) -> str:
+    return "" if services.bench_run is not None else "This app was opened without benchmarks."
+
+
+def _open_blind(services: Services) -> Screen[None]:
+    from screens.blind.screen import BlindScreen
+
+    return BlindScreen(services)
+
+
+def _blind_missing(services: Services) -> str:
+    return "" if services.desks.ballots is not None else "This app was opened without a history."
+
+
+def _bench_left(services: Services, app: App[None]) -> list[str]:
+    running = services.bench_run.running if services.bench_run is not None else None
+    if running is None:
+        return []
+    name = shlex.quote(visible(running.name))
+    return [f"the benchmark {name} is not done: `cems bench run --name {name}` goes on"]
 
 
 def _open_settings(services: Services) -> Screen[None]:
@@ -157,6 +192,18 @@ ROUTERS = Place(
     missing=_routers_missing,
 )  # fmt: skip
 
+BENCH = Place(
+    "bench", "Bench", "f8", "b", "Benchmarks: run, watched, and what they say.",
+    BENCH_COMMANDS, _HERE / "bench" / "bench.tcss", _open_bench,
+    missing=_bench_missing, left=_bench_left,
+)  # fmt: skip
+
+BLIND = Place(
+    "blind", "Blind", "f11", "v", "Which of two pictures of a prompt is better, nothing told.",
+    BLIND_COMMANDS, _HERE / "blind" / "blind.tcss", _open_blind,
+    missing=_blind_missing, hidden=True,
+)  # fmt: skip
+
 SETTINGS = Place(
     "settings", "Settings", "f9", "e", "Every setting: what it means, what it is, what it can be.",
     SETTINGS_COMMANDS, _HERE / "settings" / "settings.tcss", _open_settings,
@@ -168,7 +215,7 @@ DOCTOR = Place(
     missing=_doctor_missing, aside=True,
 )  # fmt: skip
 
-PLACES = (STUDIO, HISTORY, MODELS, ROUTERS, SETTINGS, DOCTOR)
+PLACES = (STUDIO, HISTORY, MODELS, BENCH, BLIND, ROUTERS, SETTINGS, DOCTOR)
 """In the order of the tabs."""
 
 HOME = STUDIO

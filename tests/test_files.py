@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,10 +16,19 @@ from typing import Any, NoReturn
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from cems_tui import files
 from cems_tui.errors import StorageError
-from cems_tui.files import SHARED, clear_leftovers, confined, whole_file, whole_text, write_bytes
+from cems_tui.files import (
+    SHARED,
+    clear_leftovers,
+    confined,
+    picture_file,
+    whole_file,
+    whole_text,
+    write_bytes,
+)
 
 
 def refuse(*arguments: Any, **named: Any) -> NoReturn:
@@ -215,3 +226,28 @@ def test_names_that_leave_or_are_none_are_refused(tmp_path: Path, name: str) -> 
 def test_names_within_are_taken_as_they_are(tmp_path: Path, name: str) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     assert confined(tmp_path, name) == tmp_path / name
+
+
+@pytest.mark.parametrize("what", ["pipe", "folder", "text", "cut", "another format", "bomb"])
+def test_what_is_no_picture_is_refused_at_once(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "a.png"
+    match what:
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case "text":
+            path.write_text("a cat")
+        case "another format":
+            Image.new("RGB", (8, 8)).save(path, "GIF")
+        case _:
+            Image.new("RGB", (8, 8)).save(path, "PNG")
+            data = path.read_bytes()
+            if what == "cut":
+                path.write_bytes(data[:-30])
+            else:  # of 60,000 × 60,000 pixels
+                header = b"IHDR" + struct.pack(">II", 60_000, 60_000) + data[24:29]
+                crc = struct.pack(">I", zlib.crc32(header))
+                path.write_bytes(data[:12] + header + crc + data[33:])
+    with pytest.raises(OSError), picture_file(path, ("PNG",)) as picture:  # noqa: PT011
+        picture.load()

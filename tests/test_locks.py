@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,7 +11,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import pytest
 
@@ -113,6 +113,21 @@ def test_a_child_process_does_not_inherit_the_lock(path: Path) -> None:
         child.wait()
 
 
+def test_on_a_full_disk_it_is_held_without_a_name(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with FileLock(path, "the device") as lock:
+        assert lock.held
+        told = FileLock(path, "the device").holder()
+        assert told is not None
+        assert told.pid is None
+    assert FileLock(path, "the device").holder() is None
+
+
 def test_a_lock_file_that_cannot_be_opened_is_a_storage_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         FileLock(tmp_path, "the device").acquire()
@@ -134,11 +149,13 @@ def test_nobody_holds_a_device_that_was_never_locked(path: Path) -> None:
     assert FileLock(path, "the device").holder() is None
 
 
-def asked_for(path: Path, taken: list[str], name: str, **options: Any) -> threading.Thread:
+def asked_for(
+    path: Path, taken: list[str], name: str, wait_seconds: float | None = 0.0
+) -> threading.Thread:
     """A thread that takes the lock, writes its name down, and gives the lock back."""
 
     def take() -> None:
-        with lock(path, **options).acquire():
+        with lock(path).acquire(wait_seconds):
             taken.append(name)
 
     thread = threading.Thread(target=take)
@@ -191,3 +208,14 @@ def test_what_another_version_signed_yields_nothing(path: Path) -> None:
         assert lock(path).holder() == Holder(7, "cems")
         path.write_text("[1]")
         assert lock(path).holder() == Holder()
+
+
+def test_who_does_not_yield_keeps_it(path: Path) -> None:
+    taken = list[str]()
+    with lock(path) as mine:
+        waits = asked_for(path, taken, "other", wait_seconds=None)
+        until(path.with_suffix(".waiting").exists)
+        assert not mine.wanted
+        assert taken == []
+    waits.join()
+    assert taken == ["other"]

@@ -14,6 +14,7 @@ from screens.failures import log_traceback
 
 SECRETS = ("pa55word", "5ignature", "hf_AbCdEfGhIjKlMnOpQrStUv", "\x1b", "\x9b")
 TOLD = (
+    "https://user:pa55@5ignature@hub.example/org "
     "https://user:pa55word@hub.example/org/f?Signature=5ignature&Expires=1 refused "
     "Authorization: Bearer hf_AbCdEfGhIjKlMnOpQrStUv \x1b]52;c;eA==\x07\x9b2J"
 )

@@ -15,6 +15,7 @@ from typing import Any
 
 from cems_tui.domain.request import MAX_SEED
 from cems_tui.errors import UsageError
+from cems_tui.files import picture_file
 from cems_tui.store.receipts import text_chunks
 from cems_tui.text import checked_prompt
 
@@ -93,12 +94,10 @@ def _checked(found: Told) -> Told:
 
 def _exif_texts(path: Path) -> dict[str, str]:
     """The comment in a JPEG or WebP, where A1111 puts what it puts into a PNG's `parameters`."""
-    from PIL import Image
-
     try:
-        with Image.open(path, formats=("JPEG", "WEBP")) as file:
+        with picture_file(path, ("JPEG", "WEBP")) as file:
             comment = file.getexif().get_ifd(0x8769).get(0x9286)
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError) as error:
+    except (OSError, TypeError, KeyError) as error:
         raise UsageError(f"{path} cannot be read: {error}", "Use the original file.") from error
     if isinstance(comment, bytes):
         comment = _decoded(comment)

@@ -6,15 +6,15 @@ A name says which cell it is, so a picture whose row was lost to a kill is writt
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from cems_tui.domain.bench import CellKey, KeptPicture
 from cems_tui.errors import GenerationError, StorageError
-from cems_tui.files import SHARED, whole_file
+from cems_tui.files import SHARED, picture_file, whole_file
 from cems_tui.locks import FileLock
 from cems_tui.paths import Paths, ensure
 
@@ -39,7 +39,7 @@ class Gallery:
         """
         self._home = home
         self._folder = folder
-        self._kind = kind
+        self.kind = kind
         self._left_bytes = left_bytes
         self.refused = 0
         """Pictures that were not kept, as the quota is used up."""
@@ -50,17 +50,28 @@ class Gallery:
         Raises:
             StorageError: the disk refuses.
         """
+
+        def write(file: BinaryIO) -> None:
+            if self.kind == "webp":
+                image.save(file, "WEBP", lossless=True, quality=50, method=2)
+            else:
+                image.save(file, "PNG")
+
+        return self._kept(key, write)
+
+    def take(self, key: CellKey, data: bytes) -> KeptPicture | None:
+        """Write a picture that another process made into its file's bytes; else as `keep`."""
+        return self._kept(key, lambda file: file.write(data))
+
+    def _kept(self, key: CellKey, write: Callable[[BinaryIO], object]) -> KeptPicture | None:
         if self._left_bytes <= 0:
             self.refused += 1
             return None
         ensure(self._folder)
-        place = self._folder / file_name(key, self._kind)
+        place = self._folder / file_name(key, self.kind)
         # not durable by itself: a picture that a power cut takes is found missing when it is read
         with whole_file(place, mode=SHARED, durable=False, hint=_MAKE_ROOM) as file:
-            if self._kind == "webp":
-                image.save(file, "WEBP", lossless=True, quality=50, method=2)
-            else:
-                image.save(file, "PNG")
+            write(file)
         size = place.stat().st_size
         self._left_bytes -= size
         return KeptPicture(str(place.relative_to(self._home)), size)
@@ -91,12 +102,10 @@ def opened(path: Path) -> Image:
     Raises:
         GenerationError: it is gone, or is no picture any more.
     """
-    from PIL import Image
-
     try:
-        with Image.open(path, formats=("WEBP", "PNG")) as file:
+        with picture_file(path, ("WEBP", "PNG")) as file:
             return file.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except OSError as error:
         raise GenerationError(
             f"the picture {path} cannot be read: {error}",
             "It has to be drawn again: `cems bench run --retry-failed`.",

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from cems_tui.bench.foreign_pictures import Told, pictures_in, told_by
 from cems_tui.cancel import Stop, refuse_stopped
 from cems_tui.domain.bench import BenchPrompt
 from cems_tui.domain.score import Score
 from cems_tui.errors import UsageError
+from cems_tui.files import picture_file
 from cems_tui.scoring.panel import Judges, judged
 
 TOLD_EVERY = 100
@@ -86,10 +85,10 @@ def _scores(path: Path, told: Told, judges: Judges | None) -> tuple[Score, ...]:
     if judges is None:
         return ()
     try:
-        with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as file:
+        with picture_file(path, ("PNG", "JPEG", "WEBP")) as file:
             image = file.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UsageError(f"{path} is damaged: {error}", "Use the original file.") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error}", "Use the original file.") from error
     found = judged(judges, image, told.prompt, told.model or "")
     if found.error is not None:
         raise UsageError(f"{path} could not be scored: {found.error}", "")

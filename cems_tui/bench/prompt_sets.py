@@ -50,6 +50,9 @@ def spectrum() -> list[LabelledPrompt]:
 
 # Tables.
 
+REST = "\0"
+"""What is beyond the last column of a row."""
+
 
 def read_prompt_file(path: Path | str, tell: Tell) -> list[PromptLine]:
     """The prompts of a file: a line each, JSON Lines, or a CSV or TSV table with a head.
@@ -87,7 +90,8 @@ def table_prompts(text: str, name: str, tell: Tell, *, tabs: bool = False) -> li
     """The prompts of a table's text; its columns other than prompt and group are named, not read.
 
     Raises:
-        UsageError: it has no column of prompts, or a row is no prompt.
+        UsageError: it has no column of prompts or two of one name, or a row is no prompt or has
+            more cells than there are columns.
     """
     head = text.split("\n", 1)[0]
     separator = "\t" if tabs else max(",;\t", key=head.count)
@@ -100,6 +104,10 @@ def table_prompts(text: str, name: str, tell: Tell, *, tabs: bool = False) -> li
             f"{name} has no column `prompt`",
             f"Its first line names {', '.join(map(repr, list(columns)[:8])) or 'nothing'}.",
         )
+    heads = [(one or "").strip().lower() for one in reader.fieldnames or ()]
+    for one in (*PROMPT_COLUMNS, *GROUP_COLUMNS):
+        if heads.count(one) > 1:
+            raise UsageError(f"{name} has two columns `{one}`", "Rename one, or take it out.")
     group = next((columns[one] for one in GROUP_COLUMNS if one in columns), None)
     unread = [one for one in columns.values() if one not in (prompt, group)]
     if unread:
@@ -108,6 +116,7 @@ def table_prompts(text: str, name: str, tell: Tell, *, tabs: bool = False) -> li
     try:
         for row in reader:
             value = row.get(prompt)
+            _refuse_more(row, len(heads))
             if value is None or not value.strip():
                 blank += 1
                 continue
@@ -123,12 +132,26 @@ def table_prompts(text: str, name: str, tell: Tell, *, tabs: bool = False) -> li
     return found
 
 
+def _refuse_more(row: Mapping[str, Any], columns: int) -> None:
+    """Refuse a row that says more than the head names: most likely its prompt was cut in two.
+
+    Raises:
+        UsageError: it does.
+    """
+    more = [cell for cell in row.get(REST) or () if cell.strip()]
+    if more:
+        raise UsageError(
+            f"{counted(columns, 'column')}, and {one_line(repr(more[0]), 60)} beyond the last",
+            'Put a prompt that holds the separator in quotation marks: "a dog, running".',
+        )
+
+
 def _reader(text: str, separator: str) -> csv.DictReader[str]:
     """The rows of a table; one with tabs quotes nothing, its cells hold quotation marks."""
     lines = io.StringIO(text, newline="")
     if separator == "\t":
-        return csv.DictReader(lines, delimiter=separator, quoting=csv.QUOTE_NONE)
-    return csv.DictReader(lines, delimiter=separator)
+        return csv.DictReader(lines, None, REST, delimiter=separator, quoting=csv.QUOTE_NONE)
+    return csv.DictReader(lines, None, REST, delimiter=separator)
 
 
 def _line_of(prompt: str, group: str | None, line: int | None) -> PromptLine:

@@ -15,10 +15,13 @@ from typing import Any
 
 from cems_tui.domain.request import ANY_SEED, MAX_SEED
 from cems_tui.errors import UsageError
-from cems_tui.text import as_utf8, checked_prompt
+from cems_tui.text import as_utf8, checked_prompt, why_no_json
 
 STDIN = "-"
 MAX_BYTES = 256 * 1024 * 1024
+MAX_PROMPTS = 100_000
+"""Of one file: each is priced, shown and kept as a row."""
+
 MAX_SIDE_PIXELS = 8192
 KEYS = ("prompt", "function", "seed", "size", "negative", "tradeoff", "group")
 
@@ -106,8 +109,13 @@ def parse_prompts(data: bytes, name: str) -> list[PromptLine]:
             parsed = _parsed(line.removesuffix(b"\r"), number)
         except UsageError as error:
             raise UsageError(f"{name}, line {number}: {error}", error.hint) from error
-        if parsed is not None:
-            lines.append(parsed)
+        if parsed is None:
+            continue
+        if len(lines) == MAX_PROMPTS:
+            raise UsageError(
+                f"{name} has over {MAX_PROMPTS:,} prompts", "Split it into several files."
+            )
+        lines.append(parsed)
     if not lines:
         raise UsageError(f"there is no prompt in {name}", "Write one prompt a line.")
     return lines
@@ -183,7 +191,7 @@ def _from_json(text: str, number: int) -> PromptLine:
         said = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UsageError(
-            f"not valid JSON ({error})",
+            f"not valid JSON ({why_no_json(error)})",
             'A line that begins with { is a JSON object: {"prompt": "…"}. '
             'A prompt that begins so is written {"prompt": "{…"}.',
         ) from error

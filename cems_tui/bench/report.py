@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +19,21 @@ from cems_tui.bench.analysis import (
     metric_correlations,
     word_counts,
 )
-from cems_tui.bench.pace import drift
+from cems_tui.bench.bill import drift
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.score import METRIC, MixedConstants
 from cems_tui.domain.step_line import cheaper_with_more_steps
 from cems_tui.errors import UsageError
 from cems_tui.routing.evaluation.curves import hull_corners
 from cems_tui.routing.evaluation.truth import other_metrics, subset
+from cems_tui.score_tables.formats import parse_columns
 from cems_tui.score_tables.mixed import PARTS, computed_prices, constants_of, with_mixed
 from cems_tui.score_tables.table import Pivot, ScoreTable
 from cems_tui.text import counted
+
+if TYPE_CHECKING:
+    from cems_tui.routing.checkpoints.checkpoint import Checkpoint
+    from cems_tui.store.benches import Benches
 
 Predict = Callable[[str, Pivot], NDArray[np.float64] | None]
 """A metric and its complete prompts → a router's estimates, shape (N, M)."""
@@ -156,17 +161,7 @@ def report_of(
             none, then prompts are routed to the best single function.
         router: its name.
     """
-    mixed_notes: tuple[str, ...] = ()
-    if METRIC not in table.metrics and set(PARTS) <= set(table.metrics):
-        try:
-            constants = constants_of(table)
-        except UsageError:  # a metric that does not vary has no range
-            constants = {}
-        if constants:
-            table = with_mixed(table, constants)
-            mixed_notes = (
-                f"mixed is {MixedConstants.of(constants)}: the ranges of this table itself",
-            )
+    table, mixed_notes = with_own_mixed(table)
     groups = tuple(group for group in table.group.values if group)
     return BenchReport(
         bench=name,
@@ -188,6 +183,61 @@ def report_of(
             *busy_notes(contention),
         ),
     )
+
+
+def read_report(
+    benches: Benches, name: str, pricing: Pricing, predict: Predict, router: str = ""
+) -> BenchReport:
+    """The report of a benchmark of the database; `predict` and `router` as `report_of`.
+
+    Raises:
+        UnknownName: there is no such benchmark.
+        UsageError: it has no scores yet.
+    """
+    columns = benches.columns(name)
+    if not columns["score"]:
+        raise UsageError(
+            f"the benchmark {name!r} has no scores yet",
+            f"`cems bench run --name {name}` goes on with it.",
+        )
+    return report_of(
+        name,
+        parse_columns(columns, name),
+        pricing,
+        benches.scorers(name),
+        benches.seconds(name),
+        benches.contention(name),
+        predict,
+        router,
+    )
+
+
+def predictions(checkpoint: Checkpoint | None) -> Predict:
+    """What a router estimates, where it estimates that metric of all these functions."""
+
+    def predict(metric: str, pivot: Pivot) -> NDArray[np.float64] | None:
+        if checkpoint is None or checkpoint.metric != metric:
+            return None
+        if not set(pivot.functions) <= set(checkpoint.functions):
+            return None
+        said = [checkpoint.estimate(prompt) for prompt in pivot.prompts]
+        return np.array([[one.estimates[name].quality for name in pivot.functions] for one in said])
+
+    return predict
+
+
+def with_own_mixed(table: ScoreTable) -> tuple[ScoreTable, tuple[str, ...]]:
+    """A table with NIMA and CLIP scores with the mixed ones made of them, and the ranges told."""
+    if METRIC in table.metrics or not set(PARTS) <= set(table.metrics):
+        return table, ()
+    try:
+        constants = constants_of(table)
+    except UsageError:  # a metric that does not vary has no range
+        return table, ()
+    if not constants:
+        return table, ()
+    told = f"mixed is {MixedConstants.of(constants)}: the ranges of this table itself"
+    return with_mixed(table, constants), (told,)
 
 
 FAR_OUT = 10.0

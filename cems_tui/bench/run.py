@@ -6,14 +6,13 @@ It knows neither how pictures are made nor where cells are kept: it is given a m
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from cems_tui.bench.bill import CellEstimate
+from cems_tui.bench.bill import CellEstimate, drift
 from cems_tui.bench.gallery import Gallery, opened
-from cems_tui.bench.pace import drift
 from cems_tui.cancel import Stop, refuse_stopped
 from cems_tui.domain.bench import (
     BenchPlan,
@@ -77,6 +76,33 @@ class Maker(Protocol):
     def read(self, key: CellKey, prompt: str, picture: str, metrics: Sequence[str]) -> Reading:
         """These metrics of a kept picture, named from the home."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of drawing a cell: it, or why there is none."""
+
+    cell: Cell | None
+    error: CemsError | None = None
+
+
+Draw = Callable[[Iterator[tuple[Task, str]]], Iterator[tuple[Task, Made]]]
+"""Draws cells of these prompts as they are given, and gives each back when it is done."""
+
+
+def made_by(maker: Maker, key: CellKey, prompt: str, stop: Stop) -> Made:
+    """One cell, or why it failed.
+
+    Raises:
+        Interrupted: `stop` said so.
+        BudgetReached, DeviceBusy, StorageError: the next would fail too.
+    """
+    try:
+        return Made(maker.make(key, prompt, stop))
+    except (Interrupted, *STOPS_AT_ONCE):
+        raise
+    except CemsError as failure:
+        return Made(None, failure)
 
 
 class Book(Protocol):
@@ -244,6 +270,7 @@ def run_bench(
     foresee: Callable[[str], CellEstimate] = lambda function: CellEstimate(None, None),
     read_only: bool = False,
     give_way: Callable[[], None] = lambda: None,
+    draw: Draw | None = None,
 ) -> BenchOutcome:
     """Make every cell of the plan that is not there yet, functions interleaved.
 
@@ -261,6 +288,7 @@ def run_bench(
         foresee: what a picture of a function was expected to take; asked once, at the beginning.
         read_only: read pictures that are kept, draw none.
         give_way: called before each cell; whoever waits for the device has it until it returns.
+        draw: draws the cells; None has the maker draw one after the other.
 
     Raises:
         UsageError: another benchmark has the name, or scores come from another instrument.
@@ -275,17 +303,30 @@ def run_bench(
         for task in whole.tasks(kept, groups, retry_failed=retry_failed)
         if task.picture is not None or (task.key.function in able_now and not read_only)
     ]
-    run = _Run(whole, maker, book, stop, tasks, whole.unreadable(kept), foresee)
+    run = _Run(whole, maker, book, tasks, whole.unreadable(kept), foresee)
     status: Status = "stopped"
-    try:
+
+    def one_by_one(given: Iterator[tuple[Task, str]]) -> Iterator[tuple[Task, Made]]:
+        for task, prompt in given:
+            yield task, made_by(maker, task.key, prompt, stop)
+
+    def to_draw() -> Iterator[tuple[Task, str]]:
+        """What is read is read meanwhile."""
         for task in tasks:
             refuse_stopped(stop, "the benchmark was stopped", hint="")
             give_way()
-            if task.picture is None and task.key.function not in can():
+            if task.picture is not None:
+                emit(run.read(task, task.picture))
                 continue
-            if budget is not None and task.picture is None:
-                budget.check(task.key.function, run.spent_usd)
-            emit(run.attempt(task))
+            if task.key.function not in can():
+                continue
+            if budget is not None:
+                budget.check(task.key.function, run.spent_usd + run.begun_usd(budget))
+            yield run.begin(task)
+
+    try:
+        for task, made in (draw or one_by_one)(to_draw()):
+            emit(run.keep(task, made))
         left = whole.tasks(book.kept(whole.name), groups) if read_only else ()
         status = "stopped" if left or not set(whole.functions) <= set(can()) else "done"
     except Interrupted as error:
@@ -305,7 +346,6 @@ class _Run:
         plan: BenchPlan,
         maker: Maker,
         book: Book,
-        stop: Stop,
         tasks: Sequence[Task],
         unreadable: int,
         foresee: Callable[[str], CellEstimate],
@@ -313,7 +353,6 @@ class _Run:
         self._plan = plan
         self._maker = maker
         self._book = book
-        self._stop = stop
         self._tasks = len(tasks)
         self._skipped = plan.size - len(tasks)
         self._unreadable = unreadable
@@ -326,15 +365,32 @@ class _Run:
         self._unpriced = 0
         self._exit_code = 0
         self._seconds: list[tuple[str, float]] = []
+        self._begun: set[CellKey] = set()
         self.spent_usd = 0.0
 
-    def attempt(self, task: Task) -> CellDone:
-        """Do one thing and keep what came of it, good or bad."""
+    def begin(self, task: Task) -> tuple[Task, str]:
+        """A cell that is going to be drawn, with its prompt."""
+        self._begun.add(task.key)
+        return task, self._prompts[task.key.prompt_id].prompt
+
+    def begun_usd(self, budget: Budget) -> float:
+        """What the cells that are being drawn are expected to cost."""
+        return sum(budget.estimate(key.function).cost_usd or 0.0 for key in self._begun)
+
+    def read(self, task: Task, picture: str) -> CellDone:
+        """Read a kept picture, and keep what came of it."""
         prompt = self._prompts[task.key.prompt_id]
-        if task.picture is not None:
-            cell, error = self._reading(task, task.picture, prompt)
-        else:
-            cell, error = self._drawing(task.key, prompt)
+        return self._done(task, prompt, *self._reading(task, picture, prompt))
+
+    def keep(self, task: Task, made: Made) -> CellDone:
+        """Keep what came of drawing a cell, good or bad."""
+        self._begun.discard(task.key)
+        prompt = self._prompts[task.key.prompt_id]
+        return self._done(task, prompt, *self._drawing(task.key, prompt, made))
+
+    def _done(
+        self, task: Task, prompt: BenchPrompt, cell: Cell | None, error: str | None
+    ) -> CellDone:
         self._failed += error is not None
         number = self._plan.size - self._tasks + self._made + self._read + self._failed
         return CellDone(
@@ -348,16 +404,13 @@ class _Run:
             task.picture is not None,
         )
 
-    def _drawing(self, key: CellKey, prompt: BenchPrompt) -> tuple[Cell | None, str | None]:
-        cell: Cell | None = None
-        error: str | None = None
-        try:
-            cell = self._maker.make(key, prompt.prompt, self._stop)
-        except (Interrupted, *STOPS_AT_ONCE):
-            raise
-        except CemsError as failure:
-            error = str(failure)
-            self._exit_code = max(self._exit_code, failure.exit_code)
+    def _drawing(
+        self, key: CellKey, prompt: BenchPrompt, made: Made
+    ) -> tuple[Cell | None, str | None]:
+        cell, error = made.cell, None
+        if made.error is not None:
+            error = str(made.error)
+            self._exit_code = max(self._exit_code, made.error.exit_code)
         if cell is not None and cell.score_error is not None:
             error = f"it was drawn, and could not be read: {cell.score_error}"
             self._exit_code = max(self._exit_code, GenerationError.exit_code)
@@ -523,7 +576,10 @@ def _parts_of(drawn: Drawn) -> Parts:
         decode_seconds=picture.decode_seconds,
         load_seconds=drawn.load_seconds,
         load_bytes=drawn.load_bytes,
+        held_bytes=drawn.held_bytes,
+        stage_bytes=picture.stage_bytes,
         precision=picture.precision,
+        energy_wh=picture.energy_wh,
     )
 
 
@@ -535,9 +591,12 @@ def _observed(function: str, parts: Parts, drawn: Drawn) -> Observation:
         encode_seconds=parts.encode_seconds,
         denoise_seconds=parts.denoise_seconds,
         decode_seconds=parts.decode_seconds,
-        load_seconds=parts.load_seconds or None,
+        load_seconds=parts.load_seconds,
         memory_bytes=drawn.memory_bytes,
-        load_bytes=parts.load_bytes or None,
+        load_bytes=parts.load_bytes,
+        held_bytes=parts.held_bytes,
+        stage_bytes=parts.stage_bytes,
         precision=parts.precision,
         contention=drawn.picture.contention,
+        energy_wh=parts.energy_wh,
     )

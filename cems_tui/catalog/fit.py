@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from cems_tui.domain.function import ESTIMATE_REACH, Expected, Footprint, Model
@@ -50,6 +50,20 @@ class Room:
 
     residents: tuple[Resident, ...] = ()
     """What is on the device, least recently used first."""
+
+    leave_bytes: int = 0
+    """What the settings leave to other programs."""
+
+    @property
+    def idle(self) -> Room:
+        """The same device while no other program holds any of it."""
+        run_bytes = max(self.run_bytes, self.total_bytes - self.leave_bytes)
+        return replace(self, free_bytes=self.total_bytes, run_bytes=run_bytes)
+
+    @property
+    def used_bytes(self) -> int:
+        """What other programs hold of it now."""
+        return self.total_bytes - self.free_bytes
 
     def allowed_bytes(self, beside: int | None) -> int:
         """What weights may hold beside a picture that takes so much: what a lease would say.
@@ -223,10 +237,14 @@ def _too_much(weights: int, beside: int | None, room: Room) -> str:
         said += f"; weights may hold {byte_count(room.weight_bytes)}"
     else:
         said += f"; there are {byte_count(room.run_bytes)}"
-    in_use = room.total_bytes - room.free_bytes
-    if weights + (beside or 0) <= room.total_bytes and in_use > weights // 4:
-        said += f" ({byte_count(in_use)} of {byte_count(room.total_bytes)} is in use)"
+    if weights + (beside or 0) <= room.total_bytes and room.used_bytes > weights // 4:
+        said += f" ({in_use(room)})"
     return said
+
+
+def in_use(room: Room) -> str:
+    """`12.9 GB of 23.9 GB is in use`: by other programs, now."""
+    return f"{byte_count(room.used_bytes)} of {byte_count(room.total_bytes)} is in use"
 
 
 def _taken(weights: int, beside: int | None, about: str) -> str:

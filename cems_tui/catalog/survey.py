@@ -1,11 +1,15 @@
-"""What this machine can hold: every model with its verdict, its size and what it would add."""
+"""What this machine can hold: every model with its verdict, its size and what it would add.
+
+Verdicts are of the machine while nothing else runs on it, whatever does now; what fits into what
+is free now is told apart from them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cems_tui.catalog.fit import Room, Verdict, fit
+from cems_tui.catalog.fit import VERDICTS, Room, Verdict, fit, in_use
 from cems_tui.catalog.recommend import Candidate, Evidence, Gain, Recommendation, recommend
 from cems_tui.domain.function import Catalog, Footprint, Model
 
@@ -17,7 +21,10 @@ class Holding:
     model: Model
     verdict: Verdict
     reason: str
-    """Why, in one sentence that names the numbers."""
+    """Why, in one sentence that names the numbers; in a second one that it is not so now."""
+
+    fits_now: bool
+    """Whether it is held as well in what other programs leave free now."""
 
     download_bytes: int | None
     """Bytes that pulling it fetches; None when not known, or when it is part of the program."""
@@ -37,6 +44,8 @@ class Survey:
     """The machine, its models in catalog order, and the recommended set."""
 
     room: Room
+    """As it is now."""
+
     holdings: tuple[Holding, ...]
     recommendation: Recommendation
 
@@ -47,7 +56,9 @@ class Survey:
         whole = sum(one.verdict == "fits" for one in drawing)
         parts = sum(one.verdict == "fits with offload" for one in drawing)
         more = f", {parts} more in parts" if parts else ""
-        return f"this machine can hold {whole} of {len(drawing)} models{more}"
+        late = sum(not one.fits_now for one in drawing)
+        now = f"; {late} of them not now: {in_use(self.room)}" if late else ""
+        return f"this machine can hold {whole} of {len(drawing)} models{more}{now}"
 
     def of(self, model: str) -> Holding | None:
         """The holding of the model of that name."""
@@ -71,21 +82,25 @@ def survey(
         disk_free_bytes: free where models go.
     """
     candidates = [
-        _candidate(catalog, model, footprint_of(model), room) for model in catalog.models().values()
+        _candidate(catalog, model, footprint_of(model), room.idle)
+        for model in catalog.models().values()
     ]
-    recommendation = recommend(candidates, evidence, room, disk_free_bytes)
+    now = [fit(footprint_of(one.model), room) for one in candidates]
+    recommendation = recommend(candidates, evidence, room.idle, disk_free_bytes)
     reasons = {pick.model: pick.reason for pick in recommendation.picks}
     holdings = tuple(
         Holding(
             model=one.model,
             verdict=one.fit.verdict,
-            reason=one.fit.reason,
+            reason=one.fit.reason if fits_now else f"{one.fit.reason} Not now: {in_use(room)}.",
+            fits_now=fits_now,
             download_bytes=one.model.footprint.download_bytes,
             gain=evidence.gain(one.functions, _others(candidates, one)),
             recommended=reasons.get(one.model.name),
             draws=bool(one.functions),
         )
-        for one in candidates
+        for one, at_once in zip(candidates, now, strict=True)
+        for fits_now in (VERDICTS.index(at_once.verdict) <= VERDICTS.index(one.fit.verdict),)
     )
     return Survey(room, holdings, recommendation)
 

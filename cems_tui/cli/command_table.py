@@ -592,6 +592,12 @@ def _vote() -> Command:
     return vote
 
 
+def _finish() -> Command:
+    from cems_tui.cli.commands.finish import finish
+
+    return finish
+
+
 def _shadow_on() -> Command:
     from cems_tui.cli.commands.shadow.on import on
 
@@ -642,6 +648,10 @@ class Cems(CommandTable):
         "route": (
             _route,
             "Print the price card and the decision of each prompt; generate nothing.",
+        ),
+        "finish": (
+            _finish,
+            "Draw kept drafts again with a dearer function; print the bill of each stage.",
         ),
         "why": (
             _why,

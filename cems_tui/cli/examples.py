@@ -17,6 +17,10 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
         'cems route "a rocket above the moon" --explain',
         'cems route "a rocket" --pool sdxl-turbo@4,sd-turbo@1 --json',
     ),
+    "cems finish": (
+        "cems finish 01KAZ3M5QT 01KAZ3M5QV",
+        "cems finish 01KAZ3M5QT --function starter-base@20 --dry-run",
+    ),
     "cems why": (
         "cems why picture.png",
         "cems why 01KAZ3M5QT --json",

@@ -17,6 +17,8 @@ SURPRISE_HINT = "This is a bug of ours; the traceback is in the log (`cems docto
 DISK_FULL = frozenset(
     getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name)
 )
+REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ELOOP})
+"""What a disk says of a file or a folder that is not ours to read or write, or is broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,12 @@ def failure_of(error: BaseException, *, interrupted: bool) -> Failure:
         where = error.filename or "the output"
         return Failure(
             f"cannot write {where}: {error.strerror}", StorageError.hint, StorageError.exit_code
+        )
+    if isinstance(error, OSError) and error.errno in REFUSED and error.filename is not None:
+        return Failure(
+            f"cannot use {error.filename}: {error.strerror}",
+            "Check the permissions of the file and its folder.",
+            StorageError.exit_code,
         )
     return Failure(f"{type(error).__name__}: {error}"[:300], SURPRISE_HINT, 1)
 

@@ -55,7 +55,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 """Options by what they are about; those that no group names stand first, as `Options`."""
 
 COMMANDS: Mapping[str, tuple[str, ...]] = {
-    "Pictures": ("generate", "route", "why", "queue", "history"),
+    "Pictures": ("generate", "route", "finish", "why", "queue", "history"),
     "Models": ("ls", "show", "pull", "verify", "rm", "import", "ps", "stop"),
     "Evidence": ("bench", "router", "vote", "shadow"),
     "This program": ("doctor", "config", "starter", "completion"),

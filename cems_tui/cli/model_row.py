@@ -123,6 +123,7 @@ def keys(holding: Holding | None) -> dict[str, Any]:
     return {
         "verdict": "unknown" if holding is None else holding.verdict,
         "verdict_reason": None if holding is None else holding.reason,
+        "fits_now": None if holding is None else holding.fits_now,
         "download_bytes": None if holding is None else holding.download_bytes,
         "adds": None if gain is None else gain.cell,
         "gain": None

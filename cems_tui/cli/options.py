@@ -27,6 +27,7 @@ from cems_tui.cli.output import only_one
 from cems_tui.domain.decision import Policy
 from cems_tui.domain.request import Request, new_id
 from cems_tui.errors import CemsError, UsageError
+from cems_tui.routing.decide.tries import MOST_TRIES
 from cems_tui.settings import BALANCED, Settings
 from cems_tui.text import checked_prompt
 
@@ -240,6 +241,60 @@ class PictureOptions:
             UsageError: it is not a size that can be drawn.
         """
         return parsed_size(self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class TriesOptions:
+    """Several pictures for one, the best scored of which is kept."""
+
+    escalate: Annotated[
+        bool,
+        typer.Option(
+            "--escalate",
+            help="Draft with the cheapest; draw dearer only if the draft scores less than that is "
+            "expected to. Both are paid.",
+        ),
+    ] = False
+    best_of: Annotated[
+        str | None,
+        typer.Option(
+            "--best-of",
+            metavar="N|auto",
+            help="Draw N seeds, keep the best scored; auto: function and N that "
+            "--budget-per-image buys for all tries.",
+        ),
+    ] = None
+
+    def checked(self) -> TriesOptions:
+        """These options, if they can be followed.
+
+        Raises:
+            UsageError: both at once, or no number of tries.
+        """
+        only_one(escalate=self.escalate, best_of=self.best_of is not None)
+        self.tries()
+        return self
+
+    @property
+    def any(self) -> bool:
+        """Whether more than one picture may be drawn for one."""
+        return self.escalate or self.best_of is not None
+
+    def tries(self) -> int | None:
+        """The N of `--best-of`; None chooses.
+
+        Raises:
+            UsageError: it is neither a number in range nor `auto`.
+        """
+        if self.best_of in (None, "auto"):
+            return None
+        found = int(self.best_of) if str(self.best_of).isascii() and self.best_of.isdigit() else 0
+        if not 2 <= found <= MOST_TRIES:
+            raise UsageError(
+                f"--best-of {self.best_of} is no number of tries",
+                f"Give 2 to {MOST_TRIES}, or auto with --budget-per-image.",
+            )
+        return found
 
 
 def not_negative(name: str, value: float | None) -> None:

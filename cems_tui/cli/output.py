@@ -21,6 +21,7 @@ import typer
 
 from cems_tui.cli.text_layout import GAP, Column, cut, folded, table_lines
 from cems_tui.errors import UsageError
+from cems_tui.files import picture_file
 from cems_tui.text import redacted, visible
 from cems_tui.views.figures import Money
 
@@ -181,7 +182,6 @@ def _narrate(text: str) -> None:
 
 def picture(path: Path, columns: int) -> None:
     """A picture in the terminal at stdout, in what language the terminal has for them."""
-    from PIL import Image
     from rich.console import Console
 
     if not _tells_its_size(sys.stdout):
@@ -193,7 +193,7 @@ def picture(path: Path, columns: int) -> None:
     except Exception:
         note("this terminal cannot be asked how it draws pictures; open the file instead")
         return
-    with Image.open(path) as drawn:
+    with picture_file(path, ("PNG", "WEBP", "JPEG")) as drawn:
         drawn.load()
         Console(file=sys.stdout).print(Renderable(drawn, width=columns, height="auto"))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Literal
 
-from cems_tui.domain.function import GenerationFunction
+from cems_tui.domain.function import UNMEASURED, GenerationFunction, StageBytes
 from cems_tui.domain.score import Score
 from cems_tui.domain.step_line import net_of
 from cems_tui.errors import UsageError
@@ -62,8 +62,17 @@ class Parts:
     """0.0 when the model was on the device."""
 
     load_bytes: int | None = None
+    held_bytes: int | None = None
+    """Device bytes of the model's weights, whether loaded for this picture or not."""
+
+    stage_bytes: StageBytes = UNMEASURED
+    """Peak device bytes of each stage beside the weights."""
+
     precision: str | None = None
     """What the model's weights were held in."""
+
+    energy_wh: float | None = None
+    """What the device took of electricity, encoding to decoding."""
 
 
 @dataclass(frozen=True, slots=True)

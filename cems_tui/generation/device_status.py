@@ -116,7 +116,7 @@ class Hold:
 
     @property
     def wanted(self) -> bool:
-        """Whether a process waits for the device that does not give way itself."""
+        """Whether a process waits for the device that this one gives way to."""
         return self._lock.wanted
 
     def acquire(

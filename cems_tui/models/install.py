@@ -38,8 +38,8 @@ def refuse_short_disk(model: str, folder: Path, needed_bytes: int, free_bytes: i
     """
     if needed_bytes and needed_bytes + _SPARE_BYTES > free_bytes:
         raise StorageError(
-            f"{model} needs {byte_count(needed_bytes)}, and {byte_count(free_bytes)} is free "
-            f"in {folder}",
+            f"{model} needs {byte_count(needed_bytes)} and {byte_count(_SPARE_BYTES)} to spare, "
+            f"and {byte_count(free_bytes)} is free in {folder}",
             "Free some space (`cems rm NAME` removes a model), or move CEMS_HOME to a larger disk.",
         )
 

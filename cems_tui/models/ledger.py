@@ -178,7 +178,9 @@ class Ledger:
         folder = self.folder_of(entry)
         if folder is None or not entry.installed or not folder.is_dir():
             return None
-        return folder if all((folder / file.path).exists() for file in entry.files) else None
+        # what may not be looked at is not there: `Path.exists` raises of it
+        there = all(os.path.exists(folder / file.path) for file in entry.files)
+        return folder if there else None
 
     def write(self, entry: Entry) -> Entry:
         """Record an entry, in place of the one of that name.

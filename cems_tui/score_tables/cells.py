@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 SHOWN_ERRORS = 5
 
+MOST_FUNCTIONS = 300
+MOST_METRICS = 30
+"""Of one table: every function is compared on every metric."""
+
 LARGEST_NUMBER = 1e100
 """Squares and sums of larger numbers are beyond all floats."""
 
@@ -152,6 +156,12 @@ def checked(found: Found, name: str, tell: Callable[[str], None] | None = None) 
         raise _refused(name, found, faults)
     if not found.rows:
         raise UsageError(f"{name} holds no rows", f"It needs the columns {', '.join(REQUIRED)}.")
+    for what, most in (("functions", MOST_FUNCTIONS), ("metrics", MOST_METRICS)):
+        if (count := len(getattr(table, what))) > most:
+            raise UsageError(
+                f"{name} has {count:,} {what}; {most:,} is the most",
+                f"Look whether its column {what[:-1]} holds what its name says.",
+            )
     if found.ignored and tell is not None:
         tell(f"columns of {name} that are not read: {', '.join(map(_named, found.ignored))}")
     return table

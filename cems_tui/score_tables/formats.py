@@ -15,7 +15,7 @@ from cems_tui.errors import StorageError, UsageError
 from cems_tui.files import SHARED, read_bytes, whole_file
 from cems_tui.score_tables.cells import Cells, Found, checked, column_of, found_columns, found_rows
 from cems_tui.score_tables.table import COLUMNS, NUMBERS, REQUIRED, Pivot, Row, ScoreTable
-from cems_tui.text import as_utf8, one_line
+from cems_tui.text import as_utf8, one_line, why_no_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -425,7 +425,7 @@ def _json_lines(text: str, name: str) -> Iterator[Line]:
             values = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise UsageError(
-                f"{name} line {number}: not JSON: {error}", "Nothing was imported."
+                f"{name} line {number}: not JSON: {why_no_json(error)}", "Nothing was imported."
             ) from error
         if not isinstance(values, dict):
             raise UsageError(f"{name} line {number}: not a JSON object", "Nothing was imported.")

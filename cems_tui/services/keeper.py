@@ -217,6 +217,7 @@ class _Reading:
             group=_group(holding, drawing=bool(functions)),
             reason=holding.reason,
             fit=holding.verdict,
+            fits_now=holding.fits_now,
             functions=functions,
             memory_bytes=_memory(footprint) if measured is None else measured,
             memory_estimated=measured is None and footprint.provenance != "measured",

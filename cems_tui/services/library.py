@@ -37,7 +37,10 @@ class ModelFacts:
     """Why it is in that group."""
 
     fit: Verdict = "unknown"
-    """How this machine holds it."""
+    """How this machine holds it while nothing else runs on it."""
+
+    fits_now: bool = True
+    """Whether it does in what other programs leave free now."""
 
     functions: tuple[FunctionFacts, ...] = ()
     memory_bytes: int | None = None
@@ -127,6 +130,11 @@ class Library:
         """How many of those this machine has or can hold."""
         able: tuple[Group, ...] = ("installed", "fits", "offload")
         return sum(facts.group in able for facts in self.drawing)
+
+    @property
+    def not_now(self) -> int:
+        """How many of those it cannot hold until other programs give memory back."""
+        return sum(not facts.fits_now for facts in self.drawing)
 
     @property
     def disk_bytes(self) -> int:

@@ -61,6 +61,7 @@ def room_here(settings: Settings, present: Presence | None) -> Room:
         precision=as_precision(settings.generation.precision),
         offloads=device.kind in OFFLOADING_DEVICES,
         residents=_residents(present) if ours else (),
+        leave_bytes=chosen.leave_bytes,
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from cems_tui.cancel import shielded
 from cems_tui.domain.function import Catalog
 from cems_tui.errors import StorageError, UnknownName, UsageError
-from cems_tui.files import read_json, write_text
+from cems_tui.files import read_json, storage, write_text
 from cems_tui.models.leftovers import Leftover
 from cems_tui.paths import ensure
 from cems_tui.routing.checkpoints.card import Card, choose_router
@@ -198,7 +198,8 @@ class Routers:
                 f"there is a router {package.name} already", "Give it another name with --name."
             )
         folder = ensure(self.own)
-        check = Path(tempfile.mkdtemp(prefix=".import-", dir=folder))
+        with storage(str(folder)):
+            check = Path(tempfile.mkdtemp(prefix=".import-", dir=folder))
         try:
             with shielded():
                 keep(package, folder, check, self.towers())

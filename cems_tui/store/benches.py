@@ -29,7 +29,7 @@ from cems_tui.errors import UnknownName, UsageError
 from cems_tui.score_tables.table import COLUMNS, ScoreTable
 from cems_tui.store.connection import Connection
 from cems_tui.store.generations import Observation, insert
-from cems_tui.store.rows import recordable
+from cems_tui.store.rows import recordable, stage_columns, stages_of
 
 if TYPE_CHECKING:
     from cems_tui.score_tables.table import ScoreTable
@@ -44,6 +44,7 @@ TAUGHT_COLUMNS = (
     "seconds_decode",
     "seconds_score",
     "load_bytes",
+    "energy_wh",
 )
 
 TYPICAL_CELLS = 50
@@ -601,7 +602,10 @@ def _parts_columns(parts: Parts) -> dict[str, Any]:
         "seconds_denoise": parts.denoise_seconds,
         "seconds_decode": parts.decode_seconds,
         "load_bytes": parts.load_bytes,
+        "held_bytes": parts.held_bytes,
+        **stage_columns(parts.stage_bytes),
         "precision": parts.precision,
+        "energy_wh": parts.energy_wh,
     }
 
 
@@ -639,8 +643,11 @@ def observations(connection: Connection, limit_per_function: int) -> list[tuple[
                 load_seconds=row["seconds_load"],
                 memory_bytes=row["memory_bytes"],
                 load_bytes=row["load_bytes"],
+                held_bytes=row["held_bytes"],
+                stage_bytes=stages_of(row),
                 precision=row["precision"],
                 contention=row["contention"],
+                energy_wh=row["energy_wh"],
             ),
         )
         for row in found.values()

@@ -384,6 +384,22 @@ class Store:
         """Every score of every picture as a score-table row with its `scorer`, oldest first."""
         return history_readings(self._connection)
 
+    def drafts_beside(self, generation_id: str) -> dict[str, float | None]:
+        """What each seed cost that was drawn like that picture in its session, by id.
+
+        Raises:
+            StorageError: the database cannot be read.
+        """
+        return generations.drafts_beside(self._connection, generation_id)
+
+    def seed_spreads(self, metric: str, scorer: str) -> dict[str, float]:
+        """One standard deviation of each function's scores of one prompt, where measured.
+
+        Raises:
+            StorageError: the database cannot be read.
+        """
+        return generations.seed_spreads(self._connection, metric, scorer)
+
     def marks(self, ids: Sequence[str]) -> dict[str, Marks]:
         """Ratings and stars by picture id; ids that are not recorded are left out."""
         rows = generations.among(

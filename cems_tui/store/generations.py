@@ -22,6 +22,7 @@ from cems_tui.store.rows import (
     generation_row,
     place_column,
     score_rows,
+    stages_of,
 )
 from cems_tui.store.search import Condition, parsed
 
@@ -234,9 +235,7 @@ def observations(connection: Connection, limit_per_function: int) -> list[tuple[
                 memory_bytes=row["peak_memory_bytes"],
                 load_bytes=row["load_bytes"],
                 held_bytes=row["held_bytes"],
-                stage_bytes=StageBytes(
-                    row["bytes_encode"], row["bytes_denoise"], row["bytes_decode"]
-                ),
+                stage_bytes=stages_of(row),
                 precision=row["precision"],
                 contention=row["contention"],
                 energy_wh=row["energy_wh"],
@@ -301,6 +300,51 @@ def history_readings(connection: Connection) -> Iterator[dict[str, Any]]:
             "seed": str(row["seed"]),
             "higher_is_better": bool(row["higher_is_better"]),
         }
+
+
+def drafts_beside(connection: Connection, generation_id: str) -> dict[str, float | None]:
+    """What each picture of that one's prompt cost that its function drew in its session, at its
+    size, the picture itself among them; None is unknown."""
+    rows = connection.rows(
+        """
+        SELECT other.id AS id, other.cost_usd AS cost_usd
+        FROM generations AS mine JOIN generations AS other
+            ON other.session = mine.session AND other.executed = mine.executed
+            AND other.prompt = mine.prompt AND other.negative = mine.negative
+            AND (other.width, other.height) = (mine.width, mine.height)
+        WHERE mine.id = ?
+        """,
+        [generation_id],
+    )
+    return {row["id"]: row["cost_usd"] for row in rows}
+
+
+SPREADS_LOOKED_AT = 2_000
+"""Pictures that the spread from seed to seed is read off: the newest."""
+
+LEAST_REPEATS = 8
+"""Second pictures of a prompt by a function, before its spread counts as measured."""
+
+
+def seed_spreads(connection: Connection, metric: str, scorer: str) -> dict[str, float]:
+    """One standard deviation of a function's scores of one prompt, from seed to seed.
+
+    Functions that drew too few prompts twice are left out.
+    """
+    rows = connection.rows(
+        """
+        SELECT executed, SUM(n - 1) AS freedom, SUM(squares - total * total / n) AS spread
+        FROM (
+            SELECT executed, COUNT(*) AS n, SUM(value) AS total, SUM(value * value) AS squares
+            FROM (SELECT id, prompt_id, executed, width, height FROM generations
+                WHERE prompt_id IS NOT NULL ORDER BY number DESC LIMIT ?) AS newest
+            JOIN scores ON generation = newest.id AND metric = ? AND scorer = ?
+            GROUP BY prompt_id, executed, width, height HAVING COUNT(*) > 1
+        ) GROUP BY executed HAVING freedom >= ?
+        """,
+        [SPREADS_LOOKED_AT, metric, scorer, LEAST_REPEATS],
+    )
+    return {row["executed"]: max(0.0, row["spread"] / row["freedom"]) ** 0.5 for row in rows}
 
 
 def matching(connection: Connection, search: str) -> list[Condition]:

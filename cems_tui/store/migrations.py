@@ -653,6 +653,13 @@ def m025_shadows(db: Database) -> None:
     db.execute("CREATE UNIQUE INDEX shadows_picture ON shadows (picture)")
 
 
+def m026_bench_memory(db: Database) -> None:
+    """What weights and stages of a benchmark's pictures held: they teach as other pictures do."""
+    for column in ("held_bytes", "bytes_encode", "bytes_denoise", "bytes_decode"):
+        db.execute(f"ALTER TABLE bench_cells ADD COLUMN {column} INTEGER")
+    db.execute("ALTER TABLE bench_cells ADD COLUMN energy_wh REAL")
+
+
 STEPS = (
     m001_sessions,
     m002_generations,
@@ -679,4 +686,5 @@ STEPS = (
     m023_shown_pictures,
     m024_swaps_and_energy,
     m025_shadows,
+    m026_bench_memory,
 )

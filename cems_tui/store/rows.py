@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -73,7 +74,7 @@ def generation_row(generation: Generation, home: Path) -> dict[str, Any]:
         "load_cost_usd": generation.load_cost_usd,
         "load_bytes": generation.load_bytes,
         "held_bytes": generation.held_bytes,
-        **{f"bytes_{stage}": size for stage, size in generation.stage_bytes.to_json().items()},
+        **stage_columns(generation.stage_bytes),
         "precision": generation.precision,
         "contention": generation.contention,
         "score_error": generation.score_error,
@@ -225,7 +226,7 @@ def generation_of(
         load_cost_usd=row["load_cost_usd"],
         load_bytes=row["load_bytes"],
         held_bytes=row["held_bytes"],
-        stage_bytes=StageBytes(row["bytes_encode"], row["bytes_denoise"], row["bytes_decode"]),
+        stage_bytes=stages_of(row),
         precision=row["precision"],
         contention=row["contention"],
         scores=tuple(
@@ -294,6 +295,16 @@ def _seed_of(column: int | str) -> int:
     if not isinstance(column, int | str) or not -LARGEST_INT <= int(column) <= LARGEST_INT:
         raise ValueError("its seed is none")
     return int(column)
+
+
+def stage_columns(stages: StageBytes) -> dict[str, int | None]:
+    """`bytes_encode`, `bytes_denoise`, `bytes_decode`."""
+    return {f"bytes_{stage}": size for stage, size in stages.to_json().items()}
+
+
+def stages_of(row: Row | sqlite3.Row) -> StageBytes:
+    """What `stage_columns` wrote."""
+    return StageBytes(row["bytes_encode"], row["bytes_denoise"], row["bytes_decode"])
 
 
 def _seconds_of(row: Row) -> Seconds:

@@ -211,7 +211,8 @@ class Shadows:
                 functions, theirs.cost_usd - mine.cost_usd AS usd,
                 (CASE WHEN higher_is_better THEN value ELSE -value END) - mine.measured_quality
                     AS gained
-            FROM (SELECT * FROM generations WHERE {_ROUTED} AND ({where})) AS mine
+            FROM (SELECT * FROM generations
+                WHERE id IN (SELECT picture FROM shadows) AND {_ROUTED} AND ({where})) AS mine
             JOIN shadows ON shadows.picture = mine.id
             JOIN generations AS theirs ON theirs.id = shadows.id
                 AND theirs.executed = shadows.function

@@ -80,7 +80,7 @@ def rows(
             marks=marks(facts),
             disk=disk,
             memory=memory,
-            here=FIT[facts.fit] + (" ★" if facts.recommended is not None else ""),
+            here=_here(facts),
             adds=facts.adds,
             gives=visible(facts.model.role)
             or steps([one.function.steps for one in facts.functions], steps_cells),
@@ -89,6 +89,11 @@ def rows(
         )
         for facts, disk, memory in zip(models, disks, memories, strict=True)
     ]
+
+
+def _here(facts: ModelFacts) -> str:
+    word = FIT[facts.fit] if facts.fits_now else "not now"
+    return word + (" ★" if facts.recommended is not None else "")
 
 
 def sign(facts: ModelFacts, resident: frozenset[str] = frozenset()) -> str:

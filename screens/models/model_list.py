@@ -110,6 +110,8 @@ def window(top: int, at: int, height: int, count: int) -> int:
 def room(library: Library) -> str:
     """How much of the list this machine can hold, and what is left of its disk."""
     parts = [f"holds {library.holdable} of {len(library.drawing)} models"]
+    if library.not_now:
+        parts[0] += f", {library.not_now} not now"
     if library.free_bytes is not None:
         parts.append(f"{byte_count(library.free_bytes)} free")
     return " · ".join(parts)

@@ -31,10 +31,27 @@ RETRAIN = Command(
     "Learns from prompts that several functions drew; says how many there are and are needed.",
     footer="retrain", letter=True,
 )  # fmt: skip
+EVALUATE = Command(
+    "routers.evaluate", "e", "evaluate", "Evaluate this router on a benchmark",
+    "Against each function alone, mixes of them and an oracle.", footer="evaluate", letter=True,
+)  # fmt: skip
+DIFFER = Command(
+    "routers.differ", "d", "differ", "What this router would do otherwise",
+    "Which prompts of a benchmark change hands from the router that is asked, and the worth of it.",
+    letter=True,
+)  # fmt: skip
+CALIBRATE = Command(
+    "routers.calibrate", "c", "calibrate", "Calibrate it to your own scorer",
+    "Makes a router of another scale and the same picks; it is asked where the other was.",
+    letter=True,
+)  # fmt: skip
 COPY = Command(
     "routers.copy", "y", "copy_command", "Copy as a cems command", "`cems router show NAME`.",
     letter=True,
 )  # fmt: skip
 LEAVE = Command("routers.back", "escape", "back", "Back to the studio", "The studio.")
 
-ROUTERS = (USE, ROLLBACK, CHEAPER, BETTER, DIAL, RETRAIN, COPY, GENERATE, LEAVE)
+ROUTERS = (
+    USE, ROLLBACK, CHEAPER, BETTER, DIAL, EVALUATE, DIFFER, RETRAIN, CALIBRATE, COPY,
+    GENERATE, LEAVE,
+)  # fmt: skip

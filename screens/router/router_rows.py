@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 BAR_CELLS, SHARE_CELLS, VERDICT_CELLS = 11, 14, 15
 SIGNS = {"ties": "≈", "worse": "✗", "not evaluated": "?"}
-WIDE = 110
-"""Cells from which on a row says more."""
+WIDE, ROOMY = 110, 130
+"""Cells from which on a row says more, and from which on names have more room."""
 
 SCALE = (-0.2, 0.4)
 """Of the share of the oracle's gain, the ends of the bar."""
@@ -30,7 +30,7 @@ def header(width: int) -> Content:
     words = f"    {'router':<{names}} {'kind':<{kinds}} {'knows':<7} "
     words += f"{'of the gain there is':<{BAR_CELLS + SHARE_CELLS + 1}} {'verdict':<{VERDICT_CELLS}}"
     if width > WIDE:
-        words += f"{'prompts':>8}  against the best single function"
+        words += f"{'prompts':>8}  against best single"
     return Content.styled(words, "$muted")
 
 
@@ -63,7 +63,7 @@ def line(facts: RouterFacts, look: Look[RouterFacts]) -> Content:
 
 def _cells(width: int) -> tuple[int, int]:
     """Cells of the name and of the kind."""
-    return (24, 12) if width > WIDE else (12, 8)
+    return (24, 12) if width > ROOMY else (12, 8)
 
 
 def estimate_words(found: Estimate | None) -> str:

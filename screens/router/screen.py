@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on, work
@@ -21,15 +22,15 @@ from cems_tui.text import visible
 from cems_tui.views.curve_plot import LEGEND, drawn_curve
 from cems_tui.views.figures import DOLLARS, Money
 from screens.commands import bindings, key_of
-from screens.dialogs import TextDialog
+from screens.dialogs import TextDialog, TextQuestion
 from screens.failures import log_traceback
 from screens.messages import DialAsked, GenerateAsked, PlaceAsked, PlaceEntered
 from screens.places import HOME
-from screens.router import router_rows
+from screens.router import figures_sheet, router_rows
 from screens.router.commands import ROUTERS, USE
 from screens.services.defaults import Services
 from screens.services.engine import EngineState
-from screens.widgets.facts import FactSheet
+from screens.widgets.facts import Fact, FactSheet
 from screens.widgets.keys import KeyLine
 from screens.widgets.paged_list import PagedList
 from screens.widgets.status import StatusLine
@@ -40,6 +41,11 @@ if TYPE_CHECKING:
     from cems_tui.services.routers import Change
 
 STEP = 0.05
+OF_A_ROUTER = frozenset(
+    {"use", "walk", "set_dial", "evaluate", "differ", "retrain", "calibrate", "copy_command"}
+)
+"""What is done with the router under the cursor."""
+
 EMPTY = "no router can be read: `cems router train` makes one, `cems starter verify` checks"
 
 
@@ -121,6 +127,9 @@ class RouterScreen(Screen[None]):
         self._money = services.defaults.money
         self._desk: RouterDesk | None = None
         self._refused: str | None = None
+        self._asked: str | None = None
+        """The router that is asked now."""
+
         self._learning = False
 
     def compose(self) -> ComposeResult:
@@ -158,8 +167,8 @@ class RouterScreen(Screen[None]):
         asked = next((n for n, one in enumerate(found) if one.asked), None)
         if first and asked is not None:
             self._list.point(asked)
-        name = next((one.key for one in found if one.asked), "none")
-        self._list.border_subtitle = Content(f"▸ asked now: {visible(name)}")
+        self._asked = next((one.key for one in found if one.asked), None)
+        self._list.border_subtitle = Content(f"▸ asked now: {visible(self._asked or 'none')}")
 
     @on(PagedList.Pointed, "#routers")
     def _pointed(self, message: PagedList.Pointed) -> None:
@@ -222,6 +231,73 @@ class RouterScreen(Screen[None]):
 
         self._ask(lambda desk: desk.retrain(facts.key), learned, learns=True)
 
+    def action_evaluate(self) -> None:
+        """Judges it on a benchmark that one names."""
+        if (facts := self._list.row) is not None:
+            key = facts.key
+            self._on_a_bench(
+                f"Evaluate {visible(key)}",
+                lambda desk, bench: desk.evaluate(key, bench),
+                lambda told: figures_sheet.evaluation(told, self._money),
+            )
+
+    def action_differ(self) -> None:
+        """What it would do otherwise than the router that is asked."""
+        facts, asked = self._list.row, self._asked
+        if facts is None or asked is None or facts.key == asked:
+            title = "This is the router that is asked" if asked else "No router is asked"
+            self.notify("Point at another one: it is compared with that.", title=title)
+            return
+        key = facts.key
+        self._on_a_bench(
+            f"{visible(key)} beside {visible(asked)}",
+            lambda desk, bench: desk.difference(asked, key, bench),
+            lambda told: figures_sheet.difference(told, self._money),
+        )
+
+    def action_calibrate(self) -> None:
+        """A router of its picks on the scale of one's own scorer."""
+        facts = self._list.row
+        if facts is None:
+            return
+
+        def made(told: Mapping[str, Any]) -> None:
+            words = f"asked in the place of {told['of']}" if told["in_use"] else "not asked yet"
+            self.notify(visible(words), title=f"{visible(told['router'])} was made", markup=False)
+            self._read()
+
+        self._ask(lambda desk: desk.calibrate(facts.key), made)
+
+    def _on_a_bench(
+        self,
+        title: str,
+        question: Callable[[RouterDesk, str], Mapping[str, Any]],
+        told: Callable[[Mapping[str, Any]], list[Fact]],
+    ) -> None:
+        """Asks for a benchmark, then the desk, and shows what it tells."""
+
+        def show(bench: str, found: Mapping[str, Any]) -> None:
+            self.app.push_screen(TextDialog(f"{title} on {visible(bench)}", told(found)))
+
+        def choose(benches: Sequence[str]) -> None:
+            if not benches:
+                hint = "`cems bench run` draws one, `cems bench import` takes one in."
+                self.notify(hint, title="There is no benchmark yet", markup=False)
+                return
+
+            def check(text: str) -> None:
+                if text not in benches:
+                    raise ValueError(f"there is no benchmark {visible(text)!r}")
+
+            def taken(bench: str | None) -> None:
+                if bench is not None:
+                    self._ask(lambda desk: question(desk, bench), partial(show, bench))
+
+            hint = f"on a benchmark: {', '.join(map(visible, benches))}"
+            self.app.push_screen(TextQuestion(title, hint, benches[0], check), taken)
+
+        self._ask(lambda desk: desk.benches(), choose)
+
     def action_copy_command(self) -> None:
         if (facts := self._list.row) is not None:
             text = f"cems router show {visible(facts.key)}"
@@ -237,7 +313,7 @@ class RouterScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The footer offers what has a meaning now."""
-        if action in ("use", "walk", "set_dial", "retrain", "copy_command"):
+        if action in OF_A_ROUTER:
             return self._list.row is not None
         return True
 

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 from textual.widget import Widget
 
 from cems_tui.views.figures import DOLLARS, Money
+from screens.services.bench_run import BenchRun
 from screens.services.engine import EngineService
 from screens.services.library import LibraryService
 from screens.services.planner import PlannerFactory
 from screens.services.queue import QueueService
 
 if TYPE_CHECKING:
+    from cems_tui.bench.desk.ballot_desk import BallotDesk
+    from cems_tui.bench.desk.bench_desk import BenchDesk
     from cems_tui.services.app.picture_gallery import Gallery
     from cems_tui.services.app.router_desk import RouterDesk
     from cems_tui.services.app.settings_desk import SettingsDesk
@@ -29,6 +32,8 @@ class Desks:
     """Made anew for each look: another window may have changed the settings."""
 
     settings: Callable[[], SettingsDesk] | None = None
+    benches: Callable[[], BenchDesk] | None = None
+    ballots: Callable[[], BallotDesk] | None = None
 
 
 RoutersFactory = Callable[[], "RouterDesk"]
@@ -77,5 +82,8 @@ class Services:
     """Opens the routers; called in a thread. None where the app was opened without them."""
 
     desks: Desks = field(default_factory=Desks)
+    bench_run: BenchRun | None = None
+    """None where the app was opened without benchmarks."""
+
     gallery_factory: GalleryFactory | None = None
     """Opens the history; called in a thread. None where the app was opened without one."""

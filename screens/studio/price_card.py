@@ -15,7 +15,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from cems_tui.domain.decision import Candidate, RoutingDecision
-from cems_tui.text import counted, one_line, visible
+from cems_tui.text import counted, one_line
 from cems_tui.views.figures import DOLLARS, Money
 from cems_tui.views.price_card import (
     LEGEND,
@@ -26,16 +26,13 @@ from cems_tui.views.price_card import (
     tells_differences,
 )
 from screens import figures
-from screens.widgets.columns import Column
+from screens.widgets.columns import Column, family_of, short_name
 
 SIGN_CELLS = 4
 """At the left of a row, border included: a click there pins the function."""
 
 LEAST_CELLS = 20
 """Nothing narrower is laid out; a screen that is so narrow shows other words."""
-
-NAME_CELLS = 24
-"""A longer function name is shortened."""
 
 BAR_CELLS = (8, 21)
 """The narrowest and the widest drawing of an interval."""
@@ -63,16 +60,6 @@ def reason(decision: RoutingDecision) -> str:
 
 def nothing_installed(decision: RoutingDecision) -> bool:
     return not any(candidate.installed for candidate in decision.candidates)
-
-
-def short_name(function: str, cells: int = NAME_CELLS) -> str:
-    """The function's name, cut before its `@steps` if it is too long."""
-    name = visible(function)
-    if len(name) <= cells:
-        return name
-    model, at, steps = name.rpartition("@")
-    kept = cells - len(at + steps)
-    return one_line(model, kept) + at + steps if kept >= 4 else one_line(name, cells)
 
 
 STYLES = {
@@ -110,16 +97,6 @@ def _fitting(decision: RoutingDecision, width: int, money: Money) -> list[Column
         cells = max(least, min(most, least + spare))
         columns["interval"] = _interval(decision.candidates, columns["interval"], cells)
     return list(columns.values())
-
-
-def family_of(names: Sequence[str]) -> str:
-    """What all names begin with, up to a dash: `starter-`; empty where they share nothing."""
-    if len(names) < 2:
-        return ""
-    first, last = min(names), max(names)
-    pairs = zip(first, last, strict=False)
-    same = next((at for at, (one, other) in enumerate(pairs) if one != other), 0)
-    return first[: first.rfind("-", 0, same) + 1]
 
 
 def _width(columns: Sequence[Column]) -> int:

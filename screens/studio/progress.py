@@ -12,7 +12,7 @@ from cems_tui.text import one_line
 from screens import figures
 from screens.commands import GENERATE, chord_of, key_of
 from screens.studio.commands import CANCEL, FRESH_ENGINE, RETRY
-from screens.studio.price_card import short_name
+from screens.widgets.columns import short_name
 from screens.work import Failure, Job, Work
 
 BAR_CELLS = 20

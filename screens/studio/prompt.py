@@ -26,6 +26,9 @@ NEW_GROUND, WIDE = "new ground: a rough guess", 78
 MOST_REMEMBERED = 500
 """Prompts that can be called back."""
 
+MOST_PASTED = 4 * MAX_PROMPT_CHARACTERS
+"""Characters that a paste may make of the text: several lines can be several prompts."""
+
 NEARLY_FULL = MAX_PROMPT_CHARACTERS * 9 // 10
 """Characters from which on the count is shown."""
 
@@ -94,6 +97,19 @@ class PromptBox(TextArea, inherit_bindings=False):
             event.stop()
             event.prevent_default()
             await self.run_action(binding.action)
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        """Far more than a prompt is left in the clipboard: wrapping it would hold up every key."""
+        if len(self.text) - len(self.selected_text) + len(event.text) > MOST_PASTED:
+            event.stop()
+            event.prevent_default()
+            self.app.notify(
+                f"{len(event.text):,} characters; {MAX_PROMPT_CHARACTERS:,} is the most of a "
+                "prompt. They are still in the clipboard; `cems generate -f FILE` draws a file.",
+                title="Not pasted",
+                severity="warning",
+                markup=False,
+            )
 
     def remember(self, prompts: Sequence[str], *, older: bool = False) -> None:
         """Prompts that ↑ and ↓ call back at the ends of the text, newest first."""

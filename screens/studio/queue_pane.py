@@ -17,8 +17,8 @@ from cems_tui.text import one_line
 from cems_tui.views.figures import DOLLARS, Money
 from screens import figures
 from screens.services.engine import EngineState
-from screens.studio.price_card import short_name
 from screens.totals import SessionTotals
+from screens.widgets.columns import short_name
 from screens.widgets.paged_list import Look, PagedList
 from screens.work import Job
 

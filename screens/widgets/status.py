@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual import events
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from cems_tui.text import visible
 from cems_tui.views.figures import DOLLARS, Money
 from screens.messages import PlaceAsked
 from screens.places import PLACES, Place
 from screens.totals import SessionTotals
+
+if TYPE_CHECKING:
+    from screens.services.bench_run import BenchJob
+    from screens.services.defaults import Services
 
 _BRAND = " cems "
 WIDE = 110
@@ -27,11 +34,24 @@ class StatusLine(Widget):
     told: reactive[str | None] = reactive(None)
     """What stands at the right in the place of the totals."""
 
+    job: reactive[str] = reactive("")
+    """The long job that runs: it stands before all else, where one is somewhere else."""
+
     def __init__(self, here: str, money: Money = DOLLARS) -> None:
         """`here` is the id of the place it stands in; `money` is what prices are told in."""
         super().__init__(id="status")
         self._here = here
         self._money = money
+
+    def on_mount(self) -> None:
+        services: Services | None = getattr(self.app, "services", None)
+        bench = None if services is None else services.bench_run
+        if bench is not None:
+            bench.changed.subscribe(self, self._bench_told)
+            self._bench_told(bench.state)
+
+    def _bench_told(self, job: BenchJob | None) -> None:
+        self.job = "" if job is None else visible(job.words())
 
     def columns(self) -> list[tuple[Place, tuple[int, int]]]:
         """Where each place stands: its first column, and the one after its last."""
@@ -44,7 +64,11 @@ class StatusLine(Widget):
     def _tabs(self) -> list[Place]:
         """The places that there is room for; the one where one is always."""
         wide = self.size.width >= WIDE
-        return [place for place in PLACES if wide or not place.aside or place.id == self._here]
+        return [
+            place
+            for place in PLACES
+            if place.id == self._here or not (place.hidden or (place.aside and not wide))
+        ]
 
     def render(self) -> Content:
         width = self.content_size.width
@@ -57,6 +81,11 @@ class StatusLine(Widget):
         return left.pad_right(max(2, width - left.cell_length - right.cell_length)) + right
 
     def _right(self, room: int) -> Content:
+        if self.job and self._here != "bench":
+            parts = self.job.split(" · ")
+            while len(" · ".join(parts)) > room and len(parts) > 1:
+                parts.pop()
+            return Content.styled(" · ".join(parts), "$quality")
         if self.told is not None:
             parts = self.told.split(" · ")
             while len(" · ".join(parts)) > room and len(parts) > 1:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widget import Widget
 
+from cems_tui.files import picture_file
 from screens.picture_widgets import PictureWidgets
 from screens.services.defaults import ImageFactory
 
@@ -66,11 +67,6 @@ def _colour(pixel: object) -> str:
 
 
 def _opened(path: Path, most: tuple[int, int]) -> Image:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as picture:
-            picture.thumbnail(most)
-            return picture.convert("RGB")
-    except (SyntaxError, ValueError) as error:  # Pillow's words for damaged files
-        raise OSError(f"it is damaged: {error}") from error
+    with picture_file(path, ("PNG", "WEBP", "JPEG")) as picture:
+        picture.thumbnail(most)
+        return picture.convert("RGB")

@@ -30,6 +30,7 @@ from cems_tui.domain.bench import (
     Task,
     changes_of,
 )
+from cems_tui.domain.function import StageBytes
 from cems_tui.domain.score import Score
 from cems_tui.errors import CemsError, GenerationError, UsageError
 from cems_tui.store.benches import Benches
@@ -37,7 +38,8 @@ from cems_tui.store.database import Store, open_store
 
 PROMPTS = tuple(BenchPrompt.of(f"prompt {number}") for number in range(4))
 PLAN = BenchPlan("b", PROMPTS, ("a@1", "b@4"), (0, 1), ("nima",))
-PARTS = Parts(8, 8, 0.1, 0.3, 0.1, load_seconds=0.0, load_bytes=0)
+STAGES = StageBytes(1, 5, 3)
+PARTS = Parts(8, 8, 0.1, 0.3, 0.1, 0.0, 0, held_bytes=5, stage_bytes=STAGES, energy_wh=0.01)
 
 
 def picture_of(key: CellKey) -> Image.Image:
@@ -220,6 +222,7 @@ def test_cells_teach_what_pictures_take(store: Store, tmp_path: Path) -> None:
     seen = store.observations()
     assert {one.function for one in seen} == {"a@1", "b@4"}
     assert (seen[0].denoise_seconds, seen[0].width, seen[0].memory_bytes) == (0.3, 8, 10)
+    assert (seen[0].held_bytes, seen[0].stage_bytes, seen[0].energy_wh) == (5, STAGES, 0.01)
     assert len(store.observations(3)) == 6
     assert store.benches.reading_seconds("a@1", ("nima",)) == 0.2
     assert store.benches.reading_seconds("a@1", ("clip",)) is None

@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cems_tui.bench.bill import CellEstimate, bill, held_together, plan_of
-from cems_tui.bench.pace import drift
+from cems_tui.bench.bill import CellEstimate, bill, drift, held_together, plan_of
 from cems_tui.bench.prompts import parse_prompts
 from cems_tui.bench.run import BenchOutcome, Budget, CellDone, Reading, Stop, run_bench
 from cems_tui.domain.bench import BenchPlan, BenchPrompt, Cell, CellKey, CellState

@@ -18,8 +18,10 @@ from cems_tui.bench.prompt_sets import (
     spectrum,
     table_prompts,
 )
+from cems_tui.cli.commands.bench.prompts import prompts_named
 from cems_tui.errors import DownloadError, UsageError
 from cems_tui.models.hub.client import Hub
+from cems_tui.profile import Profile
 from tests.cli.inside import Inside, inside
 from tests.models.fake_hub import FakeHub, Fault
 
@@ -77,6 +79,9 @@ def test_a_table_of_prompts_is_read_by_its_head(separator: str) -> None:
         ("prompt\n", "no prompt"),
         ("prompt,group\na cat,g\n" + "x" * 10_001 + ",g\n", "line 3"),
         ("prompt\n" + "y" * 1_000_000 + "\n", "line 2"),
+        ("prompt,Prompt\na cat,b\n", "two columns `prompt`"),
+        ("prompt,class,class\na cat,b,c\n", "two columns `class`"),
+        ("prompt\na cat\na dog, running\n", "line 3: 1 column, and ' running' beyond the last"),
     ],
 )
 def test_a_bad_table_is_refused_and_named(text: str, word: str) -> None:
@@ -199,3 +204,13 @@ def test_the_sets_are_listed_and_printed(inside: Inside, tmp_path: Path) -> None
     assert ran.out.splitlines() == ["a cat", "a dog"]
     assert "1 prompt repeated" in ran.err
     assert inside("bench", "prompts", "no such set").code == 2
+
+
+def test_a_prompt_is_one_prompt_whatever_stands_around_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CEMS_HOME", str(tmp_path / "home"))
+    (tmp_path / "p.txt").write_text("a cat\n\n \t\n a cat \na dog\na cat\n")
+    lines = prompts_named(str(tmp_path / "p.txt"), Profile.current())
+    assert [line.prompt for line in lines] == ["a cat", "a dog"]
+    assert "2 prompts repeated: drawn once" in capsys.readouterr().err

@@ -102,21 +102,50 @@ def test_doctor_counts_what_the_machine_holds(
     assert "cems pull --recommended" in told["hint"]
 
 
+def test_what_another_program_holds_changes_nothing_of_what_the_machine_can_hold(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked() -> tuple[dict[str, dict[str, object]], str]:
+        rows = {row["model"]: row for row in inside("ls", "--json").document}
+        found = {row["subject"]: row for row in inside("doctor", "--json").document}
+        return rows, found["models"]["detail"]
+
+    a_gpu(monkeypatch, 24)
+    idle, said = asked()
+    recommended = inside("pull", "--recommended", "--dry-run", "-q").out
+    a_gpu(monkeypatch, 24, free=18)
+    busy, said_then = asked()
+    assert {name: row["verdict"] for name, row in busy.items()} == {
+        name: row["verdict"] for name, row in idle.items()
+    }
+    assert inside("pull", "--recommended", "--dry-run", "-q").out == recommended
+    late = {name for name, row in busy.items() if not row["fits_now"]}
+    assert late
+    assert all(row["fits_now"] for row in idle.values())
+    assert said_then.startswith(said)
+    assert "6.0 GB of 24.0 GB is in use" in said_then
+    for name in late:
+        assert str(busy[name]["verdict_reason"]).startswith(str(idle[name]["verdict_reason"]))
+        assert "Not now: 6.0 GB of 24.0 GB is in use." in inside("show", name).out.replace(
+            "\n", " "
+        ).replace("  ", " ")
+
+
 def test_memory_left_to_others_is_not_offered(
     inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_gpu(monkeypatch, 24)
-    assert "flux-2-klein-4b" in inside("pull", "--recommended", "--dry-run", "-q").out
+    assert "z-image-turbo" in inside("pull", "--recommended", "--dry-run", "-q").out
     file = paths.current().config_file
     paths.ensure(file.parent)
     file.write_text("[device]\nleave_gb = 12\n")
-    assert "flux-2-klein-4b" not in inside("pull", "--recommended", "--dry-run", "-q").out
+    assert "z-image-turbo" not in inside("pull", "--recommended", "--dry-run", "-q").out
 
 
 def test_every_line_of_ls_fits_80_columns_and_no_name_is_cut(
     inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    a_gpu(monkeypatch, 12)
+    a_gpu(monkeypatch, 12, free=9)
     monkeypatch.setattr("cems_tui.cli.output.width_of", lambda stream: 80)
     lines = inside("ls").out.splitlines()
     assert max(len(line.rstrip()) for line in lines) <= 80

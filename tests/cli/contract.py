@@ -91,7 +91,9 @@ GENERATE = frozenset(
 
 VERIFIED = frozenset({"model", "path", "files", "bytes", "ok", "damaged"})
 
-HOLDING = frozenset({"verdict", "verdict_reason", "download_bytes", "gain", "recommended"})
+HOLDING = frozenset(
+    {"verdict", "verdict_reason", "fits_now", "download_bytes", "gain", "recommended"}
+)
 
 RECOMMENDED = frozenset({"event", "device", "models", "download_bytes", "note"})
 

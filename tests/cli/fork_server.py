@@ -13,11 +13,7 @@ import os
 import signal
 import subprocess
 import sys
-<<<<<<< HEAD
-from collections.abc import Callable, Mapping, Sequence
-=======
-from collections.abc import Iterator, Mapping, Sequence
->>>>>>> main
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module, invalidate_caches
 from pathlib import Path
@@ -109,13 +105,8 @@ class ForkServer:
 
 
 def serve(orders: IO[str], answers: IO[str]) -> None:
-<<<<<<< HEAD
     """Fork for every order; answer with its process, and with its exit code when it has ended."""
-    for module in HEAVY:
-=======
-    """Fork for every order, and answer with its exit code."""
     for module in (*HEAVY, *ours()):
->>>>>>> main
         import_module(module)
     gc.freeze()  # what is here is never looked through again, nor copied by looking
     for line in orders:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field, fields
 from inspect import signature
 from pathlib import Path
@@ -11,12 +12,12 @@ import pytest
 import typer
 
 from cems_tui.bench.prompts import PromptLine, parsed_size
-from cems_tui.cli.commands.generate import DrawingOptions, generate
+from cems_tui.cli.commands.generate import DrawingOptions, check_tries, generate
 from cems_tui.cli.commands.queue.add import add
 from cems_tui.cli.commands.route import route
 from cems_tui.cli.failures import failure_of
 from cems_tui.cli.main import normalised
-from cems_tui.cli.options import RoutingOptions, with_groups
+from cems_tui.cli.options import RoutingOptions, TriesOptions, with_groups
 from cems_tui.domain.decision import Policy
 from cems_tui.errors import DeviceBusy, UnknownName, UsageError
 from cems_tui.settings import Settings
@@ -114,6 +115,10 @@ def test_a_failure_says_what_it_means() -> None:
     assert failure_of(RuntimeError("torn import"), interrupted=True).exit_code == 130
     assert failure_of(RuntimeError("x" * 1000), interrupted=False).exit_code == 1
     assert len(failure_of(RuntimeError("x" * 1000), interrupted=False).message) <= 300
+    denied = failure_of(
+        PermissionError(errno.EACCES, "Permission denied", "a/b"), interrupted=False
+    )
+    assert (denied.exit_code, denied.message) == (8, "cannot use a/b: Permission denied")
 
 
 def test_money_is_unknown_estimated_or_measured_and_looks_so() -> None:
@@ -183,3 +188,32 @@ def test_the_commands_that_choose_have_the_same_options_to_choose_with() -> None
         names = list(signature(command).parameters)
         start = names.index("function")
         assert names[start : start + len(wanted)] == wanted
+
+
+@pytest.mark.parametrize("given", ["0", "1", "65", "many", "²", "-3"])
+def test_a_number_of_tries_is_two_or_more_or_left_to_the_budget(given: str) -> None:
+    with pytest.raises(UsageError, match="no number of tries"):
+        TriesOptions(best_of=given).checked()
+    assert TriesOptions(best_of="2").checked().tries() == 2
+    assert TriesOptions(best_of="auto").checked().tries() is None
+
+
+@pytest.mark.parametrize(
+    ("tries", "choice", "drawing", "session_budget", "why"),
+    [
+        (TriesOptions(True, "3"), RoutingOptions(), DrawingOptions(), None, "best-of"),
+        (TriesOptions(True), RoutingOptions(), DrawingOptions(no_score=True), None, "no-score"),
+        (TriesOptions(True), RoutingOptions(function="a@1"), DrawingOptions(), None, "functions"),
+        (TriesOptions(False, "3"), RoutingOptions(), DrawingOptions(), 1.0, "session-budget"),
+        (TriesOptions(False, "auto"), RoutingOptions(), DrawingOptions(), None, "no budget"),
+    ],
+)
+def test_tries_go_by_scores_and_a_budget_of_their_own(
+    tries: TriesOptions,
+    choice: RoutingOptions,
+    drawing: DrawingOptions,
+    session_budget: float | None,
+    why: str,
+) -> None:
+    with pytest.raises(UsageError, match=why):
+        check_tries(tries.checked(), choice, drawing, session_budget)

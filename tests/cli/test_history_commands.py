@@ -252,3 +252,41 @@ def test_shadow_is_off_until_it_has_a_budget(inside: Inside) -> None:
     assert inside("shadow", "off").code == 0
     told = inside("shadow", "status")
     assert told.out.startswith("shadow    off, at most 5 pictures a day\n")
+
+
+def test_kept_drafts_are_finished_with_what_is_dearer_and_both_stages_have_a_bill(
+    drawn: Inside,
+) -> None:
+    [one, *_] = ids(drawn)
+    told = drawn("finish", one, one, "--dry-run", "--json")
+    assert told.code == 0
+    assert told.lines == [
+        {"id": one, "function": "starter-base@50", "cost_usd": told.lines[0]["cost_usd"]}
+    ]
+    assert told.lines[0]["cost_usd"] > 0
+    stages = [line.split()[0] for line in told.err.splitlines()]
+    assert stages == ["drafts", "finished", "together", "nothing"]
+    assert "finished  1 picture, ~$" in told.err
+    named = drawn("finish", one, "--function", "starter-turbo@1", "--dry-run")
+    assert named.out == f"{one} starter-turbo@1\n"
+    again = drawn("finish", one, "--function", "starter-base@20", "--dry-run")
+    assert again.code == 2
+    assert "already" in again.err
+    assert drawn("finish", "nobody", "--dry-run").code == 2
+    assert drawn("finish", one, "--function", "nobody@1", "--dry-run").code == 2
+
+
+def test_a_router_of_votes_says_how_many_votes_it_needs(drawn: Inside, tmp_path: Path) -> None:
+    with Profile.current().records() as store:
+        session = store.session("evening")
+        pair = [
+            generation(session, tmp_path, function=name, executed=name)
+            for name in ("starter-base@20", "starter-turbo@1")
+        ]
+        for one in pair:
+            store.add_generation(one)
+        store.votes.add(pair[0].id, pair[1].id, "left")
+    told = drawn("router", "retrain", "--metric", "vote")
+    assert told.code == 2
+    assert "not enough pairs yet: 1 of about 120" in told.err
+    assert "`cems vote` asks for them: about 119 prompts more" in told.err

@@ -4,132 +4,24 @@ from __future__ import annotations
 
 import ast
 import io
-import json
-import re
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cems_tui import paths
 from cems_tui.cli import output
-from cems_tui.domain.note import Note
-from cems_tui.domain.request import new_id
-from cems_tui.domain.score import Score
-from cems_tui.profile import Profile
-from cems_tui.score_tables.formats import ScoreTable, write_table
-from cems_tui.store.receipts import write_png
 from tests.cli.cems import ROOT, Ran
+from tests.cli.hostile import EVIL, assert_nothing_is_obeyed, command_lines, hostile_home
 from tests.cli.inside import Inside, inside
-from tests.routing.fakes import table_with_signal
-from tests.store.records import candidate, decision, generation
 
 __all__ = ["inside"]
-
-EVIL = "\x1b[31m\x1b]52;c;ZXZpbA==\x07\x1b]8;;mailto:e\x1b\\\x9b2J\x90q\u202e\u2066\u200f\x7f\x08"
-"""Colours, the clipboard, a link, C1, bidirectional and other controls."""
-
-SGR = re.compile(r"\x1b\[[\d;]*m")
-RAW = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
-"""Every control but line end and tab, and every character that turns or hides text."""
-
-
-def assert_nothing_is_obeyed(ran: Ran) -> None:
-    """Of controls only our own colours reached the streams."""
-    for stream in (ran.out, ran.err):
-        found = RAW.search(SGR.sub("", stream.replace("\x1b[31m", "OBEYED\x1b")))
-        assert found is None, stream[max(0, found.start() - 60) : found.end() + 20]
 
 
 @pytest.fixture
 def home(inside: Inside, tmp_path: Path) -> Inside:
     """A home in which whatever others can write holds controls."""
-    table = table_with_signal(60)
-    rows = tuple(
-        replace(
-            row,
-            prompt=row.prompt + EVIL,
-            function=row.function + EVIL,
-            metric=row.metric + EVIL,
-            prompt_id=row.prompt_id + EVIL,
-            group=EVIL,
-            rater=EVIL,
-        )
-        for row in table.rows
-    )
-    write_table(ScoreTable.of(rows), tmp_path / "evil.csv")
-    for name in ("evil", f"b{EVIL}"):
-        assert_nothing_is_obeyed(inside("bench", "import", "evil.csv", "--name", name))
-    ran = inside("router", "train", "--bench", "evil", "--kind", "ridge", "--name", "good")
-    assert ran.code == 0, ran.err
-    assert_nothing_is_obeyed(ran)
-    routers = Profile.current().routers.own
-    card = json.loads((routers / "good.json").read_text())
-    for key in ("about", "interval", "created", "kind"):
-        card[key] = f"{card.get(key)}{EVIL}"
-    card["training"]["table"] = EVIL
-    card["scorers"] = {f"m{EVIL}": EVIL}
-    card["evaluation"]["verdict_in_words"] = EVIL
-    (routers / "bad.json").write_text(json.dumps({**card, "name": "bad"}))
-    (routers / "bad.safetensors").write_bytes((routers / "good.safetensors").read_bytes())
-
-    folder = tmp_path / f"pictures{EVIL}"
-    folder.mkdir()
-    with Profile.current().records() as store:
-        session = store.session()
-        made = generation(
-            session,
-            folder,
-            id=new_id(),
-            prompt=f"a car {EVIL}",
-            negative=EVIL,
-            function=f"f{EVIL}",
-            executed=f"g{EVIL}",
-            fallback=EVIL,
-            sampler=EVIL,
-            model=f"m{EVIL}",
-            scores=(Score(f"nima{EVIL}", 5.0, f"scorer{EVIL}"),),
-            decision=decision(
-                f"a car {EVIL}",
-                choice=f"f{EVIL}",
-                router=f"r{EVIL}",
-                metric=f"nima{EVIL}",
-                reason=f"because {EVIL}",
-                notes=(Note("other", EVIL),),
-                refusal=EVIL,
-                candidates=(candidate(f"f{EVIL}"), candidate(f"h{EVIL}", rank=2, cost_usd=1.0)),
-            ),
-            score_error=EVIL,
-        )
-        store.add_generation(made)
-    from PIL import Image
-
-    write_png(Image.new("RGB", (8, 8)), made.image, made.to_json())
-    write_png(Image.new("RGB", (8, 8)), tmp_path / "plain.png", made.to_json())
-
-    ledger = paths.current().models / "ledger"
-    ledger.mkdir(parents=True)
-    weights = paths.current().models / "org--evil" / ("a" * 40)
-    weights.mkdir(parents=True)
-    (weights / f"x{EVIL}.json").write_text("{}")
-    entry = {
-        "format": 1,
-        "name": f"model{EVIL}",
-        "repo": "org/evil",
-        "commit": "a" * 40,
-        "folder": f"org--evil/{'a' * 40}",
-        "files": [{"path": f"x{EVIL}.json", "bytes": 2}],
-        "pipeline": EVIL,
-        "family": f"fam{EVIL}",
-        "licence": f"mit{EVIL}",
-        "accepted": EVIL,
-        "origin": EVIL,
-        "steps": [4],
-    }
-    for name in (f"model{EVIL}", "model"):
-        (ledger / f"{name}.json").write_text(json.dumps({**entry, "name": name}))
-    (ledger / f"broken{EVIL}.json").write_text("{")
+    hostile_home(inside, tmp_path)
     return inside
 
 
@@ -200,6 +92,22 @@ def test_every_command_shows_what_others_wrote_and_obeys_nothing(
         assert ran.code == 0
         assert_nothing_is_obeyed(ran)
         assert repr(EVIL)[1:-1] in str(ran.document)
+
+
+def test_whatever_command_is_given_controls_obeys_none(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    seen = set()
+    for path, line in command_lines(()):
+        if path in seen or path[0] == "starter":
+            continue  # the first is enough here, and one that draws is none for here
+        seen.add(path)
+        ran = inside(*line)
+        assert_nothing_is_obeyed(ran)
+        assert ran.code in (0, 2, 3, 8), f"{line}: {ran.err}"
+        assert "bug of ours" not in ran.err
+    assert {("router", "train"), ("why",)} <= seen
 
 
 def test_a_broken_setting_is_told_and_not_obeyed(inside: Inside, tmp_path: Path) -> None:

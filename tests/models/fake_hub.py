@@ -1,7 +1,8 @@
 """A Hub on a real socket: its API, files with ranges, a second server they redirect to, faults.
 
 In a test: `with FakeHub({"org/tiny": {"a.json": b"…"}}) as hub: … hub.url`. For another process:
-`python -m tests.models.fake_hub FOLDER` serves the folders `FOLDER/org/name` until it is killed.
+`python -m tests.models.fake_hub FOLDER` serves the folders `FOLDER/org/name` until its stdin ends;
+a line there, a list of `[path, fault]`, says what goes wrong from then on.
 """
 
 from __future__ import annotations
@@ -396,7 +397,11 @@ def main() -> None:
     with FakeHub(repos) as hub:
         hub.settle()
         print(hub.url, flush=True)
-        sys.stdin.read()
+        for line in sys.stdin:
+            hub.faults.clear()
+            for path, fault in json.loads(line):
+                hub.fail(path, Fault(**fault))
+            print("told", flush=True)
 
 
 if __name__ == "__main__":

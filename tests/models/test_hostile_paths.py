@@ -198,6 +198,13 @@ def test_a_model_imported_in_place_stays_where_the_user_has_it(desk: Desk, preci
     assert (precious / "letter.txt").is_file()
 
 
+def test_a_file_that_no_disk_can_name_is_not_there(desk: Desk, precious: Path) -> None:
+    named = {"path": "a" * 300, "bytes": 3, "sha256": "b" * 64}
+    enter(desk, "mine", folder=str(precious), owned=False, files=[named])
+    ledger = Ledger.read(desk.models)
+    assert ledger.present(ledger.entries["mine"]) is None
+
+
 @pytest.mark.parametrize("hidden", [False, True])
 def test_a_link_in_a_model_s_place_is_refused_and_not_followed(
     desk: Desk, precious: Path, hidden: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from cems_tui.errors import CemsError, UsageError
+from cems_tui.models.hub import answer
 from cems_tui.models.hub.client import Hub, Transient, Unreachable, reason
 from tests.models.hub_fixtures import online
 
@@ -20,7 +22,7 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
 @contextmanager
-def server(body: bytes, kind: str) -> Iterator[str]:
+def server(body: bytes, kind: str, packed: str | None = None) -> Iterator[str]:
     """The address of a server that answers everything in one way."""
 
     class Answer(BaseHTTPRequestHandler):
@@ -30,6 +32,8 @@ def server(body: bytes, kind: str) -> Iterator[str]:
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", kind)
+            if packed is not None:
+                self.send_header("Content-Encoding", packed)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -73,6 +77,24 @@ def test_a_page_that_is_not_the_hub_s_is_told_as_such(body: bytes, kind: str) ->
     ):
         Hub(address).describe("org/tiny", None)
     assert "login page" in raised.value.hint
+
+
+@pytest.mark.parametrize("packed", [None, "gzip"])
+@pytest.mark.usefixtures("fresh")
+def test_an_answer_without_end_is_not_held_in_memory(
+    packed: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer, "LARGEST_ANSWER_BYTES", 1_000)
+    body = b'{"a": "' + b"x" * 5_000 + b'"}'
+    if packed is not None:
+        body = gzip.compress(body)
+        assert len(body) < 1_000
+    with (
+        server(body, "application/json", packed) as address,
+        pytest.raises(Unreachable, match="does not answer as the Hub does") as raised,
+    ):
+        Hub(address).describe("org/tiny", None)
+    assert "answer is" in str(raised.value.__cause__)
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "socks://127.0.0.1:9/", "ftp://a:1"])

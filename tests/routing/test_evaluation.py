@@ -157,6 +157,14 @@ def test_a_doubtful_gain_is_a_tie_that_more_prompts_would_settle() -> None:
     assert "more prompts would tell" in verdict_in_words(found.to_json())
 
 
+def test_better_pictures_for_more_than_the_cheapest_best_single_costs_are_better() -> None:
+    kind = np.arange(200) % 2
+    truth = np.stack([1.0 + kind, 2.0 - kind], axis=1)  # each is the better one for half of them
+    found = evaluate(truth, truth, np.array([1.0, 4.0]), ["plain@1", "dear@1"])
+    assert found.best_single == "plain@1"
+    assert (found.verdict, found.verdict_words) == ("beats best single", "better pictures")
+
+
 def test_one_price_for_all_leaves_no_area() -> None:
     truth = scores()
     judged = evaluate(truth, truth, np.array([1.0, 1.0, 1.0]), NAMES, resamples=20)

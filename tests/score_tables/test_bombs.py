@@ -9,6 +9,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from cems_tui.bench import prompts
 from cems_tui.bench.prompts import read_prompts
 from cems_tui.errors import UsageError
 from cems_tui.score_tables.formats import read_table
@@ -49,6 +50,40 @@ def test_lines_nested_without_end_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "deep.jsonl"
     path.write_text("[" * 1_000_000)
     with pytest.raises(UsageError, match="line 1"):
+        read_table(path)
+
+
+@pytest.mark.parametrize(("what", "most"), [("functions", 300), ("metrics", 30)])
+def test_a_table_of_names_without_end_is_refused(tmp_path: Path, what: str, most: int) -> None:
+    names = {"functions": "one@1", "metrics": "clip"}
+    path = tmp_path / "names.csv"
+    for count in (most, most + 1):
+        rows = [{**names, what: f"n{number}"} for number in range(count)]
+        lines = [f"1,a cat,{row['functions']},{row['metrics']},1" for row in rows]
+        path.write_text("\n".join([HEADER, *lines]))
+        if count == most:
+            assert len(getattr(read_table(path), what)) == most
+            continue
+        with pytest.raises(UsageError, match=f"names.csv has {count} {what}; {most} is the most"):
+            read_table(path)
+
+
+def test_a_file_of_prompts_without_end_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompts, "MAX_PROMPTS", 3)
+    path = tmp_path / "prompts.txt"
+    path.write_text("a\n\nb\nc\n")
+    assert len(read_prompts(path)) == 3
+    path.write_text("a\nb\nc\nd\n")
+    with pytest.raises(UsageError, match="over 3 prompts"):
+        read_prompts(path)
+
+
+def test_a_number_without_end_is_told_in_our_words(tmp_path: Path) -> None:
+    path = tmp_path / "number.jsonl"
+    path.write_text('{"score": ' + "9" * 10_000 + "}")
+    with pytest.raises(UsageError, match="a number in it is too long"):
         read_table(path)
 
 

@@ -88,6 +88,12 @@ def make_app(
     return CemsApp(engine or FakeEngine(), new_image=HalfcellImage, **options)  # type: ignore[arg-type]
 
 
+def screen_text(pilot: Pilot[None]) -> str:
+    """Every character on the screen."""
+    strips = pilot.app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
 def studio(app: CemsApp) -> StudioScreen:
     screen = app.get_screen_stack("studio")[0]
     assert isinstance(screen, StudioScreen)

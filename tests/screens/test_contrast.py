@@ -17,6 +17,7 @@ from cems_tui.profile import Profile
 from screens.services.defaults import Defaults, Desks
 from screens.theme import THEMES
 from tests.screens import fakes_screens as states
+from tests.screens.test_bench import desk, fill
 from tests.screens.test_doctor import ShortDoctor
 from tests.screens.test_models_snapshots import asked, pulling, read, recommended
 from tests.services.fakes_models import FakeKeeper
@@ -39,14 +40,18 @@ async def test_every_text_of_the_models_can_be_read(
 
 
 @pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("key", ["f10", "f9"])
-async def test_every_text_of_the_doctor_and_the_settings_can_be_read(key: str, theme: str) -> None:
-    desks = Desks(doctor=ShortDoctor, settings=Profile.current().settings_desk)
+@pytest.mark.parametrize("key", ["f10", "f9", "f8"])
+async def test_every_text_of_doctor_settings_and_benchmarks_can_be_read(
+    key: str, theme: str, tmp_path: Path
+) -> None:
+    fill(tmp_path)
+    desks = Desks(doctor=ShortDoctor, settings=Profile.current().settings_desk, benches=desk)
     app = states.make_app(defaults=Defaults(theme=theme), desks=desks)
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.press(key)
-        await states.until(pilot, lambda: app.screen.query("#findings, #settings"))
+        await states.until(pilot, lambda: app.screen.query("#findings, #settings, #benches"))
         await states.until(pilot, lambda: app.screen._list.row)  # type: ignore[attr-defined]
+        await states.until(pilot, lambda: key != "f8" or app.screen._facts)  # type: ignore[attr-defined]
         await pilot.pause()
         assert len(list(texts(app))) > 5
         assert poor(app) == set()

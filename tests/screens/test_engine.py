@@ -12,11 +12,11 @@ from tests.screens.fakes_screens import (
     generating,
     lost,
     make_app,
+    screen_text,
     submit,
     until,
     write,
 )
-from tests.screens.test_studio import screen_text
 
 
 class Unstartable(FakeEngine):

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
 
 from cems_tui.domain.capabilities import ObstacleKind
 from cems_tui.domain.decision import Candidate, RoutingDecision
@@ -14,7 +13,15 @@ from cems_tui.domain.request import Request
 from screens.studio.price_card import CandidatesTable
 from screens.widgets.receipt import decision_receipt
 from tests.screens.fakes_app import FakePlanner, decision_for
-from tests.screens.fakes_screens import FakeEngine, make_app, studio, submit, until, write
+from tests.screens.fakes_screens import (
+    FakeEngine,
+    make_app,
+    screen_text,
+    studio,
+    submit,
+    until,
+    write,
+)
 
 BIG = "starter-base@20"
 WORDS = "is too big for this machine at 64x64: its weights take 21 GB and drawing 9 GB"
@@ -24,11 +31,6 @@ WORDS = "is too big for this machine at 64x64: its weights take 21 GB and drawin
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CEMS_HOME", str(tmp_path))
     return tmp_path
-
-
-def screen_text(pilot: Pilot[None]) -> str:
-    strips = pilot.app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 
 
 def blocked(candidate: Candidate, kind: ObstacleKind, words: str) -> Candidate:

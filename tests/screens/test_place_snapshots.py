@@ -1,4 +1,4 @@
-"""The doctor and the settings as they are drawn; `--snapshot-update` accepts a changed one."""
+"""Doctor, settings and benchmarks as drawn; `--snapshot-update` accepts a changed one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from cems_tui.services.app.settings_desk import SettingsDesk
 from cems_tui.services.doctor import Finding
 from screens.services.defaults import Defaults, Desks
 from tests.screens.fakes_screens import make_app, until
+from tests.screens.test_bench import desk, fill
 from tests.screens.test_doctor import ShortDoctor
 
 
@@ -32,7 +33,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def shown(pilot: Pilot[None], key: str) -> None:
     await pilot.press(key)
-    await until(pilot, lambda: pilot.app.screen.query("#findings, #settings"))
+    await until(pilot, lambda: pilot.app.screen.query("#findings, #settings, #benches"))
     await until(pilot, lambda: pilot.app.screen._list.row)  # type: ignore[attr-defined]
 
 
@@ -42,6 +43,13 @@ async def doctor(pilot: Pilot[None]) -> None:
 
 async def settings(pilot: Pilot[None]) -> None:
     await shown(pilot, "f9")
+
+
+async def bench(pilot: Pilot[None]) -> None:
+    Path("config.toml").unlink()
+    fill(Path.cwd())
+    await shown(pilot, "f8")
+    await until(pilot, lambda: pilot.app.screen._facts)  # type: ignore[attr-defined]
 
 
 def _settled(reach: Callable[[Pilot[None]], Awaitable[object]]) -> Callable[[Pilot[None]], object]:
@@ -60,6 +68,8 @@ def _settled(reach: Callable[[Pilot[None]], Awaitable[object]]) -> Callable[[Pil
         (doctor, (160, 48), "light"),
         (settings, (80, 24), "light"),
         (settings, (160, 48), "dark"),
+        (bench, (80, 24), "dark"),
+        (bench, (160, 48), "light"),
     ],
     ids=lambda one: (
         f"{one[0]}x{one[1]}" if isinstance(one, tuple) else getattr(one, "__name__", one)
@@ -71,6 +81,8 @@ def test_it_looks_as_it_did(
     size: tuple[int, int],
     theme: str,
 ) -> None:
-    desks = Desks(doctor=KnownDoctor, settings=lambda: SettingsDesk(Path("config.toml")))
+    desks = Desks(
+        doctor=KnownDoctor, settings=lambda: SettingsDesk(Path("config.toml")), benches=desk
+    )
     app = make_app(defaults=Defaults(theme=theme), desks=desks)
     assert snap_compare(app, run_before=_settled(reach), terminal_size=size)

@@ -12,8 +12,7 @@ from textual.widgets import Label
 import screens
 from screens import places
 from screens.places import HOME, PLACES
-from tests.screens.fakes_screens import make_app, until
-from tests.screens.test_studio import screen_text
+from tests.screens.fakes_screens import make_app, screen_text, until
 
 ROOT = Path(screens.__file__).parent
 ROOMS = {place.id: f"screens.{place.id}" for place in PLACES}

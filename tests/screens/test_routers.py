@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from cems_tui.errors import UsageError
 from cems_tui.profile import Profile
 from cems_tui.services.app.router_desk import RouterFacts, facts_of
 from cems_tui.services.routers import Change
 from screens.app import CemsApp
+from screens.dialogs import TextDialog, TextQuestion
 from screens.router.screen import CurvePlot, RouterScreen
 from screens.studio.dial import TradeoffDial
 from screens.widgets.facts import FactSheet
@@ -33,6 +36,8 @@ class FakeDesk:
         tying = replace(cards[0], name="mine", evaluation=figures)
         self.rows = (*shipped, facts_of(tying, asked=False, shipped=False, installed=4))
         self.used: list[tuple[str, bool]] = []
+        self.benched: tuple[str, ...] = ("mine", "other")
+        self.asked_about: list[tuple[str, ...]] = []
         self.error: UsageError | None = None
 
     def facts(self) -> tuple[RouterFacts, ...]:
@@ -47,6 +52,26 @@ class FakeDesk:
 
     def rollback(self) -> Change:
         raise UsageError("no other router was in use before", "`cems router use NAME` chooses one.")
+
+    def benches(self) -> tuple[str, ...]:
+        return self.benched
+
+    def evaluate(self, name: str, bench: str) -> dict[str, Any]:
+        self.asked_about.append((name, bench))
+        figures = next(one.card.evaluation for one in self.rows if one.key == name)
+        words = {"verdict_in_words": "beats the best single function", "notes": ("few prompts",)}
+        latency = {"latency_ms": {"p50": 0.63, "p95": 0.94}}
+        return {**figures, "router": name, "metric": "mixed", **latency, **words}
+
+    def difference(self, a: str, b: str, bench: str) -> dict[str, Any]:
+        self.asked_about.append((a, b, bench))
+        hands = {"a": "base@20", "b": "turbo@1", "quality_delta": -0.0112, "cost_delta_usd": -1e-6}
+        changes = [{**hands, "prompt": f"prompt {n} [/x]"} for n in range(50)]
+        told = {"a": a, "b": b, "metric": "mixed", "prompts": 120, "changed": 50, "notes": ()}
+        return {**told, "changes": changes, "quality_delta": None, "cost_delta_usd": 2e-6}
+
+    def calibrate(self, name: str) -> dict[str, Any]:
+        return {"router": f"{name}-calibrated", "of": name, "in_use": True}
 
     def retrain(self, name: str) -> str:
         raise UsageError("not enough pairs yet: 3 of about 150", "`cems bench run` supplies them.")
@@ -130,6 +155,61 @@ async def test_one_that_only_ties_needs_the_key_a_second_time(desk: FakeDesk) ->
         await until(pilot, lambda: screen._refused)
         await pilot.press("u")
         await until(pilot, lambda: desk.used == [("mine", True)])
+
+
+def sheet(app: CemsApp) -> str:
+    """The words of the dialog in front."""
+    return "\n".join(f"{one.name} {one.text}" for one in app.screen.query_one(FactSheet).facts)
+
+
+async def test_a_router_is_evaluated_on_a_benchmark_one_names(desk: FakeDesk) -> None:
+    app = routers_app(desk)
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(app.screen, TextQuestion))
+        await pilot.press("ctrl+u", *"nothing", "enter")
+        hint = app.screen.query_one(".hint", Static)
+        await until(pilot, lambda: "no benchmark 'nothing'" in str(hint.render()))
+        await pilot.press("ctrl+u", *"other", "enter")
+        await until(pilot, lambda: isinstance(app.screen, TextDialog))
+        assert desk.asked_about == [("starter", "other")]
+        said = sheet(app)
+        for one in desk.rows[-2].card.evaluation["strategies"]:
+            assert f"{one['name']} {one['quality']:.4g}" in said
+        assert "0.63 ms" in said
+        assert "note few prompts" in said
+
+
+async def test_what_a_router_would_do_otherwise_is_listed(desk: FakeDesk) -> None:
+    app = routers_app(desk)
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("d")  # the one that is asked, beside itself
+        await until(pilot, lambda: any("the router that is asked" in one for one in toasts(app)))
+        await pilot.press("G", "d")
+        await until(pilot, lambda: isinstance(app.screen, TextQuestion))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, TextDialog))
+        assert desk.asked_about == [("starter", "mine", "mine")]
+        said = sheet(app)
+        assert "50 of 120 prompts, starter → mine" in said
+        assert "mixed —, +$0.00200/k" in said
+        assert "base@20 → turbo@1  mixed −0.0112, −$0.00100/k" in said
+        assert "and 10 more" in said
+
+
+async def test_a_router_is_calibrated_and_without_a_benchmark_nothing_is_asked(
+    desk: FakeDesk,
+) -> None:
+    desk.benched = ()
+    app = routers_app(desk)
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("e")
+        await until(pilot, lambda: any("no benchmark yet" in one for one in toasts(app)))
+        await pilot.press("c")
+        await until(pilot, lambda: any("starter-calibrated was made" in one for one in toasts(app)))
 
 
 async def test_what_cannot_be_done_is_told(desk: FakeDesk) -> None:

@@ -15,7 +15,8 @@ from tests.tmux import AVAILABLE, Tmux
 def test_cems_opens_prices_a_prompt_follows_the_window_and_gives_the_shell_back(
     tmp_path: Path,
 ) -> None:
-    with Tmux(tmp_path, (80, 24), environment(tmp_path / "home")) as window:
+    exported = {"COLUMNS": "80", "LINES": "24"}  # as some shells do, for good
+    with Tmux(tmp_path, (80, 24), environment(tmp_path / "home", exported)) as window:
         window.run([sys.executable, "-m", "cems_tui"])
         window.type("two dogs and a red car")  # before there is an app
         window.wait(lambda screen: "▸ ○ " in screen and "6 words · known ground" in screen)

@@ -28,8 +28,8 @@ from tests.screens.fakes_app import (
     nothing_installed,
     picture,
 )
-from tests.screens.fakes_screens import make_app, studio, submit, until, write
-from tests.screens.test_studio import WILD, screen_text
+from tests.screens.fakes_screens import make_app, screen_text, studio, submit, until, write
+from tests.screens.test_studio import WILD
 
 SIZES = [(80, 24), (160, 48)]
 

@@ -20,9 +20,10 @@ from screens import figures
 from screens.commands import PALETTE, Command
 from screens.places import APP, PLACES
 from screens.studio.draft_command import draft_command
-from screens.studio.price_card import BAR_CELLS, card, family_of, short_name
+from screens.studio.price_card import BAR_CELLS, card
 from screens.totals import SessionTotals
 from screens.widgets import receipt
+from screens.widgets.columns import family_of, short_name
 from screens.widgets.keys import ALWAYS, fitting
 from screens.work import Work
 from tests.screens.fakes_app import CANDIDATES, candidate, decision_for, generation, request

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +70,24 @@ def test_a_card_without_figures_says_nothing_of_a_curve(desk: RouterDesk) -> Non
     assert (facts.recovered, facts.against_single, facts.oracle) == (None, None, None)
     assert facts.verdict == "not evaluated"
     assert facts.refusal is not None
+
+
+def test_what_it_tells_of_a_benchmark_is_what_the_commands_tell(
+    desk: RouterDesk, inside: Inside, tmp_path: Path
+) -> None:
+    rows = ["prompt_id,prompt,function,metric,score,cost_usd"]
+    for number in range(40):
+        prompt = f"{number} {('a cat', 'many red cars at night')[number % 2]}"
+        for place, name in enumerate(("sdxl-turbo@4", "sd-turbo@1", "sd-taesd@25")):
+            score = 30 + place * (1 + number % 2) + number % 7 / 10
+            rows.append(f"{number},{prompt},{name},clip,{score},{(place + 1) * 1e-6}")
+    table = tmp_path / "scores.csv"
+    table.write_text("\n".join(rows))
+    assert inside("bench", "import", str(table), "--name", "mine").code == 0
+    assert desk.benches() == ("mine",)
+    told = inside("router", "eval", "cems-clip", "--bench", "mine", "--json").document
+    found = desk.evaluate("cems-clip", "mine")
+    assert {**found, "latency_ms": None} == {**told, "latency_ms": None}
 
 
 def test_one_is_used_and_taken_back(desk: RouterDesk) -> None:

@@ -88,3 +88,9 @@ def test_what_prices_are_learnt_from_is_looked_up_group_by_group(store: Store) -
 def test_the_rule_sees_a_scan(store: Store) -> None:
     store.stats(search="cost:>0")
     assert scans(store) != []
+
+
+def test_a_history_without_lots_is_not_searched_for_what_they_say(store: Store) -> None:
+    assert store.measured_regret() == []
+    assert store.measured_regret(search="cost:>0") == []
+    assert scans(store) == []

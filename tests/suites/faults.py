@@ -1,49 +1,60 @@
-"""Real commands that are killed, refused room or refused permission at any moment.
+"""Real commands that are killed, refused room, permission or the network, at any moment.
 
 After each fault the home is whole: the database is sound, every row has its picture and every
-picture its row, nothing stands twice, what lies about is told by `doctor` or gone, every router
-and model can be read, and the same command given again ends well.
+picture its row, nothing stands twice, what lies about is told by `doctor` or gone, no process
+stays, every router and model can be read, and the same command given again ends well.
 
-`python -m tests.suites.faults --moments 300 --seed 1` runs random moments in turn over all
-commands; `--points` goes through every point between two writes of each of them.
+`python -m tests.suites.faults --moments 300 --seed 1` sends signals at random moments of all
+commands in turn; `--points` goes through every point between two writes of each of them;
+`--disks`, `--denials`, `--damages`, `--networks` and `--apps` are numbers of disks that fill up,
+of folders that may not be written or read, of damaged files, of failing hubs and of apps in a
+terminal. What was tried is written to `--done FILE`, and not tried again by another run with it.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import errno
-import gc
 import json
 import os
 import random
 import shutil
-import signal
-import sqlite3
+import subprocess
 import sys
 import tempfile
-import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from importlib import import_module
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM
 
 from cems_tui import paths
-from cems_tui.__main__ import main as cems_main
-from cems_tui.files import clear_leftovers
-from cems_tui.store.receipts import read_receipt
-from tests.cli.cems import environment
-from tests.cli.fork_server import HEAVY, Order, become, leave
+from tests.models.fake_hub import Fault as HubFault
+from tests.suites.processes import (
+    Ended,
+    FaultKind,
+    Forks,
+    Harm,
+    Moment,
+    as_ordinary_user,
+    import_all,
+    kept_by_forks,
+    planted,
+    unharmed,
+)
+from tests.suites.wholeness import (
+    LONGEST_READ_SECONDS,
+    Fault,
+    expect_bench,
+    expect_finished_queue,
+    expect_nothing_left,
+    expect_readable,
+    expect_whole,
+    expect_words,
+)
 
-SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-WRITES = ("replace", "rename", "link", "symlink", "unlink", "remove", "fsync", "mkdir", "rmdir")
-"""The calls of the system between which a whole state has to lie."""
-
-STATEMENTS = ("BEGIN", "COMMIT", "INSERT", "UPDATE", "DELETE", "RELEASE", "SAVEPOINT")
-FaultKind = Literal["kill", "full", "denied"]
-ERRORS: dict[str, int] = {"full": errno.ENOSPC, "denied": errno.EACCES}
+SIGNALS = (SIGKILL, SIGTERM, SIGINT, SIGHUP)
+Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -57,341 +68,484 @@ class Command:
     may_be_done: bool = False
     """Whether `again` may say that there is nothing left to do (exit 2)."""
 
+    asks_hub: bool = False
+    forgets: bool = False
+    """Whether pictures go before their rows: nothing of theirs may come back."""
+
+    scores: tuple[str, int] | None = None
+    """A benchmark that is whole in the end, and its scores."""
+
     @property
     def name(self) -> str:
         return " ".join(self.arguments[:2])
 
 
+DRAW = ("generate", "a red cat", "two dogs", "--function", "starter-turbo@1", "-q")
+BENCH = (
+    *("bench", "run", "--prompts", "prompts.txt", "--name", "new", "-q"),
+    *("--functions", "starter-turbo@1,starter-small@4"),
+)
 COMMANDS = (
-    Command(("generate", "a red cat", "two dogs", "--function", "starter-turbo@1", "-q")),
-    Command(
-        ("bench", "run", "--prompts", "prompts.txt", "--name", "new", "-q",
-         "--functions", "starter-turbo@1,starter-small@4"),
-        ("bench", "run", "--prompts", "prompts.txt", "--name", "new", "--resume", "-q",
-         "--functions", "starter-turbo@1,starter-small@4"),
-    ),
+    Command(DRAW, again=("queue", "run", "-q")),
+    Command(("queue", "add", *DRAW[1:]), again=("queue", "run", "-q")),
+    Command(("queue", "run", "-q")),
+    Command(BENCH, again=(*BENCH, "--resume"), scores=("new", 12)),
+    Command(("bench", "rescore", "made", "--scorers", "sharpness"), may_be_done=True),
     Command(("bench", "rm", "made", "--yes"), may_be_done=True),
-    Command(("bench", "import", "scores.csv", "--name", "told")),
+    Command(
+        ("bench", "import", "scores.csv", "--name", "told"), may_be_done=True, scores=("told", 120)
+    ),
     Command(("router", "train", "--bench", "scores", "--kind", "ridge", "--name", "fresh")),
-    Command(("router", "use", "other")),
+    Command(("router", "retrain", "other", "--from", "own")),
+    Command(("router", "use", "other", "--force")),
     Command(("router", "rm", "other", "--yes"), may_be_done=True),
+    Command(("router", "import", "other.zip", "--name", "told"), may_be_done=True),
+    Command(("router", "export", "other", "--out", "again.zip"), may_be_done=True),
     Command(("import", "pipeline", "--name", "mine", "--copy", "--no-probe"), may_be_done=True),
     Command(("rm", "theirs", "--yes"), may_be_done=True),
-    Command(("history", "rm", "--all", "--yes"), may_be_done=True),
-    Command(("history", "rm", "--all", "--forever", "--yes"), may_be_done=True),
+    Command(("pull", "org/Tiny", "--steps", "4", "-q"), asks_hub=True),
+    Command(("history", "rm", "--search", "tree", "--yes"), may_be_done=True),
+    Command(
+        ("history", "rm", "--search", "tree", "--forever", "--yes"), may_be_done=True, forgets=True
+    ),
+    Command(("history", "restore", "--all"), may_be_done=True),
+    Command(("history", "backup", "copy.db"), may_be_done=True),
     Command(("config", "set", "routing.tradeoff", "0.25")),
-)  # fmt: skip
+)
 
 
-class Fault(Exception):
-    """What was found not whole."""
+@dataclass
+class Suite:
+    """The home that all faults begin with, what was tried, and what was found."""
 
+    template: Path
+    forks: Forks
+    tell: Tell
+    hub: Hub | None = None
+    done: Path | None = None
+    """Where what was tried is kept, a line each."""
 
-@dataclass(frozen=True)
-class Ended:
-    """How a process went."""
+    tried: int = 0
+    faults: int = 0
+    _known: set[str] = field(default_factory=set)
 
-    code: int
-    out: str
-    err: str
-    seconds: float
+    def __post_init__(self) -> None:
+        if self.done is not None and self.done.exists():
+            self._known = set(self.done.read_text().splitlines())
 
+    @property
+    def commands(self) -> list[Command]:
+        """Those that can be tried here."""
+        return [one for one in COMMANDS if self.hub is not None or not one.asks_hub]
 
-def run(
-    arguments: Sequence[str],
-    home: Path,
-    harm: Callable[[], None] = lambda: None,
-    after_seconds: float | None = None,
-    number: int = signal.SIGKILL,
-) -> Ended:
-    """`cems` in a fork, with a fault planted in it, or sent a signal after a while."""
-    place = Path(tempfile.mkdtemp())
-    streams = [place / name for name in ("stdin", "stdout", "stderr")]
-    for stream in streams:
-        stream.touch()
-    order = Order(
-        list(arguments), environment(home), str(home.parent), list(map(str, streams)), 300
-    )
-    began = time.monotonic()
-    child = os.fork()
-    if not child:
+    def expect_commands(self) -> None:
+        """Unhurt, every command ends well: else nothing would be tried.
+
+        Raises:
+            Fault: one does not.
+        """
+        for command in self.commands:
+            with self.home() as home:
+                ended = self.forks.run(command.arguments, home)
+                if ended.code != 0:
+                    raise Fault(f"{command.name} ends in {ended.code} unhurt: {ended.err}")
+
+    @contextmanager
+    def home(self, within: Path | None = None) -> Iterator[Path]:
+        """A home of its own like the template, beside copies of what the commands read."""
+        place = Path(tempfile.mkdtemp(dir=within or self.template.parent.parent))
         try:
-            become(order)
-            harm()
-            leave(cems_main())
+            shutil.copytree(self.template.parent, place, dirs_exist_ok=True, symlinks=True)
+            yield place / self.template.name
         finally:
-            os._exit(70)
-    if after_seconds is not None:
-        time.sleep(after_seconds)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, number)
-    _, status = os.waitpid(child, 0)
-    told = [stream.read_text(errors="replace") for stream in streams[1:]]
-    shutil.rmtree(place)
-    return Ended(os.waitstatus_to_exitcode(status), *told, time.monotonic() - began)
+            shutil.rmtree(place, ignore_errors=True)
+
+    def trying(self, about: str, attempt: Callable[[], None]) -> None:
+        """One fault, unless it was tried before; what is found is told and counted."""
+        if about in self._known:
+            return
+        self.tried += 1
+        try:
+            attempt()
+        except Fault as fault:
+            self.faults += 1
+            self.tell(f"FAULT {about}: {fault}")
+            return
+        if self.done is not None:
+            with self.done.open("a") as file:
+                file.write(f"{about}\n")
+
+    def judge(self, command: Command, home: Path, hurt: Ended) -> None:
+        """What must hold after the command was hurt, and after it was given again.
+
+        Raises:
+            Fault: it does not.
+        """
+        expect_words(hurt, "it")
+        expect_whole(self.forks, home, rows_alone=command.forgets)
+        again = self.forks.run(command.again or command.arguments, home)
+        if again.code != 0 and not (command.may_be_done and again.code in (2, 3)):
+            raise Fault(f"given again it ends in {again.code}: {again.err[-400:]}")
+        drawn = self.forks.run(("queue", "run", "-q"), home)
+        if drawn.code != 0:
+            raise Fault(f"the queue afterwards ends in {drawn.code}: {drawn.err[-300:]}")
+        expect_whole(self.forks, home)
+        expect_finished_queue(self.forks, home)
+        if command.scores is not None:
+            expect_bench(self.forks, home, *command.scores)
+        expect_nothing_left(self.forks, home)
+
+    def hurt_and_judged(
+        self, command: Command, harm: Harm = unharmed, moment: Moment | None = None
+    ) -> None:
+        """One command in a home of its own."""
+        with self.home() as home:
+            hurt = self.forks.run(command.arguments, home, harm, moment)
+            try:
+                self.judge(command, home, hurt)
+            except Fault as fault:
+                raise Fault(f"ended {hurt.code}: {fault}") from None
+
+    # Kinds of faults.
+
+    def moments(self, count: int, seed: int) -> None:
+        """Signals at random moments of all commands in turn."""
+        chance = random.Random(f"moments {seed}")
+        lengths: dict[Command, float] = {}
+        for number in range(count):
+            command = self.commands[number % len(self.commands)]
+            share, sent = chance.random(), chance.choice(SIGNALS)
+            if command not in lengths:
+                with self.home() as home:
+                    lengths[command] = self.forks.run(command.arguments, home).seconds
+            moment = Moment(share * lengths[command], sent)
+            self.trying(
+                f"moment {seed} {number} {command.name} {sent.name} at {share:.3f}",
+                partial(self.hurt_and_judged, command, moment=moment),
+            )
+
+    def points(self, commands: Sequence[Command], kinds: Sequence[FaultKind]) -> None:
+        """Every write of every command: killed before it, refused room, refused permission."""
+        for command in commands:
+            for kind in kinds:
+                at, reached = 0, True
+                while reached:
+                    at += 1
+                    about = f"point {command.name} {kind} before write {at}"
+                    sign = self.template.parent / "reached"
+                    harm = planted(at, kind, sign)
+                    known = about in self._known
+                    self.trying(about, partial(self.hurt_and_judged, command, harm))
+                    reached = known or sign.exists()
+                    sign.unlink(missing_ok=True)
+            self.tell(f"{command.name}: done, {self.tried} tried so far")
+
+    def disks(self, count: int, seed: int) -> None:
+        """Real disks with some bytes left; looking and freeing work when none is left."""
+        chance = random.Random(f"disks {seed}")
+        sizes = {command: self._written_bytes(command) for command in self.commands}
+        for number in range(count):
+            command = self.commands[number % len(self.commands)]
+            free = int(chance.uniform(0, 1.2) * sizes[command])
+            self.trying(
+                f"disk {seed} {number} {command.name} with {free // 1024} KiB",
+                partial(self._filled, command, free),
+            )
+
+    def _filled(self, command: Command, free: int) -> None:
+        with _disk() as disk, self.home(disk) as home:
+            _leave_free(disk, free)
+            hurt = self.forks.run(command.arguments, home)
+            expect_words(hurt, f"with {free} bytes, ended {hurt.code}, it")
+            _leave_free(disk, 0)
+            reads = [("history", "ls"), ("ls",), ("router", "ls"), ("route", "a cat")]
+            for ended in self.forks.look(reads, home):
+                if ended.code != 0:
+                    raise Fault(f"on a full disk: {ended.code} {ended.err}")
+            if command.arguments[0] != "rm":
+                freed = self.forks.run(("rm", "theirs", "--yes"), home)
+                if freed.code != 0:
+                    raise Fault(f"a full disk cannot be freed: {freed.err}")
+            _leave_free(disk, None)
+            self.judge(command, home, hurt)
+
+    def denials(self, count: int, seed: int) -> None:
+        """Folders and files of the home that may not be written, or read."""
+        chance = random.Random(f"denials {seed}")
+        names = [path.relative_to(self.template) for path in sorted(self.template.rglob("*"))]
+        names = [Path(), *(name for name in names if "--" not in str(name))]
+        for number in range(count):
+            command = self.commands[number % len(self.commands)]
+            name, mode = chance.choice(names), chance.choice((0o500, 0o400, 0o000))
+            self.trying(
+                f"denial {seed} {number} {command.name} {name} {mode:o}",
+                partial(self._denied, command, name, mode),
+            )
+
+    def _denied(self, command: Command, name: Path, mode: int) -> None:
+        with self.home() as home:
+            place = home / name
+            before = place.stat().st_mode
+            place.chmod(mode)
+            try:
+                expect_readable(self.forks, home, as_ordinary_user)
+                hurt = self.forks.run(command.arguments, home, as_ordinary_user)
+            finally:
+                if place.exists():
+                    place.chmod(before)
+            self.judge(command, home, hurt)
+
+    def damages(self, count: int, seed: int) -> None:
+        """Files that are cut, overwritten, gone, or something else than a file."""
+        chance = random.Random(f"damages {seed}")
+        names = [path for path in sorted(self.template.rglob("*")) if path.is_file()]
+        for number in range(count):
+            command = self.commands[number % len(self.commands)]
+            name = chance.choice(names).relative_to(self.template)
+            damage = chance.choice(list(DAMAGES))
+            self.trying(
+                f"damage {seed} {number} {command.name} {name} {damage}",
+                partial(self._damaged, command, name, damage, number),
+            )
+
+    def _damaged(self, command: Command, name: Path, damage: str, seed: int) -> None:
+        with self.home() as home:
+            DAMAGES[damage](home / name, random.Random(seed))
+            expect_readable(self.forks, home)
+            hurt = self.forks.run(command.arguments, home)
+            expect_words(hurt, "it")
+            if hurt.seconds > LONGEST_READ_SECONDS:
+                raise Fault(f"it takes {hurt.seconds:.0f} s")
+
+    def networks(self, count: int, seed: int) -> None:
+        """Pulls from a Hub that fails in one or several ways, then from one that does not."""
+        chance = random.Random(f"networks {seed}")
+        for number in range(count):
+            planned = [_failing(chance) for _ in range(chance.randint(1, 3))]
+            self.trying(f"network {seed} {number} {planned}", partial(self._failed, planned))
+
+    def _failed(self, planned: Sequence[tuple[str, HubFault]]) -> None:
+        assert self.hub is not None
+        [command] = [one for one in self.commands if one.asks_hub]
+        with self.home() as home:
+            self.hub.fail(planned)
+            hurt = self.forks.run(command.arguments, home)
+            self.hub.fail([])
+            if hurt.code not in (0, 3):
+                raise Fault(f"it ends in {hurt.code}: {hurt.err}")
+            self.judge(command, home, hurt)
+            [sound] = self.forks.look([("verify", "tiny")], home)
+            if sound.code != 0:
+                raise Fault(f"what was pulled is not sound: {sound.err}")
+
+    def apps(self, count: int, seed: int) -> None:
+        """The app in a terminal, ended at random moments while it opens, draws and waits."""
+        chance = random.Random(f"apps {seed}")
+        for number in range(count):
+            moment = Moment(chance.uniform(0, 12), chance.choice((SIGKILL, SIGTERM, SIGHUP)))
+            keys = [("Describe a picture above", b"a red cat\x07")] if number % 3 else []
+            self.trying(f"app {seed} {number} {moment.words}", partial(self._app, moment, keys))
+
+    def _app(self, moment: Moment, keys: Sequence[tuple[str, bytes]]) -> None:
+        with self.home() as home:
+            hurt = self.forks.app(home, keys, moment)
+            expect_words(hurt, "the app")
+            in_order = (128 + moment.number, -moment.number)
+            if moment.number != SIGKILL and hurt.code not in in_order:
+                raise Fault(f"the app ends in {hurt.code}")
+            self.judge(Command(("queue", "run", "-q")), home, hurt)
+
+    def _written_bytes(self, command: Command) -> int:
+        with self.home() as home:
+            before = _bytes_in(home.parent)
+            self.forks.run(command.arguments, home)
+            return max(_bytes_in(home.parent) - before, 0) + 100_000
 
 
-def planted(at: int, kind: FaultKind, reached: Path) -> Callable[[], None]:
-    """Kills the process before its write number `at`, or has that write refused."""
-
-    def harm() -> None:
-        count = 0
-
-        def one_more() -> bool:
-            nonlocal count
-            count += 1
-            if count != at:
-                return False
-            reached.touch()
-            if kind == "kill":
-                os.kill(os.getpid(), signal.SIGKILL)
-            return True
-
-        def guarded(call: Callable[..., Any]) -> Callable[..., Any]:
-            def wrapped(*arguments: Any, **options: Any) -> Any:
-                if one_more():
-                    number = ERRORS[kind]
-                    raise OSError(number, os.strerror(number))
-                return call(*arguments, **options)
-
-            return wrapped
-
-        for name in WRITES:
-            setattr(os, name, guarded(getattr(os, name)))
-        if kind != "kill":
-            return  # SQLite's own writes are refused by a full disk in the tests of the store
-        connect = sqlite3.connect
-
-        def traced(*arguments: Any, **options: Any) -> sqlite3.Connection:
-            made = connect(*arguments, **options)
-
-            def told(statement: str) -> None:
-                if statement.lstrip().upper().startswith(STATEMENTS):
-                    one_more()
-
-            made.set_trace_callback(told)
-            return made
-
-        sqlite3.connect = traced  # type: ignore[assignment]
-
-    return harm
+DAMAGES: dict[str, Callable[[Path, random.Random], object]] = {
+    "emptied": lambda path, chance: path.write_bytes(b""),
+    "cut": lambda path, chance: os.truncate(path, path.stat().st_size // 2),
+    "flipped": lambda path, chance: path.write_bytes(_flipped(path.read_bytes(), chance)),
+    "overwritten": lambda path, chance: path.write_bytes(chance.randbytes(5_000)),
+    "gone": lambda path, chance: path.unlink(),
+    "a folder": lambda path, chance: (path.unlink(), path.mkdir()),
+    "a pipe": lambda path, chance: (path.unlink(), os.mkfifo(path)),
+    "a link to itself": lambda path, chance: (path.unlink(), path.symlink_to(path)),
+    "a device": lambda path, chance: (path.unlink(), path.symlink_to("/dev/zero")),
+}
 
 
-# What is whole.
+def _flipped(data: bytes, chance: random.Random) -> bytes:
+    found = bytearray(data)
+    for _ in range(min(len(found), 40)):
+        found[chance.randrange(len(found))] ^= 1 << chance.randrange(8)
+    return bytes(found)
 
 
-def expect_whole(home: Path) -> None:
-    """Look at everything that is kept.
-
-    Raises:
-        Fault: with what is wrong.
-    """
-    for listing in (("history", "ls"), ("ls",), ("router", "ls"), ("bench", "ls"), ("doctor",)):
-        ended = run((*listing, "--json"), home)
-        if ended.code != 0 or "Traceback" in ended.err or "bug of ours" in ended.err:
-            raise Fault(f"{' '.join(listing)} ends in {ended.code}: {ended.err[-400:]}")
-    for router in json.loads(run(("router", "ls", "--json"), home).out):
-        ended = run(("router", "show", router["router"], "--json"), home)
-        if ended.code != 0:
-            raise Fault(f"the router {router['router']} cannot be shown: {ended.err[-300:]}")
-    _expect_sound_database(home)
+def _bytes_in(folder: Path) -> int:
+    return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
 
 
-def expect_whole_pictures(home: Path) -> None:
-    """After a command that draws: every row and its picture.
+# A disk of its own.
 
-    Raises:
-        Fault: one is without the other, or stands twice.
-    """
-    rows = json.loads(run(("history", "ls", "--json", "--limit", "100000"), home).out)
-    ids = Counter(row["id"] for row in rows)
-    if twice := [one for one, count in ids.items() if count > 1]:
-        raise Fault(f"rows stand twice: {twice}")
-    for row in rows:
-        image = Path(row["image"])
-        if not image.is_file() or read_receipt(image)["id"] != row["id"]:
-            raise Fault(f"the row {row['id']} has not its picture")
-    pictures = {read_receipt(path)["id"] for path in (home / "pictures").rglob("*.png")}
-    if alone := pictures - set(ids):
-        raise Fault(f"pictures without a row: {alone}")
-    if left := [str(path) for path in (home / "pictures").rglob(".*.cems-tmp")]:
-        raise Fault(f"half files stay: {left}")
+DISK_BYTES = 300_000_000
 
 
-def _expect_sound_database(home: Path) -> None:
-    found = list(home.glob("*.db")) + list(home.glob("*.sqlite*"))
-    for path in [path for path in found if path.suffix not in (".db-wal", ".db-shm")]:
-        if path.name.endswith(("-wal", "-shm")):
-            continue
-        with sqlite3.connect(path) as database:
-            for check in ("integrity_check", "foreign_key_check"):
-                said = database.execute(f"PRAGMA {check}").fetchall()
-                if said not in ([("ok",)], []):
-                    raise Fault(f"{check} of {path.name}: {said[:3]}")
+@contextmanager
+def _disk() -> Iterator[Path]:
+    """A file system in memory; only the superuser may make one."""
+    place = Path(tempfile.mkdtemp())
+    options = ["-t", "tmpfs", "-o", f"size={DISK_BYTES}"]
+    subprocess.run(["mount", *options, "tmpfs", str(place)], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+        place.rmdir()
+
+
+def _leave_free(disk: Path, free: int | None) -> None:
+    """So many bytes are free on it; None is what it has."""
+    filling = disk / "filling"
+    filling.unlink(missing_ok=True)
+    if free is None:
+        return
+    room = shutil.disk_usage(disk).free - free
+    with filling.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, max(room, 1))
+
+
+# A Hub beside the suite.
+
+
+def _failing(chance: random.Random) -> tuple[str, HubFault]:
+    unet, api = "unet/diffusion_pytorch_model.safetensors", "/api/org/Tiny"
+    return chance.choice(
+        (
+            (unet, HubFault(drop_after=chance.randrange(700_000))),
+            (unet, HubFault(corrupt=True)),
+            (unet, HubFault(shorten=chance.randint(1, 1_000))),
+            (unet, HubFault(ignore_range=True)),
+            (unet, HubFault(status=chance.choice((403, 404, 416, 429, 500, 503)))),
+            (unet, HubFault(drop_after=chance.randrange(700_000), always=True)),
+            ("model_index.json", HubFault(corrupt=True)),
+            ("model_index.json", HubFault(status=503)),
+            (api, HubFault(status=chance.choice((404, 500, 502)))),
+        )
+    )
+
+
+class Hub:
+    """A Hub in a process of its own, told over its stdin what is to go wrong."""
+
+    def __init__(self, place: Path) -> None:
+        from tests.models.hub_fixtures import pipeline_files
+
+        for name, data in pipeline_files().items():
+            path = place / "org" / "Tiny" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.models.fake_hub", str(place)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.url = self._process.stdout.readline().strip()
+
+    def fail(self, planned: Sequence[tuple[str, HubFault]]) -> None:
+        """What goes wrong from now on, and nothing else."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        told = json.dumps([(path, vars(fault)) for path, fault in planned])
+        print(told, file=self._process.stdin, flush=True)
+        self._process.stdout.readline()
+
+    def close(self) -> None:
+        """End it."""
+        self._process.communicate()
 
 
 # The home that all begin with.
 
 
-def prepared(place: Path) -> Path:
+def prepared(place: Path, forks: Forks) -> Path:
     """A home with pictures, a benchmark, tables, routers and an imported model."""
     home = place / "home"
     (place / "prompts.txt").write_text("a red cat\ntwo dogs\na house\n")
     shutil.copytree(paths.checkpoints() / "starter" / "starter-turbo", place / "pipeline")
-    rows = ["prompt_id,prompt,function,metric,score"]
-    chance = random.Random(5)
-    for number in range(60):
-        for function, mean in (("starter-turbo@1", 4.0), ("starter-small@4", 4.4)):
-            value = mean + chance.random() + (number % 2) * (function < "starter-t")
-            animals = "cats" if number % 2 else "dogs"
-            prompt = f"{number},a picture of {number} {animals}"
-            rows.append(f"{prompt},{function},nima,{value:.3f}")
-    (place / "scores.csv").write_text("\n".join(rows) + "\n")
+    (place / "scores.csv").write_text(_scores(60, "a picture"))
+    (place / "own.csv").write_text(_scores(130, "a drawing"))
     functions = "starter-turbo@1,starter-small@4"
     for arguments in (
         ("generate", "a blue car", "a tree", "--function", "starter-turbo@1", "-q"),
+        ("generate", "a tree in the trash", "--function", "starter-turbo@1", "-q"),
+        ("history", "rm", "--search", "trash", "--yes"),
         ("bench", "run", "--prompts", "prompts.txt", "--name", "made", "--functions", functions),
         ("bench", "import", "scores.csv", "--name", "scores"),
+        ("bench", "import", "own.csv", "--name", "own"),
         ("router", "train", "--bench", "scores", "--kind", "ridge", "--name", "other"),
+        ("router", "export", "other", "--out", "other.zip"),
         ("import", "pipeline", "--name", "theirs", "--copy", "--no-probe"),
+        ("queue", "add", "a waiting boat", "--function", "starter-turbo@1", "-q"),
     ):
-        ended = run(arguments, home)
+        ended = forks.run(arguments, home)
         if ended.code != 0:
             raise Fault(f"{arguments} ends in {ended.code}: {ended.err}")
     return home
 
 
-def fresh_copy(template: Path) -> Path:
-    """A home of its own like the template, beside copies of what the commands read."""
-    place = Path(tempfile.mkdtemp(dir=template.parent.parent))
-    shutil.copytree(template.parent, place, dirs_exist_ok=True, symlinks=True)
-    return place / template.name
-
-
-def tried(command: Command, home: Path, hurt: Ended) -> None:
-    """What must hold after the command was hurt.
-
-    Raises:
-        Fault: it does not.
-    """
-    words = hurt.err
-    if "Traceback" in words or "bug of ours" in words or hurt.code == 70:
-        raise Fault(f"it says {words[-500:]}")
-    expect_whole(home)
-    again = run(command.again or command.arguments, home)
-    if again.code != 0 and not (command.may_be_done and again.code in (2, 3)):
-        raise Fault(f"given again it ends in {again.code}: {again.err[-400:]}")
-    expect_whole(home)
-    if "generate" not in command.arguments:
-        drawn = run(("generate", "a boat", "--function", "starter-turbo@1", "-q"), home)
-        if drawn.code != 0:
-            raise Fault(f"a picture afterwards ends in {drawn.code}: {drawn.err[-300:]}")
-    expect_whole_pictures(home)
-    if command.arguments[:2] == ("bench", "run"):
-        _expect_bench(home)
-    if left := clear_leftovers(home, 0.0):
-        raise Fault(f"half files lie in the home: {left}")
-
-
-def _expect_bench(home: Path) -> None:
-    exported = run(("bench", "export", "new", "--format", "jsonl"), home)
-    if exported.code != 0:
-        raise Fault(f"the benchmark cannot be exported: {exported.err[-300:]}")
-    keys = Counter(
-        tuple(row[name] for name in ("prompt_id", "function", "metric", "seed"))
-        for row in map(json.loads, exported.out.splitlines())
-    )
-    if any(count > 1 for count in keys.values()) or len(keys) != 12:
-        raise Fault(f"the benchmark has {len(keys)} of 12 scores: {keys.most_common(3)}")
-
-
-def moments(count: int, seed: int, template: Path, tell: Callable[[str], None]) -> int:
-    """Signals at random moments of random commands; how many faults there were."""
-    chance, faults = random.Random(seed), 0
-    lengths: dict[Command, float] = {}
-    for number in range(count):
-        command = COMMANDS[number % len(COMMANDS)]
-        if command not in lengths:
-            home = fresh_copy(template)
-            lengths[command] = run(command.arguments, home).seconds
-            shutil.rmtree(home.parent)
-        after, sent = chance.uniform(0, lengths[command]), chance.choice(SIGNALS)
-        home = fresh_copy(template)
-        hurt = run(command.arguments, home, after_seconds=after, number=sent)
-        about = f"{number} {command.name} {sent.name} after {after:.3f} s, ended {hurt.code}"
-        faults += _judged(command, home, hurt, about, tell)
-    return faults
-
-
-def points(
-    template: Path, tell: Callable[[str], None], commands: Sequence[Command] = COMMANDS
-) -> tuple[int, int]:
-    """Every write of every command: killed before it, refused room, refused permission.
-
-    Returns:
-        How many points there were, and how many faults.
-    """
-    tried_points = faults = 0
-    for command in commands:
-        kinds: tuple[FaultKind, ...] = ("kill", "full", "denied")
-        for kind in kinds:
-            at = 0
-            while True:
-                at += 1
-                home = fresh_copy(template)
-                reached = home.parent / "reached"
-                hurt = run(command.arguments, home, planted(at, kind, reached))
-                if not reached.exists():
-                    shutil.rmtree(home.parent)
-                    break
-                tried_points += 1
-                about = f"{command.name} {kind} before write {at}, ended {hurt.code}"
-                faults += _judged(command, home, hurt, about, tell)
-        tell(f"{command.name}: done, {tried_points} points so far")
-    return tried_points, faults
-
-
-def _judged(
-    command: Command, home: Path, hurt: Ended, about: str, tell: Callable[[str], None]
-) -> int:
-    try:
-        tried(command, home, hurt)
-    except Fault as fault:
-        tell(f"FAULT {about}: {fault}")
-        return 1
-    finally:
-        shutil.rmtree(home.parent)
-    return 0
+def _scores(prompts: int, words: str) -> str:
+    rows = ["prompt_id,prompt,function,metric,score"]
+    chance = random.Random(5)
+    for number in range(prompts):
+        for function, mean in (("starter-turbo@1", 4.0), ("starter-small@4", 4.4)):
+            value = mean + chance.random() + (number % 2) * (function < "starter-t")
+            animals = "cats" if number % 2 else "dogs"
+            prompt = f"{words[2:]}-{number},{words} of {number} {animals}"
+            rows.append(f"{prompt},{function},nima,{value:.3f}")
+    return "\n".join(rows) + "\n"
 
 
 def main() -> None:
     """Runs the suite by hand."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--moments", type=int, default=0, help="random moments to try")
+    for kind in ("moments", "disks", "denials", "damages", "networks", "apps"):
+        parser.add_argument(f"--{kind}", type=int, default=0, metavar="N")
     parser.add_argument("--points", action="store_true", help="every point between two writes")
+    parser.add_argument("--kinds", default="kill,full,denied", help="of points")
     parser.add_argument("--only", default="", help="commands that begin so")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--done", type=Path, help="a file of what was tried")
     chosen = parser.parse_args()
-    for module in HEAVY:
-        import_module(module)
-    gc.freeze()
+    with kept_by_forks() as folder:
+        hub = Hub(Path(tempfile.mkdtemp(dir=folder)))
+        extra = {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "", "HF_HOME": f"{folder}/hf"}
+        os.environ.update(extra)  # its library reads them when it is imported
+        import_all()
 
-    def tell(text: str) -> None:
-        print(text, flush=True)
+        def tell(text: str) -> None:
+            print(text, flush=True)
 
-    with tempfile.TemporaryDirectory() as folder:
-        template = prepared(Path(tempfile.mkdtemp(dir=folder)))
-        expect_whole(template)
-        faults = 0
+        forks = Forks({**extra, "NO_PROXY": "*"})
+        suite = Suite(
+            prepared(Path(tempfile.mkdtemp(dir=folder)), forks), forks, tell, hub, chosen.done
+        )
+        expect_whole(forks, suite.template)
+        suite.expect_commands()
         if chosen.points:
             commands = [one for one in COMMANDS if one.name.startswith(chosen.only)]
-            count, faults = points(template, tell, commands)
-            tell(f"{count} points, {faults} faults")
-        if chosen.moments:
-            found = moments(chosen.moments, chosen.seed, template, tell)
-            tell(f"{chosen.moments} moments with seed {chosen.seed}, {found} faults")
-            faults += found
-    sys.exit(1 if faults else 0)
+            suite.points(commands, chosen.kinds.split(","))
+        for kind in ("moments", "disks", "denials", "damages", "networks", "apps"):
+            if count := getattr(chosen, kind):
+                before = suite.tried, suite.faults
+                getattr(suite, kind)(count, chosen.seed)
+                tried, faults = suite.tried - before[0], suite.faults - before[1]
+                tell(f"{kind} with seed {chosen.seed}: {tried} tried, {faults} faults")
+        tell(f"{suite.tried} faults tried, {suite.faults} found")
+        hub.close()
+    sys.exit(1 if suite.faults else 0)
 
 
 if __name__ == "__main__":

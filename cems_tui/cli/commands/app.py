@@ -46,5 +46,10 @@ def open_app(terminal: Asked) -> int:
         lambda process: queued_engine(profile, process),
         profile.gallery,
         profile.router_desk,
-        Desks(doctor=lambda: Profile.current().doctor, settings=profile.settings_desk),
+        Desks(
+            doctor=lambda: Profile.current().doctor,
+            settings=profile.settings_desk,
+            benches=profile.bench_desk,
+            ballots=profile.ballot_desk,
+        ),
     )

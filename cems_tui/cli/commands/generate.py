@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,6 +22,7 @@ from cems_tui.cli.notes import NoteTeller, tell_wait
 from cems_tui.cli.options import (
     PictureOptions,
     RoutingOptions,
+    TriesOptions,
     not_negative,
     requests_of,
     with_groups,
@@ -29,7 +31,7 @@ from cems_tui.cli.price_card import print_decision
 from cems_tui.domain.bill import bill_of
 from cems_tui.domain.generation import Generation
 from cems_tui.domain.job import Foreseen, QueuedJob
-from cems_tui.domain.request import ANY_SEED, MAX_SEED, Request
+from cems_tui.domain.request import ANY_SEED, MAX_SEED, Event, Request
 from cems_tui.errors import (
     BudgetReached,
     CemsError,
@@ -39,6 +41,7 @@ from cems_tui.errors import (
     UsageError,
 )
 from cems_tui.profile import CommandEngine, Profile
+from cems_tui.services.loop.drafts import Tries
 from cems_tui.services.planner import Planner
 from cems_tui.services.queue.foresight import foreseen
 from cems_tui.services.queue.outlook import waiting_of
@@ -51,6 +54,8 @@ from cems_tui.views.bill import bill_words
 from cems_tui.views.worth import drift_lines
 
 GO_ON = "`cems queue run` goes on with them, `cems queue ls` shows them"
+
+Draw = Callable[[Request, Callable[[Event], None], Stop], Generation]
 
 STOPS_AT_ONCE = (BudgetReached, StorageError, Interrupted)
 """Errors after which no further picture is tried (exit codes 6, 8 and 130)."""
@@ -95,6 +100,7 @@ def generate(
     file: o.PromptFile = None,
     choice: RoutingOptions,
     drawing: DrawingOptions,
+    tries: TriesOptions,
     session_budget: o.SessionBudget = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the bill, draw nothing.")
@@ -120,9 +126,18 @@ def generate(
     not_negative("--wait", wait)
     not_negative("--keep-alive", keep_alive)
     profile = Profile.current()
+    check_tries(tries, choice, drawing, session_budget)
+    if tries.best_of is not None and choice.budget_per_image is not None:
+        budget, choice = choice.budget_per_image, replace(choice, budget_per_image=None)
+    else:
+        budget = None
     if dry_run:
-        with profile.planner() as planner:
+        with profile.planner() as planner, profile.history() as store:
             requests = drawing_requests(lines, choice, drawing, planner)
+            if tries.any:
+                plans = Tries(tries.escalate, tries.tries(), budget, planner, store)
+                requests = [each for one in requests for each in plans.at_most(one)]
+                output.note("at most these are drawn")
             if session_budget is not None:
                 spent = spent_before(drawing.session, load_cost=loads_count(requests))
                 requests = planned(requests, planner, session_budget, spent)
@@ -146,17 +161,53 @@ def generate(
             requests = [requests[place] for place in places]
             as_planned = [as_planned[place] for place in places]
             told = [told[place] for place in places]
+        draw: Draw = engine.session.run
+        if tries.any:
+            plans = Tries(tries.escalate, tries.tries(), budget, engine.planner, engine.store)
+            draw = partial(plans.draw, engine.session, only_kept=quiet)
         if len(requests) == 1:
-            return _make_all(requests, engine, session_budget, None, json=json, quiet=quiet)
+            return make_all(requests, engine, draw, session_budget, None, json=json, quiet=quiet)
         with profile.queue_runner(engine.store) as runner:
             kept = [replace(one, session=engine.session_id) for one in as_planned]
             numbers = runner.add(jobs_of(kept, told, budget_usd=session_budget))
             try:
                 rows = Rows(runner, numbers)
-                return _make_all(requests, engine, session_budget, rows, json=json, quiet=quiet)
+                return make_all(
+                    requests, engine, draw, session_budget, rows, json=json, quiet=quiet
+                )
             finally:
                 if left := runner.leave():
                     output.note(f"{counted(left, 'picture')} left in the queue: {GO_ON}")
+
+
+def check_tries(
+    tries: TriesOptions,
+    choice: RoutingOptions,
+    drawing: DrawingOptions,
+    session_budget: float | None,
+) -> None:
+    """Refuse what several tries of a picture cannot go with.
+
+    Raises:
+        UsageError: they are judged by scores that are not read, or what they may cost is not told.
+    """
+    if not tries.any:
+        return
+    name = "--escalate" if tries.escalate else "--best-of"
+    if drawing.no_score:
+        raise UsageError(f"{name} goes by scores, and --no-score reads none", "Drop one of them.")
+    if session_budget is not None:
+        raise UsageError(
+            f"{name} cannot be held to --session-budget: what follows depends on scores",
+            "Use `--best-of N --budget-per-image USD`, or drop one of them.",
+        )
+    if tries.escalate and choice.function != "auto":
+        raise UsageError("--escalate chooses the functions itself", "Name a --pool instead.")
+    if tries.best_of == "auto" and choice.budget_per_image is None:
+        raise UsageError(
+            "--best-of auto has no budget to choose by",
+            "Say what all tries of a picture may cost: --budget-per-image USD.",
+        )
 
 
 def drawing_requests(
@@ -231,15 +282,26 @@ def turns_of(told: Sequence[Foreseen]) -> list[int]:
     return [turn.number for turn in in_turn(waiting_of(seen), "family")]
 
 
-def _make_all(
+def make_all(
     requests: Sequence[Request],
     engine: CommandEngine,
+    draw: Draw,
     session_budget: float | None,
     rows: Rows | None,
     *,
     json: bool,
     quiet: bool,
 ) -> int:
+    """Draw the requests one after the other; the highest exit code of all.
+
+    Args:
+        draw: makes one picture; as `Session.run`.
+        session_budget: US dollars the session may cost.
+        rows: their rows of the queue; None where they have none.
+
+    Raises:
+        CemsError: of what stops at once.
+    """
     narrator = Narrator(engine.planner.settings, json=json, quiet=quiet, total=len(requests))
     budget = SharedBudget.of(requests, engine, session_budget)
     highest, made = 0, 0
@@ -256,7 +318,7 @@ def _make_all(
             if budget is not None:
                 request = budget.next(number)
             with drawn as stop:
-                generation = engine.session.run(request, narrator, stop)
+                generation = draw(request, narrator, stop)
             made += 1
             highest = max(highest, scoring_code(generation))
         except JobGone as gone:

@@ -27,6 +27,9 @@ MOST_FILE_BYTES = 1 << 45
 """32 TiB: what is said to be larger is no file of a model."""
 
 LARGEST_INDEX_BYTES = 1_000_000
+LARGEST_ANSWER_BYTES = 16_000_000
+"""Of a listing: a model has some dozens of files, a data set thousands."""
+
 _LONGEST_LICENCE = 100
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _GIT_SHA1 = re.compile(r"[0-9a-f]{40}")

@@ -25,7 +25,7 @@ from cems_tui.models.repository import INDEX, Repository, checked_commit
 from cems_tui.text import redacted
 
 if TYPE_CHECKING:
-    from httpx2 import Response
+    from httpx2 import Client, Request, Response
 
 
 CONNECT_SECONDS = 10.0
@@ -96,6 +96,7 @@ class Hub:
         from huggingface_hub import HfApi
 
         with self._translated(repo, revision):
+            _bounded_client()
             try:
                 info = HfApi(endpoint=self._endpoint).model_info(
                     repo, revision=revision, files_metadata=True, timeout=CONNECT_SECONDS
@@ -124,6 +125,7 @@ class Hub:
         from huggingface_hub import HfApi
 
         with self._translated(data_set, None):
+            _bounded_client()
             try:
                 api = HfApi(endpoint=self._endpoint)
                 info = api.dataset_info(
@@ -207,7 +209,7 @@ class Hub:
             DownloadError: the file is gone, or access is refused.
             Transient: the line dropped, or the server asks to come back.
         """
-        from huggingface_hub import get_session, hf_hub_url
+        from huggingface_hub import hf_hub_url
         from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
         address = hf_hub_url(repo, path, repo_type=kind, revision=commit, endpoint=self._endpoint)
@@ -216,7 +218,7 @@ class Hub:
             headers["Range"] = f"bytes={offset}-"
         with (
             self._translated(repo, commit, path),
-            get_session().stream(
+            _bounded_client().stream(
                 "GET", address, headers=headers, timeout=_timeout(), follow_redirects=True
             ) as response,
         ):
@@ -335,6 +337,51 @@ def _timeout() -> Any:
     from httpx2 import Timeout
 
     return Timeout(STALL_SECONDS, connect=CONNECT_SECONDS)
+
+
+def _bounded_client() -> Client:
+    """The library's line to the Hub, on which no answer, and no failure, fills the memory."""
+    from huggingface_hub import get_session
+
+    client: Client = get_session()
+    hooks = client.event_hooks
+    if _bounded not in hooks["response"]:
+        client.event_hooks = {
+            "request": [*hooks["request"], _plain],
+            "response": [*hooks["response"], _bounded],
+        }
+    return client
+
+
+def _plain(request: Request) -> None:
+    """Asks for an answer as it is: a few bytes may unpack to any number."""
+    request.headers["Accept-Encoding"] = "identity"
+
+
+def _bounded(response: Response) -> None:
+    """Raises ValueError while an answer is read that no Hub gives: too long, or packed."""
+    from httpx2 import SyncByteStream
+
+    if "/api/" not in response.request.url.path and not response.is_error:
+        return
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise ValueError("the answer is packed, and a plain one was asked for")
+    assert isinstance(response.stream, SyncByteStream)
+    body: SyncByteStream = response.stream
+
+    class Bounded(SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            read = 0
+            for part in body:
+                read += len(part)
+                if read > answer.LARGEST_ANSWER_BYTES:
+                    raise ValueError("the answer is larger than any Hub's")
+                yield part
+
+        def close(self) -> None:
+            body.close()
+
+    response.stream = Bounded()
 
 
 def _refuse_failure(response: Response) -> None:

@@ -95,24 +95,23 @@ class Evaluation:
     def verdict_words(self) -> str:
         """`better pictures`, `saves cost`, `both`, `ties` or `worse`: against what one would run
         otherwise. The best single function decides; where it is not told apart, any other that is
-        not the cheapest of all. What does not beat mixing over the whole range of costs ties."""
-        difference, gain = self.quality_vs_best_single, self.area_gain_over_zero
-        if difference.ci95[1] < 0:
-            return WORSE
-        if not (gain or difference).is_a_gain:
-            return TIES
-        if not self.instead:
-            return BETTER if difference.is_a_gain else TIES
+        not the cheapest of all; then the best single again, with cost no object. What does not beat
+        mixing over the whole range of costs ties."""
+        if self.verdict != BEATS:
+            return self.verdict
         for one in sorted(self.instead, key=lambda one: one.function != self.best_single):
             if one.words != TIES:
                 return one.words
-        return TIES
+        return BETTER if self.quality_vs_best_single.is_a_gain else TIES
 
     @property
     def verdict(self) -> str:
-        """`beats best single`, `ties` or `worse`: the words, without what they gain."""
-        words = self.verdict_words
-        return words if words in (TIES, WORSE) else BEATS
+        """`beats best single`, `ties` or `worse`; what beats does so over the whole range of costs.
+        What ties has words that tie, too."""
+        difference, gain = self.quality_vs_best_single, self.area_gain_over_zero
+        if difference.ci95[1] < 0:
+            return WORSE
+        return BEATS if (gain or difference).is_a_gain else TIES
 
     def to_json(self) -> dict[str, Any]:
         def interval(value: Interval | None) -> dict[str, Any] | None:

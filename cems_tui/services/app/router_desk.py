@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cems_tui.errors import CemsError, GenerationError, UsageError
 from cems_tui.routing.checkpoints.card import Card
 from cems_tui.routing.evaluation.verdict import refusal, verdict_in_words, verdict_words
+from cems_tui.services.app.own_command import output_of
 from cems_tui.services.routers import Change, Routers
 
 Point = tuple[float, float]
@@ -76,12 +74,17 @@ class RouterFacts:
 
         The dial is a mean cost between always the cheapest and the router without regard to cost.
         """
-        if not self.curve or not self.singles:
-            return None
-        cheapest = min(cost for cost, _ in self.singles.values())
-        target = cheapest + dial * (self.curve[0][0] - cheapest)
-        reached = [point for point in self.curve if point[0] <= target * (1 + 1e-9)]
-        return max(reached, key=lambda point: point[1]) if reached else self.curve[-1]
+        return reached(self.curve, self.singles, dial)
+
+
+def reached(curve: Sequence[Point], singles: Mapping[str, Point], dial: float) -> Point | None:
+    """Where a dial stands on a curve, the dearest point first; None without a curve."""
+    if not curve or not singles:
+        return None
+    cheapest = min(cost for cost, _ in singles.values())
+    target = cheapest + dial * (curve[0][0] - cheapest)
+    within = [point for point in curve if point[0] <= target * (1 + 1e-9)]
+    return max(within, key=lambda point: point[1]) if within else curve[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +126,39 @@ class RouterDesk:
         Raises:
             CemsError: it says how many pairs there are and how many are needed.
         """
-        command = [sys.executable, "-m", "cems_tui", "router", "retrain", name, "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            return str(json.loads(done.stdout)["summary"])
-        raise _refused(done.stderr, done.returncode)
+        return str(_told("router", "retrain", name)["summary"])
+
+    def benches(self) -> tuple[str, ...]:
+        """The benchmarks there are, as `cems bench ls` lists them.
+
+        Raises:
+            CemsError: the database cannot be read.
+        """
+        return tuple(str(row["name"]) for row in _told("bench", "ls"))
+
+    def evaluate(self, name: str, bench: str) -> Mapping[str, Any]:
+        """What `cems router eval NAME --bench B --json` tells.
+
+        Raises:
+            CemsError: as the command says.
+        """
+        return dict(_told("router", "eval", name, "--bench", bench))
+
+    def difference(self, a: str, b: str, bench: str) -> Mapping[str, Any]:
+        """What `cems router diff A B --bench T --json` tells.
+
+        Raises:
+            CemsError: as the command says.
+        """
+        return dict(_told("router", "diff", a, b, "--bench", bench))
+
+    def calibrate(self, name: str) -> Mapping[str, Any]:
+        """What `cems router calibrate NAME --json` tells of the router it made.
+
+        Raises:
+            CemsError: as the command says.
+        """
+        return dict(_told("router", "calibrate", name))
 
 
 def facts_of(card: Card, *, asked: bool, shipped: bool, installed: int) -> RouterFacts:
@@ -169,10 +200,6 @@ def _estimate(one: Mapping[str, Any] | None) -> Estimate | None:
     return Estimate(float(one["value"]), float(low), float(high))
 
 
-def _refused(told: str, code: int) -> CemsError:
-    """What the command said on stderr: its error, and the hint below it."""
-    lines = [line.strip() for line in told.splitlines() if line.strip()]
-    message = next((line for line in lines if line.startswith("error: ")), f"it ended with {code}")
-    hints = [line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")]
-    kind = UsageError if code == UsageError.exit_code else GenerationError
-    return kind(message.removeprefix("error: "), " ".join(hints))
+def _told(*arguments: str) -> Any:
+    """What the command says as JSON; raises as `output_of`."""
+    return json.loads(output_of([*arguments, "--json"]))

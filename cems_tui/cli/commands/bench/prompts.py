@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -152,10 +152,13 @@ def prompts_named(name: str, profile: Profile) -> list[PromptLine]:
         DownloadError: a public set cannot be had.
     """
     lines = _all_of(name, profile)
-    once = list({line.prompt: line for line in reversed(lines)}.values())[::-1]
+    once: dict[str, PromptLine] = {}
+    for line in lines:
+        text = line.prompt.strip()
+        once.setdefault(text, replace(line, prompt=text))
     if len(once) < len(lines):
         output.note(f"{counted(len(lines) - len(once), 'prompt')} repeated: drawn once")
-    return once
+    return list(once.values())
 
 
 def _all_of(name: str, profile: Profile) -> list[PromptLine]:

@@ -6,25 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 
 from cems_tui.bench import plots
 from cems_tui.bench.analysis import Analysis
-from cems_tui.bench.report import BenchReport, FunctionRow, Predict, report_of
+from cems_tui.bench.report import BenchReport, FunctionRow, predictions, read_report
 from cems_tui.bench.report_html import headroom_words, report_page
 from cems_tui.bench.report_tables import TableName, write_table
 from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.text_layout import Column
 from cems_tui.domain.bench import CellKey
-from cems_tui.errors import UsageError
 from cems_tui.files import SHARED, write_text
 from cems_tui.profile import Profile
 from cems_tui.routing.evaluation.evaluate import Interval
-from cems_tui.score_tables.formats import parse_columns
-from cems_tui.score_tables.table import Pivot
 from cems_tui.text import one_line, visible
 from cems_tui.views.figures import UNKNOWN, Money
 from cems_tui.views.scales import constants_lines, labels
@@ -57,28 +52,11 @@ def report(
     output.only_one(**{"--json": json, "--csv": csv is not None})
     profile = Profile.current()
     with profile.history() as store:
-        columns = store.benches.columns(name)
-        if not columns["score"]:
-            raise UsageError(
-                f"the benchmark {name!r} has no scores yet",
-                f"`cems bench run --name {name}` goes on with it.",
-            )
-        table = parse_columns(columns, name)
-        scorers = store.benches.scorers(name)
-        seconds = store.benches.seconds(name)
-        contention = store.benches.contention(name)
+        checkpoint = None if router is None else profile.shelf().named(router)
+        predict = predictions(checkpoint)
+        found = read_report(store.benches, name, profile.pricing, predict, router or "")
         pictures = store.benches.pictures(name) if html is not None else {}
     money = output.money_of(profile.settings)
-    found = report_of(
-        name,
-        table,
-        profile.pricing,
-        scorers,
-        seconds,
-        contention,
-        _predictions(profile, router),
-        router or "",
-    )
     if html is not None:
         first = _first_pictures(pictures)
         page = report_page(found, money, lambda prompt, function: first.get((prompt, function)))
@@ -92,21 +70,6 @@ def report(
         write_table(found, csv, output.data_stream())
     elif html is None:
         _print_report(found, money)
-
-
-def _predictions(profile: Profile, router: str | None) -> Predict:
-    """What a router estimates, where it estimates that metric of all these functions."""
-    if router is None:
-        return lambda metric, pivot: None
-    checkpoint = profile.shelf().named(router)
-
-    def predict(metric: str, pivot: Pivot) -> NDArray[np.float64] | None:
-        if checkpoint.metric != metric or not set(pivot.functions) <= set(checkpoint.functions):
-            return None
-        said = [checkpoint.estimate(prompt) for prompt in pivot.prompts]
-        return np.array([[one.estimates[name].quality for name in pivot.functions] for one in said])
-
-    return predict
 
 
 def _first_pictures(pictures: dict[CellKey, Path]) -> dict[tuple[str, str], Path]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import replace
-from typing import Annotated
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
+from cems_tui import paths
 from cems_tui.bench.bill import CellEstimate, DiskBill, bill, plan_of
-from cems_tui.bench.gallery import Gallery, lock_of
+from cems_tui.bench.gallery import Gallery, Kind, lock_of
 from cems_tui.bench.prompts import PromptLine
+from cems_tui.bench.ray_workers import ray_workers, require_ray
 from cems_tui.bench.run import BenchOutcome, Budget, CellDone, SessionMaker, run_bench
 from cems_tui.bench.workload import (
     Stock,
@@ -31,7 +34,7 @@ from cems_tui.cli.commands.bench.prompts import prompts_named
 from cems_tui.cli.failures import Failure, print_failure
 from cems_tui.cli.notes import tell_wait
 from cems_tui.cli.options import not_negative
-from cems_tui.domain.bench import BenchPlan, making_of
+from cems_tui.domain.bench import BenchPlan, making_of, refuse_changed
 from cems_tui.errors import ModelMissing, UsageError
 from cems_tui.locks import Holder
 from cems_tui.profile import Engine, Profile
@@ -44,6 +47,9 @@ from cems_tui.views.bill import bill_words, duration
 from cems_tui.views.figures import Money
 
 DEFAULT_METRICS = "nima,clip"
+
+MOST_BYTES = 2**40
+"""That a worker keeps of pictures: each goes as soon as it was handed over."""
 
 NICENESS = 10
 """Of 19: how far a benchmark stands behind what is run by hand."""
@@ -84,6 +90,10 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what it would take, draw nothing.")
     ] = False,
+    on: Annotated[
+        Literal["here", "ray"],
+        typer.Option(help="This device, or every one of a Ray cluster (RAY_ADDRESS)."),
+    ] = "here",
     budget: Annotated[
         float | None, typer.Option(metavar="USD", help="US dollars; stop before it costs more.")
     ] = None,
@@ -96,6 +106,8 @@ def run(
     """Draw and score every prompt with every function and seed; continue where it stopped."""
     not_negative("--budget", budget)
     not_negative("--wait", wait)
+    if on == "ray":
+        require_ray()
     profile = Profile.current()
 
     def work_for(planner: Planner, benches: Benches) -> Work:
@@ -112,7 +124,7 @@ def run(
             kept = profile.settings.benchmark
             disk = disk_of(work, profile.paths, kept, store.benches, keeps=not no_pictures)
             return _tell_bill(work, disk, json=json)
-    with profile.engine(wait_seconds=wait or 0.0, yields=True, on_wait=tell_wait) as engine:
+    with profile.engine(wait_seconds=wait or 0.0, yields=on == "here", on_wait=tell_wait) as engine:
         work = work_for(engine.planner, engine.store.benches)
         _tell_ranges(work, profile.scorers)
         budgeted = None
@@ -129,6 +141,7 @@ def run(
             budget=budgeted,
             json=json,
             quiet=quiet,
+            on_ray=on == "ray",
         )
 
 
@@ -245,11 +258,13 @@ def carry_out(
     json: bool,
     quiet: bool,
     read_only: bool = False,
+    on_ray: bool = False,
 ) -> int:
     """Do what is left of a benchmark, tell each cell and then the whole; the exit code.
 
     Args:
         read_only: read kept pictures, draw none.
+        on_ray: have the workers of a Ray cluster draw.
     """
 
     def tell(done: CellDone) -> None:
@@ -284,7 +299,13 @@ def carry_out(
 
     stock = Stock(work, profile.catalog_stamp, profile.catalog, output.note)
     try:
-        with lock_of(work.plan.name, profile.paths):
+        with ExitStack() as stack:
+            stack.enter_context(lock_of(work.plan.name, profile.paths))
+            draw = None
+            if on_ray:
+                open_maker = WorkerMaker(work.plan, gallery.kind if gallery else None)
+                draw, workers = stack.enter_context(ray_workers(open_maker, gallery))
+                output.note(f"{counted(workers, 'worker')} of Ray")
             outcome = run_bench(
                 work.plan,
                 maker,
@@ -299,11 +320,49 @@ def carry_out(
                 foresee=foresee,
                 read_only=read_only,
                 give_way=lambda: engine.give_way(was_interrupted, _tell_given),
+                draw=draw,
             )
     except KeyboardInterrupt:
         output.note(f"benchmark {work.plan.name} was stopped; run it again to go on")
         raise
     return _tell_outcome(work.plan.name, outcome, gallery, output.money_of(planner.settings))
+
+
+@dataclass(frozen=True)
+class WorkerMaker:
+    """Opens what draws in a worker: with its host's models, in a home of its own."""
+
+    plan: BenchPlan
+    kind: Kind | None
+    """Of the pictures' files; None keeps none."""
+
+    @contextmanager
+    def __call__(self, home: Path) -> Iterator[SessionMaker]:
+        """As `OpenMaker`.
+
+        Raises:
+            UsageError: a function is not the one that the benchmark began with.
+            CemsError: nothing can be drawn.
+        """
+        here = paths.current()
+        profile = Profile(replace(here, data=home, state=home / "state"))
+        with suppress(FileExistsError):  # a try before this one made it
+            profile.paths.models.symlink_to(here.models)
+        with profile.engine() as engine:
+            planner, metrics = engine.planner, self.plan.metrics
+            for name in self.plan.functions:
+                refuse_changed(self.plan, name, making_of(planner.function(name)))
+            yield SessionMaker(
+                engine.session,
+                planner.catalog,
+                planner.pricing,
+                metrics,
+                home,
+                judges=profile.scorers.bench_panel(
+                    planner, metrics, self.plan.functions, engine.scorer_room
+                ),
+                gallery=self.kind and Gallery(home, home / "drawn", self.kind, MOST_BYTES),
+            )
 
 
 def _give_way() -> None:

@@ -14,6 +14,7 @@ from cems_tui.domain.bench import CellKey, Task
 from cems_tui.errors import UsageError
 from cems_tui.profile import Profile
 from cems_tui.services.router_trainer import NotEnoughPairs
+from cems_tui.store.votes import METRIC as VOTE
 from cems_tui.text import counted
 
 
@@ -40,8 +41,17 @@ def retrain(
     try:
         card = profile.trainer.retrain(name, metric, output.note, tuple(tables or ()))
     except NotEnoughPairs as error:
-        raise UsageError(str(error), _supply(profile, error)) from error
+        hint = _votes(error) if metric == VOTE else _supply(profile, error)
+        raise UsageError(str(error), hint) from error
     print_trained(card, json=json, quiet=quiet)
+
+
+def _votes(error: NotEnoughPairs) -> str:
+    """What supplies votes on prompts that nobody voted on."""
+    return (
+        f"`cems vote` asks for them: about {error.missing} prompts more. "
+        f"`cems shadow run --pictures {error.missing}` draws pairs to vote on."
+    )
 
 
 def _supply(profile: Profile, error: NotEnoughPairs) -> str:

@@ -1,0 +1,1 @@
+"""The place for benchmarks: chosen, billed, run, watched, read."""
