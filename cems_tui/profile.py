@@ -711,7 +711,7 @@ class Profile:
         """Where text encoders are kept: in the ledger where that is of main memory, which they
         read in."""
         from cems_tui.generation.device import likely_kind
-        from cems_tui.services.tower_room import SharedTowerRoom
+        from cems_tui.services.engine.tower_room import SharedTowerRoom
 
         shared = likely_kind(self.settings.generation.chosen_device) == "cpu"
         return SharedTowerRoom(residency) if shared else None

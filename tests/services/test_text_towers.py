@@ -18,7 +18,7 @@ from cems_tui.generation.residency import Residency
 from cems_tui.profile import Profile
 from cems_tui.routing.features.clip_text import read_tower
 from cems_tui.routing.features.text_towers import Place, TextTowers, places_of, remember
-from cems_tui.services.tower_room import SharedTowerRoom
+from cems_tui.services.engine.tower_room import SharedTowerRoom
 from tests.cli.cems import Ran, cems
 
 STARTER = paths.checkpoints() / "starter" / "starter-base"
