@@ -12,7 +12,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
@@ -155,17 +155,44 @@ def clear_leftovers(folder: Path, grace_seconds: float = GRACE_SECONDS) -> list[
     """
     removed = []
     try:
-        for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
-            found = _TEMPORARY.fullmatch(entry.name)
-            if found is None or not _is_leftover(entry, int(found["pid"]), grace_seconds):
-                continue
-            entry.unlink(missing_ok=True)
-            removed.append(entry)
+        for entry, pid in _half_files(folder):
+            if _is_leftover(entry, pid, grace_seconds):
+                entry.unlink(missing_ok=True)
+                removed.append(entry)
     except OSError as error:
         raise StorageError(
             f"cannot clean the folder {folder}: {error.strerror or error}"
         ) from error
     return removed
+
+
+def leftovers_below(root: Path, *, without: Collection[Path] = ()) -> Iterator[Path]:
+    """Half-written files of writers that are gone, in a folder and all below it; links aside.
+
+    Args:
+        without: folders that are not looked into.
+    """
+    for folder in folders_below(root, without=without):
+        with suppress(OSError):  # a folder that may not be read tells nothing
+            for entry, pid in _half_files(folder):
+                if _is_leftover(entry, pid, GRACE_SECONDS):
+                    yield entry
+
+
+def folders_below(root: Path, *, without: Collection[Path] = ()) -> Iterator[Path]:
+    """A folder and all below it that can be entered, none through a link."""
+    for place, names, _ in os.walk(root):
+        yield Path(place)
+        names[:] = [name for name in names if Path(place, name) not in without]
+
+
+def _half_files(folder: Path) -> list[tuple[Path, int]]:
+    """What has no name yet in a folder, and the process that wrote it; raises OSError."""
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        found = [(name, _TEMPORARY.fullmatch(name)) for name in (one.name for one in entries)]
+    return sorted((folder / name, int(match["pid"])) for name, match in found if match)
 
 
 def _is_leftover(entry: Path, pid: int, grace_seconds: float) -> bool:

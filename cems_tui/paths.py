@@ -36,6 +36,22 @@ class Paths:
         )
 
     @property
+    def roots(self) -> tuple[Path, ...]:
+        """The folders that everything lies in, each once, none within another."""
+        every = (self.data, self.cache, self.config, self.state)
+        outer = [one for one in every if not any(one != o and one.is_relative_to(o) for o in every)]
+        return tuple(dict.fromkeys(outer))
+
+    @property
+    def swept(self) -> tuple[tuple[Path, bool], ...]:
+        """Where any command clears the half files of killed ones, and whether also below.
+
+        Pictures and models are not among them: who writes there clears there.
+        """
+        flat = (self.data, self.config, self.routers, self.models / "ledger")
+        return (*((folder, False) for folder in flat), (self.state, True), (self.cache, True))
+
+    @property
     def database(self) -> Path:
         return self.data / "cems.db"
 
@@ -47,6 +63,11 @@ class Paths:
     def bench_pictures(self) -> Path:
         """The pictures of benchmarks, a folder each."""
         return self.data / "bench-pictures"
+
+    @property
+    def refused_pictures(self) -> Path:
+        """What was found in folders of pictures that is no picture of the history."""
+        return self.cache / "refused-pictures.json"
 
     @property
     def models(self) -> Path:

@@ -519,7 +519,6 @@ class Profile:
         """
         from cems_tui.services.engine.resident_socket import usable
         from cems_tui.store.database import open_store
-        from cems_tui.store.pictures import reconcile
 
         said = keep_alive_minutes
         minutes = self.settings.device.keep_alive_minutes if said is None else said
@@ -545,7 +544,7 @@ class Profile:
                 client.start()
             paths.ensure_writable(folder)
             store = stack.enter_context(open_store(self.paths.database))
-            reconcile(store, folder, ours_only=pictures is not None)
+            self._reconcile(store, folder, foreign_folder=pictures is not None)
             name = session_name or os.environ.get("CEMS_SESSION") or None
             session_id = store.session(name, command=this_command())
             planner = self.planner_over(store)
@@ -634,14 +633,20 @@ class Profile:
         foreign_folder: bool,
     ) -> Engine:
         """An engine on a device that is held; closed with the stack."""
-        from cems_tui.store.pictures import reconcile
-
-        reconcile(store, folder, ours_only=foreign_folder)
+        self._reconcile(store, folder, foreign_folder=foreign_folder)
         residency = self._residency(store, hold)
         planner = self.planner_over(store, self._tower_room(residency))
         session, scorer_room = self._session(planner, store, session_id, folder, hold, residency)
         stack.callback(session.close)
         return Engine(session, planner, store, session_id, hold, scorer_room)
+
+    def _reconcile(self, store: Store, folder: Path, *, foreign_folder: bool) -> None:
+        """Put right what a killed process left in a folder of pictures."""
+        from cems_tui.store.pictures import RefusedPictures, reconcile
+
+        refused = RefusedPictures.read(self.paths.refused_pictures, folder)
+        reconcile(store, folder, ours_only=foreign_folder, refused=refused)
+        refused.keep()
 
     def _residency(self, store: Store, hold: Hold) -> Residency:
         """The ledger of what holds weights on a device that is held."""
@@ -774,6 +779,7 @@ class Profile:
     @property
     def doctor(self) -> Doctor:
         """Looks at everything a picture depends on."""
+        from cems_tui.models.leftovers import half_written
         from cems_tui.services.doctor import Doctor
 
         def survey() -> Survey:
@@ -793,7 +799,11 @@ class Profile:
             drawing=lambda: self.settings.generation,
             weight_budget=self.weight_budget,
             survey=survey,
-            left_over=lambda: [*self.models.leftovers(), *self.routers.leftovers()],
+            left_over=lambda: [
+                *self.models.leftovers(),
+                *self.routers.leftovers(),
+                *half_written(self.paths.roots, self.models.unfinished),
+            ],
             unreadable=lambda: list(self.models.ledger().unreadable),
             shared=lambda: self.settings.storage.shared,
             history=self.history,

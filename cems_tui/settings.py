@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cems_tui.errors import ConfigError, UnknownName
-from cems_tui.files import clear_leftovers, read_bytes, write_text
+from cems_tui.files import read_bytes, write_text
 from cems_tui.paths import ensure
 from cems_tui.text import as_utf8
 
@@ -508,4 +508,3 @@ def write_setting(path: Path, name: str, value: Any) -> None:
         document.setdefault(section, tomlkit.table())[key] = value
     ensure(path.parent)
     write_text(path, tomlkit.dumps(document))
-    clear_leftovers(path.parent)

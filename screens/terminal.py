@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 
@@ -110,7 +110,7 @@ def taken_over() -> Iterator[Asked]:
     """The terminal without echo and line editing until the block ends, and already asked.
 
     SIGTERM and SIGHUP end the block in order, so that the terminal is given back as it was; the
-    app has handlers of its own as soon as it runs.
+    app has handlers of its own as soon as it runs. A terminal that is gone is given back to nobody.
     """
     if sys.platform == "win32" or sys.__stdin__ is None or not sys.__stdin__.isatty():
         yield Asked()
@@ -125,7 +125,8 @@ def taken_over() -> Iterator[Asked]:
             tty.setcbreak(keyboard, termios.TCSANOW)
             yield Asked(keyboard)
         finally:
-            termios.tcsetattr(keyboard, termios.TCSANOW, before)
+            with suppress(termios.error):
+                termios.tcsetattr(keyboard, termios.TCSANOW, before)
 
 
 @contextmanager

@@ -80,6 +80,13 @@ class PseudoTerminal:
     def _set_size(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
+    def hang_up(self) -> None:
+        """The terminal is gone, as when its window is closed; the program is told."""
+        with open(os.devnull, "r+b") as nothing:
+            for end in (self._ours, self._theirs):
+                os.dup2(nothing.fileno(), end)
+        self.process.send_signal(signal.SIGHUP)
+
     def read(self) -> bytes:
         """What it wrote since; nothing if nothing."""
         try:

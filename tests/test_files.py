@@ -24,6 +24,7 @@ from cems_tui.files import (
     SHARED,
     clear_leftovers,
     confined,
+    leftovers_below,
     picture_file,
     whole_file,
     whole_text,
@@ -171,6 +172,20 @@ def test_only_old_files_of_dead_writers_are_cleaned(tmp_path: Path) -> None:
     assert removed == {there["dead and old"][0], there["alive and ancient"][0]}
     assert len(list(tmp_path.iterdir())) == 4
     assert clear_leftovers(tmp_path / "missing") == []
+
+
+def test_leftovers_are_told_wherever_they_lie_and_links_lead_nowhere(tmp_path: Path) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    places = [home, home / "a" / "b", home / "a" / "pulled", elsewhere]
+    for place in places:
+        place.mkdir(parents=True)
+        (place / ".x.999999999.cems-tmp").write_bytes(b"")
+        os.utime(place / ".x.999999999.cems-tmp", (0, 0))
+    (home / "link").symlink_to(elsewhere)
+    (home / "a" / "round").symlink_to(home)
+    found = {path.parent for path in leftovers_below(home, without=[home / "a" / "pulled"])}
+    assert found == {home, home / "a" / "b"}
+    assert list(leftovers_below(tmp_path / "missing")) == []
 
 
 def test_what_a_killed_writer_leaves_is_known_as_a_leftover(kept: Path, tmp_path: Path) -> None:

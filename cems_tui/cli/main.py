@@ -10,14 +10,14 @@ from typing import Annotated
 import typer
 import typer.main
 
-from cems_tui import __version__, paths
+from cems_tui import __version__, log, paths
 from cems_tui.cancel import catch_interrupts, was_interrupted
 from cems_tui.cli import completion
 from cems_tui.cli.command_table import Cems, open_app
 from cems_tui.cli.failures import Failure, failure_of, report
 from cems_tui.cli.output import line, prepare_streams
 from cems_tui.errors import CemsError, UsageError
-from cems_tui.files import keep_private
+from cems_tui.files import clear_leftovers, folders_below, keep_private
 from cems_tui.settings import load
 from cems_tui.text import visible
 
@@ -57,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if not _is_shared():
             keep_private()
+        _clear_half_files()
         refuse_broken(arguments)
         code = _run(arguments)
         sys.stdout.flush()
@@ -80,6 +81,16 @@ def _is_shared() -> bool:
         return load(paths.current().config_file).storage.shared
     except CemsError:
         return False
+
+
+def _clear_half_files() -> None:
+    """What killed commands left goes with the next one; what cannot is told by `cems doctor`."""
+    try:
+        for root, below in paths.current().swept:
+            for folder in folders_below(root) if below else (root,):
+                clear_leftovers(folder)
+    except CemsError as error:
+        log.error("half-written files stay: %s", error)
 
 
 def _run(arguments: list[str]) -> int:

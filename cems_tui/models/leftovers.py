@@ -9,17 +9,18 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from cems_tui.errors import DeviceBusy
-from cems_tui.files import storage
+from cems_tui.files import leftovers_below, storage
 from cems_tui.locks import FileLock
 from cems_tui.models.ledger import Ledger
 
 TRASH = ".trash"
-IMPORTED = ".partial/imported"
+PARTIAL = ".partial"
+IMPORTED = f"{PARTIAL}/imported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,19 @@ def leftovers(models: Path, ledger: Ledger) -> list[Leftover]:
         if path.name.split("-")[0] not in commits:  # a pull that goes on takes it back
             found.append(Leftover(path, _bytes(path), "no model is recorded there", False))
     return sorted(found, key=lambda one: -one.bytes)
+
+
+def half_written(roots: Iterable[Path], unfinished: Collection[Path]) -> list[Leftover]:
+    """Half files of killed commands that are not cleared by the next one.
+
+    Args:
+        unfinished: folders of pulls and removals, which go on with what is there.
+    """
+    return [
+        Leftover(path, path.lstat().st_size, "half a file of a command that was killed", False)
+        for root in roots
+        for path in leftovers_below(root, without=unfinished)
+    ]
 
 
 def _discarded(models: Path) -> list[tuple[Path, str]]:

@@ -135,6 +135,11 @@ class Models:
         entry = self.entry_of(name)
         return entry is not None and bool(entry.steps) and entry.family is not None
 
+    @property
+    def unfinished(self) -> tuple[Path, ...]:
+        """The folders of pulls, imports and removals that were stopped."""
+        return self.folder / leftovers.PARTIAL, self.folder / leftovers.TRASH
+
     def leftovers(self) -> list[Leftover]:
         """What killed commands left among the models."""
         return leftovers.leftovers(self.folder, self.ledger())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cems_tui import log
+from cems_tui.cli.main import main
 from cems_tui.errors import StorageError
 from cems_tui.locks import FileLock
 from cems_tui.models import leftovers as leftovers_module
@@ -15,6 +18,7 @@ from cems_tui.models.ledger import Entry, Ledger, PinnedFile
 from cems_tui.models.leftovers import leftovers, sweep
 from cems_tui.models.remove import remove
 from cems_tui.profile import Profile
+from tests.cli.cems import cems
 
 
 @pytest.fixture
@@ -126,3 +130,55 @@ def test_the_doctor_tells_what_lies_about_and_which_records_are_left_out(models:
     assert "evil.json" in found[0].detail
     assert "imported/lost" in found[1].detail
     assert entry.name in Ledger.read(models).entries
+
+
+def half(folder: Path) -> Path:
+    """A file whose writer was killed long ago."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / ".0011.999999999.cems-tmp"
+    path.write_bytes(b"half")
+    os.utime(path, (0, 0))
+    return path
+
+
+@pytest.mark.parametrize("command", [("ls",), ("config", "path"), ("history", "ls"), ("doctor",)])
+def test_any_command_clears_half_files_in_the_small_folders(
+    models: Path, command: tuple[str, ...]
+) -> None:
+    here = Profile.current().paths
+    places = (
+        *(here.data, here.routers, models / "ledger", here.state, here.trainings / "R"),
+        *(here.cache, here.embeddings, here.prompt_sets / "parti"),
+    )
+    halves = [half(place) for place in places]
+    running = here.state / f".1.{os.getppid()}.cems-tmp"
+    running.write_bytes(b"somebody is at it")
+    assert cems(*command, home=here.data).code == 0
+    assert [path for path in halves if path.exists()] == []
+    assert running.exists()
+
+
+def test_the_doctor_tells_half_files_that_no_start_clears(models: Path) -> None:
+    here = Profile.current().paths
+    told = half(here.bench_pictures / "mine")
+    half(models / ".partial" / "org--tiny")
+    found = [one for one in Profile.current().doctor.examine() if one.subject == "leftovers"]
+    assert [one.detail for one in found] == [
+        f"{told}: 4 bytes, half a file of a command that was killed"
+    ]
+
+
+def test_a_home_that_may_not_be_written_is_read_all_the_same(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = half(Profile.current().paths.state)
+    logged: list[str] = []
+    monkeypatch.setattr(log, "error", lambda message, *values: logged.append(message % values))
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert main(["config", "path"]) == 0
+    assert left.exists()
+    assert f"cannot clean the folder {left.parent}" in logged[0]

@@ -144,6 +144,25 @@ def test_however_it_ends_the_terminal_is_given_back_clean(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a pseudo terminal is POSIX")
+@pytest.mark.parametrize("moment", ["before the first frame", "idle", "drawing"])
+def test_a_terminal_that_vanishes_ends_the_app_in_order(
+    demo: Callable[[str], PseudoTerminal], moment: str
+) -> None:
+    with demo(HANGING) as terminal:
+        if moment == "before the first frame":
+            terminal.wait(lambda: terminal.raw != b"", "a question")
+        else:
+            terminal.wait_for("Describe a picture above")
+        if moment == "drawing":
+            terminal.write(b"hang on")
+            terminal.wait_for("starter-base@8")
+            terminal.write(b"\x07")  # ctrl+g
+            terminal.wait_for("loading")
+        terminal.hang_up()
+        assert terminal.wait_for_end() == 128 + signal.SIGHUP
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo terminal is POSIX")
 @pytest.mark.parametrize("wait_seconds", [0.0, 0.5, 1.5])
 def test_what_is_typed_before_the_first_frame_is_kept(
     demo: Callable[[str], PseudoTerminal], wait_seconds: float
