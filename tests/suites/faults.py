@@ -44,6 +44,7 @@ from tests.suites.processes import (
 )
 from tests.suites.wholeness import (
     LONGEST_READ_SECONDS,
+    Alone,
     Fault,
     expect_bench,
     expect_finished_queue,
@@ -69,8 +70,9 @@ class Command:
     """Whether `again` may say that there is nothing left to do (exit 2)."""
 
     asks_hub: bool = False
-    forgets: bool = False
-    """Whether pictures go before their rows: nothing of theirs may come back."""
+    leaves: Alone = "nothing"
+    """What may be there alone after a kill: a drawn picture, until it is adopted; a row that is
+    forgotten after its picture, of which nothing may come back."""
 
     scores: tuple[str, int] | None = None
     """A benchmark that is whole in the end, and its scores."""
@@ -81,14 +83,15 @@ class Command:
 
 
 DRAW = ("generate", "a red cat", "two dogs", "--function", "starter-turbo@1", "-q")
+QUEUE = ("queue", "run", "-q")
 BENCH = (
     *("bench", "run", "--prompts", "prompts.txt", "--name", "new", "-q"),
     *("--functions", "starter-turbo@1,starter-small@4"),
 )
 COMMANDS = (
-    Command(DRAW, again=("queue", "run", "-q")),
-    Command(("queue", "add", *DRAW[1:]), again=("queue", "run", "-q")),
-    Command(("queue", "run", "-q")),
+    Command(DRAW, again=QUEUE, leaves="pictures"),
+    Command(("queue", "add", *DRAW[1:]), again=QUEUE),
+    Command(QUEUE, leaves="pictures"),
     Command(BENCH, again=(*BENCH, "--resume"), scores=("new", 12)),
     Command(("bench", "rescore", "made", "--scorers", "sharpness"), may_be_done=True),
     Command(("bench", "rm", "made", "--yes"), may_be_done=True),
@@ -106,7 +109,7 @@ COMMANDS = (
     Command(("pull", "org/Tiny", "--steps", "4", "-q"), asks_hub=True),
     Command(("history", "rm", "--search", "tree", "--yes"), may_be_done=True),
     Command(
-        ("history", "rm", "--search", "tree", "--forever", "--yes"), may_be_done=True, forgets=True
+        ("history", "rm", "--search", "tree", "--forever", "--yes"), may_be_done=True, leaves="rows"
     ),
     Command(("history", "restore", "--all"), may_be_done=True),
     Command(("history", "backup", "copy.db"), may_be_done=True),
@@ -182,11 +185,11 @@ class Suite:
             Fault: it does not.
         """
         expect_words(hurt, "it")
-        expect_whole(self.forks, home, rows_alone=command.forgets)
+        expect_whole(self.forks, home, alone=command.leaves)
         again = self.forks.run(command.again or command.arguments, home)
         if again.code != 0 and not (command.may_be_done and again.code in (2, 3)):
             raise Fault(f"given again it ends in {again.code}: {again.err[-400:]}")
-        drawn = self.forks.run(("queue", "run", "-q"), home)
+        drawn = self.forks.run(QUEUE, home)
         if drawn.code != 0:
             raise Fault(f"the queue afterwards ends in {drawn.code}: {drawn.err[-300:]}")
         expect_whole(self.forks, home)
@@ -353,7 +356,7 @@ class Suite:
             in_order = (128 + moment.number, -moment.number)
             if moment.number != SIGKILL and hurt.code not in in_order:
                 raise Fault(f"the app ends in {hurt.code}")
-            self.judge(Command(("queue", "run", "-q")), home, hurt)
+            self.judge(Command(QUEUE, leaves="pictures"), home, hurt)
 
     def _written_bytes(self, command: Command) -> int:
         with self.home() as home:

@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections import Counter
 from pathlib import Path
+from typing import Literal
 
 from cems_tui.store.receipts import read_receipt
 from tests.suites.processes import Ended, Forks, Harm, unharmed
@@ -38,11 +39,15 @@ def expect_words(ended: Ended, about: str) -> None:
         raise Fault(f"{about} leaves processes: {ended.left}")
 
 
-def expect_whole(forks: Forks, home: Path, *, rows_alone: bool = False) -> None:
+Alone = Literal["nothing", "rows", "pictures"]
+"""What a kill between a picture and its row may leave, until the next start puts it right."""
+
+
+def expect_whole(forks: Forks, home: Path, *, alone: Alone = "nothing") -> None:
     """Look at everything that is kept.
 
     Args:
-        rows_alone: whether a row may be without its picture.
+        alone: what may be without the other.
 
     Raises:
         Fault: with what is wrong.
@@ -62,7 +67,7 @@ def expect_whole(forks: Forks, home: Path, *, rows_alone: bool = False) -> None:
             raise Fault(f"{' '.join(listing)} ends in {ended.code}: {ended.err[-400:]}")
     _expect_sound_database(home)
     kept, trash = (json.loads(told[len(LISTINGS) + place].out) for place in (1, 2))
-    _expect_pictures(home, kept + trash, rows_alone)
+    _expect_pictures(home, kept + trash, alone)
 
 
 def expect_readable(forks: Forks, home: Path, harm: Harm = unharmed) -> None:
@@ -135,19 +140,19 @@ def expect_bench(forks: Forks, home: Path, name: str, scores: int) -> None:
         raise Fault(f"the benchmark has {len(keys)} of {scores} scores: {keys.most_common(3)}")
 
 
-def _expect_pictures(home: Path, rows: list[dict[str, str]], rows_alone: bool) -> None:
+def _expect_pictures(home: Path, rows: list[dict[str, str]], may_be: Alone) -> None:
     """Every row its picture, every picture its row, each once."""
     ids = Counter(row["id"] for row in rows)
     if twice := [one for one, count in ids.items() if count > 1]:
         raise Fault(f"rows stand twice: {twice}")
     for row in rows:
         image = Path(row["image"])
-        if rows_alone and not image.exists():
+        if may_be == "rows" and not image.exists():
             continue
         if not image.is_file() or read_receipt(image)["id"] != row["id"]:
             raise Fault(f"the row {row['id']} has not its picture")
     pictures = {read_receipt(path)["id"] for path in (home / "pictures").rglob("[!.]*.png")}
-    if alone := pictures - set(ids):
+    if (alone := pictures - set(ids)) and may_be != "pictures":
         raise Fault(f"pictures without a row: {alone}")
 
 
