@@ -171,9 +171,6 @@ class Savings:
     comparable pictures."""
 
 
-NOTHING_SAVED = Savings(0.0, 0, 0, 0, 0.0, 0.0)
-
-
 def routed_picture(decision: RoutingDecision, executed: str) -> RoutedPicture | None:
     """The picture of a decision, if the router chose and what ran has a price."""
     if decision.policy.kind == "pinned":

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cems_tui.domain.savings import (
-    NOTHING_SAVED,
     PricedFunction,
     RoutedPicture,
     Savings,
@@ -50,7 +49,7 @@ def picture(ran: str, *, scale: Scale = MINE) -> RoutedPicture:
 
 
 def test_where_nothing_was_routed_exactly_nothing_was_saved() -> None:
-    assert savings_of([], 0) == NOTHING_SAVED
+    assert savings_of([], 0) == Savings(0.0, 0, 0, 0, 0.0, 0.0)
     assert savings_of([], 0, 3, 0.5).estimated_usd == 0.0
     assert savings_of([], 2).estimated_usd is None, "routed, and no price is known"
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cems_tui.domain.decision import QualityEstimate
 from cems_tui.domain.estimate import AnswersAtOnce, PromptEstimate, QualityEstimator
 from cems_tui.routing.estimators.letters_router import TextRouter
-from cems_tui.routing.features.letters import Floats, grams
+from cems_tui.routing.features.letters import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +73,6 @@ class RefinedRouter:
         """The base's estimates with their deviations turned, shape (N, M) as given."""
         deviations = worths - worths.mean(axis=1, keepdims=True)
         return np.asarray(worths + (deviations - self.middle) @ self.turn)
-
-    def rest_of(self, prompt: str) -> NDArray[np.float64]:
-        """What words alone add for a prompt, shape (M,)."""
-        reading = self.rest.space.read(grams(prompt, self.rest.space.config))
-        novelty = self.rest.familiarity.novelty(reading)
-        trust = self.rest.familiarity.trust(novelty, reading)
-        return self.rest.quality(reading, self.rest.look_up(reading), trust)
 
 
 @dataclass(frozen=True, slots=True)

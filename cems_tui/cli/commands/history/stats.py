@@ -229,7 +229,7 @@ def _function_line(function: FunctionStats, settings: Settings, called: Mapping[
         for score in function.scores
     )
     return (
-        f"{function.function:<20} {function.pictures:>5} pictures  {mean:>16}  "
+        f"{function.function:<20} {counted(function.pictures, 'picture'):<13} {mean:>16}  "
         f"{_seconds(function.mean_seconds)} s  {scores or 'not scored'}"
     )
 
