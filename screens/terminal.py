@@ -109,7 +109,7 @@ class Asked:
 
 
 def is_served(environment: Mapping[str, str]) -> bool:
-    """Whether a web server shows the app in a browser, over this process's pipes: `textual serve`."""
+    """Whether a web server shows the app in a browser over this process's pipes."""
     return environment.get("TEXTUAL_DRIVER") == WEB_DRIVER
 
 
