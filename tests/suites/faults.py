@@ -5,7 +5,8 @@ picture its row, nothing stands twice, what lies about is told by `doctor` or go
 stays, every router and model can be read, and the same command given again ends well.
 
 `python -m tests.suites.faults --moments 300 --seed 1` sends signals at random moments of all
-commands in turn; `--points` goes through every point between two writes of each of them, or through every Nth;
+commands in turn; `--points` goes through the points between two writes of each of them, of which
+`--every N` takes a sample;
 `--disks`, `--denials`, `--damages`, `--networks` and `--apps` are numbers of disks that fill up,
 of folders that may not be written or read, of damaged files, of failing hubs and of apps in a
 terminal. What was tried is written to `--done FILE`, and not tried again by another run with it.
