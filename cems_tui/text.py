@@ -114,7 +114,7 @@ _SECRETS = (
 
 _HELD = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_TOKEN")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "HF_ENDPOINT")
-_PASSWORD = re.compile(r"(?:://|^)[^/@]*?:(?P<password>.+)@")
+_PASSWORD = re.compile(r"(?:\w+://)?[^/@:]*:(?P<password>.+)@")
 LEAST_SECRET = 6
 """Characters of one: a shorter one would be taken out of words that are none."""
 
@@ -135,7 +135,7 @@ def _held_secrets() -> list[str]:
     found = [os.environ.get(name, "") for name in _HELD]
     for name in _PROXIES:
         for value in (os.environ.get(name, ""), os.environ.get(name.lower(), "")):
-            password = _PASSWORD.search(value)
+            password = _PASSWORD.match(value)
             if password is not None:
                 found += [password["password"], unquote(password["password"])]
     return [value for value in found if len(value) >= LEAST_SECRET]
