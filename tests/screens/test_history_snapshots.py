@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from cems_tui.services.app.picture_gallery import Gallery
 from screens.history.charts import Charts
 from screens.history.screen import HistoryScreen
+from screens.services.defaults import Desks
 from tests.long_history import fill
 from tests.screens.fakes_app import picture
 from tests.screens.fakes_screens import make_app, until
@@ -97,5 +98,7 @@ def test_it_looks_as_it_did(
     home: Path,
 ) -> None:
     desk = FakeDesk()
-    app = make_app(gallery_factory=lambda: Gallery(home / "cems.db"), routers_factory=lambda: desk)
+    app = make_app(
+        desks=Desks(gallery=lambda: Gallery(home / "cems.db"), routers=lambda: desk)  # type: ignore[arg-type,return-value]
+    )
     assert snap_compare(app, run_before=_settled(reach), terminal_size=size)
