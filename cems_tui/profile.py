@@ -701,6 +701,7 @@ class Profile:
             on_measured=lambda made: _learn(planner, made),
             warm_up=registry.warm_up,
             due=lambda: hold.asked() | hold.due(residency.present(), time()),
+            recorded=lambda request: store.generation(request) if store.has(request) else None,
         )
         return session, scorer_room
 

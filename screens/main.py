@@ -15,7 +15,7 @@ from screens.picture_widgets import PictureWidgets
 from screens.services.defaults import Defaults, Desks
 from screens.services.library import ModelKeeper
 from screens.services.planner import PlannerFactory
-from screens.terminal import Asked
+from screens.terminal import Asked, is_served
 
 
 def run(
@@ -53,8 +53,9 @@ def run(
             typed=answers.typed,
             desks=desks,
         )
-        for name in ("COLUMNS", "LINES"):
-            os.environ.pop(name, None)  # what was exported once is not the window as it is
+        if not is_served(os.environ):
+            for name in ("COLUMNS", "LINES"):
+                os.environ.pop(name, None)  # what was exported once is not the window as it is
         app.run()
         for line in app.parting_words():
             print(line, file=sys.stderr)

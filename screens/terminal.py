@@ -27,6 +27,9 @@ CELL_SIZE, KITTY, ATTRIBUTES = "\x1b[16t", "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA
 SIXEL = "4"
 """Among a terminal's attributes."""
 
+WEB_DRIVER = "textual.drivers.web_driver:WebDriver"
+"""What `textual serve` has an app draw with."""
+
 _ANSWERS = re.compile(
     rb"\x1b\[6;(?P<height>\d{1,5});(?P<width>\d{1,5})t"
     rb"|\x1b_Gi=31[^\x1b]{0,200};(?P<kitty>[^\x1b]{0,200})\x1b\\"
@@ -103,6 +106,11 @@ class Asked:
                 self._end = time.monotonic() + ANSWER_SECONDS  # it speaks: it may end its sentence
             self._raw += read
         return parsed(self._raw)
+
+
+def is_served(environment: Mapping[str, str]) -> bool:
+    """Whether a web server shows the app in a browser over this process's pipes."""
+    return environment.get("TEXTUAL_DRIVER") == WEB_DRIVER
 
 
 @contextmanager

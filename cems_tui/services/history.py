@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from cems_tui.files import SHARED, copy_plain, storage, whole_file
 from cems_tui.paths import ensure
 from cems_tui.store.database import Store
 from cems_tui.store.receipts import read_receipt, without_texts
+from cems_tui.text import counted
 
 FLAT = (
     *("id", "created", "session", "prompt", "negative", "function", "executed", "seed"),
@@ -29,6 +30,8 @@ class History:
     """The pictures of one profile."""
 
     store: Store
+    forget_elsewhere: Callable[[Collection[str]], list[str]] = lambda prompts: []
+    """Takes prompts out of whatever else keeps them; the names of what had any."""
 
     def meant(self, ids: Iterable[str], search: str | None, *, hidden: bool) -> list[Generation]:
         """The pictures that are named, or found; those of the trash, or the others.
@@ -62,16 +65,18 @@ class History:
         for one in pictures:
             self.store.hide(one.id, hidden=False)
 
-    def forget(self, pictures: Sequence[Generation]) -> list[Path]:
+    def forget(self, pictures: Sequence[Generation]) -> list[str]:
         """Remove pictures for good: their files, their rows, every copy of their prompts.
 
         Returns:
-            Files that stay: they are not those pictures any more.
+            What has to be told of it, a line each: what stays, and what went besides.
 
         Raises:
             StorageError: it cannot be written.
         """
-        kept = []
+        prompts = {one.prompt for one in pictures}
+        routers = self.forget_elsewhere(prompts)
+        told = [f"router {name} keeps its numbers, and not the text" for name in routers]
         for one in pictures:
             if not one.image.exists():
                 continue
@@ -79,9 +84,13 @@ class History:
                 with storage(str(one.image), "Check the permissions of the file and its folder."):
                     one.image.unlink()
             else:
-                kept.append(one.image)
-        self.store.forget([one.id for one in pictures])
-        return kept
+                told.append(f"{one.image} stays: it is not that picture any more")
+        for copy in self.store.forget([one.id for one in pictures]):
+            told.append(f"{copy} is removed: it was the history before an update, with the prompt")
+        waiting = sum(job.title in prompts for job in self.store.queue.jobs())
+        if waiting:
+            told.append(f"{counted(waiting, 'job')} of that prompt still waits: cems queue rm")
+        return told
 
     def hand_on(self, pictures: Iterable[Generation], folder: Path, *, stripped: bool) -> int:
         """Copy pictures into a folder; how many there were to copy.

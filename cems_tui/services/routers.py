@@ -5,18 +5,27 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cems_tui import log
 from cems_tui.cancel import shielded
 from cems_tui.domain.function import Catalog
-from cems_tui.errors import StorageError, UnknownName, UsageError
+from cems_tui.errors import StorageError, UnknownName, UsageError, WeightsError
 from cems_tui.files import read_json, storage, write_text
 from cems_tui.models.leftovers import Leftover
 from cems_tui.paths import ensure
 from cems_tui.routing.checkpoints.card import Card, choose_router
-from cems_tui.routing.checkpoints.checkpoint import Checkpoint, load_card, plain_name, strays
+from cems_tui.routing.checkpoints.checkpoint import (
+    Checkpoint,
+    load_card,
+    plain_name,
+    put_files,
+    read_files,
+    strays,
+)
+from cems_tui.routing.checkpoints.kept_prompts import without_prompts
 from cems_tui.routing.checkpoints.package import keep, read_package
 from cems_tui.routing.checkpoints.shelf import RouterShelf
 from cems_tui.routing.evaluation.rival import BETTER, WORSE, Against
@@ -206,6 +215,27 @@ class Routers:
         finally:
             shutil.rmtree(check, ignore_errors=True)
         return load_card(folder, package.name)
+
+    def forget(self, prompts: Collection[str]) -> list[str]:
+        """Take the texts of prompts out of one's own routers; the names of those that had any.
+
+        Raises:
+            StorageError: one cannot be written.
+        """
+        changed = []
+        for path in sorted(self.own.glob("*.json")):
+            try:
+                _, card, weights = read_files(self.own, path.stem)
+                found = without_prompts(card, weights, prompts)
+            except (UsageError, WeightsError) as error:  # no router, or none that can be asked
+                log.error("%s was not looked through for prompts: %s", path, error)
+                continue
+            if found is None and strays(self.own, path.stem):
+                found = card, weights  # its writer was killed: the older file is there, too
+            if found is not None:
+                put_files(self.own, path.stem, *found)
+                changed.append(path.stem)
+        return changed
 
     def leftovers(self) -> list[Leftover]:
         """Weights whose writer was killed before they were in their place."""

@@ -162,6 +162,7 @@ class Session:
         on_measured: Callable[[Generation], None] = lambda generation: None,
         warm_up: Callable[[GenerationFunction], None] = lambda function: None,
         due: Callable[[], Iterable[str]] = tuple,
+        recorded: Callable[[str], Generation | None] = lambda request: None,
     ) -> None:
         """Every part is handed in.
 
@@ -172,6 +173,8 @@ class Session:
             warm_up: what a process has to do once before it can load a function (imports); kept
                 apart so that the load time is the model's own.
             due: the models that others asked to be freed, or that nobody used for too long.
+            recorded: the picture of a request that was made already: its process was killed
+                before it could tell.
         """
         self._planner = planner
         self._residency = residency
@@ -183,6 +186,7 @@ class Session:
         self._on_measured = on_measured
         self._warm_up = warm_up
         self._due = due
+        self._recorded = recorded
         self._started = False
         self._too_large: set[str] = set()
         """Models that ran out of memory whole: they are not tried whole again."""
@@ -211,7 +215,7 @@ class Session:
             self._judges.free()
 
     def run(self, request: Request, emit: Emit, stop: Stop) -> Generation:
-        """Make one picture, from the decision to the committed row.
+        """Make one picture, from the decision to the committed row; one that is there is given.
 
         Args:
             request: what to make.
@@ -222,6 +226,9 @@ class Session:
             CemsError: with the contract's exit code; nothing is left half written.
         """
         started = time.perf_counter()
+        if (made := self._recorded(request.id)) is not None:
+            emit(Generated(request.id, made))
+            return made
         watch = _watch(stop, request.deadline_seconds)
         decision = self._decide(request, emit)
         drawn = self._draw(request, decision, emit, watch, started)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,12 @@ class Connection:
         """
         with self._lock, failures_told(self.path):
             self.db.execute("VACUUM")
-            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy, _, _ = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise StorageError(
+                f"what was deleted is still in the log of {self.path}: another process reads there",
+                "End it (the app, another command): the log goes with the last of them.",
+            )
 
     def close(self) -> None:
         with self._lock:
@@ -294,6 +299,24 @@ def _back_up(db: sqlite3.Connection, path: Path) -> None:
         reader = _database(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         with closing(reader), closing(_database(file.name)) as copy:
             reader.backup(copy)
+
+
+def backups_with(path: Path, prompts: Collection[str]) -> list[Path]:
+    """The copies of a database made before steps that hold one of the prompts, or cannot tell."""
+    found: list[Path] = []
+    if not prompts:
+        return found
+    for copy in sorted(path.parent.glob(f"{path.stem}-before-*{path.suffix}")):
+        try:
+            uri = f"{copy.absolute().as_uri()}?mode=ro&immutable=1"
+            with closing(_database(uri, uri=True)) as db:
+                told = db.execute("SELECT DISTINCT prompt FROM generations")
+                there = any(row[0] in prompts for row in told)
+        except sqlite3.Error:
+            there = True
+        if there:
+            found.append(copy)
+    return found
 
 
 def backup_before(path: Path, step: str) -> Path:

@@ -16,10 +16,10 @@ from cems_tui.domain.request import new_id
 from cems_tui.errors import UnknownName, UsageError
 from cems_tui.evidence.drift import Drift
 from cems_tui.evidence.regret import MeasuredRegret
-from cems_tui.files import whole_file
+from cems_tui.files import storage, whole_file
 from cems_tui.store import benches, generations, statistics
 from cems_tui.store.benches import Benches
-from cems_tui.store.connection import Connection, connect, connect_to_read
+from cems_tui.store.connection import Connection, backups_with, connect, connect_to_read
 from cems_tui.store.frontier import Frontier, frontier
 from cems_tui.store.generations import Marks, Observation, history_readings, matching
 from cems_tui.store.lists.picture_list import PictureList, names
@@ -437,17 +437,25 @@ class Store:
         """
         self._change(generation_id, "removed", now() if hidden else None)
 
-    def forget(self, ids: Sequence[str]) -> None:
+    def forget(self, ids: Sequence[str]) -> list[Path]:
         """Remove pictures' rows for good; no piece of their prompts stays in the database's files.
 
+        Returns:
+            Copies of the database, made before it was brought up to date, that are removed too.
+
         Raises:
-            StorageError: it cannot be written.
+            StorageError: it cannot be written, or another process keeps its log from being emptied.
         """
+        copies = backups_with(self._connection.path, generations.prompts_of(self._connection, ids))
+        for copy in copies:
+            with storage(str(copy), "Check the permissions of the file and its folder."):
+                copy.unlink(missing_ok=True)
         with self._connection.transaction() as db:
             db.execute("PRAGMA secure_delete = ON")
             generations.forget(db, ids)
             db.execute("INSERT INTO generations_fts(generations_fts) VALUES ('optimize')")
         self._connection.compact()
+        return copies
 
     def backup(self, path: Path) -> None:
         """Copy the database, consistent even while others write, to a file that is new.

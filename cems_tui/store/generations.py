@@ -527,6 +527,19 @@ def _recover_session(db: sqlite3.Connection, generation: Generation) -> None:
     )
 
 
+def prompts_of(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """The prompts of pictures."""
+    found = set()
+    for start in range(0, len(ids), AT_ONCE):
+        some = ids[start : start + AT_ONCE]
+        marks = ", ".join("?" * len(some))
+        rows = connection.rows(
+            f"SELECT DISTINCT prompt FROM generations WHERE id IN ({marks})", some
+        )
+        found |= {str(row[0]) for row in rows}
+    return found
+
+
 def forget(db: sqlite3.Connection, ids: Sequence[str]) -> None:
     """Remove pictures' rows for good, and what failures, jobs and sessions say of their prompts."""
     for start in range(0, len(ids), AT_ONCE):
@@ -543,4 +556,9 @@ def forget(db: sqlite3.Connection, ids: Sequence[str]) -> None:
             some,
         )
         db.execute(f"DELETE FROM jobs WHERE id IN ({marks}) AND state <> 'running'", some)
+        db.execute(
+            "DELETE FROM jobs WHERE state IN ('done', 'failed', 'cancelled') AND title IN "
+            f"(SELECT prompt FROM generations WHERE id IN ({marks}))",
+            some,
+        )
         db.execute(f"DELETE FROM generations WHERE id IN ({marks})", some)

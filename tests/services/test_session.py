@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cems_tui.domain.decision import Policy, RoutingDecision
-from cems_tui.domain.generation import Seconds
+from cems_tui.domain.generation import Generation, Seconds
 from cems_tui.domain.note import Note
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.request import (
@@ -48,6 +48,7 @@ def _session(
     residency: FakeResidency | None = None,
     due: Callable[[], frozenset[str]] = frozenset,
     planner: FakePlanner | None = None,
+    recorded: Callable[[str], Generation | None] = lambda request: None,
 ) -> Session:
     return Session(
         planner=planner or FakePlanner(notes),
@@ -58,6 +59,7 @@ def _session(
         session_id="01SESSION",
         pictures=Path("/pictures"),
         due=due,
+        recorded=recorded,
     )
 
 
@@ -73,6 +75,16 @@ def test_a_prompt_is_routed_loaded_drawn_scored_and_recorded_in_that_order() -> 
     assert committed.generations == [generation]
     assert generation.seed == 7
     assert generation.image == Path("/pictures/01REQUEST.png").absolute()
+
+
+def test_a_picture_that_is_recorded_already_is_given_and_not_drawn_again() -> None:
+    committed, events = Committed(), list[Event]()
+    made = _session(committed).run(request(seed=7), lambda event: None, _never)
+    known = {made.id: made}
+    again = _session(committed, recorded=known.get).run(request(), events.append, _never)
+    assert again == made
+    assert [type(event) for event in events] == [Generated]
+    assert committed.generations == [made]
 
 
 def test_the_price_is_what_was_measured_by_the_equation() -> None:

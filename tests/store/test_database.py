@@ -247,12 +247,14 @@ def test_an_older_database_is_read_without_changing_it_and_upgraded_by_writing(
         if steps >= 4:
             [foresight] = found.foresight
             assert (foresight.predicted, foresight.measured) == (1.31, 1.25)
-        store.forget([one.id for one in store.generations()])
-        assert store.stats().pictures == 0
     backup = path.with_name(f"cems-before-m{steps + 1:03}.db")
-    assert backup.exists()
-    with open_store(backup) as store:
-        assert store.stats().pictures == pictures
+    with open_store(backup, read_only=True) as store:
+        assert len(store.generations()) == pictures
+    with open_store(path) as store:
+        forgotten = store.forget([one.id for one in store.generations()])
+        assert store.stats().pictures == 0
+    assert forgotten == [backup] * pictures
+    assert backup.exists() == (not pictures)
 
 
 def test_a_locked_database_is_waited_for_then_told(

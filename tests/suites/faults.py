@@ -5,7 +5,8 @@ picture its row, nothing stands twice, what lies about is told by `doctor` or go
 stays, every router and model can be read, and the same command given again ends well.
 
 `python -m tests.suites.faults --moments 300 --seed 1` sends signals at random moments of all
-commands in turn; `--points` goes through every point between two writes of each of them;
+commands in turn; `--points` goes through the points between two writes of each of them, of which
+`--every N` takes a sample;
 `--disks`, `--denials`, `--damages`, `--networks` and `--apps` are numbers of disks that fill up,
 of folders that may not be written or read, of damaged files, of failing hubs and of apps in a
 terminal. What was tried is written to `--done FILE`, and not tried again by another run with it.
@@ -227,13 +228,15 @@ class Suite:
                 partial(self.hurt_and_judged, command, moment=moment),
             )
 
-    def points(self, commands: Sequence[Command], kinds: Sequence[FaultKind]) -> None:
-        """Every write of every command: killed before it, refused room, refused permission."""
+    def points(
+        self, commands: Sequence[Command], kinds: Sequence[FaultKind], first: int, every: int
+    ) -> None:
+        """Writes of every command: killed before it, refused room, refused permission."""
         for command in commands:
             for kind in kinds:
-                at, reached = 0, True
+                at, reached = first - every, True
                 while reached:
-                    at += 1
+                    at += every
                     about = f"point {command.name} {kind} before write {at}"
                     sign = self.template.parent / "reached"
                     harm = planted(at, kind, sign)
@@ -517,6 +520,8 @@ def main() -> None:
     for kind in ("moments", "disks", "denials", "damages", "networks", "apps"):
         parser.add_argument(f"--{kind}", type=int, default=0, metavar="N")
     parser.add_argument("--points", action="store_true", help="every point between two writes")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="every Nth of them")
+    parser.add_argument("--first", type=int, default=1, metavar="N", help="from the Nth on")
     parser.add_argument("--kinds", default="kill,full,denied", help="of points")
     parser.add_argument("--only", default="", help="commands that begin so")
     parser.add_argument("--seed", type=int, default=1)
@@ -539,7 +544,7 @@ def main() -> None:
         suite.expect_commands()
         if chosen.points:
             commands = [one for one in COMMANDS if one.name.startswith(chosen.only)]
-            suite.points(commands, chosen.kinds.split(","))
+            suite.points(commands, chosen.kinds.split(","), chosen.first, chosen.every)
         for kind in ("moments", "disks", "denials", "damages", "networks", "apps"):
             if count := getattr(chosen, kind):
                 before = suite.tried, suite.faults

@@ -10,6 +10,9 @@ from signal import SIGKILL
 
 import pytest
 
+from cems_tui.domain.generation import Generation
+from cems_tui.store.database import Store
+from tests.cli.cems import cems
 from tests.suites.inputs import GATES, run, tried
 from tests.suites.processes import Forks, planted
 from tests.suites.soak import Look, faults, summary
@@ -56,6 +59,30 @@ def test_a_command_that_is_killed_before_any_of_its_writes_leaves_the_old_state_
     assert old != file.read_text()
     assert set(kept) <= {old, file.read_text()}
     assert list(home.glob(".*.cems-tmp")) == []
+
+
+def killed_before_its_row() -> None:
+    """From now on a picture is there when the process is killed, and its row is not."""
+
+    def kill(store: Store, made: Generation) -> None:
+        os.kill(os.getpid(), SIGKILL)
+
+    Store.add_generation = kill  # type: ignore[method-assign]
+
+
+def test_a_picture_whose_row_was_missed_is_done_and_not_drawn_again(tmp_path: Path) -> None:
+    forks, home = Forks(), tmp_path / "home"
+    queue = ("queue", "run", "-q")
+    added = forks.run(("queue", "add", "a red cat", "--function", "starter-turbo@1", "-q"), home)
+    assert added.code == 0
+    assert forks.run(queue, home, killed_before_its_row).code == -SIGKILL
+    [drawn] = (home / "pictures").glob("*.png")
+    before = drawn.read_bytes()
+    assert cems(*queue, home=home).code == 0
+    assert drawn.read_bytes() == before
+    listed = cems("queue", "ls", "--all", "--json", home=home).document
+    assert [row["state"] for row in listed] == ["done"]
+    assert cems("history", "ls", "-q", home=home).out.split() == [drawn.stem]
 
 
 def test_a_soak_tells_what_grew_and_what_stayed() -> None:

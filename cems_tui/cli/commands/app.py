@@ -12,7 +12,7 @@ from cems_tui.profile import Profile
 from cems_tui.settings import BALANCED
 from screens.main import run
 from screens.services.defaults import Defaults, Desks
-from screens.terminal import Asked
+from screens.terminal import Asked, is_served
 
 
 def open_app(terminal: Asked) -> int:
@@ -21,7 +21,8 @@ def open_app(terminal: Asked) -> int:
     Raises:
         UsageError: there is no terminal to draw on, or the configuration cannot be followed.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    in_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    if not (in_terminal or is_served(os.environ)):
         raise UsageError(
             "the app needs a terminal, and this is a pipe", "In a script use `cems generate`."
         )

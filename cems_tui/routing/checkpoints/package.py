@@ -23,6 +23,7 @@ from cems_tui.routing.checkpoints.checkpoint import (
     put_files,
     read_files,
 )
+from cems_tui.routing.checkpoints.kept_prompts import without_prompts
 from cems_tui.routing.features.text_encoder import Towers
 
 CARD, WEIGHTS = "card.json", "weights.safetensors"
@@ -74,14 +75,19 @@ class Package:
         return Package(self.name, text.encode("utf-8"), self.weights)
 
 
-def export_router(folder: Path, name: str, path: Path) -> None:
+def export_router(folder: Path, name: str, path: Path, *, with_prompts: bool = False) -> None:
     """Write the router of that name in the folder as one file, whole or not at all.
+
+    Args:
+        with_prompts: whether the texts of its training prompts go with it, where it keeps them.
 
     Raises:
         WeightsError: it is missing or damaged.
         StorageError: the file cannot be written.
     """
     _, card, weights = read_files(folder, name)
+    if not with_prompts:
+        card, weights = without_prompts(card, weights) or (card, weights)
     members = {CARD: card.encode("utf-8"), WEIGHTS: weights}
     with whole_file(path, mode=SHARED) as file, zipfile.ZipFile(file, "w") as package:
         for member, data in members.items():

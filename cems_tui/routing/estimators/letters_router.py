@@ -80,7 +80,8 @@ class TextRouter:
     spread: Spread
     familiarity: Familiarity
     prompts: tuple[str, ...] = ()
-    """The training prompts' texts, when the checkpoint keeps them."""
+    """The training prompts' texts, when the checkpoint keeps them; one that was forgotten is
+    empty."""
 
     def estimate(self, prompt: str) -> PromptEstimate:
         """The quality of every function for the prompt, in the metric's unit."""
@@ -140,6 +141,7 @@ class TextRouter:
                 dict(zip(self.functions, map(float, own), strict=True)),
             )
             for (row, value), own in zip(pairs, scores, strict=True)
+            if self.prompts[row]
         )
 
 

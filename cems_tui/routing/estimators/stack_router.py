@@ -87,6 +87,7 @@ class StackRouter:
                 return tuple(
                     Neighbour(self.prompts[row], 1.0 - float(near), self._named(own))
                     for (row, near), own in zip(pairs, scores, strict=True)
+                    if self.prompts[row]
                 )
         return ()
 

@@ -42,7 +42,7 @@ def rm(
         raise UsageError("--trash goes with --forever", "Or take it back: `cems history restore`.")
     profile = Profile.current()
     with profile.history() if dry_run else profile.records() as store:
-        history = History(store)
+        history = History(store, profile.routers.forget)
         everything = trash and not pictures and search is None
         found = history.meant(pictures or (), "" if everything else search, hidden=trash)
         if dry_run or quiet:
@@ -58,7 +58,7 @@ def rm(
         if not forever:
             history.discard(found)
         else:
-            for path in history.forget(found):
-                output.note(f"{path} stays: it is not that picture any more")
+            for told in history.forget(found):
+                output.note(told)
     if not quiet:
         output.line(f"{many} {'forgotten' if forever else 'in the trash'}")

@@ -17,8 +17,13 @@ def export(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to; NAME.cems-router.zip here.")
     ] = None,
+    with_prompts: Annotated[
+        bool,
+        typer.Option("--with-prompts", help="With the texts of the prompts it was trained on."),
+    ] = False,
 ) -> None:
     """Write a router as one file: its card and its weights, nothing that can run."""
     path = out or Path(f"{name}.cems-router.zip")
-    export_router(Profile.current().routers.folder_of(name), name, path)
+    folder = Profile.current().routers.folder_of(name)
+    export_router(folder, name, path, with_prompts=with_prompts)
     output.line(str(path.absolute()))
