@@ -36,8 +36,8 @@ from screens.services.defaults import Services
 from screens.services.engine import EngineState
 from screens.services.long_run import LongJob, Promise
 from screens.widgets.columns import Column
-from screens.widgets.curve_plot import CurvePlot, WalksCurve
 from screens.widgets.desk_screen import DeskScreen
+from screens.widgets.dial_curve import CurvePlot, WalksCurve
 from screens.widgets.facts import Fact
 from screens.widgets.job_line import JobLine
 from screens.widgets.keys import KeyLine

@@ -37,8 +37,8 @@ from screens.router.dialogs import (
 from screens.services.defaults import Services
 from screens.services.engine import EngineState
 from screens.services.long_run import LongJob, Promise, RunKind
-from screens.widgets.curve_plot import CurvePlot, WalksCurve
 from screens.widgets.desk_screen import DeskScreen
+from screens.widgets.dial_curve import CurvePlot, WalksCurve
 from screens.widgets.facts import Fact, FactSheet
 from screens.widgets.job_line import JobLine
 from screens.widgets.keys import KeyLine

@@ -26,7 +26,7 @@ from screens.dialogs import QuitQuestion
 from screens.services.defaults import Desks
 from screens.services.long_run import LongJob
 from screens.studio.dial import TradeoffDial
-from screens.widgets.curve_plot import CurvePlot
+from screens.widgets.dial_curve import CurvePlot
 from screens.widgets.facts import FactSheet
 from tests.screens.fakes_screens import FakeEngine, make_app, screen_text, studio, until
 from tests.screens.test_routers import toasts

@@ -24,7 +24,7 @@ from screens.router.dialogs import PairsDialog, TrainForm
 from screens.router.screen import RouterScreen
 from screens.services.defaults import Desks
 from screens.studio.dial import TradeoffDial
-from screens.widgets.curve_plot import CurvePlot
+from screens.widgets.dial_curve import CurvePlot
 from screens.widgets.facts import FactSheet
 from tests.screens.fakes_screens import make_app, screen_text, until
 
