@@ -45,12 +45,12 @@ def open_app(terminal: Asked) -> int:
         settings.app.image,
         AppModels(profile),
         lambda process: queued_engine(profile, process),
-        profile.gallery,
-        profile.router_desk,
         Desks(
             doctor=lambda: Profile.current().doctor,
             settings=profile.settings_desk,
             benches=profile.bench_desk,
             ballots=profile.ballot_desk,
+            routers=profile.router_desk,
+            gallery=profile.gallery,
         ),
     )
