@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import unicodedata
 from json import JSONDecodeError
+from typing import Any, Protocol
+from urllib.parse import unquote
 
 from cems_tui.errors import UsageError
 
 MAX_PROMPT_CHARACTERS = 10_000
+
+
+class Writes(Protocol):
+    """What text is written to."""
+
+    def write(self, text: str, /) -> object: ...
 
 
 def checked_prompt(prompt: str) -> str:
@@ -80,6 +89,7 @@ LONGEST_LINE = 2_000
 
 _SECRETS = (
     (re.compile(r"(?<=://)[^/?#\s'\"]*@"), "…@"),  # a user and a password before a host
+    (re.compile(r"(?<=://)[^\s'\"/:@]*:(?!\d+/)[^\s'\"@]*@"), "…@"),  # a password with a slash
     (re.compile(r"(?<=\S)\?[\w%.~-]+=[^\s'\"<>)\]]*"), "?…"),  # a signed address
     (
         re.compile(r"(?i)(\bauthorization\b['\"]?\s*[:=,]\s*(?:b(?=['\"]))?['\"]?)[^'\"\r\n,}]+"),
@@ -88,15 +98,47 @@ _SECRETS = (
     (re.compile(r"(?i)\b(bearer)\s+[\w.~+/=-]{8,}"), r"\1 …"),
     (re.compile(r"(?i)\b([\w-]*(?:signature|credential|security-token)=)[^\s&'\"]+"), r"\1…"),
     (re.compile(r"\bhf_\w{18,}"), "hf_…"),
+    (
+        re.compile(r"(?i)\b((?:set-)?cookie\b['\"]?\s*[:=,]\s*(?:b(?=['\"]))?['\"]?)[^'\"\r\n]+"),
+        r"\1…",
+    ),
+    (
+        re.compile(
+            r"(?i)((?:token|passw(?:or)?d|secret|(?:api|private|access)[-_]?key|\bsig)"
+            r"['\"]?\s*[:=]\s*['\"]?)[^\s&'\",;)}\]]+"
+        ),
+        r"\1…",
+    ),
 )
 """What opens somebody's account or file, and what is told instead."""
 
+_HELD = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_TOKEN")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "HF_ENDPOINT")
+_PASSWORD = re.compile(r"(?:\w+://)?[^/@:]*:(?P<password>.+)@")
+LEAST_SECRET = 6
+"""Characters of one: a shorter one would be taken out of words that are none."""
+
 
 def redacted(text: str) -> str:
-    """The text without passwords, tokens and the signatures of addresses."""
+    """The text without passwords, tokens and the signatures of addresses.
+
+    What the environment holds as one is known by itself, whatever stands around it.
+    """
+    for held in _held_secrets():
+        text = text.replace(held, "…")
     for secret, instead in _SECRETS:
         text = secret.sub(instead, text)
     return text
+
+
+def _held_secrets() -> list[str]:
+    found = [os.environ.get(name, "") for name in _HELD]
+    for name in _PROXIES:
+        for value in (os.environ.get(name, ""), os.environ.get(name.lower(), "")):
+            password = _PASSWORD.match(value)
+            if password is not None:
+                found += [password["password"], unquote(password["password"])]
+    return [value for value in found if len(value) >= LEAST_SECRET]
 
 
 def loggable(text: str) -> str:
@@ -108,6 +150,32 @@ def one_line(text: str, width: int) -> str:
     """The text made visible, on one line, cut to `width` characters with an ellipsis."""
     shown = visible(text)
     return shown if len(shown) <= width else shown[: max(0, width - 1)] + "…"
+
+
+class CsvLines:
+    """Takes a CSV line by line for a text, each to end in a line feed alone.
+
+    The writer quotes only the letters that its line ends are made of. It has to know both, so
+    that no cell becomes rows: `csv.writer(CsvLines(text), lineterminator=CsvLines.END)`.
+    """
+
+    END = "\r\n"
+
+    def __init__(self, text: Writes) -> None:
+        self._text = text
+
+    def write(self, line: str) -> None:
+        self._text.write(line.removesuffix(self.END) + "\n")
+
+
+def spreadsheet_cell(value: Any) -> Any:
+    """A cell of a table for people: a text that a spreadsheet would compute begins with `'`.
+
+    Prompts and names are of strangers: `=HYPERLINK(…)` sends away what stands beside it. Figures
+    stay figures.
+    """
+    computed = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if computed else value
 
 
 def why_no_json(error: ValueError | RecursionError) -> str:

@@ -10,6 +10,7 @@ import pytest
 from cems_tui import log
 from cems_tui.cli.failures import Failure, report
 from cems_tui.models.hub.client import Hub, Transient
+from cems_tui.text import redacted
 from screens.failures import log_traceback
 
 SECRETS = ("pa55word", "5ignature", "hf_AbCdEfGhIjKlMnOpQrStUv", "\x1b", "\x9b")
@@ -57,3 +58,59 @@ def test_an_endpoint_s_password_is_in_no_message(monkeypatch: pytest.MonkeyPatch
     assert "127.0.0.1:1" in str(failed.value)
     assert "pa55word" not in str(failed.value)
     assert "5ignature" not in str(failed.value)
+
+
+SECRET = "S3cr3tValue99"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "http://user:S3cr3tValue99/w@hub.example/org",
+        "ProxyError: http://u:S3cr3tValue99@proxy:3128 refused",
+        "socks5://u:S3cr3tValue99@proxy",
+        "token=S3cr3tValue99",
+        "https://h/f?access_token=S3cr3tValue99&x=1",
+        '{"token": "S3cr3tValue99", "a": 1}',
+        "HF_TOKEN=S3cr3tValue99 cems pull x",
+        "password: S3cr3tValue99",
+        "x-api-key: S3cr3tValue99",
+        "Cookie: session=S3cr3tValue99; a=b",
+        "[(b'set-cookie', b'sid=S3cr3tValue99; Path=/')]",
+        "Authorization: Basic S3cr3tValue99",
+        "https://h/f;sig=S3cr3tValue99",
+        "private_key = 'S3cr3tValue99'",
+    ],
+)
+def test_what_is_named_as_a_secret_is_told_to_nobody(told: str) -> None:
+    assert SECRET not in redacted(told)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HF_TOKEN", SECRET),
+        ("HUGGING_FACE_HUB_TOKEN", SECRET),
+        ("HTTPS_PROXY", f"http://me:{SECRET}@proxy:3128"),
+        ("https_proxy", f"http://me:{SECRET}@proxy:3128"),
+        ("ALL_PROXY", f"me:{SECRET}@proxy:3128"),
+        ("HF_ENDPOINT", f"https://me:{SECRET}@hub.example"),
+    ],
+)
+def test_what_the_environment_holds_is_told_to_nobody_in_whatever_words(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    for told in (f"the server repeated {SECRET}", f"me/{SECRET}/x", f"{{'k': ['{SECRET}']}}"):
+        assert SECRET not in redacted(told)
+
+
+def test_words_that_are_no_secrets_stay() -> None:
+    for told in (
+        "http://127.0.0.1:8080/org/name@main is refused",
+        "77 tokens: the rest is cut",
+        "the tokenizer: CLIPTokenizer",
+        "a secret garden, no password",
+        "cems-clip: signature of 3 functions",
+    ):
+        assert redacted(told) == told

@@ -9,6 +9,7 @@ from typing import Any, Literal, TextIO
 from cems_tui.bench.analysis import Analysis
 from cems_tui.bench.report import BenchReport, MetricReport
 from cems_tui.routing.evaluation.evaluate import Interval
+from cems_tui.text import CsvLines, spreadsheet_cell
 
 TableName = Literal["functions", "strategies", "wins", "variance", "features", "steps", "prompts"]
 """The tables there are."""
@@ -23,9 +24,9 @@ def write_table(report: BenchReport, name: TableName, stream: TextIO) -> int:
         The number of rows.
     """
     rows = list(table_rows(report, name))
-    writer = csv.writer(stream, lineterminator="\n")
+    writer = csv.writer(CsvLines(stream), lineterminator=CsvLines.END)
     writer.writerow(HEADS[name])
-    writer.writerows(["" if cell is None else cell for cell in row] for row in rows)
+    writer.writerows(map(spreadsheet_cell, row) for row in rows)  # None is written as nothing
     return len(rows)
 
 

@@ -15,7 +15,7 @@ from cems_tui.errors import StorageError, UsageError
 from cems_tui.files import SHARED, read_bytes, whole_file
 from cems_tui.score_tables.cells import Cells, Found, checked, column_of, found_columns, found_rows
 from cems_tui.score_tables.table import COLUMNS, NUMBERS, REQUIRED, Pivot, Row, ScoreTable
-from cems_tui.text import as_utf8, one_line, why_no_json
+from cems_tui.text import CsvLines, as_utf8, one_line, why_no_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,21 +115,11 @@ def table_text(table: ScoreTable, form: str) -> str:
             json.dumps(dict(zip(used, record, strict=True)), ensure_ascii=False) + "\n"
             for record in records
         )
-    lines = _Lines()
-    writer = csv.writer(lines, delimiter=DELIMITERS[form], lineterminator="\r\n")
+    text = io.StringIO(newline="")
+    writer = csv.writer(CsvLines(text), delimiter=DELIMITERS[form], lineterminator=CsvLines.END)
     writer.writerow(used)
     writer.writerows(records)  # None is written as nothing
-    return "".join(lines)
-
-
-class _Lines(list[str]):
-    """Takes a CSV line by line, each to end in a line feed alone.
-
-    The writer quotes the letters that its line ends are made of, so it has to know both.
-    """
-
-    def write(self, line: str) -> None:
-        self.append(line.removesuffix("\r\n") + "\n")
+    return text.getvalue()
 
 
 def _write_parquet(columns: Mapping[str, Sequence[Any]], to: Path | BinaryIO) -> None:
@@ -488,7 +478,7 @@ def write_csv(stretches: Iterable[Columns], stream: TextIO) -> int:
 
     Floats are the shortest text that reads back the same.
     """
-    writer = csv.writer(stream, lineterminator="\n")
+    writer = csv.writer(CsvLines(stream), lineterminator=CsvLines.END)
     writer.writerow(COLUMNS)
     count = 0
     for columns in stretches:

@@ -10,7 +10,7 @@ from textual.content import Content
 from cems_tui.store.lists.picture_list import PictureRow
 from cems_tui.text import one_line
 from cems_tui.views.figures import DOLLARS, UNKNOWN, Money, digits
-from screens.figures import interval_bar
+from screens.figures import interval_bar, shared_scale
 from screens.widgets.paged_list import Look
 
 WIDE = 84
@@ -37,7 +37,7 @@ class PictureLines:
     def __init__(self, money: Money = DOLLARS) -> None:
         self._money = money
         self.scales: dict[str | None, Scale] = {}
-        """From the lowest to the highest end that was seen, by metric."""
+        """What the bars of a metric reach from and to; beyond, they end at the edge."""
 
         self.thumbnails: dict[str, tuple[Content, ...]] = {}
         """By picture; empty of one that has none."""
@@ -48,16 +48,6 @@ class PictureLines:
     @property
     def row_height(self) -> int:
         return THUMBNAIL[1] if self.tall else 1
-
-    def seen(self, rows: Sequence[PictureRow]) -> bool:
-        """Stretches the scales to those rows; whether one of them changed."""
-        before = dict(self.scales)
-        for row in rows:
-            ends = [*(row.interval or ()), *([] if row.measured is None else [row.measured])]
-            if ends:
-                low, high = self.scales.get(row.metric, (ends[0], ends[0]))
-                self.scales[row.metric] = (min(low, *ends), max(high, *ends))
-        return self.scales != before
 
     def header(self, width: int) -> Content:
         """The titles of the columns."""
@@ -119,8 +109,8 @@ class PictureLines:
     def _quality(self, row: PictureRow) -> Content:
         shown = UNKNOWN if row.measured is None else f"{row.measured:.2f}"
         out = "!" if row.outside else " "
-        scale = self.scales.get(row.metric, (0.0, 1.0))
-        bar = interval_bar(row.promised, row.interval, _proper(scale), BAR_CELLS - 1)
+        scale = self.scales.get(row.metric) or shared_scale(_ends(row))
+        bar = interval_bar(row.promised, row.interval, scale, BAR_CELLS - 1)
         return Content.assemble(
             (shown.rjust(5), "$quality"), (out, "bold $warning"), " ", (bar, "$quality"), " "
         )
@@ -167,6 +157,15 @@ def _wide(width: int, *, tall: bool) -> bool:
     return width > WIDE - (THUMBNAIL[0] + 1) * tall
 
 
-def _proper(scale: Scale) -> Scale:
-    low, high = scale
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+def quality_scales(rows: Sequence[PictureRow]) -> dict[str | None, Scale]:
+    """From the lowest to the highest end of what those rows promise and measured, by metric."""
+    ends: dict[str | None, list[tuple[float, float]]] = {}
+    for row in rows:
+        if found := _ends(row):
+            ends.setdefault(row.metric, []).extend(found)
+    return {metric: shared_scale(found) for metric, found in ends.items()}
+
+
+def _ends(row: PictureRow) -> list[tuple[float, float]]:
+    measured = [] if row.measured is None else [(row.measured, row.measured)]
+    return [*([] if row.interval is None else [row.interval]), *measured]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -37,7 +37,7 @@ from screens.history import detail
 from screens.history.charts import Charted, Charts
 from screens.history.commands import GALLERY, UNDO
 from screens.history.dialogs import CompareDialog, FolderDialog, FunctionDialog
-from screens.history.picture_rows import LEGEND, THUMBNAIL, PictureLines
+from screens.history.picture_rows import LEGEND, THUMBNAIL, PictureLines, quality_scales
 from screens.history.search_line import SearchLine
 from screens.history.session_rows import SessionLines
 from screens.history.session_rows import facts as session_facts
@@ -71,6 +71,9 @@ ANYWHERE = frozenset({"view", "find", "back", "generate", "place", "help", "jump
 
 MOST_COMPARED = 4
 MOST_THUMBNAILS = 400
+SCALED = 200
+"""The newest pictures, whose promises and scores the bars of all reach from and to."""
+
 EMPTY = "no pictures yet: {key} in the studio draws the first one, and it stands here then"
 NOTHING_FOUND = "no picture is like that · esc shows all again"
 
@@ -330,12 +333,18 @@ class HistoryScreen(Screen[None]):
 
         self._ask(lambda gallery: gallery.pictures(self._search or None), found, told=True)
 
+    def _scale(self, rows: Sequence[PictureRow]) -> None:
+        """One scale for all rows, whichever of them are in sight."""
+        self._lines.scales = quality_scales(rows)
+        self._list.redraw()
+
     def _offer(self, names: dict[str, tuple[str, ...]]) -> None:
         self.query_one(SearchLine).words.values = names
 
     @on(PagedList.Counted, "#pictures")
     def _counted(self, message: PagedList.Counted) -> None:
         self._choose_rows()
+        self._ask(lambda gallery: gallery.newest(SCALED), self._scale)
         found = "found" if self._search else "newest first"
         self._list.border_title = f"Pictures · {message.count:,} {found}"
 
@@ -346,7 +355,7 @@ class HistoryScreen(Screen[None]):
             return
         if self._picture is not None and (row is None or row.id != self._picture.generation.id):
             self._picture = None
-        self._stretch()
+        self._want_thumbnails()
         self._wanted = row
         facts = [] if row is None else detail.of_row(row, self._money)
         if self._picture is None:
@@ -363,12 +372,10 @@ class HistoryScreen(Screen[None]):
         self._list.border_subtitle = f"◆ {count} marked: c compares, e exports" if count else LEGEND
         self.refresh_bindings()
 
-    def _stretch(self) -> None:
-        """The shared scale of quality, and the thumbnails, of the rows that are seen."""
+    def _want_thumbnails(self) -> None:
+        """The thumbnails of the rows that are seen."""
         list = self._list
         shown = [row for index in range(list.first, list.last + 1) if (row := list.at(index))]
-        if self._lines.seen(shown):
-            list.redraw()
         if self._lines.tall:
             for row in shown:
                 if row.id not in self._lines.thumbnails and not row.damaged:
@@ -380,7 +387,7 @@ class HistoryScreen(Screen[None]):
     @on(PagedList.Seen, "#pictures")
     def _seen(self) -> None:
         self._choose_rows()
-        self._stretch()
+        self._want_thumbnails()
 
     def _decode_thumbnails(self) -> None:
         wanted, self._undecoded = self._undecoded, {}
@@ -672,7 +679,7 @@ class HistoryScreen(Screen[None]):
     def _set_tall(self, tall: bool) -> None:
         self._lines.tall = tall
         self._list.set_row_height(self._lines.row_height)
-        self._stretch()
+        self._want_thumbnails()
 
     def _imaged(self, image: Image | None) -> Any:
         if image is None:

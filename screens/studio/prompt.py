@@ -10,6 +10,7 @@ from rich.text import Text
 from textual import events, on
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.geometry import Offset
 from textual.message import Message
 from textual.reactive import var
 from textual.strip import Strip
@@ -88,18 +89,40 @@ class PromptBox(TextArea, inherit_bindings=False):
         """How many prompts back the text is; 0 is what is being written."""
 
         self._draft = ""
+        self._typed = ""
+        """Letters that came and do not stand in the text yet."""
 
     async def _on_key(self, event: events.Key) -> None:
-        """Follows an editing key in its turn: bubbling up, it would come after what was typed
-        behind it.
+        """Letters that come at once are written at once: each wraps the whole line. An editing
+        key is followed in its turn: bubbling up, it would come after what was typed behind it.
         """
+        letter = "\n" if event.key == "enter" else event.character if event.is_printable else None
+        if letter is not None:
+            event.stop()
+            event.prevent_default()
+            if not self._typed:
+                self.call_later(self.write_typed)  # after the keys that wait already
+            self._typed += letter
+            return
+        self.write_typed()
         for binding in self._bindings.key_to_bindings.get(event.key, ())[:1]:
             event.stop()
             event.prevent_default()
             await self.run_action(binding.action)
 
+    def write_typed(self) -> None:
+        """Puts the letters where the cursor is, or for what is selected."""
+        typed, self._typed = self._typed, ""
+        if typed:
+            self._restart_blink()
+            self.replace(typed, *self.selection, maintain_selection_offset=False)
+
+    def on_mouse_down(self) -> None:
+        self.write_typed()
+
     async def _on_paste(self, event: events.Paste) -> None:
         """Far more than a prompt is left in the clipboard: wrapping it would hold up every key."""
+        self.write_typed()
         if len(self.text) - len(self.selected_text) + len(event.text) > MOST_PASTED:
             event.stop()
             event.prevent_default()
@@ -143,6 +166,12 @@ class PromptBox(TextArea, inherit_bindings=False):
         self.text = self._past[back - 1] if back else self._draft
         self.move_cursor(self.document.end)
         return True
+
+    def scroll_cursor_visible(self, center: bool = False, animate: bool = False) -> Offset:
+        """Not while lines are taken back under the cursor, which the text area does not expect."""
+        if self.cursor_location[0] >= self.document.line_count:
+            return Offset()
+        return super().scroll_cursor_visible(center, animate)
 
     def render_line(self, y: int) -> Strip:
         """Nothing where there is no column to write in, which the text area does not expect."""

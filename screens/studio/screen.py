@@ -398,6 +398,7 @@ class StudioScreen(Screen[None]):
         self._prompt.call_later(self._generate)
 
     def _generate(self) -> None:
+        self._prompt.write_typed()
         try:
             prompt = checked_prompt(self._prompt.text)
         except CemsError as error:

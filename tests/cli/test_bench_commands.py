@@ -323,3 +323,40 @@ def test_a_report_tells_the_drift_of_what_was_drawn_here() -> None:
     steady = [("base@4", 1.0)] * 8 + [("base@4", 2.0)] * 4
     assert report_of("b", table, Pricing(), {}, steady).drift == pytest.approx(2.0)
     assert report_of("b", table, Pricing(), {}).drift is None
+
+
+BREAKS = (
+    *("a\rb", "a\nb", "a\r\nb", "x\r9,b,f@1,nima,9"),
+    *('"q"', "=1+1", "'=1", "a,b", "a;b\tc", "\u2028x"),
+)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_a_table_comes_back_as_it_was_whatever_its_prompts_hold(inside: Inside, form: str) -> None:
+    rows = [
+        {"prompt_id": str(at), "prompt": text, "function": name, "metric": "nima", "score": 1.5}
+        for at, text in enumerate(BREAKS)
+        for name in ("a@1", "b@1")
+    ]
+    Path("t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert inside("bench", "import", "t.jsonl", "--name", "one").code == 0
+    assert inside("bench", "export", "one", "--format", form, "--out", f"o.{form}").code == 0
+    ran = inside("bench", "import", f"o.{form}", "--name", "two")
+    assert ran.code == 0, ran.err
+    assert read_table(Path(f"o.{form}")).prompts == read_table(Path("t.jsonl")).prompts
+
+
+def test_a_table_of_a_report_has_no_formula_of_a_stranger(inside: Inside) -> None:
+    rows = [
+        {"prompt_id": f"={at}", "prompt": f"=cmd|'/c calc'!A{at}", "function": name}
+        | {"metric": "nima", "score": (at * step) % 7, "cost_usd": step / 100}
+        for at in range(30)
+        for name, step in (("=a@1", 3), ("+b@1", 5))
+    ]
+    Path("t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert inside("bench", "import", "t.jsonl", "--name", "one").code == 0
+    for table in ("functions", "strategies", "wins", "prompts", "features"):
+        ran = inside("bench", "report", "one", "--csv", table)
+        assert ran.code == 0, ran.err
+        cells = [cell for row in csv.reader(io.StringIO(ran.out, newline="")) for cell in row]
+        assert [cell for cell in cells if cell.startswith(("=", "+", "@"))] == []

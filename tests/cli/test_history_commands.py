@@ -120,6 +120,22 @@ def test_the_history_leaves_as_a_table(drawn: Inside, tmp_path: Path) -> None:
     assert drawn("history", "export", "--format", "parquet").code == 2
 
 
+def test_no_prompt_becomes_rows_or_a_formula_of_the_table(drawn: Inside) -> None:
+    prompts = ["a\rb", "x\r01EVIL,2026-11-27,s,forged", '=HYPERLINK("http://e","x")', "@x", "-1"]
+    with Profile.current().records() as store:
+        for prompt in prompts:
+            made = replace(generation(store.session(), Profile.current().pictures), prompt=prompt)
+            store.add_generation(made)
+    text = drawn("history", "export", "--format", "csv", "--out", "h.csv")
+    assert text.code == 0, text.err
+    with open("h.csv", newline="") as file:
+        table = list(csv.DictReader(file))
+    told = [row["prompt"] for row in table][: len(prompts)]
+    assert told == [f"'{prompt}" if prompt[0] in "=@-" else prompt for prompt in prompts[::-1]]
+    assert len(table) == len(prompts) + 2
+    assert {row["cost_usd"][0] for row in table} <= set("0123456789")
+
+
 def test_pictures_are_handed_on_with_their_receipts_or_without(drawn: Inside) -> None:
     assert drawn("history", "export", "--pictures", "whole").code == 0
     assert drawn("history", "export", "--pictures", "bare", "--strip").code == 0

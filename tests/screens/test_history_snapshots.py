@@ -85,9 +85,15 @@ def _settled(reach: Callable[[Pilot[None]], Awaitable[object]]) -> Callable[[Pil
     return settle
 
 
+LOOKS = [
+    *((one, size) for one in (pictures, sessions, charts, routers) for size in SIZES),
+    (pictures, (120, 36)),
+]
+
+
 @pytest.mark.parametrize(
     ("reach", "size"),
-    [(pictures, (80, 24)), *((one, size) for one in (sessions, charts, routers) for size in SIZES)],
+    LOOKS,
     ids=lambda one: f"{one[0]}x{one[1]}" if isinstance(one, tuple) else one.__name__,
 )
 def test_it_looks_as_it_did(

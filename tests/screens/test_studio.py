@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from textual import events
 from textual._xterm_parser import XTermParser
+from textual.document._edit import Edit
 from textual.pilot import Pilot
 
 from cems_tui import paths
@@ -610,6 +611,27 @@ async def test_editing_keys_are_followed_where_they_stood_among_the_letters(earl
         await until(pilot, lambda: app.screen.query_one(PromptBox).text == "a red cxat")
 
 
+async def test_letters_that_come_at_once_are_written_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    edits: list[Edit] = []
+    edit = PromptBox.edit
+    monkeypatch.setattr(
+        PromptBox, "edit", lambda box, made: (edits.append(made), edit(box, made))[1]
+    )
+    app = make_app()
+    text = "a red cat and a blue dog\n" * 400
+    async with app.run_test() as pilot:
+        box = app.screen.query_one(PromptBox)
+        for event in XTermParser().feed(text.replace("\n", "\r")):
+            app.post_message(event)
+        await until(pilot, lambda: box.text == text)
+        assert len(edits) < len(text) / 10, "each wraps the whole line"
+        await pilot.press("alt+z")
+        await until(pilot, lambda: box.text != text)
+        assert text.startswith(box.text), "what was typed last is taken back first"
+
+
 async def test_several_lines_are_pasted_as_they_are() -> None:
     app = make_app()
     async with app.run_test() as pilot:
@@ -621,6 +643,20 @@ async def test_several_lines_are_pasted_as_they_are() -> None:
         await until(pilot, lambda: engine.submitted)
         [request] = engine.submitted
         assert request.prompt == "a cat\nand a dog"
+
+
+async def test_a_paste_of_many_lines_is_taken_back_and_put_there_again() -> None:
+    app = make_app()
+    lines = "a red cat and a blue dog\n" * 40
+    async with app.run_test(size=(80, 24)) as pilot:
+        box = app.screen.query_one(PromptBox)
+        await pilot.press(*"so ")
+        app.post_message(events.Paste(lines))
+        await until(pilot, lambda: box.text == "so " + lines)
+        await pilot.press("alt+z")
+        await until(pilot, lambda: box.text == "so ")
+        await pilot.press("ctrl+y")
+        await until(pilot, lambda: box.text == "so " + lines)
 
 
 async def test_a_whole_book_stays_in_the_clipboard_and_the_prompt_is_kept() -> None:

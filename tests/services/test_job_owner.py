@@ -49,6 +49,24 @@ def test_an_owner_that_was_killed_is_dead_and_its_file_is_cleared_by_the_next(
         assert [file.stem for file in folder.iterdir()] == [mine.name]
 
 
+def test_a_lock_file_that_cannot_be_removed_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    owners = JobOwners(tmp_path / "queue")
+    with monkeypatch.context() as denied:
+        denied.setattr(Path, "unlink", refuse)
+        with owners.enter() as first:
+            pass
+        with owners.enter() as second:
+            assert owners.alive(second.name)
+    assert not owners.alive(first.name)
+    with owners.enter() as mine:
+        assert [file.stem for file in (tmp_path / "queue").iterdir()] == [mine.name]
+
+
 @pytest.mark.parametrize("name", ["", "me", "../../etc/passwd", "\x00", "I" * 26])
 def test_what_is_no_owners_name_is_nobody(tmp_path: Path, name: str) -> None:
     assert not JobOwners(tmp_path).alive(name)

@@ -414,7 +414,7 @@ def _keep(faults: Path, name: str, data: bytes, error: BaseException) -> None:
         print(f"FAULT {name}: {error!r}"[:300], file=sys.stderr, flush=True)
 
 
-def guided(name: str, runs: int, seed: int, faults: Path) -> None:
+def guided(name: str, runs: int, seconds: int, seed: int, faults: Path) -> None:
     """One gate under atheris; ends the process."""
     import atheris
 
@@ -442,6 +442,8 @@ def guided(name: str, runs: int, seed: int, faults: Path) -> None:
         return mutated(data, random.Random(number))[:most]
 
     flags = [f"-runs={runs}", f"-seed={seed or 1}", "-max_len=20000", "-timeout=20"]
+    if seconds:
+        flags.append(f"-max_total_time={seconds}")
     arguments = [sys.argv[0], *flags, "-rss_limit_mb=2048", str(corpus)]
     atheris.Setup(arguments, once, custom_mutator=other)
     atheris.Fuzz()
@@ -452,6 +454,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("gates", nargs="*", choices=[*GATES, []], help="which; all when none")
     parser.add_argument("--runs", type=int, default=10_000, help="of each gate")
+    parser.add_argument("--seconds", type=int, default=0, help="of each guided gate, at most")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--guided", action="store_true", help="let atheris choose")
     parser.add_argument("--faults", type=Path, default=Path(tempfile.gettempdir()) / "cems-faults")
@@ -459,10 +462,11 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     names = chosen.gates or list(GATES)
     if chosen.guided and len(names) == 1:
-        guided(names[0], chosen.runs, chosen.seed, chosen.faults)
+        guided(names[0], chosen.runs, chosen.seconds, chosen.seed, chosen.faults)
     for name in names:
         if chosen.guided:
             options = ["--guided", "--runs", str(chosen.runs), "--seed", str(chosen.seed)]
+            options += ["--seconds", str(chosen.seconds)]
             command = [sys.executable, "-m", "tests.suites.inputs", name, *options]
             done = subprocess.run(
                 [*command, "--faults", str(chosen.faults)], capture_output=True, text=True

@@ -267,7 +267,10 @@ def load_checkpoint(folder: Path, name: str, towers: Towers | None = None) -> Ch
     card, _, data = read_files(folder, name)
     tensors = _tensors(data, f"{name}.safetensors")
     estimates, shares = _training_estimates(card, tensors)
-    router = codec_of(card).from_tensors(card, tensors, towers or NoTowers())
+    try:
+        router = codec_of(card).from_tensors(card, tensors, towers or NoTowers())
+    except RecursionError as error:  # a text in a tensor that nests without end
+        raise WeightsError(f"the weights of router {name} are nested too deep", DAMAGED) from error
     _check_bound(card, data)
     return Checkpoint(card, router, estimates, shares)
 

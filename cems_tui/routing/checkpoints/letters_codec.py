@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.errors import WeightsError
+from cems_tui.routing.checkpoints import kept_prompts
 from cems_tui.routing.checkpoints.card import DAMAGED, Card
 from cems_tui.routing.estimators.intervals import Spread
 from cems_tui.routing.estimators.letters_router import Familiarity, Neighbourhood, TextRouter
@@ -52,8 +52,7 @@ def to_tensors(router: TextRouter) -> Tensors:
         tensors["ridge.weights"] = router.ridge.weights.astype(np.float16)
         tensors["ridge.offset"] = router.ridge.offset
     if router.prompts:
-        text = json.dumps(router.prompts).encode("ascii")
-        tensors["prompts"] = np.frombuffer(text, dtype=np.uint8)
+        tensors[kept_prompts.NAME] = kept_prompts.written(router.prompts)
     return {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
 
 
@@ -91,7 +90,9 @@ def _router(card: Card, tensors: Mapping[str, NDArray[Any]]) -> TextRouter:
             unfamiliar=tensors["spread.unfamiliar"],
         ),
         familiarity=_familiarity(settings, tensors),
-        prompts=tuple(json.loads(tensors["prompts"].tobytes())) if "prompts" in tensors else (),
+        prompts=kept_prompts.read(tensors[kept_prompts.NAME])
+        if kept_prompts.NAME in tensors
+        else (),
     )
 
 

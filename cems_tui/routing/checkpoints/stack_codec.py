@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cems_tui.errors import WeightsError
+from cems_tui.routing.checkpoints import kept_prompts
 from cems_tui.routing.checkpoints.card import DAMAGED, Card
 from cems_tui.routing.estimators.intervals import Spread
 from cems_tui.routing.estimators.letters_router import Weights
@@ -66,7 +66,7 @@ def to_tensors(router: StackRouter) -> dict[str, NDArray[Any]]:
         for name, tensor in part.member.tensors().items():
             tensors[f"{part.name}.{name}"] = tensor
     if router.prompts:
-        tensors["prompts"] = np.frombuffer(json.dumps(router.prompts).encode("ascii"), np.uint8)
+        tensors[kept_prompts.NAME] = kept_prompts.written(router.prompts)
     return {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
 
 
@@ -139,7 +139,8 @@ def _router(card: Card, tensors: Tensors, tower: TextEncoder | None) -> StackRou
     expect("parts.mean", tensors["parts.mean"], (1 + width,))
     for name in ("low", "high", "unfamiliar"):
         expect(f"spread.{name}", tensors[f"spread.{name}"], (width,))
-    prompts = tuple(json.loads(tensors["prompts"].tobytes())) if "prompts" in tensors else ()
+    kept = tensors.get(kept_prompts.NAME)
+    prompts = () if kept is None else kept_prompts.read(kept)
     if prompts and len(prompts) != card.training.prompts:
         raise ValueError(f"prompts holds {len(prompts)}, not {card.training.prompts}")
     return StackRouter(

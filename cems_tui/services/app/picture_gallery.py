@@ -61,6 +61,14 @@ class Gallery:
         self.reading(made)
         return Listed(self, made, search)
 
+    def newest(self, count: int) -> Sequence[PictureRow]:
+        """So many of the newest pictures, or all.
+
+        Raises:
+            StorageError: the database cannot be read.
+        """
+        return self.reading(lambda store: store.picture_list().page_at(0, count))
+
     def sessions(self) -> Listed[SessionRow]:
         """The sessions that drew pictures, as a source of a list."""
         return Listed(self, lambda store: store.session_list())

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from cems_tui import log
 from cems_tui.domain.request import new_id
 from cems_tui.errors import DeviceBusy
 from cems_tui.locks import FileLock, Holder
@@ -55,7 +56,7 @@ class JobOwners:
                 lock.acquire()
             except DeviceBusy:
                 continue
-            file.unlink(missing_ok=True)
+            _remove(file)
             lock.release()
 
     def _file(self, owner: str) -> Path:
@@ -72,7 +73,7 @@ class JobOwner:
 
     def release(self) -> None:
         """Work on nothing any more."""
-        self._file.unlink(missing_ok=True)
+        _remove(self._file)
         self._lock.release()
 
     def __enter__(self) -> Self:
@@ -85,3 +86,11 @@ class JobOwner:
         traceback: TracebackType | None,
     ) -> None:
         self.release()
+
+
+def _remove(file: Path) -> None:
+    """One that cannot be removed stops nobody: whoever enters next tries again."""
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        log.error("%s stays: %s", file, error)

@@ -18,7 +18,7 @@ from cems_tui.files import SHARED, whole_file, whole_text
 from cems_tui.profile import Profile
 from cems_tui.services.history import History, columns, flat
 from cems_tui.store.database import Store
-from cems_tui.text import counted
+from cems_tui.text import CsvLines, counted, spreadsheet_cell
 
 
 def export(
@@ -70,9 +70,10 @@ def _write(store: Store, search: str | None, format: str, stream: TextIO) -> Non
             names |= dict.fromkeys(row)
             waiting.write(json.dumps(row) + "\n")
         waiting.seek(0)
-        writer = csv.DictWriter(stream, list(names), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(map(json.loads, waiting))
+        writer = csv.DictWriter(CsvLines(stream), list(names), lineterminator=CsvLines.END)
+        writer.writerow({name: spreadsheet_cell(name) for name in names})
+        for line in waiting:
+            writer.writerow({name: spreadsheet_cell(one) for name, one in json.loads(line).items()})
 
 
 def _write_parquet(store: Store, search: str | None, path: Path) -> None:
