@@ -248,8 +248,8 @@ class CostModel:
         """
         self._weights_of = weights
         self._known_weights: dict[Model, Weights | None] = {}
-        self._load_speed = MachineSpeed(load_references or {})
         self._speed = MachineSpeed(references or {})
+        self._load_speed = MachineSpeed(load_references or {}, beside=self._speed)
         self._pricing = pricing or Pricing()
         self._precision_of = precision_of
         self._precisions: dict[str, str | None] = {}
