@@ -56,6 +56,7 @@ from screens.services.long_run import LongRun
 from screens.services.planner import PlannerFactory
 from screens.services.queue import Queueing, QueueService
 from screens.theme import DARK, DEFAULTS, LIGHT, THEMES
+from screens.widgets.obeyed import NothingObeyed
 from screens.widgets.status import StatusLine
 from screens.widgets.too_small import LEAST
 
@@ -113,6 +114,7 @@ class CemsApp(App[None], inherit_bindings=False):
             queue: the rows that the engine's requests are.
         """
         super().__init__()
+        self._filters.append(NothingObeyed())
         told = XTermParser().feed(typed)
         self._early: list[events.Event] | None = [e for e in told if isinstance(e, events.Event)]
         """Keys and pastes that wait for a widget; None once there is one."""

@@ -170,7 +170,10 @@ def _other(value: float | None) -> str:
 def failures(facts: BenchFacts) -> list[Fact]:
     """What failed, and why."""
     told = [
-        Fact(f"{one.function} #{one.seed}", f"{visible(one.error)}: {one_line(one.prompt, 120)}")
+        Fact(
+            visible(f"{one.function} #{one.seed}"),
+            f"{visible(one.error)}: {one_line(one.prompt, 120)}",
+        )
         for one in facts.failures[:MOST_FAILURES]
     ]
     more = len(facts.failures) - MOST_FAILURES

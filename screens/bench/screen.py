@@ -402,7 +402,7 @@ class BenchScreen(DeskScreen["BenchDesk"], WalksCurve):
             return shown
 
         where = "all prompts" if group is None else group
-        title = f"{where} × {function}, worst first"
+        title = visible(f"{where} × {function}, worst first")
         self.ask(read, lambda shown: self.app.push_screen(CellDialog(title, metric, shown)))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
