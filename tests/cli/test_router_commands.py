@@ -141,7 +141,7 @@ def test_what_a_router_is_worth_is_in_the_list_and_on_its_card(stocked: Inside) 
     assert words == "both"
     assert "better, cheaper" in stocked("router", "ls").out  # the same for people
     assert "verdict    beats the best single function" in stocked("router", "show", "cems-clip").out
-    assert f"; {words}" in stocked("router", "show", "cems-clip").out
+    assert "; better, cheaper" in stocked("router", "show", "cems-clip").out
 
 
 def test_a_router_of_other_weights_is_not_put_to_use(inside: Inside, tmp_path: Path) -> None:
