@@ -352,7 +352,7 @@ class Setting:
         if self.check(text):
             try:
                 value = tomllib.loads(f"value = {text}")["value"]
-            except tomllib.TOMLDecodeError:
+            except ValueError:  # no TOML, or a number of thousands of digits
                 value = text
         if wrong := self.check(value):
             raise ConfigError(f"{self.name} cannot be {text!r}; it must be {wrong}", self.help)
@@ -434,7 +434,7 @@ def read_document(path: Path) -> dict[str, Any]:
         return tomllib.loads(_config_text(path))
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # no TOML, no UTF-8, or a number of thousands of digits
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
     except RecursionError as error:
         raise ConfigError(f"{path} is nested too deep") from error
@@ -461,6 +461,24 @@ def load(path: Path) -> Settings:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise ConfigError(f"{path}: {wrong[0]}{more}")
     return Settings.of(document)
+
+
+def followed(path: Path) -> tuple[Settings, tuple[str, ...]]:
+    """What of a config file can be followed, with the defaults in the place of the rest; and what
+    is wrong with the rest, one sentence each."""
+    try:
+        document = read_document(path)
+    except ConfigError as error:
+        return Settings(), (str(error),)
+    wrong = located_problems(document)
+    for name, _ in wrong:
+        section, _, key = name.partition(".")
+        body = document.get(section)
+        if key and isinstance(body, dict):
+            body.pop(key, None)
+        else:
+            document.pop(section, None)
+    return Settings.of(document), tuple(sentence for _, sentence in wrong)
 
 
 def environment_problems() -> list[str]:
@@ -497,7 +515,7 @@ def write_setting(path: Path, name: str, value: Any) -> None:
     try:
         text = _config_text(path) if path.exists() else ""
         document = tomlkit.parse(text)
-    except (TOMLKitError, UnicodeDecodeError, RecursionError) as error:
+    except (TOMLKitError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -88,15 +88,21 @@ LONGEST_LINE = 2_000
 """Of a log: what a server sends instead of an answer is cut there."""
 
 _SECRETS = (
-    (re.compile(r"(?<=://)[^/?#\s'\"]*@"), "…@"),  # a user and a password before a host
-    (re.compile(r"(?<=://)[^\s'\"/:@]*:(?!\d+/)[^\s'\"@]*@"), "…@"),  # a password with a slash
+    (re.compile(r"(?<=://)[^/?#\s'\"]{0,399}@"), "…@"),  # a user and a password before a host
+    (
+        re.compile(r"(?<=://)[^\s'\"/:@]{0,99}:(?!\d+/)[^\s'\"@]{0,299}@"),
+        "…@",
+    ),  # a password with a slash
     (re.compile(r"(?<=\S)\?[\w%.~-]+=[^\s'\"<>)\]]*"), "?…"),  # a signed address
     (
         re.compile(r"(?i)(\bauthorization\b['\"]?\s*[:=,]\s*(?:b(?=['\"]))?['\"]?)[^'\"\r\n,}]+"),
         r"\1…",
     ),
     (re.compile(r"(?i)\b(bearer)\s+[\w.~+/=-]{8,}"), r"\1 …"),
-    (re.compile(r"(?i)\b([\w-]*(?:signature|credential|security-token)=)[^\s&'\"]+"), r"\1…"),
+    (
+        re.compile(r"(?i)(?<![\w-])([\w-]*(?:signature|credential|security-token)=)[^\s&'\"]+"),
+        r"\1…",
+    ),
     (re.compile(r"\bhf_\w{18,}"), "hf_…"),
     (
         re.compile(r"(?i)\b((?:set-)?cookie\b['\"]?\s*[:=,]\s*(?:b(?=['\"]))?['\"]?)[^'\"\r\n]+"),

@@ -27,7 +27,6 @@ from screens.dialogs import Answer, JumpDialog, QuitQuestion, TextDialog, help_f
 from screens.failures import log_traceback
 from screens.keymap import problems
 from screens.messages import (
-    BenchTold,
     DialAsked,
     DialSet,
     EngineEvent,
@@ -41,23 +40,23 @@ from screens.messages import (
     RemixAsked,
     Remixed,
     ResidentRead,
+    RunTold,
 )
 from screens.palette import CemsCommands
 from screens.places import HOME, PLACES, Place
-from screens.services.bench_run import BenchRun
 from screens.services.defaults import (
     Defaults,
     Desks,
-    GalleryFactory,
     ImageFactory,
-    RoutersFactory,
     Services,
 )
 from screens.services.engine import Engine, EngineService
 from screens.services.library import LibraryService, ModelKeeper
+from screens.services.long_run import LongRun
 from screens.services.planner import PlannerFactory
 from screens.services.queue import Queueing, QueueService
 from screens.theme import DARK, DEFAULTS, LIGHT, THEMES
+from screens.widgets.obeyed import NothingObeyed
 from screens.widgets.status import StatusLine
 from screens.widgets.too_small import LEAST
 
@@ -106,8 +105,6 @@ class CemsApp(App[None], inherit_bindings=False):
         keeper: ModelKeeper | None = None,
         typed: str = "",
         queue: Queueing | None = None,
-        gallery_factory: GalleryFactory | None = None,
-        routers_factory: RoutersFactory | None = None,
         desks: Desks | None = None,
     ) -> None:
         """The app on an engine; without a keeper of models it has no place for them.
@@ -117,6 +114,7 @@ class CemsApp(App[None], inherit_bindings=False):
             queue: the rows that the engine's requests are.
         """
         super().__init__()
+        self._filters.append(NothingObeyed())
         told = XTermParser().feed(typed)
         self._early: list[events.Event] | None = [e for e in told if isinstance(e, events.Event)]
         """Keys and pastes that wait for a widget; None once there is one."""
@@ -132,10 +130,8 @@ class CemsApp(App[None], inherit_bindings=False):
             new_image=new_image,
             clock=clock,
             defaults=defaults or Defaults(),
-            gallery_factory=gallery_factory,
-            routers_factory=routers_factory,
             desks=desks,
-            bench_run=None if desks.benches is None else BenchRun(self, desks.benches, clock),
+            long_run=None if desks.benches is None else LongRun(self, desks.benches, clock),
         )
         self.custom_keys = self.services.defaults.keys
         for place in PLACES:
@@ -169,14 +165,15 @@ class CemsApp(App[None], inherit_bindings=False):
     def on_mount(self) -> None:
         self._leave_when_asked_to_end()
         self._rebind()
+        self._tell_problems()
         engine, library = self.services.engine, self.services.library
         engine.start()
         if self.services.queue is not None:
             self.call_after_refresh(self.services.queue.start)
         # what the session imports takes seconds of the processor; the first paint comes first
         self.call_after_refresh(engine.open)
-        if (bench := self.services.bench_run) is not None:
-            engine.changed.subscribe(self, bench.follow_engine)
+        if (run := self.services.long_run) is not None:
+            engine.changed.subscribe(self, run.follow_engine)
         if library is not None:
             engine.events.subscribe(self, library.follow_engine)
             self.call_after_refresh(library.read)
@@ -190,8 +187,8 @@ class CemsApp(App[None], inherit_bindings=False):
             loop.add_signal_handler(number, self.exit, None, 128 + number)
 
     def on_unmount(self) -> None:
-        if self.services.bench_run is not None:
-            self.services.bench_run.close()
+        if self.services.long_run is not None:
+            self.services.long_run.close()
         self.services.engine.close()
         if self.services.queue is not None:
             self.services.queue.close()
@@ -223,6 +220,16 @@ class CemsApp(App[None], inherit_bindings=False):
         text = " ".join(f"{type(error).__name__}: {error}".split())
         self.panic(Text(f"cems: the app failed: {visible(text)}\n{log_traceback(error)}"))
 
+    def _tell_problems(self) -> None:
+        """What config.toml says that cannot be followed, at once."""
+        wrong = self.services.defaults.problems
+        if wrong:
+            more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+            key = commands.key_of(places.SETTINGS.command, self)
+            text = f"The default holds meanwhile. {key} shows the settings and mends it."
+            title = f"config.toml: {visible(wrong[0])}{more}"
+            self.notify(text, title=title, severity="warning", markup=False, timeout=20)
+
     def _rebind(self) -> None:
         """Follows the user's keys if they can be followed; else says why not."""
         wrong = problems(self.custom_keys)
@@ -241,16 +248,31 @@ class CemsApp(App[None], inherit_bindings=False):
         if self.services.queue is not None:
             self.services.queue.follow(message.told)
 
-    @on(BenchTold)
-    def _bench_told(self, message: BenchTold) -> None:
-        bench = self.services.bench_run
-        if bench is None:
+    @on(RunTold)
+    def _run_told(self, message: RunTold) -> None:
+        run = self.services.long_run
+        if run is None:
             return
-        bench.follow(message)
-        if message.ended is not None and bench.state is not None:
+        run.follow(message)
+        job = run.state
+        if message.ended is not None and job is not None:
             self.bell()
-            told, hint = message.problem or (f"benchmark {bench.state.name} is done", "")
+            told, hint = message.problem or (f"the {job.called} is done", "")
+            if job.stopping:
+                told, hint = f"the {job.called} was stopped", "What is done is kept."
             self.notify(visible(hint), title=visible(told), markup=False, timeout=12)
+
+    def action_stop_run(self) -> None:
+        """Ends the long work that runs after what it does now."""
+        if self.services.long_run is not None:
+            self.services.long_run.stop()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Nothing is stopped where nothing runs."""
+        if action == "stop_run":
+            run = self.services.long_run
+            return run is not None and run.running is not None and not run.running.stopping
+        return super().check_action(action, parameters)
 
     @on(QueueRefused)
     def _queue_refused(self, message: QueueRefused) -> None:
@@ -303,13 +325,13 @@ class CemsApp(App[None], inherit_bindings=False):
     async def action_quit(self) -> None:
         """Quits; asks first where that would throw work away."""
         jobs = self.services.engine.state.work.jobs
-        run = self.services.bench_run
-        benchmark = None if run is None or run.running is None else run.running.name
-        if (not jobs and benchmark is None) or isinstance(self.screen, QuitQuestion):
+        run = self.services.long_run
+        running = None if run is None or run.running is None else run.running.called
+        if (not jobs and running is None) or isinstance(self.screen, QuitQuestion):
             self.exit()
         else:
             kept = self.services.queue is not None
-            question = QuitQuestion(jobs, kept=kept, benchmark=benchmark)
+            question = QuitQuestion(jobs, kept=kept, running=running)
             self.push_screen(question, self._quit_if_agreed)
 
     def _quit_if_agreed(self, answer: Answer | None) -> None:

@@ -73,6 +73,10 @@ THEME = Command(
     "Light or dark",
     "Until the app ends; app.theme sets it for good.",
 )
+STOP_RUN = Command(
+    "app.stop_run", "x", "app.stop_run", "Stop the long work that runs",
+    "A benchmark, a training: what is done of it is kept.", letter=True,
+)  # fmt: skip
 QUIT = Command("app.quit", "ctrl+q", "quit", "Quit", "Ends the engine, too.", footer="quit")
 
 

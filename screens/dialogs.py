@@ -103,23 +103,22 @@ class Question(Dialog[Answer]):
 
 
 class QuitQuestion(Question):
-    """Whether to leave while pictures are drawn or wait, or a benchmark runs; `ctrl+q` again is
+    """Whether to leave while pictures are drawn or wait, or long work runs; `ctrl+q` again is
     yes."""
 
-    def __init__(self, jobs: Sequence[Job], *, kept: bool, benchmark: str | None = None) -> None:
+    def __init__(self, jobs: Sequence[Job], *, kept: bool, running: str | None = None) -> None:
         """
         Args:
             kept: whether the pictures come back when the app is opened again.
-            benchmark: the name of the one that runs.
+            running: what long work runs: `benchmark mine`.
         """
         work = [counted(len(jobs), "picture")] if jobs else []
         facts, after = _jobs(jobs), []
         if jobs and kept:
             after.append("They are kept, and wait for you when cems is opened again.")
-        if benchmark is not None:
-            work.append("a benchmark")
-            facts.append(Fact("benchmark", visible(benchmark)))
-            after.append("The benchmark stops after its picture; p in Bench goes on with it.")
+        if running is not None:
+            work.append(f"the {visible(running)}")
+            after.append(f"The {visible(running)} stops; what is done of it is kept.")
         count = " and ".join(work)
         lost = jobs and not kept
         title = f"Quit? {count} would not be drawn" if lost else f"Quit with {count} under way?"

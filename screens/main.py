@@ -12,7 +12,7 @@ from cems_tui.services.queue.queued_engine import QueuedEngine
 from cems_tui.text import counted
 from screens.app import CemsApp
 from screens.picture_widgets import PictureWidgets
-from screens.services.defaults import Defaults, Desks, GalleryFactory, RoutersFactory
+from screens.services.defaults import Defaults, Desks
 from screens.services.library import ModelKeeper
 from screens.services.planner import PlannerFactory
 from screens.terminal import Asked, is_served
@@ -26,8 +26,6 @@ def run(
     pictures: str = "auto",
     keeper: ModelKeeper | None = None,
     queued: Callable[[EngineProcess], QueuedEngine] | None = None,
-    gallery_factory: GalleryFactory | None = None,
-    routers_factory: RoutersFactory | None = None,
     desks: Desks | None = None,
 ) -> int:
     """Runs the app until the user quits; returns the exit code.
@@ -37,8 +35,8 @@ def run(
     called in this one, in a thread, and must not import torch. `pictures` is how the terminal is
     to draw them: `auto` is the best it said it can, a key of WAYS is used as it is. `keeper` knows
     the models; it is asked in threads of this process and must not import torch either. `queued`
-    puts the rows of the queue before the engine. `gallery_factory`, `routers_factory` and `desks`
-    open the history, the routers and what the other places show, in a thread.
+    puts the rows of the queue before the engine. `desks` open what the other places show,
+    in a thread.
     """
     engine = EngineProcess(open_session)
     engine.start(open_now=False)  # before the app runs: then its file descriptors are gone
@@ -52,8 +50,6 @@ def run(
             defaults,
             keeper=keeper,
             queue=queue,
-            gallery_factory=gallery_factory,
-            routers_factory=routers_factory,
             typed=answers.typed,
             desks=desks,
         )

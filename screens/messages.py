@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,11 +64,11 @@ class QueueRefused(Message):
 
 
 @dataclass
-class BenchTold(Message):
-    """The benchmark that runs told something, or has ended."""
+class RunTold(Message):
+    """The long work that runs told something, or has ended."""
 
     line: dict[str, Any] | None = None
-    """One of `cems bench run --json`."""
+    """Of its `--json`, one of a picture."""
 
     said: str = ""
     """A line of what it narrates."""
@@ -77,6 +78,9 @@ class BenchTold(Message):
 
     problem: tuple[str, str] | None = None
     """Why it ended early, and what to do about it."""
+
+    document: Mapping[str, Any] | None = None
+    """What a training told of the router it made."""
 
 
 @dataclass

@@ -92,7 +92,7 @@ def _open_history(services: Services) -> Screen[None]:
 
 
 def _history_missing(services: Services) -> str:
-    return "" if services.gallery_factory is not None else "This app was opened without a history."
+    return "" if services.desks.gallery is not None else "This app was opened without a history."
 
 
 def _open_models(services: Services) -> Screen[None]:
@@ -115,7 +115,7 @@ def _open_bench(services: Services) -> Screen[None]:
 
 
 def _bench_missing(services: Services) -> str:
-    return "" if services.bench_run is not None else "This app was opened without benchmarks."
+    return "" if services.desks.benches is not None else "This app was opened without benchmarks."
 
 
 def _open_blind(services: Services) -> Screen[None]:
@@ -129,11 +129,13 @@ def _blind_missing(services: Services) -> str:
 
 
 def _bench_left(services: Services, app: App[None]) -> list[str]:
-    running = services.bench_run.running if services.bench_run is not None else None
+    running = services.long_run.running if services.long_run is not None else None
     if running is None:
         return []
     name = shlex.quote(visible(running.name))
-    return [f"the benchmark {name} is not done: `cems bench run --name {name}` goes on"]
+    if running.kind == "bench":
+        return [f"the benchmark {name} is not done: `cems bench run --name {name}` goes on"]
+    return [f"the {visible(running.called)} is not done: it goes on when it is asked for again"]
 
 
 def _open_settings(services: Services) -> Screen[None]:
@@ -157,7 +159,7 @@ def _doctor_missing(services: Services) -> str:
 
 
 def _routers_missing(services: Services) -> str:
-    return "" if services.routers_factory is not None else "This app was opened without routers."
+    return "" if services.desks.routers is not None else "This app was opened without routers."
 
 
 def _models_missing(services: Services) -> str:

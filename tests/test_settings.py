@@ -148,3 +148,16 @@ def test_ranges_are_followed_exactly_where_the_mixed_score_takes_them(text: str)
     except UsageError:
         taken = False
     assert (problems({"quality": {"mixed": text}}) == []) is taken
+
+
+def test_a_number_of_thousands_of_digits_is_told_wherever_it_stands(tmp_path: Path) -> None:
+    file, digits = tmp_path / "config.toml", "9" * 5_000
+    for text in (f"[routing]\ntradeoff = {digits}\n", f"x = [{digits}]\n"):
+        file.write_text(text)
+        with pytest.raises(ConfigError, match="is not valid TOML"):
+            load(file)
+        with pytest.raises(ConfigError):
+            write_setting(file, "routing.load_cost", "on")
+        assert file.read_text() == text
+    with pytest.raises(ConfigError):
+        next(one for one in SETTINGS if one.name == "routing.tradeoff").parsed(digits)

@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
+from typing import Any
 
 from cems_tui.bench.prompts import PromptLine
-from cems_tui.domain.bench import BenchPlan, BenchPrompt, Making, Task
+from cems_tui.domain.bench import BenchPlan, BenchPrompt, CellKey, Making, Task
 from cems_tui.domain.bill import Bill, BillLine, bill_of
 from cems_tui.errors import UsageError
+from cems_tui.services.planner import Planner
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,45 @@ def held_together(
             groups.append(tuple(functions))
             held = size if known else float("inf")
     return groups
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """What prompts drawn with every function of a router would take: the pairs it lacks."""
+
+    prompts: int
+    functions: tuple[str, ...]
+    """Those of its functions that are installed."""
+
+    bill: Bill | None
+    """None where fewer than two are installed: nothing to tell apart can be drawn here."""
+
+    def to_json(self) -> dict[str, Any]:
+        """With the bill of its pictures, null where they cannot be drawn here."""
+        return {
+            "prompts": self.prompts,
+            "functions": list(self.functions),
+            "bill": None if self.bill is None else self.bill.to_json(),
+        }
+
+
+def supply_of(planner: Planner, functions: Iterable[str], prompts: int) -> Supply:
+    """So many prompts drawn with every installed one of these functions."""
+    installed = {one.name for one in planner.catalog.installed()}
+    drawn = tuple(name for name in functions if name in installed)
+    if len(drawn) < 2:
+        return Supply(prompts, drawn, None)
+
+    def estimate(function: str) -> CellEstimate:
+        known = planner.function(function)
+        expected = planner.expected(known, known.width, known.height)
+        priced = planner.pricing.of(expected)
+        return CellEstimate(expected.seconds, priced.usd, expected.load_seconds)
+
+    cells = [
+        Task(CellKey(str(number), function, 0)) for function in drawn for number in range(prompts)
+    ]
+    return Supply(prompts, drawn, bill(cells, estimate))
 
 
 def _refuse_settings(line: PromptLine) -> None:

@@ -213,6 +213,10 @@ def policy_of(setting: float | str) -> Policy:
     return Policy.balanced() if setting == BALANCED else Policy.tradeoff(float(setting))
 
 
+MOST_PICTURES = 100_000
+"""Of one command, as of one prompt file."""
+
+
 @dataclass(frozen=True, slots=True)
 class PictureOptions:
     """What the pictures shall be, as given on the command line: prices depend on it."""
@@ -390,6 +394,12 @@ def requests_of(
     Raises:
         UsageError: a request cannot be followed.
     """
+    many = len(lines) * pictures.count
+    if many > MOST_PICTURES:
+        raise UsageError(
+            f"{many:,} pictures at once are over {MOST_PICTURES:,}",
+            "Make them in several commands.",
+        )
     width, height = pictures.pixels()
     found = []
     for line in lines:
@@ -401,7 +411,7 @@ def requests_of(
             policy_is_explicit=explicit,
             pool=choice.pool_names(),
             router=choice.router,
-            load_cost=choice.counts_load(settings, len(lines) * pictures.count),
+            load_cost=choice.counts_load(settings, many),
             load_pictures=pictures.count,
             width=line.width or width,
             height=line.height or height,

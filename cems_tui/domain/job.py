@@ -1,7 +1,8 @@
-"""What waits for the device: one job of the queue, and how it stands."""
+"""What waits for the device, one job of the queue, and how it stands; how a training goes on."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -90,3 +91,59 @@ class QueuedJob:
     """UTC, ISO 8601; told, never ordered by."""
 
     foreseen: Foreseen = Foreseen()
+
+
+_EPOCH = re.compile(
+    r"(?:network (?P<network>\d+) of (?P<networks>\d+), )?epoch (?P<number>\d+) of (?P<of>\d+): "
+    r"loss (?P<loss>\S+), (?P<measure>validation [\w ]+) (?P<held_out>\S+)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """How a network stands after it went over its prompts once more, as a training tells it."""
+
+    number: int
+    of: int
+    loss: float
+    """On the prompts it learns from."""
+
+    measure: str
+    """What was read on prompts that are held out: `validation error`."""
+
+    held_out: float
+    network: int = 1
+    networks: int = 1
+    """A training may teach one for each fold, and one for all prompts."""
+
+    @property
+    def share(self) -> float:
+        """Of the whole training, what is done; a network may end before its last epoch."""
+        return (self.network - 1 + self.number / self.of) / self.networks
+
+    def words(self) -> str:
+        """The line that tells it; `read` reads it."""
+        which = f"network {self.network} of {self.networks}, " if self.networks > 1 else ""
+        return (
+            f"{which}epoch {self.number} of {self.of}: loss {self.loss:.4f}, "
+            f"{self.measure} {self.held_out:.4f}"
+        )
+
+    @classmethod
+    def read(cls, line: str) -> Epoch | None:
+        """The epoch that a line tells; None of any other line."""
+        found = _EPOCH.fullmatch(line.strip())
+        if found is None:
+            return None
+        try:
+            return cls(
+                int(found["number"]),
+                int(found["of"]),
+                float(found["loss"]),
+                found["measure"],
+                float(found["held_out"]),
+                int(found["network"] or 1),
+                int(found["networks"] or 1),
+            )
+        except ValueError:
+            return None

@@ -20,7 +20,8 @@ from cems_tui.generation.device import torch_device
 from cems_tui.routing.checkpoints.card import Card
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint, plain_name, save_checkpoint
 from cems_tui.routing.checkpoints.codecs import features_for
-from cems_tui.routing.checkpoints.scale import Pairs, fit_scale
+from cems_tui.routing.checkpoints.scale import Pairs as ScalePairs
+from cems_tui.routing.checkpoints.scale import fit_scale
 from cems_tui.routing.checkpoints.shelf import RouterShelf
 from cems_tui.routing.evaluation.rival import TIES
 from cems_tui.routing.features.text_encoder import TextEncoder
@@ -29,7 +30,7 @@ from cems_tui.routing.training.cems_recipe import SMALL_TOWER
 from cems_tui.routing.training.extension import add_functions
 from cems_tui.routing.training.order import TrainingOrder
 from cems_tui.routing.training.outside_bands import OUTSIDE, SIZES, outside_of
-from cems_tui.routing.training.own_pairs import NEEDED, enough, pairs_of, retrained
+from cems_tui.routing.training.own_pairs import NEEDED, Pairs, enough, pairs_of, retrained
 from cems_tui.routing.training.train import train
 from cems_tui.score_tables.formats import read_table
 from cems_tui.score_tables.mixed import PARTS, constants_of, default_metric, with_mixed
@@ -68,6 +69,51 @@ class NotEnoughPairs(UsageError):
             found,
             functions,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What a retraining would start from and learn from."""
+
+    base: Checkpoint | None
+    """The router it starts from; None learns by itself."""
+
+    metric: str | None
+    functions: tuple[str, ...]
+    """Those whose differences are wanted."""
+
+    lacks: UsageError
+    """Why it cannot be done, where it cannot."""
+
+    scored: Scored | None = None
+    """None where there is no score of one's own."""
+
+    pairs: Pairs | None = None
+
+    @property
+    def found(self) -> int:
+        """The pairs there are."""
+        return 0 if self.pairs is None else len(self.pairs.pivot.prompts)
+
+    @property
+    def singles(self) -> int:
+        """Prompts with a picture of one function alone."""
+        return 0 if self.pairs is None else self.pairs.singles
+
+    @property
+    def seen(self) -> int:
+        """Pairs that the router was trained on already."""
+        return 0 if self.pairs is None else self.pairs.seen
+
+    @property
+    def enough(self) -> bool:
+        """Whether something can be learned."""
+        return enough(self.found, base=self.base is not None)
+
+    @property
+    def missing(self) -> int:
+        """How many prompts more are needed, about."""
+        return max(0, NEEDED - self.found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +280,42 @@ class RouterTrainer:
         )
         return replace(checkpoint, card=replace(card, outside=outside))
 
+    def prospect(
+        self,
+        name: str | None,
+        metric: str | None,
+        tell: Callable[[str], None],
+        also: Collection[str] = (),
+    ) -> Prospect:
+        """What `retrain` with the same words would start from and learn from.
+
+        Raises:
+            UsageError: a name that cannot be one.
+            UnknownName: no such metric, or no such table.
+        """
+        shelf = self.shelf()
+        wanted, taken = plain_name(name or BASE), [card.name for card in shelf.cards()]
+        start = wanted if wanted in taken else self.in_use()
+        base = shelf.named(start) if start in taken and start is not None else None
+        if base is not None and (base.card.kind == "cems" or metric not in (None, base.metric)):
+            base = None
+        metric = metric or (base.metric if base else None)
+        functions = base.functions if base else [one.name for one in self.catalog().installed()]
+        prefer = base.card.scorers if base else None
+        try:
+            scored = self.scores.table(metric, prefer, tuple(functions), also)
+        except UsageError as error:
+            if self.scores.readings(also):
+                raise
+            return Prospect(base, metric, tuple(functions), error)
+        metric = metric or default_metric(scored.table.metrics)
+        if base is not None and not _in_common(base, scored.table.functions):
+            tell(f"{base.name} knows fewer than two of the functions that were scored")
+            base = None
+        pairs = pairs_of(scored.table, metric, base)
+        lacks = NotEnoughPairs.of(len(pairs.pivot.prompts), functions)
+        return Prospect(base, metric, tuple(functions), lacks, scored, pairs)
+
     def retrain(
         self,
         name: str | None,
@@ -258,22 +340,14 @@ class RouterTrainer:
             UnknownName: no such metric, or no such table.
             StorageError: it cannot be written.
         """
+        prospect = self.prospect(name, metric, tell, also)
+        base, found = prospect.base, prospect.found
+        if prospect.scored is None or prospect.pairs is None:
+            raise prospect.lacks
+        scored, pairs = prospect.scored, prospect.pairs
+        metric = pairs.pivot.metric
         shelf = self.shelf()
-        wanted, taken = plain_name(name or BASE), [card.name for card in shelf.cards()]
-        start = wanted if wanted in taken else self.in_use()
-        base = shelf.named(start) if start in taken and start is not None else None
-        if base is not None and (base.card.kind == "cems" or metric not in (None, base.metric)):
-            base = None
-        metric = metric or (base.metric if base else None)
-        functions = base.functions if base else [one.name for one in self.catalog().installed()]
-        prefer = base.card.scorers if base else None
-        scored = self.scores.table(metric, prefer, tuple(functions), also)
-        metric = metric or default_metric(scored.table.metrics)
-        if base is not None and not _in_common(base, scored.table.functions):
-            tell(f"{base.name} knows fewer than two of the functions that were scored")
-            base = None
-        pairs = pairs_of(scored.table, metric, base)
-        found = len(pairs.pivot.prompts)
+        wanted, taken = plain_name(name or BASE), self.names()
         tell(
             f"{found:,} prompts have scores of two functions or more: differences are learned from "
             f"them; {pairs.singles:,} have one picture, which says nothing of differences"
@@ -281,7 +355,7 @@ class RouterTrainer:
         if pairs.seen and base is not None:
             tell(f"{pairs.seen:,} more were what {base.name} was trained on, and are left out")
         if not enough(found, base=base is not None):
-            raise NotEnoughPairs.of(found, functions)
+            raise prospect.lacks
         fresh = fresh_name(wanted, taken, _today())
         if base is None:
             card = shelf.named(wanted).card if wanted in taken else None
@@ -485,7 +559,7 @@ def fresh_name(base: str, taken: Collection[str], day: str) -> str:
     return name
 
 
-def _pairs(checkpoint: Checkpoint, scored: Scored) -> Pairs:
+def _pairs(checkpoint: Checkpoint, scored: Scored) -> ScalePairs:
     """What the router says, unmapped, and what was read, for every score of its functions."""
     pivot = scored.table.pivot(checkpoint.metric)
     said, low, high, scores = [], [], [], []
@@ -503,7 +577,7 @@ def _pairs(checkpoint: Checkpoint, scored: Scored) -> Pairs:
             low.append(one.interval[0])
             high.append(one.interval[1])
             scores.append(float(pivot.scores[row, column]))
-    return Pairs(*(np.array(values, dtype=np.float64) for values in (said, low, high, scores)))
+    return ScalePairs(*(np.array(values, dtype=np.float64) for values in (said, low, high, scores)))
 
 
 def _instrument(scored: Scored, metric: str) -> str | None:

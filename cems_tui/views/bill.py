@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from cems_tui.domain.bill import Bill
 from cems_tui.text import counted
 from cems_tui.views.figures import Money
@@ -37,6 +40,20 @@ def _time(bill: Bill) -> str:
         return "; the time is not known"
     beside = f", {bill.untimed} of unknown time beside" if bill.untimed else ""
     return f"; {duration(bill.seconds)}{beside}"
+
+
+def supply_words(told: Mapping[str, Any], money: Money) -> str:
+    """`40 prompts more with 8 functions: ~2 minutes, ~$0.0004`, of a `supply` in JSON."""
+    what = f"{counted(told['prompts'], 'prompt')} more with "
+    what += counted(len(told["functions"]), "function")
+    if (bill := told["bill"]) is None:
+        return f"{what}: fewer than two of its functions are installed"
+    time, price = "of unknown time", "of unknown price"
+    if bill["seconds"] is not None and not bill["untimed"]:
+        time = duration(bill["seconds"])
+    if bill["cost_usd"] is not None and not bill["unpriced"]:
+        price = money.total(bill["cost_usd"], estimated=True)
+    return f"{what}: {time}, {price}"
 
 
 def duration(seconds: float) -> str:

@@ -9,6 +9,9 @@ from cems_tui.text import one_line, visible
 from cems_tui.views.figures import UNKNOWN
 
 ROWS = 14
+LEAST_LINE = (24, 4)
+"""Cells that a single line needs."""
+
 NAMED = 6
 """Groups whose names stand below a plot, at most: the first, the last, some between."""
 
@@ -60,3 +63,25 @@ def plotted(
     plotext.xticks(list(named), [one_line(groups[place], room) for place in named])
     text: str = plotext.uncolorize(plotext.build())
     return text.splitlines()
+
+
+def drawn_line(values: Sequence[float], size: tuple[int, int]) -> list[str]:
+    """Values one after the other as a line with its axis; empty where there is too little room.
+
+    Args:
+        size: columns and lines.
+    """
+    import plotext
+
+    if size[0] < LEAST_LINE[0] or size[1] < LEAST_LINE[1] or not values:
+        return []
+    plotext.clear_figure()
+    plotext.limit_size(False, False)  # else the terminal that it started in is the limit
+    plotext.theme("clear")
+    plotext.plot_size(*size)
+    places = list(range(1, len(values) + 1))
+    plotext.plot(places, list(values), marker="braille")
+    step = max(1, -(-len(values) // NAMED))
+    plotext.xticks(places[::step], [str(place) for place in places[::step]])
+    text: str = plotext.uncolorize(plotext.build())
+    return [line.rstrip() for line in text.splitlines()]

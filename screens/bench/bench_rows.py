@@ -24,6 +24,8 @@ STATUS_WORDS = {"running": "running", "done": "done", "stopped": "stopped", "imp
 MOST_FAILURES = 50
 """Of what failed, the number that is listed."""
 
+GUESS = "a guess: beside other programs every picture takes longer, and its seconds are billed"
+
 NAME_CELLS, GROUP_CELLS, FUNCTION_CELLS = 14, 16, 12
 BAR_CELLS = 11
 
@@ -168,7 +170,10 @@ def _other(value: float | None) -> str:
 def failures(facts: BenchFacts) -> list[Fact]:
     """What failed, and why."""
     told = [
-        Fact(f"{one.function} #{one.seed}", f"{visible(one.error)}: {one_line(one.prompt, 120)}")
+        Fact(
+            visible(f"{one.function} #{one.seed}"),
+            f"{visible(one.error)}: {one_line(one.prompt, 120)}",
+        )
         for one in facts.failures[:MOST_FAILURES]
     ]
     more = len(facts.failures) - MOST_FAILURES
@@ -195,6 +200,7 @@ def bill(told: Mapping[str, Any], money: Money) -> list[Fact]:
         else f"; reading them {duration(scoring)} beside"
     )
     facts.append(Fact("time", time))
+    facts.append(Fact("", GUESS, "$muted"))
     if disk is None:
         facts.append(Fact("disk", "no picture is kept"))
     else:

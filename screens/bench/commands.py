@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from screens.commands import GENERATE, Command
+from screens.commands import GENERATE, STOP_RUN, Command
 
 NEW = Command(
     "bench.new", "n", "new", "A new benchmark",
@@ -48,4 +48,6 @@ COPY = Command(
 )  # fmt: skip
 LEAVE = Command("bench.back", "escape", "back", "Back to the studio", "The benchmark goes on.")
 
-BENCH = (NEW, PAUSE, FAILED, RETRY, METRIC, VIEW, CHEAPER, BETTER, DIAL, COPY, GENERATE, LEAVE)
+BENCH = (
+    NEW, PAUSE, FAILED, RETRY, METRIC, VIEW, CHEAPER, BETTER, DIAL, COPY, STOP_RUN, GENERATE, LEAVE,
+)  # fmt: skip

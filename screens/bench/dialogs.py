@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -15,6 +15,7 @@ from textual.widgets import Input, Label
 
 from cems_tui.text import one_line, visible
 from screens.dialogs import CLOSES, Dialog
+from screens.services.long_run import Promise
 from screens.widgets.facts import Fact, FactSheet
 from screens.widgets.keys import KeyWords
 from screens.widgets.paged_list import Look, PagedList
@@ -41,6 +42,8 @@ class Asked:
     """Names with commas; empty is all that are installed."""
 
     seeds: str
+    promise: Promise | None = field(default=None, compare=False)
+    """What it is expected to take, once that is told."""
 
     def words(self) -> list[str]:
         """For `cems bench run`, beyond the name."""
@@ -84,19 +87,22 @@ class NewBench(Dialog[Asked | None]):
 
     def asked(self) -> Asked:
         """What stands in the form."""
-        return Asked(
-            *(
-                self.query_one(f"#new-{one}", Input).value.strip()
-                for one in ("name", "prompts", "functions", "seeds")
-            )
+        name, prompts, functions, seeds = (
+            self.query_one(f"#new-{one}", Input).value.strip()
+            for one in ("name", "prompts", "functions", "seeds")
         )
+        return Asked(name, prompts, functions, seeds)
 
-    def tell_bill(self, asked: Asked, facts: Sequence[Fact], *, fine: bool) -> None:
-        """What that would take, or why it cannot be; too late once the form says another thing."""
+    def tell_bill(self, asked: Asked, facts: Sequence[Fact], promise: Promise | None) -> None:
+        """What that would take, or why it cannot be; too late once the form says another thing.
+
+        Args:
+            promise: None where it cannot be.
+        """
         if self.is_attached and asked == self.asked():
             self._sheet.tell(facts)
-            self._billed = asked if fine else None
-            self._keys.tell(START if fine else ASK)
+            self._billed = None if promise is None else replace(asked, promise=promise)
+            self._keys.tell(ASK if promise is None else START)
 
     @on(Input.Changed)
     def _changed(self) -> None:
@@ -113,7 +119,7 @@ class NewBench(Dialog[Asked | None]):
         """The bill first; what has its bill is started."""
         asked = self.asked()
         if asked == self._billed:
-            self.dismiss(asked)
+            self.dismiss(self._billed)
             return
         self._sheet.tell([Fact("bill", "reckoning …")])
         self._ask(asked, self)

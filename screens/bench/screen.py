@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -18,9 +18,6 @@ from textual.widgets import Static
 
 from cems_tui.errors import CemsError
 from cems_tui.text import visible
-from cems_tui.views.curve_plot import drawn_curve
-from cems_tui.views.figures import DOLLARS, Money
-from screens import figures
 from screens.bench import bench_rows
 from screens.bench.bench_rows import BenchRow
 from screens.bench.commands import BENCH
@@ -34,13 +31,15 @@ from screens.bench.dialogs import (
 )
 from screens.commands import bindings
 from screens.dialogs import TextDialog
-from screens.messages import DialAsked, PlaceEntered
-from screens.services.bench_run import BenchJob
+from screens.messages import PlaceEntered
 from screens.services.defaults import Services
 from screens.services.engine import EngineState
+from screens.services.long_run import LongJob, Promise
 from screens.widgets.columns import Column
 from screens.widgets.desk_screen import DeskScreen
+from screens.widgets.dial_curve import CurvePlot, WalksCurve
 from screens.widgets.facts import Fact
+from screens.widgets.job_line import JobLine
 from screens.widgets.keys import KeyLine
 from screens.widgets.paged_list import PagedList
 from screens.widgets.status import StatusLine
@@ -48,10 +47,9 @@ from screens.widgets.thumbnails import half_cells
 from screens.widgets.too_small import TooSmall
 
 if TYPE_CHECKING:
-    from cems_tui.bench.desk.bench_desk import BenchCurve, BenchDesk, BenchFacts
+    from cems_tui.bench.desk.bench_desk import BenchDesk, BenchFacts
     from cems_tui.store.benches import BenchSummary
 
-STEP = 0.05
 VIEWS = ("matrix", "strategies", "curve")
 FIRST_READ_SECONDS = 3.0
 """Between two looks at a benchmark that runs, at least."""
@@ -59,7 +57,6 @@ FIRST_READ_SECONDS = 3.0
 READING_SHARE = 5
 """A look may take one part in so many of the time."""
 
-BAR_CELLS = 16
 MOST_THUMBNAILS = 40
 EMPTY = (
     "no benchmark yet\nn makes one: prompts × functions × seeds;\nits pictures, minutes, money "
@@ -169,66 +166,19 @@ class Matrix(Widget, can_focus=True):
         return first
 
 
-class BenchPlot(Widget, can_focus=True):
-    """Quality over cost on the benchmark's prompts, with the place where one stands."""
-
-    HELP = (
-        "Mean quality over what a thousand pictures cost, on a logarithmic scale: ● is a function "
-        "always, · mixing two at random, ○ an oracle that knows every score, ⠤ what a router "
-        "would have come to, ◆ where the dial stands: ← and → walk, s sets the studio's dial."
-    )
-    curve: reactive[BenchCurve | None] = reactive(None)
-    dial: reactive[float] = reactive(0.5)
-    router: reactive[str] = reactive("")
-
-    def __init__(self, money: Money = DOLLARS) -> None:
-        super().__init__(id="plot")
-        self._money = money
-
-    def watch_curve(self) -> None:
-        self._entitle()
-
-    def watch_dial(self) -> None:
-        self._entitle()
-
-    def _entitle(self) -> None:
-        self.border_title = Content(f"Curve of {visible(self.router)}" if self.router else "Curve")
-        place = None if self.curve is None else self.curve.at(self.dial)
-        if place is not None:
-            told = f"dial {self.dial:.2f} → {place[1]:.3f} for {self._money.per_thousand(place[0])}"
-            self.border_subtitle = Content(f"← → {told}")
-        elif self.curve is not None:
-            self.border_subtitle = "no router knows these functions on this metric"
-
-    def render(self) -> Content:
-        curve = self.curve
-        if curve is None or not curve.singles:
-            return Content.styled("no prices and scores to draw yet", "$muted")
-        each = self._money.thousand(1.0) or 1000.0
-        place, oracle = curve.at(self.dial), curve.oracle
-        lines = drawn_curve(
-            [(cost * each, quality) for cost, quality in curve.router],
-            {name: (cost * each, quality) for name, (cost, quality) in curve.singles.items()},
-            None if oracle is None else (oracle[0] * each, oracle[1]),
-            None if place is None else (place[0] * each, place[1]),
-            (self.content_size.width, self.content_size.height),
-        )
-        return Content("\n".join(lines))
-
-
-class BenchScreen(DeskScreen["BenchDesk"]):
+class BenchScreen(DeskScreen["BenchDesk"], WalksCurve):
     """Composes the list, the matrix, the strategies and the curve."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(BENCH)
-    JUMPS: ClassVar[dict[str, str]] = {"l": "benches", "x": "matrix", "c": "plot"}
+    JUMPS: ClassVar[dict[str, str]] = {"l": "benches", "x": "matrix", "c": "curve"}
     AUTO_FOCUS = "#benches"
 
     def __init__(self, services: Services) -> None:
         assert services.desks.benches is not None
-        assert services.bench_run is not None
+        assert services.long_run is not None
         super().__init__(services.desks.benches)
         self._services = services
-        self._run = services.bench_run
+        self._run = services.long_run
         self._money = services.defaults.money
         self._facts: BenchFacts | None = None
         self._metric = "mixed"
@@ -246,8 +196,8 @@ class BenchScreen(DeskScreen["BenchDesk"]):
             with Container(id="below"):
                 with VerticalScroll(id="strategies"):
                     yield Static("", id="strategy-lines", markup=False)
-                yield BenchPlot(self._money)
-        yield Static("", id="job", markup=False)
+                yield CurvePlot("no prices and scores to draw yet", self._money)
+        yield JobLine(self._money)
         yield KeyLine()
         yield TooSmall()
 
@@ -259,7 +209,7 @@ class BenchScreen(DeskScreen["BenchDesk"]):
         self._job_told(self._run.state)
         dial = self._services.defaults.tradeoff
         if dial is not None:
-            self.query_one(BenchPlot).dial = dial
+            self.query_one(CurvePlot).dial = dial
         self._turn()
         self._read()
 
@@ -274,7 +224,7 @@ class BenchScreen(DeskScreen["BenchDesk"]):
         self.ask(lambda desk: desk.summaries(), self._show, self._list.fail)
 
     def _show(self, found: tuple[BenchSummary, ...]) -> None:
-        running = self._run.running
+        running = self._bench_job
         name = None if running is None else running.name
         self._list.show_rows([BenchRow(one, runs=one.name == name) for one in found], empty=EMPTY)
         self._list.redraw()
@@ -316,17 +266,17 @@ class BenchScreen(DeskScreen["BenchDesk"]):
 
     def _draw(self) -> None:
         """What is known of the benchmark under the cursor."""
-        facts, matrix, plot = self._facts, self.query_one(Matrix), self.query_one(BenchPlot)
+        facts, matrix, plot = self._facts, self.query_one(Matrix), self.query_one(CurvePlot)
         found = None if facts is None else facts.metric(self._metric)
         lines = self.query_one("#strategy-lines", Static)
         if facts is None:
             matrix.show((), 0)
-            matrix.border_title, plot.curve = "Matrix", None
+            matrix.border_title = "Matrix"
+            plot.show("", None)
             lines.update("")
             self.refresh_bindings()
             return
-        plot.router = facts.router
-        plot.curve = facts.curve(self._metric)
+        plot.show(facts.router, facts.curve(self._metric))
         matrix.show(bench_rows.matrix_columns(facts, found, self._money), len(facts.groups))
         called = "" if found is None else f" · {found.metric}"
         lower = "" if found is None or found.higher_is_better else ", lower is better"
@@ -340,13 +290,10 @@ class BenchScreen(DeskScreen["BenchDesk"]):
     def on_resize(self) -> None:
         self.call_after_refresh(self._draw)
 
-    def _job_told(self, job: BenchJob | None) -> None:
-        """The line of the job; the figures are read again now and then."""
-        line = self.query_one("#job", Static)
-        line.set_class(job is not None, "told")
-        if job is None:
+    def _job_told(self, job: LongJob | None) -> None:
+        """The figures of the benchmark that runs are read again now and then."""
+        if job is None or job.kind != "bench":
             return
-        line.update(job_line(job, self._money))
         pause = max(FIRST_READ_SECONDS, READING_SHARE * self._took)
         if not job.runs or (
             job.number and time.monotonic() - self._read_at > pause and self.is_current
@@ -361,7 +308,7 @@ class BenchScreen(DeskScreen["BenchDesk"]):
 
         def started(asked: Asked | None) -> None:
             if asked is not None:
-                self._start(asked.name, asked.words())
+                self._start(asked.name, asked.words(), asked.promise)
 
         def opened(names: str) -> None:
             if self.is_current:
@@ -371,32 +318,33 @@ class BenchScreen(DeskScreen["BenchDesk"]):
         self.ask(lambda desk: ",".join(desk.installed()), opened)
 
     def _tell_bill(self, asked: Asked, form: NewBench) -> None:
-        def follow(told: dict[str, object]) -> None:
-            form.tell_bill(asked, bench_rows.bill(told, self._money), fine=True)
+        def follow(told: dict[str, Any]) -> None:
+            promise = Promise(told["seconds"], told["cost_usd"])
+            form.tell_bill(asked, bench_rows.bill(told, self._money), promise)
 
         def fail(error: CemsError) -> None:
             facts = [
                 Fact("", visible(str(error)), "$error"),
                 Fact("", visible(error.hint), "$muted"),
             ]
-            form.tell_bill(asked, facts, fine=False)
+            form.tell_bill(asked, facts, None)
 
         words = ["--name", asked.name, *asked.words()]
         self.ask(lambda desk: desk.bill(words), follow, fail)
 
-    def _start(self, name: str, words: Sequence[str]) -> None:
+    def _start(self, name: str, words: Sequence[str], promise: Promise | None = None) -> None:
         running = self._run.running
         if running is not None:
-            hint = "One runs at a time: p stops it, and what is done is kept."
-            title = f"{visible(running.name)} runs"
+            hint = "One runs at a time: x stops it, and what is done is kept."
+            title = f"The {visible(running.called)} runs"
             self.notify(hint, title=title, severity="warning", markup=False)
             return
-        self._run.start(name, words)
+        self._run.start("bench", name, words, promise)
         self._read()
 
     def action_pause(self) -> None:
         """Stops the one that runs; goes on with the one under the cursor."""
-        if self._run.running is not None:
+        if self._bench_job is not None:
             self._run.stop()
         elif (row := self._list.row) is not None:
             self._start(row.key, [])
@@ -429,13 +377,6 @@ class BenchScreen(DeskScreen["BenchDesk"]):
             self.set_class(number == self._view, f"-{name}")
         self.call_after_refresh(self._draw)
 
-    def action_walk(self, steps: int) -> None:
-        plot = self.query_one(BenchPlot)
-        plot.dial = round(min(1.0, max(0.0, plot.dial + steps * STEP)), 2)
-
-    def action_set_dial(self) -> None:
-        self.post_message(DialAsked(self.query_one(BenchPlot).dial))
-
     def action_copy_command(self) -> None:
         if (row := self._list.row) is not None:
             self.copy(f"cems bench report {visible(row.key)}")
@@ -461,7 +402,7 @@ class BenchScreen(DeskScreen["BenchDesk"]):
             return shown
 
         where = "all prompts" if group is None else group
-        title = f"{where} × {function}, worst first"
+        title = visible(f"{where} × {function}, worst first")
         self.ask(read, lambda shown: self.app.push_screen(CellDialog(title, metric, shown)))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -469,19 +410,25 @@ class BenchScreen(DeskScreen["BenchDesk"]):
         facts = self._facts
         if action == "pause":
             here = self._list.row is not None
-            return self._run.running is not None or (here and not self._imported)
+            return self._bench_job is not None or (here and not self._imported)
         if action in ("failures", "retry"):
             return facts is not None and bool(facts.failures)
         if action == "metric":
             return facts is not None and facts.report is not None
         if action in ("walk", "set_dial"):
-            curve = self.query_one(BenchPlot).curve
+            curve = self.query_one(CurvePlot).curve
             return curve is not None and bool(curve.router)
         if action == "view":
             return not self.has_class("-wide")
         if action == "copy_command":
             return self._list.row is not None
         return True
+
+    @property
+    def _bench_job(self) -> LongJob | None:
+        """The benchmark that runs now."""
+        job = self._run.running
+        return job if job is not None and job.kind == "bench" else None
 
     @property
     def _imported(self) -> bool:
@@ -491,32 +438,3 @@ class BenchScreen(DeskScreen["BenchDesk"]):
     @property
     def _list(self) -> PagedList[BenchRow]:
         return self.query_one("#benches", PagedList)
-
-
-def job_line(job: BenchJob, money: Money) -> Content:
-    """`job ● bench mine ━━━━╸──── 24 % 0:07 left · $0.0009 · 2 failed`."""
-    name = visible(job.name)
-    if not job.runs:
-        if job.ended == 0:
-            return Content.assemble((" ✓ ", "$quality"), f"benchmark {name} is done")
-        text, hint = job.problem or (f"it ended with {job.ended}", "")
-        if job.stopping:
-            return Content(f" ■ benchmark {name} was stopped; p goes on with it")
-        return Content.assemble((" ✗ ", "$error"), f"{visible(text)} {visible(hint)}")
-    if not job.total:
-        return Content(f" ● bench {name}: {visible(job.said) or 'starting …'}")
-    share = job.number / job.total
-    filled = round(BAR_CELLS * share)
-    left = job.seconds_left
-    spent = "" if not job.spent_usd else f" · {money.total(job.spent_usd)}"
-    failed = f" · ✗ {job.failed}" if job.failed else ""
-    told = f" {figures.percent(share)} of {job.total:,}"
-    told += "" if left is None else f" · {figures.clock(left)} left"
-    ending = " · stopping after this picture" if job.stopping else ""
-    return Content.assemble(
-        (" ● ", "$quality"),
-        f"bench {name}  ",
-        ("━" * filled, "$quality"),
-        ("─" * (BAR_CELLS - filled), "$muted"),
-        f"{told}{spent}{failed}{ending}",
-    )

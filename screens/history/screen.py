@@ -701,8 +701,8 @@ class HistoryScreen(Screen[None]):
         """
         try:
             if self._gallery is None:
-                assert self._services.gallery_factory is not None
-                self._gallery = self._services.gallery_factory()
+                assert self._services.desks.gallery is not None
+                self._gallery = self._services.desks.gallery()
             answer = self.Answered(follow, question(self._gallery), told=told)
         except CemsError as error:
             answer = self.Answered(follow, None, error, told)

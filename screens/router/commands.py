@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from screens.commands import GENERATE, Command
+from screens.commands import GENERATE, STOP_RUN, Command
 
 USE = Command(
     "routers.use", "u", "use", "Ask this router from now on",
@@ -26,9 +26,15 @@ DIAL = Command(
     "Goes to the studio with the dial where one stands on the curve.", footer="set dial",
     letter=True,
 )  # fmt: skip
+TRAIN = Command(
+    "routers.train", "t", "train", "Train a router on a benchmark",
+    "A new one of any kind; what is taught in steps shows its loss as it learns.",
+    footer="train", letter=True,
+)  # fmt: skip
 RETRAIN = Command(
     "routers.retrain", "T", "retrain", "Retrain on your own pictures",
-    "Learns from prompts that several functions drew; says how many there are and are needed.",
+    "Learns from prompts that several functions drew; says how many there are and are needed, and "
+    "draws what is missing.",
     footer="retrain", letter=True,
 )  # fmt: skip
 EVALUATE = Command(
@@ -52,6 +58,6 @@ COPY = Command(
 LEAVE = Command("routers.back", "escape", "back", "Back to the studio", "The studio.")
 
 ROUTERS = (
-    USE, ROLLBACK, CHEAPER, BETTER, DIAL, EVALUATE, DIFFER, RETRAIN, CALIBRATE, COPY,
-    GENERATE, LEAVE,
+    USE, TRAIN, RETRAIN, ROLLBACK, CHEAPER, BETTER, DIAL, EVALUATE, DIFFER, CALIBRATE, COPY,
+    STOP_RUN, GENERATE, LEAVE,
 )  # fmt: skip

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from cems_tui.text import one_line, visible
-from cems_tui.views.figures import UNKNOWN, Money
+from cems_tui.views.figures import UNKNOWN
 from screens import figures
 from screens.widgets.facts import Fact
 from screens.widgets.paged_list import Look
 
 if TYPE_CHECKING:
-    from cems_tui.services.app.router_desk import Estimate, RouterFacts
+    from cems_tui.services.app.router_desk import Estimate, Learning, RouterFacts
 
-BAR_CELLS, SHARE_CELLS, VERDICT_CELLS = 11, 14, 15
+BAR_CELLS, SHARE_CELLS, VERDICT_CELLS = 11, 12, 17
 SIGNS = {"ties": "≈", "worse": "✗", "not evaluated": "?"}
+LEARNING_CELLS = 21
 WIDE, ROOMY = 110, 130
 """Cells from which on a row says more, and from which on names have more room."""
 
@@ -28,9 +29,11 @@ def header(width: int) -> Content:
     """The titles of the columns."""
     names, kinds = _cells(width)
     words = f"    {'router':<{names}} {'kind':<{kinds}} {'knows':<7} "
-    words += f"{'of the gain there is':<{BAR_CELLS + SHARE_CELLS + 1}} {'verdict':<{VERDICT_CELLS}}"
+    words += (
+        f"{'gain, of what can be had':<{BAR_CELLS + SHARE_CELLS + 1}} {'worth':<{VERDICT_CELLS}}"
+    )
     if width > WIDE:
-        words += f"{'prompts':>8}  against best single"
+        words += f"{'prompts':>8}  quality beside the best function"
     return Content.styled(words, "$muted")
 
 
@@ -38,7 +41,7 @@ def line(facts: RouterFacts, look: Look[RouterFacts]) -> Content:
     """One row."""
     card = facts.card
     knows = f"{facts.installed} of {len(card.functions)}"
-    sign = SIGNS.get(facts.verdict, "✓")
+    sign = SIGNS.get(facts.verdict_words, "✓")
     style = {"≈": "$muted", "✗": "$error", "?": "$muted"}.get(sign, "$quality")
     names, kinds = _cells(look.width)
     share, bar = UNKNOWN, " " * BAR_CELLS
@@ -82,6 +85,8 @@ def card_facts(facts: RouterFacts) -> list[Fact]:
         found.append(Fact("verdict", visible(facts.verdict_sentences), "$quality"))
     if facts.refusal is not None:
         found.append(Fact("refused", visible(facts.refusal), "$warning"))
+    if facts.learning is not None:
+        found += learning_facts(facts.learning)
     coverage = told.get("coverage") or {}
     if coverage.get("value") is not None:
         said = f"said {coverage['nominal']:.0%}, found {coverage['value']:.1%}"
@@ -98,15 +103,26 @@ def card_facts(facts: RouterFacts) -> list[Fact]:
     return found
 
 
-def place_words(facts: RouterFacts, dial: float, money: Money) -> str:
-    """`dial 0.45 → 1.74 for $0.011/k, 61 % of what starter-base@50 costs`."""
-    found = facts.at(dial)
-    if found is None:
-        return "its card has no curve"
-    cost, quality = found
-    words = f"dial {dial:.2f} → {quality:.3f} for {money.per_thousand(cost)}"
-    single = facts.singles.get(facts.best_single or "")
-    if single is not None and single[0]:
-        share = figures.percent(cost / single[0])
-        words += f", {share} of always {visible(facts.best_single or '')}"
-    return words
+def learning_facts(learning: Learning) -> list[Fact]:
+    """Beside the router in use: by how much, from how many prompts, and what would settle it."""
+    found = []
+    if learning.beside is not None:
+        found.append(Fact("beside", visible(learning.beside)))
+    ends = [(one.low, one.high) for _, one in learning.curve]
+    scale = figures.shared_scale([*ends, (0.0, 0.0)])
+    for number, (prompts, one) in enumerate(learning.curve):
+        bar = figures.interval_bar(one.value, (one.low, one.high), scale, LEARNING_CELLS, mark=0.0)
+        words = f"from {prompts:>5,} prompts {bar} {estimate_words(one)}"
+        found.append(Fact("" if number else "gains", words))
+    if learning.beside is not None:
+        found.append(Fact("more", more_words(learning.more_prompts)))
+    return found
+
+
+def more_words(more: int | None) -> str:
+    """What more prompts would bring: None is nothing that shows, 0 is settled."""
+    if more is None:
+        return "nothing shows that more prompts like these would tell them apart"
+    if not more:
+        return "settled: more prompts are not needed"
+    return f"about {more:,} prompts more would settle it, if they go on like these"

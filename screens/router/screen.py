@@ -1,36 +1,46 @@
-"""The routers: what each is worth, which is asked, and where the dial stands on its curve."""
+"""The routers: what each is worth, which is asked, how one is trained, and its curve."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
-from textual.message import Message
 from textual.reactive import reactive
-from textual.screen import Screen
 from textual.widget import Widget
 
-from cems_tui.errors import CemsError, GenerationError
+from cems_tui.errors import CemsError, UsageError
 from cems_tui.text import visible
-from cems_tui.views.curve_plot import LEGEND, drawn_curve
-from cems_tui.views.figures import DOLLARS, Money
+from cems_tui.views.bill import supply_words
+from cems_tui.views.plot import drawn_line
 from screens.commands import bindings, key_of
 from screens.dialogs import TextDialog, TextQuestion
-from screens.failures import log_traceback
-from screens.messages import DialAsked, GenerateAsked, PlaceAsked, PlaceEntered
-from screens.places import HOME
+from screens.messages import PlaceEntered
 from screens.router import figures_sheet, router_rows
 from screens.router.commands import ROUTERS, USE
+from screens.router.dialogs import (
+    OWN_BENCH,
+    Ordered,
+    PairsDialog,
+    Supplied,
+    TrainForm,
+    bill_fact,
+    fresh_name,
+    own_bench,
+    prospect_facts,
+)
 from screens.services.defaults import Services
 from screens.services.engine import EngineState
+from screens.services.long_run import LongJob, Promise, RunKind
+from screens.widgets.desk_screen import DeskScreen
+from screens.widgets.dial_curve import CurvePlot, WalksCurve
 from screens.widgets.facts import Fact, FactSheet
+from screens.widgets.job_line import JobLine
 from screens.widgets.keys import KeyLine
 from screens.widgets.paged_list import PagedList
 from screens.widgets.status import StatusLine
@@ -40,58 +50,48 @@ if TYPE_CHECKING:
     from cems_tui.services.app.router_desk import RouterDesk, RouterFacts
     from cems_tui.services.routers import Change
 
-STEP = 0.05
 OF_A_ROUTER = frozenset(
     {"use", "walk", "set_dial", "evaluate", "differ", "retrain", "calibrate", "copy_command"}
 )
 """What is done with the router under the cursor."""
 
+NO_CURVE = "its card has no curve: no prices were known"
 EMPTY = "no router can be read: `cems router train` makes one, `cems starter verify` checks"
 
 
-class CurvePlot(Widget, can_focus=True):
-    """Quality over cost on held-out prompts, with the place where one stands."""
+class LossPlot(Widget, can_focus=True):
+    """The training that runs: its loss, and what is read on prompts that are held out."""
 
     HELP = (
-        "What the router reaches on prompts it had not seen: mean quality over what a thousand "
-        "pictures cost, on a logarithmic scale. ● is a function always, · mixing two at random, "
-        "○ an oracle that knows every score, ◆ where one stands: ← and → walk."
+        "A network that learns, epoch by epoch: above its loss on the prompts it learns from, "
+        "below what is read on prompts that are held out, by which the epoch is chosen. Where the "
+        "second no longer gets better, more epochs only learn by heart. x stops it."
     )
-    facts: reactive[RouterFacts | None] = reactive(None)
-    dial: reactive[float] = reactive(0.5)
+    job: reactive[LongJob | None] = reactive(None)
 
-    def __init__(self, money: Money = DOLLARS) -> None:
-        super().__init__(id="curve")
-        self._money = money
-        self.border_subtitle = LEGEND
+    def __init__(self) -> None:
+        super().__init__(id="loss")
+        self.border_title = "Training"
 
-    def watch_facts(self) -> None:
-        self._entitle()
-
-    def watch_dial(self) -> None:
-        self._entitle()
-
-    def _entitle(self) -> None:
-        if self.facts is not None:
-            title = f"{visible(self.facts.key)} · "
-            title += router_rows.place_words(self.facts, self.dial, self._money)
-            self.border_title = Content(title)
+    def watch_job(self) -> None:
+        if self.job is not None and self.job.epochs:
+            last = self.job.epochs[-1]
+            which = f", network {last.network} of {last.networks}" if last.networks > 1 else ""
+            self.border_title = Content(f"The {visible(self.job.called)}{which}")
 
     def render(self) -> Content:
-        facts = self.facts
-        if facts is None:
-            return Content("")
-        each = self._money.thousand(1.0) or 1000.0
-        place = facts.at(self.dial)
-        if place is None:
-            return Content.styled("its card has no curve: no prices were known", "$muted")
-        lines = drawn_curve(
-            [(cost * each, quality) for cost, quality in facts.curve],
-            {name: (cost * each, quality) for name, (cost, quality) in facts.singles.items()},
-            None if facts.oracle is None else (facts.oracle[0] * each, facts.oracle[1]),
-            (place[0] * each, place[1]),
-            (self.content_size.width, self.content_size.height),
-        )
+        if self.job is None or not self.job.epochs:
+            return Content.styled("no epoch is done yet", "$muted")
+        last = self.job.epochs[-1]
+        own = [one for one in self.job.epochs if one.network == last.network]
+        width, height = self.content_size.width, max(1, self.content_size.height // 2 - 1)
+        lines = []
+        for name, values in (
+            ("loss", [one.loss for one in own]),
+            (last.measure, [one.held_out for one in own]),
+        ):
+            lines.append(f"{name} {values[-1]:.4f}, epoch {last.number} of {last.of}")
+            lines += drawn_line(values, (width, height))
         return Content("\n".join(lines))
 
 
@@ -99,47 +99,45 @@ class RouterTable(PagedList["RouterFacts"]):
     """The routers at hand."""
 
     HELP = (
-        "One row a router; ▸ is the one that is asked. `of the gain there is`: the share of what "
-        "an oracle gains over mixing functions at random, with its 95 % interval. The verdict is "
-        "against the best single function: ✓, ≈ ties, ✗ worse. enter opens the card."
+        "One row a router; ▸ is the one that is asked. `gain, of what can be had`: of what one who "
+        "knew every score beforehand gains over mixing functions at random, the share it gets, "
+        "with its 95 % interval. `worth`: beside always the best function; ✓ better pictures, less "
+        "money, or both; ≈ no gain shown; ✗ worse. enter opens the card, T retrains it."
     )
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "card", show=True)]
 
 
-class RouterScreen(Screen[None]):
+class RouterScreen(DeskScreen["RouterDesk"], WalksCurve):
     """Composes the list, the curve and the card; disks are read in threads."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(ROUTERS)
     JUMPS: ClassVar[dict[str, str]] = {"l": "routers", "c": "curve", "d": "card"}
     AUTO_FOCUS = "#routers"
 
-    @dataclass
-    class Answered(Message):
-        """A thread has what it was asked for, or why not."""
-
-        follow: Callable[[Any], None]
-        answer: Any
-        error: CemsError | None = None
-
     def __init__(self, services: Services) -> None:
-        super().__init__()
+        assert services.desks.routers is not None
+        super().__init__(services.desks.routers)
         self._services = services
+        self._run = services.long_run
         self._money = services.defaults.money
-        self._desk: RouterDesk | None = None
         self._refused: str | None = None
         self._asked: str | None = None
         """The router that is asked now."""
 
-        self._learning = False
+        self._names: tuple[str, ...] = ()
+        self._ended: LongJob | None = None
+        """The training whose end was told last."""
 
     def compose(self) -> ComposeResult:
         yield StatusLine("router", self._money)
         with Container(id="body"):
             yield RouterTable(router_rows.line, header=router_rows.header, id="routers")
             with Container(id="below"):
-                yield CurvePlot(self._money)
+                yield CurvePlot(NO_CURVE, self._money)
+                yield LossPlot()
                 with VerticalScroll(id="card"):
                     yield FactSheet(())
+        yield JobLine(self._money)
         yield KeyLine()
         yield TooSmall()
 
@@ -151,6 +149,10 @@ class RouterScreen(Screen[None]):
         dial = self._services.defaults.tradeoff
         if dial is not None:
             self.query_one(CurvePlot).dial = dial
+        if self._run is not None:
+            self._ended = self._run.state
+            self._run.changed.subscribe(self, self._run_told)
+            self._run_told(self._run.state)
         self._read()
 
     def _tell_totals(self, state: EngineState) -> None:
@@ -159,7 +161,7 @@ class RouterScreen(Screen[None]):
     @on(PlaceEntered)
     def _read(self) -> None:
         """Others may have trained or chosen meanwhile."""
-        self._ask(lambda desk: desk.facts(), self._show)
+        self.ask(lambda desk: desk.facts(), self._show, self._list.fail)
 
     def _show(self, found: tuple[RouterFacts, ...]) -> None:
         first = self._list.row is None
@@ -168,13 +170,18 @@ class RouterScreen(Screen[None]):
         if first and asked is not None:
             self._list.point(asked)
         self._asked = next((one.key for one in found if one.asked), None)
+        self._names = tuple(one.key for one in found)
         self._list.border_subtitle = Content(f"▸ asked now: {visible(self._asked or 'none')}")
 
     @on(PagedList.Pointed, "#routers")
     def _pointed(self, message: PagedList.Pointed) -> None:
         facts: RouterFacts | None = message.row
         self._refused = None
-        self.query_one(CurvePlot).facts = facts
+        plot = self.query_one(CurvePlot)
+        if facts is None:
+            plot.show("", None)
+        else:
+            plot.show(facts.key, facts.curve, facts.best_single)
         sheet = self.query_one("#card FactSheet", FactSheet)
         sheet.facts = () if facts is None else tuple(router_rows.card_facts(facts))
         self.refresh_bindings()
@@ -187,13 +194,6 @@ class RouterScreen(Screen[None]):
 
     # --- what the user does ------------------------------------------------------------------
 
-    def action_walk(self, steps: int) -> None:
-        plot = self.query_one(CurvePlot)
-        plot.dial = round(min(1.0, max(0.0, plot.dial + steps * STEP)), 2)
-
-    def action_set_dial(self) -> None:
-        self.post_message(DialAsked(self.query_one(CurvePlot).dial))
-
     def action_use(self) -> None:
         """Asks this router from now on; what was refused once is forced the second time."""
         facts = self._list.row
@@ -205,10 +205,17 @@ class RouterScreen(Screen[None]):
             self._refused = None
             self._changed(change)
 
-        self._ask(lambda desk: desk.use(facts.key, force=force), used, refused=facts.key)
+        def refused(error: CemsError) -> None:
+            if isinstance(error, UsageError):
+                self._refused = facts.key
+                hint = f"{key_of(USE, self.app)} again uses it nevertheless."
+                error = UsageError(str(error), hint)
+            self.warn(error)
+
+        self.ask(lambda desk: desk.use(facts.key, force=force), used, refused)
 
     def action_rollback(self) -> None:
-        self._ask(lambda desk: desk.rollback(), self._changed)
+        self.ask(lambda desk: desk.rollback(), self._changed)
 
     def _changed(self, change: Change) -> None:
         title = f"{visible(change.after or 'the router that knows most')} is asked from now on"
@@ -216,20 +223,130 @@ class RouterScreen(Screen[None]):
         self.notify(beside or f"before: {visible(change.before or 'the rule chose')}", title=title)
         self._read()
 
+    def action_train(self) -> None:
+        """A form first, then it learns."""
+
+        def started(ordered: Ordered | None) -> None:
+            if ordered is not None:
+                self._start("train", ordered.name, ordered.words())
+
+        def opened(benches: Sequence[str]) -> None:
+            if not benches:
+                self._without_benches()
+            elif self.is_current:
+                name = fresh_name("mine", self._names)
+                first = Ordered(benches[0], name, "ensemble", "", "")
+                self.app.push_screen(TrainForm(first, benches, self._names), started)
+
+        self.ask(lambda desk: desk.benches(), opened)
+
     def action_retrain(self) -> None:
-        """Learns from one's own pairs, or says how many there are and are needed."""
+        """What there is to learn from and what is missing; then it learns, or draws that."""
         facts = self._list.row
-        if facts is None or self._learning:
+        if facts is None:
             return
-        self._learning = True
-        self.notify("It goes on while you do something else.", title=f"Retraining {facts.key} …")
+        key = facts.key
 
-        def learned(summary: str) -> None:
-            self._learning = False
-            self.notify(visible(summary), title="A new router was made", timeout=20, markup=False)
+        def opened(told: Mapping[str, Any]) -> None:
+            if self.is_current:
+                rows = prospect_facts(told, self._money)
+                offered: list[Supplied] = ["learn"] if told["enough"] else []
+                if told["pairs"] or told["singles"]:
+                    offered.append("shadow")
+                self._offer_pairs(f"Retrain {visible(key)}", rows, offered, told["supply"], key)
+
+        self.notify("How many prompts several functions drew is counted.", title="Looking …")
+        self.ask(lambda desk: desk.prospect(key), opened)
+
+    def _offer_pairs(
+        self,
+        title: str,
+        facts: Sequence[Fact],
+        offered: Sequence[Supplied],
+        supply: Mapping[str, Any] | None,
+        key: str,
+    ) -> None:
+        """The facts, with the keys that draw what is missing, once their bill is known.
+
+        Args:
+            supply: what is missing, as the command tells it; None is nothing.
+        """
+        drawn = supply is not None and supply["bill"] is not None
+        dialog = PairsDialog(title, facts, [one for one in offered if drawn or one == "learn"])
+        name, words, promise = OWN_BENCH, list[str](), Promise()
+
+        def taken(answer: Supplied | None) -> None:
+            if answer == "learn":
+                self._start("retrain", key)
+            elif answer == "bench":
+                self._start("bench", name, words, promise)
+            elif answer == "shadow" and supply is not None:
+                self._start("shadow", str(supply["prompts"]))
+
+        def billed(found: tuple[str, list[str], Mapping[str, Any]]) -> None:
+            nonlocal name, words, promise
+            name, words, told = found
+            promise = Promise(told["seconds"], told["cost_usd"])
+            dialog.tell_bill(bill_fact(told, self._money), fine=bool(told["pictures"]))
+
+        def unbilled(error: CemsError) -> None:
+            dialog.tell_bill(Fact("n", f"cannot be: {visible(str(error))}", "$muted"), fine=False)
+
+        def bill(desk: RouterDesk) -> tuple[str, list[str], Mapping[str, Any]]:
+            assert supply is not None
+            name, words = own_bench(supply["functions"], desk.benches())
+            return name, words, desk.bench_bill(["--name", name, *words])
+
+        self.app.push_screen(dialog, taken)
+        if drawn:
+            self.ask(bill, billed, unbilled)
+
+    def _start(
+        self, kind: RunKind, name: str, words: Sequence[str] = (), promise: Promise | None = None
+    ) -> None:
+        if self._run is None:
+            self.notify("This app was opened without benchmarks.", severity="warning")
+            return
+        if (running := self._run.running) is not None:
+            title = f"The {visible(running.called)} runs"
+            hint = "One runs at a time: x stops it, and what is done is kept."
+            self.notify(hint, title=title, severity="warning", markup=False)
+            return
+        self._run.start(kind, name, words, promise)
+
+    def _run_told(self, job: LongJob | None) -> None:
+        """The loss of what is learned is shown; what came of it is told at its end."""
+        shown = job is not None and job.runs and bool(job.epochs)
+        self.set_class(shown, "-learning")
+        if shown:
+            self.query_one(LossPlot).job = job
+        if job is None or job.runs or job is self._ended:
+            return
+        self._ended = job
+        if job.kind in ("train", "retrain"):
             self._read()
+            if job.document is not None and self.is_current:
+                self._tell_outcome(job.document)
 
-        self._ask(lambda desk: desk.retrain(facts.key), learned, learns=True)
+    def _tell_outcome(self, document: Mapping[str, Any]) -> None:
+        """The router that was made, how it fares, and the keys that draw what would settle it."""
+        name = str(document["router"])
+
+        def told(rows: list[Fact]) -> None:
+            supply = document.get("supply")
+            if supply is not None:
+                rows.append(Fact("missing", supply_words(supply, self._money)))
+            self._offer_pairs(f"{visible(name)} was made", rows, ("shadow",), supply, name)
+
+        def read(desk: RouterDesk) -> list[Fact]:
+            found = next(one for one in desk.facts() if one.key == name)
+            return router_rows.card_facts(found)
+
+        self.ask(read, told)
+
+    def _without_benches(self) -> None:
+        hint = "n in Bench draws one; `cems bench import` takes one in."
+        self.notify(hint, title="There is no benchmark yet", markup=False)
 
     def action_evaluate(self) -> None:
         """Judges it on a benchmark that one names."""
@@ -266,7 +383,7 @@ class RouterScreen(Screen[None]):
             self.notify(visible(words), title=f"{visible(told['router'])} was made", markup=False)
             self._read()
 
-        self._ask(lambda desk: desk.calibrate(facts.key), made)
+        self.ask(lambda desk: desk.calibrate(facts.key), made)
 
     def _on_a_bench(
         self,
@@ -281,8 +398,7 @@ class RouterScreen(Screen[None]):
 
         def choose(benches: Sequence[str]) -> None:
             if not benches:
-                hint = "`cems bench run` draws one, `cems bench import` takes one in."
-                self.notify(hint, title="There is no benchmark yet", markup=False)
+                self._without_benches()
                 return
 
             def check(text: str) -> None:
@@ -291,25 +407,16 @@ class RouterScreen(Screen[None]):
 
             def taken(bench: str | None) -> None:
                 if bench is not None:
-                    self._ask(lambda desk: question(desk, bench), partial(show, bench))
+                    self.ask(lambda desk: question(desk, bench), partial(show, bench))
 
             hint = f"on a benchmark: {', '.join(map(visible, benches))}"
             self.app.push_screen(TextQuestion(title, hint, benches[0], check), taken)
 
-        self._ask(lambda desk: desk.benches(), choose)
+        self.ask(lambda desk: desk.benches(), choose)
 
     def action_copy_command(self) -> None:
         if (facts := self._list.row) is not None:
-            text = f"cems router show {visible(facts.key)}"
-            self.app.copy_to_clipboard(text)
-            self.notify(text, title="Copied", markup=False)
-
-    def action_back(self) -> None:
-        self.post_message(PlaceAsked(HOME.id))
-
-    def action_generate(self) -> None:
-        """Back to the prompt, and draw it."""
-        self.post_message(GenerateAsked())
+            self.copy(f"cems router show {visible(facts.key)}")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The footer offers what has a meaning now."""
@@ -322,45 +429,3 @@ class RouterScreen(Screen[None]):
     @property
     def _list(self) -> PagedList[RouterFacts]:
         return self.query_one("#routers", PagedList)
-
-    @work(thread=True, group="routers", exit_on_error=False)
-    def _ask(
-        self,
-        question: Callable[[RouterDesk], Any],
-        follow: Callable[[Any], None],
-        *,
-        refused: str = "",
-        learns: bool = False,
-    ) -> None:
-        """Asks the desk in a thread.
-
-        Args:
-            refused: the router that a refusal is about; the next time it is forced.
-            learns: whether it is the training that ends.
-        """
-        try:
-            if self._desk is None:
-                assert self._services.routers_factory is not None
-                self._desk = self._services.routers_factory()
-            answer = self.Answered(follow, question(self._desk))
-        except CemsError as error:
-            answer = self.Answered(lambda found: self._warn(found, refused, learns), error)
-        except Exception as error:
-            text = f"it failed: {type(error).__name__}: {error}"
-            told = GenerationError(text, log_traceback(error))
-            answer = self.Answered(lambda found: self._warn(found, "", learns), told)
-        self.post_message(answer)
-
-    @on(Answered)
-    def _answered(self, message: Answered) -> None:
-        message.stop()
-        message.follow(message.answer)
-
-    def _warn(self, error: CemsError, refused: str, learns: bool) -> None:
-        if learns:
-            self._learning = False
-        hint = visible(error.hint)
-        if refused:
-            self._refused = refused
-            hint = f"{key_of(USE, self.app)} again uses it nevertheless."
-        self.notify(hint, title=visible(str(error)), severity="warning", markup=False, timeout=12)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from textual.widget import Widget
 
 from cems_tui.views.figures import DOLLARS, Money
-from screens.services.bench_run import BenchRun
 from screens.services.engine import EngineService
 from screens.services.library import LibraryService
+from screens.services.long_run import LongRun
 from screens.services.planner import PlannerFactory
 from screens.services.queue import QueueService
 
@@ -34,10 +34,9 @@ class Desks:
     settings: Callable[[], SettingsDesk] | None = None
     benches: Callable[[], BenchDesk] | None = None
     ballots: Callable[[], BallotDesk] | None = None
+    routers: Callable[[], RouterDesk] | None = None
+    gallery: Callable[[], Gallery] | None = None
 
-
-RoutersFactory = Callable[[], "RouterDesk"]
-GalleryFactory = Callable[[], "Gallery"]
 
 ImageFactory = Callable[[], Widget]
 """Makes an empty textual-image widget, of the kind the terminal can show."""
@@ -62,6 +61,9 @@ class Defaults:
     keys: Mapping[str, str] = field(default_factory=dict)
     """Command id → the key the user gave it."""
 
+    problems: tuple[str, ...] = ()
+    """What config.toml says that cannot be followed: the defaults hold in its place."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -78,12 +80,6 @@ class Services:
     new_image: ImageFactory
     clock: Callable[[], float]
     defaults: Defaults
-    routers_factory: RoutersFactory | None = None
-    """Opens the routers; called in a thread. None where the app was opened without them."""
-
     desks: Desks = field(default_factory=Desks)
-    bench_run: BenchRun | None = None
+    long_run: LongRun | None = None
     """None where the app was opened without benchmarks."""
-
-    gallery_factory: GalleryFactory | None = None
-    """Opens the history; called in a thread. None where the app was opened without one."""

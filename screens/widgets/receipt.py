@@ -23,7 +23,8 @@ from screens.widgets.facts import Fact
 
 def title(generation: Generation) -> str:
     """What drew it, the seed, and the prompt, which may be cut."""
-    return f"{generation.executed} · seed {generation.seed} · {visible(generation.prompt)}"
+    said = f"{generation.executed} · seed {generation.seed} · {generation.prompt}"
+    return visible(said)
 
 
 def short_bill(generation: Generation, money: Money = DOLLARS) -> str:
@@ -162,11 +163,11 @@ def _spelled(letter: str) -> str:
 
 def _chosen(generation: Generation) -> str:
     if generation.fallback is None:
-        return generation.executed
-    fallback = visible(generation.fallback)
+        return visible(generation.executed)
+    fallback = generation.fallback
     if generation.function == generation.executed:
-        return f"{generation.executed} ({fallback})"
-    return f"{generation.function}, but {generation.executed} ran: {fallback}"
+        return visible(f"{generation.executed} ({fallback})")
+    return visible(f"{generation.function}, but {generation.executed} ran: {fallback}")
 
 
 def _exact(generation: Generation, money: Money) -> str:

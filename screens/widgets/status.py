@@ -14,10 +14,11 @@ from cems_tui.views.figures import DOLLARS, Money
 from screens.messages import PlaceAsked
 from screens.places import PLACES, Place
 from screens.totals import SessionTotals
+from screens.widgets.job_line import JobLine
 
 if TYPE_CHECKING:
-    from screens.services.bench_run import BenchJob
     from screens.services.defaults import Services
+    from screens.services.long_run import LongJob
 
 _BRAND = " cems "
 WIDE = 110
@@ -35,7 +36,7 @@ class StatusLine(Widget):
     """What stands at the right in the place of the totals."""
 
     job: reactive[str] = reactive("")
-    """The long job that runs: it stands before all else, where one is somewhere else."""
+    """The long job that runs: it stands before all else, where no line of its own tells it."""
 
     def __init__(self, here: str, money: Money = DOLLARS) -> None:
         """`here` is the id of the place it stands in; `money` is what prices are told in."""
@@ -45,12 +46,12 @@ class StatusLine(Widget):
 
     def on_mount(self) -> None:
         services: Services | None = getattr(self.app, "services", None)
-        bench = None if services is None else services.bench_run
-        if bench is not None:
-            bench.changed.subscribe(self, self._bench_told)
-            self._bench_told(bench.state)
+        run = None if services is None else services.long_run
+        if run is not None:
+            run.changed.subscribe(self, self._run_told)
+            self._run_told(run.state)
 
-    def _bench_told(self, job: BenchJob | None) -> None:
+    def _run_told(self, job: LongJob | None) -> None:
         self.job = "" if job is None else visible(job.words())
 
     def columns(self) -> list[tuple[Place, tuple[int, int]]]:
@@ -81,7 +82,7 @@ class StatusLine(Widget):
         return left.pad_right(max(2, width - left.cell_length - right.cell_length)) + right
 
     def _right(self, room: int) -> Content:
-        if self.job and self._here != "bench":
+        if self.job and not self.screen.query(JobLine):
             parts = self.job.split(" · ")
             while len(" · ".join(parts)) > room and len(parts) > 1:
                 parts.pop()

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from screens.services.defaults import Desks
 from tests.benchmarks.history import fill
 from tests.benchmarks.row import median_ratio, row
 
@@ -82,7 +83,7 @@ async def _one(home: Path) -> dict[str, tuple[float, float]]:
     from tests.screens.fakes_screens import make_app, until
 
     os.environ["CEMS_HOME"] = str(home)
-    app = make_app(gallery_factory=lambda: Gallery(home / "cems.db"))
+    app = make_app(desks=Desks(gallery=lambda: Gallery(home / "cems.db")))
     times = {}
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("f6")

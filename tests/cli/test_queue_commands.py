@@ -48,6 +48,16 @@ def test_a_dry_run_adds_nothing_and_prints_the_bill(inside: Inside) -> None:
     assert ids(inside) == []
 
 
+@pytest.mark.parametrize("command", [("queue", "add"), ("generate",), ("route",)])
+def test_more_pictures_than_anybody_waits_for_are_refused_at_once(
+    inside: Inside, command: tuple[str, ...]
+) -> None:
+    for count in ("100001", "1000000000", str(10**30)):
+        ran = inside(*command, "a red car", "-n", count, *PINNED)
+        assert ran.code == 2
+        assert "at once" in ran.err
+
+
 def test_many_prompts_are_taken_whole_or_not_at_all(inside: Inside, tmp_path: Path) -> None:
     file = tmp_path / "prompts.txt"
     file.write_text('a car\n{"prompt": "a boat", "seed": 3}\n{"prompt": ""}\n')

@@ -21,11 +21,12 @@ from cems_tui.services.engine.protocol import EngineReady
 from cems_tui.store.database import open_store
 from screens.app import CemsApp
 from screens.bench.dialogs import CellDialog, NewBench
-from screens.bench.screen import BenchPlot, BenchScreen, Matrix
+from screens.bench.screen import BenchScreen, Matrix
 from screens.dialogs import QuitQuestion
-from screens.services.bench_run import BenchJob
 from screens.services.defaults import Desks
+from screens.services.long_run import LongJob
 from screens.studio.dial import TradeoffDial
+from screens.widgets.dial_curve import CurvePlot
 from screens.widgets.facts import FactSheet
 from tests.screens.fakes_screens import FakeEngine, make_app, screen_text, studio, until
 from tests.screens.test_routers import toasts
@@ -114,7 +115,7 @@ def runs(app: CemsApp, program: str) -> list[list[str]]:
         given.append(list(words))
         return [sys.executable, "-c", program]
 
-    run = app.services.bench_run
+    run = app.services.long_run
     assert run is not None
     run._command = command
     return given
@@ -198,14 +199,14 @@ async def test_the_curve_is_walked_and_sets_the_studios_dial(home: Path) -> None
     app = bench_app()
     async with app.run_test(size=SIZE) as pilot:
         screen = await filled(pilot)
-        plot = screen.query_one(BenchPlot)
+        plot = screen.query_one(CurvePlot)
         plot.focus()
         await pilot.press("left", "left")
         assert plot.dial == 0.4
         assert plot.curve is not None
         place = plot.curve.at(0.4)
         assert place is not None
-        assert f"→ {place[1]:.3f}" in str(plot.border_subtitle)
+        assert f"→ {place[1]:.3f}" in str(plot.border_title)
         await pilot.press("s")
         await until(pilot, lambda: studio(app).query_one(TradeoffDial).value == 0.4)
 
@@ -261,7 +262,7 @@ async def test_the_line_of_the_job_stands_on_every_screen_and_it_can_be_stopped(
         given = runs(app, WAITS)
         screen = await filled(pilot)
         await pilot.press("p")
-        run = app.services.bench_run
+        run = app.services.long_run
         assert run is not None
         await until(pilot, lambda: run.state and run.state.number == 1)
         assert given == [["bench", "run", "--name", "mine", "--json", "--wait", "86400"]]
@@ -308,12 +309,12 @@ async def test_the_end_of_the_app_ends_it_in_order(home: Path) -> None:
         runs(app, WAITS)
         await filled(pilot)
         await pilot.press("p")
-        run = app.services.bench_run
+        run = app.services.long_run
         assert run is not None
         await until(pilot, lambda: run.state and run.state.number == 1)
         await pilot.press("ctrl+q")
         await until(pilot, lambda: isinstance(app.screen, QuitQuestion))
-        assert "Quit with a benchmark under way?" in screen_text(pilot)
+        assert "Quit with the benchmark mine under way?" in screen_text(pilot)
         await pilot.press("enter")
         await until(pilot, lambda: app._exit)
         assert any("bench run --name mine" in line for line in app.parting_words())
@@ -321,8 +322,8 @@ async def test_the_end_of_the_app_ends_it_in_order(home: Path) -> None:
     assert run._process.poll() is not None
 
 
-def told(numbers: Sequence[int]) -> Iterator[BenchJob]:
-    job = BenchJob("mine", 0.0)
+def told(numbers: Sequence[int]) -> Iterator[LongJob]:
+    job = LongJob("bench", "mine", 0.0)
     for second, number in enumerate(numbers, start=100):
         line = {"number": number, "total": 20, "cost_usd": None, "error": None, "read_only": False}
         job = job.after(line, float(second))

@@ -18,8 +18,10 @@ from screens.services.defaults import Defaults, Desks
 from screens.theme import THEMES
 from tests.screens import fakes_screens as states
 from tests.screens.test_bench import desk, fill
+from tests.screens.test_blind import fill as fill_votes
 from tests.screens.test_doctor import ShortDoctor
 from tests.screens.test_models_snapshots import asked, pulling, read, recommended
+from tests.screens.test_routers import FakeDesk
 from tests.services.fakes_models import FakeKeeper
 
 LEAST = 4.5
@@ -40,21 +42,47 @@ async def test_every_text_of_the_models_can_be_read(
 
 
 @pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("key", ["f10", "f9", "f8"])
-async def test_every_text_of_doctor_settings_and_benchmarks_can_be_read(
+@pytest.mark.parametrize("key", ["f10", "f9", "f8", "f7"])
+async def test_every_text_of_doctor_settings_benchmarks_and_routers_can_be_read(
     key: str, theme: str, tmp_path: Path
 ) -> None:
     fill(tmp_path)
-    desks = Desks(doctor=ShortDoctor, settings=Profile.current().settings_desk, benches=desk)
+    known_routers = FakeDesk()
+    desks = Desks(
+        doctor=ShortDoctor,
+        settings=Profile.current().settings_desk,
+        benches=desk,
+        routers=lambda: known_routers,  # type: ignore[arg-type,return-value]
+    )
     app = states.make_app(defaults=Defaults(theme=theme), desks=desks)
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.press(key)
-        await states.until(pilot, lambda: app.screen.query("#findings, #settings, #benches"))
+        await states.until(
+            pilot, lambda: app.screen.query("#findings, #settings, #benches, #routers")
+        )
         await states.until(pilot, lambda: app.screen._list.row)  # type: ignore[attr-defined]
         await states.until(pilot, lambda: key != "f8" or app.screen._facts)  # type: ignore[attr-defined]
         await pilot.pause()
         assert len(list(texts(app))) > 5
         assert poor(app) == set()
+
+
+@pytest.mark.parametrize("theme", THEMES)
+async def test_every_text_of_a_blind_vote_can_be_read(theme: str, tmp_path: Path) -> None:
+    fill_votes(tmp_path)
+    desks = Desks(ballots=Profile.current().ballot_desk)
+    app = states.make_app(defaults=Defaults(theme=theme), desks=desks)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("f11")
+        await states.until(pilot, lambda: app.screen.query("#blind-prompt"))
+        await states.until(pilot, lambda: not app.screen._busy)  # type: ignore[attr-defined]
+        for key in ("", "left"):
+            if key:
+                await pilot.press(key)
+                await states.until(pilot, lambda: "dear@9" in states.screen_text(pilot))
+            await pilot.pause()
+            assert len(list(texts(app))) > 5
+            assert poor(app) == set()
 
 
 @pytest.fixture(autouse=True)

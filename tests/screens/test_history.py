@@ -17,6 +17,7 @@ from screens.history.charts import Charts
 from screens.history.dialogs import CompareDialog, FolderDialog, FunctionDialog
 from screens.history.screen import HistoryScreen
 from screens.history.search_line import completed
+from screens.services.defaults import Desks
 from screens.studio.prompt import PromptBox
 from screens.studio.request_line import RequestLine
 from screens.widgets.facts import FactSheet
@@ -45,7 +46,7 @@ def filled(home: Path) -> Path:
 
 
 def gallery_app(home: Path) -> CemsApp:
-    return make_app(gallery_factory=lambda: Gallery(home / "cems.db"))
+    return make_app(desks=Desks(gallery=lambda: Gallery(home / "cems.db")))
 
 
 async def opened(pilot: Pilot[None], words: str = "Pictures · ") -> HistoryScreen:

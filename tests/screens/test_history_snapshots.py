@@ -1,4 +1,4 @@
-"""The gallery and the routers as they are drawn; `--snapshot-update` accepts a changed one."""
+"""The gallery as it is drawn; `--snapshot-update` accepts a changed one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from textual.pilot import Pilot
 from cems_tui.services.app.picture_gallery import Gallery
 from screens.history.charts import Charts
 from screens.history.screen import HistoryScreen
+from screens.services.defaults import Desks
 from tests.long_history import fill
 from tests.screens.fakes_app import picture
 from tests.screens.fakes_screens import make_app, until
-from tests.screens.test_routers import FakeDesk
 
 SIZES = [(80, 24), (160, 48)]
 
@@ -70,12 +70,6 @@ async def charts(pilot: Pilot[None]) -> None:
     await until(pilot, lambda: screen.query_one(Charts).found and still(screen))
 
 
-async def routers(pilot: Pilot[None]) -> None:
-    await pilot.press("f7")
-    await until(pilot, lambda: pilot.app.screen.query("#routers"))
-    await until(pilot, lambda: pilot.app.screen._list.row)  # type: ignore[attr-defined]
-
-
 def _settled(reach: Callable[[Pilot[None]], Awaitable[object]]) -> Callable[[Pilot[None]], object]:
     async def settle(pilot: Pilot[None]) -> None:
         await reach(pilot)
@@ -86,7 +80,7 @@ def _settled(reach: Callable[[Pilot[None]], Awaitable[object]]) -> Callable[[Pil
 
 
 LOOKS = [
-    *((one, size) for one in (pictures, sessions, charts, routers) for size in SIZES),
+    *((one, size) for one in (pictures, sessions, charts) for size in SIZES),
     (pictures, (120, 36)),
 ]
 
@@ -102,6 +96,5 @@ def test_it_looks_as_it_did(
     size: tuple[int, int],
     home: Path,
 ) -> None:
-    desk = FakeDesk()
-    app = make_app(gallery_factory=lambda: Gallery(home / "cems.db"), routers_factory=lambda: desk)
+    app = make_app(desks=Desks(gallery=lambda: Gallery(home / "cems.db")))
     assert snap_compare(app, run_before=_settled(reach), terminal_size=size)

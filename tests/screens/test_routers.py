@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,16 +13,20 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from cems_tui.domain.job import Epoch
 from cems_tui.errors import UsageError
 from cems_tui.profile import Profile
 from cems_tui.services.app.router_desk import RouterFacts, facts_of
 from cems_tui.services.routers import Change
 from screens.app import CemsApp
 from screens.dialogs import TextDialog, TextQuestion
-from screens.router.screen import CurvePlot, RouterScreen
+from screens.router.dialogs import PairsDialog, TrainForm
+from screens.router.screen import RouterScreen
+from screens.services.defaults import Desks
 from screens.studio.dial import TradeoffDial
+from screens.widgets.dial_curve import CurvePlot
 from screens.widgets.facts import FactSheet
-from tests.screens.fakes_screens import make_app, until
+from tests.screens.fakes_screens import make_app, screen_text, until
 
 SIZE = (160, 48)
 
@@ -38,7 +45,8 @@ class FakeDesk:
         self.used: list[tuple[str, bool]] = []
         self.benched: tuple[str, ...] = ("mine", "other")
         self.asked_about: list[tuple[str, ...]] = []
-        self.error: UsageError | None = None
+        self.pairs = 40
+        self.billed: list[str] = []
 
     def facts(self) -> tuple[RouterFacts, ...]:
         return self.rows
@@ -73,8 +81,26 @@ class FakeDesk:
     def calibrate(self, name: str) -> dict[str, Any]:
         return {"router": f"{name}-calibrated", "of": name, "in_use": True}
 
-    def retrain(self, name: str) -> str:
-        raise UsageError("not enough pairs yet: 3 of about 150", "`cems bench run` supplies them.")
+    def prospect(self, name: str) -> dict[str, Any]:
+        if name == "mine":
+            raise UsageError("there is no such metric", "Name another.")
+        missing = 0 if self.pairs >= 120 else 120 - self.pairs
+        bill = {"seconds": 95.0, "untimed": 0, "cost_usd": 0.0004, "unpriced": 0, "pictures": 234}
+        supply = {"prompts": missing, "functions": ["base@20", "turbo@1"], "bill": bill}
+        return {
+            "router": name, "metric": "mixed", "functions": ["base@20", "turbo@1"],
+            "pairs": self.pairs, "needed": 120, "missing": missing, "singles": 7, "seen": 0,
+            "enough": self.pairs >= 30, "supply": supply if missing else None,
+        }  # fmt: skip
+
+    def bench_bill(self, words: Sequence[str]) -> dict[str, Any]:
+        self.billed = list(words)
+        if not self.pairs:
+            raise UsageError("there is no prompt in the history", "Draw some.")
+        return {"pictures": 234, "seconds": 95.0, "cost_usd": 0.0004}
+
+    def free_device(self) -> None:
+        """Nobody holds one."""
 
 
 @pytest.fixture
@@ -95,7 +121,9 @@ async def opened(pilot: Pilot[None]) -> RouterScreen:
 
 
 def routers_app(desk: FakeDesk) -> CemsApp:
-    return make_app(routers_factory=lambda: desk)
+    return make_app(
+        desks=Desks(routers=lambda: desk, benches=lambda: desk)  # type: ignore[arg-type,return-value]
+    )
 
 
 def toasts(app: CemsApp) -> list[str]:
@@ -124,7 +152,7 @@ async def test_the_curve_is_walked_and_sets_the_studios_dial(desk: FakeDesk) -> 
         assert plot.dial == 0.35
         assert plot.render().plain != before
         assert screen._list.row is not None
-        promised = screen._list.row.at(0.35)
+        promised = screen._list.row.curve.at(0.35)
         assert promised is not None
         assert f"→ {promised[1]:.3f}" in str(plot.border_title)
         await pilot.press("s")
@@ -218,9 +246,9 @@ async def test_what_cannot_be_done_is_told(desk: FakeDesk) -> None:
         screen = await opened(pilot)
         await pilot.press("b")
         await until(pilot, lambda: any("no other router" in one for one in toasts(app)))
-        await pilot.press("T")
-        await until(pilot, lambda: any("3 of about 150" in one for one in toasts(app)))
-        assert not screen._learning
+        await pilot.press("G", "T")
+        await until(pilot, lambda: any("no such metric" in one for one in toasts(app)))
+        assert screen._list.row is not None
 
 
 async def test_the_mouse_points_and_opens(desk: FakeDesk) -> None:
@@ -229,4 +257,117 @@ async def test_the_mouse_points_and_opens(desk: FakeDesk) -> None:
         screen = await opened(pilot)
         await pilot.click("#routers", offset=(5, 2))
         assert screen._list.index == 0
-        assert screen.query_one(CurvePlot).facts is screen._list.row
+        row = screen._list.row
+        assert row is not None
+        assert screen.query_one(CurvePlot).of == row.key
+
+
+def runs(app: CemsApp, program: str) -> list[list[str]]:
+    """What the command is, in the place of `cems`; the words it gets."""
+    given: list[list[str]] = []
+
+    def command(words: Sequence[str]) -> list[str]:
+        given.append(list(words))
+        return [sys.executable, "-c", program]
+
+    run = app.services.long_run
+    assert run is not None
+    run._command = command
+    return given
+
+
+def learns(*, ends: bool) -> str:
+    """A program that tells what a training tells, and ends with the router it made or waits."""
+    told = [Epoch(n, 6, 1.0 / n, "validation error", 2.0 / n, 1, 2).words() for n in (1, 2, 3)]
+    document = {
+        "router": "starter", "metric": "mixed",
+        "supply": {"prompts": 340, "functions": ["base@20", "turbo@1"], "bill": {
+            "seconds": 50.0, "untimed": 0, "cost_usd": 0.002, "unpriced": 0, "pictures": 680}},
+    }  # fmt: skip
+    lines = [f"print({one!r}, file=sys.stderr, flush=True)" for one in told]
+    last = f"print({json.dumps(document)!r})" if ends else "time.sleep(60)"
+    return "\n".join(["import sys, time", *lines, last])
+
+
+async def test_a_training_shows_its_loss_as_it_learns_and_can_be_stopped(desk: FakeDesk) -> None:
+    app = routers_app(desk)
+    async with app.run_test(size=SIZE) as pilot:
+        given = runs(app, learns(ends=False))
+        screen = await opened(pilot)
+        await pilot.press("t")
+        await until(pilot, lambda: isinstance(app.screen, TrainForm))
+        await pilot.press("tab", "ctrl+u", *"starter", "enter")
+        form = app.screen
+        await until(pilot, lambda: "already" in form.query_one(FactSheet).facts[0].text)
+        await pilot.press("ctrl+u", *"fresh", "tab", "ctrl+u", *"transformer", "enter")
+        await until(pilot, lambda: given)
+        assert given[0] == [
+            "router", "train", "--name", "fresh", "--bench", "mine", "--kind", "transformer",
+            "--json",
+        ]  # fmt: skip
+        await until(pilot, lambda: screen.has_class("-learning"))
+        run = app.services.long_run
+        assert run is not None
+        await until(pilot, lambda: run.state and len(run.state.epochs) == 3)
+        await pilot.pause()
+        said = screen_text(pilot)
+        assert "network 1 of 2, epoch 3 of 6" in said
+        assert "loss 0.333" in said
+        assert "validation error 0.6667, epoch 3 of 6" in said
+        await pilot.press("f3")
+        await until(pilot, lambda: "train fresh 25 %" in screen_text(pilot))
+        await pilot.press("f7", "x")
+        await until(pilot, lambda: run.running is None)
+        await until(pilot, lambda: any("was stopped" in one for one in toasts(app)))
+        assert not screen.has_class("-learning")
+
+
+async def test_after_a_retraining_what_would_settle_it_is_one_key_away(desk: FakeDesk) -> None:
+    app = routers_app(desk)
+    async with app.run_test(size=SIZE) as pilot:
+        given = runs(app, learns(ends=True))
+        await opened(pilot)
+        await pilot.press("T")
+        await until(pilot, lambda: isinstance(app.screen, PairsDialog))
+        assert "40 prompts of yours, of about 120" in sheet(app)
+        assert "80 prompts more with 2 functions: ~2 minutes" in sheet(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: given)
+        assert given[0] == ["router", "retrain", "starter", "--json"]
+        await until(pilot, lambda: isinstance(app.screen, PairsDialog))
+        await until(pilot, lambda: "340 prompts more with 2 functions: ~50 s" in sheet(app))
+        again = runs(app, "")
+        await pilot.press("s")
+        await until(pilot, lambda: again)
+        assert again[0][:4] == ["shadow", "run", "--pictures", "340"]
+
+
+async def test_what_is_missing_is_benched_by_one_key_with_its_bill_beside_it(
+    desk: FakeDesk,
+) -> None:
+    app = routers_app(desk)
+    async with app.run_test(size=SIZE) as pilot:
+        given = runs(app, learns(ends=False))
+        await opened(pilot)
+        await pilot.press("T")
+        await until(pilot, lambda: isinstance(app.screen, PairsDialog))
+        await until(pilot, lambda: "234 pictures, ~2 minutes" in sheet(app))
+        await pilot.press("n")
+        await until(pilot, lambda: given)
+        assert given[0][:4] == ["bench", "run", "--name", "own"]
+        assert desk.billed == ["--name", "own", *given[0][4:-3]]
+
+
+async def test_without_a_prompt_in_the_history_there_is_nothing_to_bench(desk: FakeDesk) -> None:
+    desk.pairs = 0
+    app = routers_app(desk)
+    async with app.run_test(size=SIZE) as pilot:
+        given = runs(app, learns(ends=False))
+        await opened(pilot)
+        await pilot.press("T")
+        await until(pilot, lambda: isinstance(app.screen, PairsDialog))
+        await until(pilot, lambda: "no prompt in the history" in sheet(app))
+        await pilot.press("n", "enter")
+        await pilot.pause()
+        assert isinstance(app.screen, PairsDialog)
+        assert not given

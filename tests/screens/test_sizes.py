@@ -14,6 +14,7 @@ from cems_tui.services.app.picture_gallery import Gallery
 from screens.history.charts import Charts
 from screens.history.screen import HistoryScreen
 from screens.router.screen import RouterScreen
+from screens.services.defaults import Desks
 from screens.widgets.too_small import TooSmall
 from tests.long_history import fill
 from tests.screens.fakes_screens import card, make_app, until
@@ -71,7 +72,10 @@ async def test_the_gallery_and_the_routers_survive_it_too(tmp_path: Path, view: 
     fill(tmp_path, 60)
     desk = FakeDesk()
     app = make_app(
-        gallery_factory=lambda: Gallery(tmp_path / "cems.db"), routers_factory=lambda: desk
+        desks=Desks(
+            gallery=lambda: Gallery(tmp_path / "cems.db"),
+            routers=lambda: desk,  # type: ignore[arg-type,return-value]
+        )
     )
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("f7" if view == "routers" else "f6")

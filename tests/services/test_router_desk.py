@@ -10,7 +10,13 @@ import pytest
 
 from cems_tui.errors import CemsError, UsageError
 from cems_tui.profile import Profile
-from cems_tui.services.app.router_desk import RouterDesk, RouterFacts, facts_of
+from cems_tui.services.app.router_desk import (
+    Estimate,
+    Learning,
+    RouterDesk,
+    RouterFacts,
+    facts_of,
+)
 from tests.cli.inside import Inside, inside
 
 __all__ = ["inside"]
@@ -31,7 +37,7 @@ def test_every_figure_is_the_commands(desk: RouterDesk, inside: Inside) -> None:
     assert [row["router"] for row in listed] == list(found)
     for row in listed:
         facts = found[row["router"]]
-        assert row["verdict_words"] == facts.verdict
+        assert row["verdict_words"] == facts.verdict_words
         assert row["in_use"] is facts.asked
         assert row["prompts"] == facts.card.training.prompts
         told = json.loads(inside("router", "show", row["router"], "--json").out)
@@ -44,7 +50,7 @@ def test_every_figure_is_the_commands(desk: RouterDesk, inside: Inside) -> None:
             assert figure is not None
             assert [figure.low, figure.high] == figures[name]["ci95"]
             assert figure.value == figures[name]["value"]
-        assert [list(point) for point in facts.curve] == [
+        assert [list(point) for point in facts.curve.router] == [
             [one["cost_usd"], one["quality"]] for one in figures["curve"]
         ]
         assert facts.best_single == figures["best_single"]
@@ -52,13 +58,13 @@ def test_every_figure_is_the_commands(desk: RouterDesk, inside: Inside) -> None:
 
 def test_the_dial_walks_the_curve_from_the_cheapest_to_the_best(desk: RouterDesk) -> None:
     for facts in desk.facts():
-        places = [facts.at(step / 20) for step in range(21)]
+        places = [facts.curve.at(step / 20) for step in range(21)]
         assert None not in places
         walked = [place for place in places if place is not None]
         assert walked == sorted(walked)
         assert [quality for _, quality in walked] == sorted(quality for _, quality in walked)
-        assert walked[0][0] == pytest.approx(min(cost for cost, _ in facts.singles.values()))
-        cheapest, dearest = walked[0][0], facts.curve[0][0]
+        assert walked[0][0] == pytest.approx(min(cost for cost, _ in facts.curve.singles.values()))
+        cheapest, dearest = walked[0][0], facts.curve.router[0][0]
         for step, (cost, _) in enumerate(walked):
             assert cost <= cheapest + step / 20 * (dearest - cheapest) + 1e-15
 
@@ -66,8 +72,8 @@ def test_the_dial_walks_the_curve_from_the_cheapest_to_the_best(desk: RouterDesk
 def test_a_card_without_figures_says_nothing_of_a_curve(desk: RouterDesk) -> None:
     card = replace(desk.facts()[0].card, evaluation={})
     facts = facts_of(card, asked=False, shipped=False, installed=0)
-    assert facts.at(0.5) is None
-    assert (facts.recovered, facts.against_single, facts.oracle) == (None, None, None)
+    assert facts.curve.at(0.5) is None
+    assert (facts.recovered, facts.against_single, facts.curve.oracle) == (None, None, None)
     assert facts.verdict == "not evaluated"
     assert facts.refusal is not None
 
@@ -101,7 +107,41 @@ def test_one_is_used_and_taken_back(desk: RouterDesk) -> None:
         desk.rollback()
 
 
-def test_retraining_without_pairs_says_how_many_there_are_and_are_needed(desk: RouterDesk) -> None:
-    with pytest.raises(CemsError, match=r"\d+ of about \d+|no \w+ score") as refused:
-        desk.retrain("starter")
+def test_what_there_is_to_learn_from_and_what_is_missing_is_what_the_command_tells(
+    desk: RouterDesk, inside: Inside
+) -> None:
+    told = inside("router", "retrain", "starter", "--dry-run", "--json").document
+    assert desk.prospect("starter") == told
+    assert (told["router"], told["pairs"], told["missing"]) == ("starter", 0, told["needed"])
+    assert not told["enough"]
+    supply = told["supply"]
+    assert supply["prompts"] == told["missing"]
+    assert supply["bill"]["pictures"] == told["missing"] * len(supply["functions"])
+    assert (
+        f"{supply['prompts']} prompts more with"
+        in inside("router", "retrain", "starter", "--dry-run").out
+    )
+
+
+def test_a_bill_that_cannot_be_told_says_why(desk: RouterDesk) -> None:
+    with pytest.raises(CemsError) as refused:
+        desk.bench_bill(["--name", "own", "--prompts", "history"])
     assert refused.value.hint
+
+
+def test_how_a_retrained_router_came_out_is_read_off_its_card() -> None:
+    figures = {
+        "against": {
+            "router": "starter", "metric": "mixed", "quality": 0.012, "cost": None,
+            "interval": [-0.01, 0.03], "prompts": 130, "verdict": "ties",
+        },
+        "learning_curve": [{"prompts": 30, "quality": 0.004, "interval": [-0.03, 0.04]}],
+        "more_prompts": 340,
+    }  # fmt: skip
+    learning = Learning.of(figures)
+    assert learning is not None
+    assert learning.beside is not None
+    assert "ties with starter" in learning.beside
+    assert learning.curve == ((30, Estimate(0.004, -0.03, 0.04)),)
+    assert learning.more_prompts == 340
+    assert Learning.of({}) is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -25,8 +24,8 @@ from cems_tui.routing.checkpoints.checkpoint import Checkpoint
 from cems_tui.routing.checkpoints.shelf import RouterShelf
 from cems_tui.score_tables.formats import parse_columns
 from cems_tui.score_tables.table import Texts
-from cems_tui.services.app.own_command import output_of
-from cems_tui.services.app.router_desk import Point, reached
+from cems_tui.services.app.own_command import document_of
+from cems_tui.services.app.router_desk import DialCurve
 from cems_tui.services.device_access import DeviceAccess
 from cems_tui.store.benches import Benches, BenchSummary
 from cems_tui.store.database import Store
@@ -102,28 +101,13 @@ class BenchFacts:
         by_name = {one.metric: one for one in self.report.metrics}
         return by_name.get(name) or by_name.get("mixed") or self.report.metrics[0]
 
-    def curve(self, metric: str) -> BenchCurve | None:
+    def curve(self, metric: str) -> DialCurve | None:
         """Quality over cost on that metric; None where nothing is scored yet."""
         found = self.metric(metric)
         return None if found is None else _curve_of(found, self.router)
 
 
-@dataclass(frozen=True, slots=True)
-class BenchCurve:
-    """Quality over cost on one benchmark's prompts."""
-
-    router: tuple[Point, ...]
-    """What the router reaches, the dearest first; empty without one that knows the functions."""
-
-    singles: Mapping[str, Point]
-    oracle: Point | None
-
-    def at(self, dial: float) -> Point | None:
-        """What the dial would have come to on these prompts; None without a router."""
-        return reached(self.router, self.singles, dial)
-
-
-def _curve_of(found: MetricReport, router: str) -> BenchCurve:
+def _curve_of(found: MetricReport, router: str) -> DialCurve:
     """The curve of a metric's report; without prices of all functions it is empty."""
     singles = {
         row.function: (row.cost_usd, row.mean)
@@ -131,12 +115,12 @@ def _curve_of(found: MetricReport, router: str) -> BenchCurve:
         if row.group is ALL and row.cost_usd is not None and row.mean is not None
     }
     if found.analysis is None:
-        return BenchCurve((), singles, None)
+        return DialCurve((), singles, None)
     curves = {curve.name: curve.points for curve in found.analysis.curves}
     strategies = {one.name: one for one in found.analysis.strategies}
     best = strategies.get("oracle")
     known = best is not None and best.cost_usd is not None
-    return BenchCurve(
+    return DialCurve(
         tuple(reversed(curves.get(router, ()))) if router else (),
         singles,
         (best.cost_usd or 0.0, best.quality.value) if best is not None and known else None,
@@ -237,9 +221,7 @@ class BenchDesk:
         Raises:
             CemsError: it cannot be run so, in its words.
         """
-        told: dict[str, Any] = json.loads(
-            output_of(["bench", "run", *words, "--dry-run", "--json"])
-        )
+        told: dict[str, Any] = document_of("bench", "run", *words, "--dry-run")
         return told
 
     def free_device(self) -> None:

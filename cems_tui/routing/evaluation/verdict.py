@@ -13,7 +13,7 @@ def verdict_in_words(figures: Mapping[str, Any]) -> str:
     """The verdict of `router eval` for people, from its own JSON."""
     metric = str(figures.get("metric") or "quality")
     said = [f"{_SAID[str(figures['verdict'])]} ({_single(figures)}): {_quality(figures, metric)}"]
-    said += _instead(figures, metric) or [verdict_words(figures)]
+    said += _instead(figures, metric) or [verdict_label(figures)]
     if area := figures.get("area_recovered"):
         low, high = area["ci95"]
         said.append(
@@ -44,12 +44,30 @@ def verdict_words(figures: Mapping[str, Any]) -> str:
     if "verdict_words" in figures:
         return str(figures["verdict_words"])
     if "verdict" not in figures:
-        return "not evaluated"
+        return NOT_EVALUATED
     if figures["verdict"] == WORSE:
         return WORSE
     better = figures["quality_vs_best_single"]["ci95"][0] > 0
     saves = figures["verdict"] == BEATS and (figures.get("qnc") or 1.0) < 1.0
     return BOTH if better and saves else BETTER if better else SAVES if saves else TIES
+
+
+LABELS = {
+    BETTER: "better pictures",
+    SAVES: "saves money",
+    BOTH: "better, cheaper",
+    TIES: "no gain shown",
+    WORSE: "worse pictures",
+}
+"""The verdicts of one word or two, as lists show them to people."""
+
+NOT_EVALUATED = "not evaluated"
+
+
+def verdict_label(figures: Mapping[str, Any]) -> str:
+    """The verdict for a list that people read; `verdict_words` is what scripts rely on."""
+    words = verdict_words(figures)
+    return LABELS.get(words, words)
 
 
 def _instead(figures: Mapping[str, Any], metric: str) -> list[str]:
@@ -68,7 +86,7 @@ def _instead(figures: Mapping[str, Any], metric: str) -> list[str]:
             cheaper = f", its quality for {saved['value']:.0%} [{low:.0%}, {high:.0%}] less"
         if one["quality_gained"]["value"] or cheaper:
             said.append(f"{gained} {one['function']}{cheaper}")
-    return [f"{verdict_words(figures)}: " + ", ".join(said)] if said else []
+    return [f"{verdict_label(figures)}: " + ", ".join(said)] if said else []
 
 
 _SAID = {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from cems_tui.errors import CemsError, GenerationError, UsageError
 
@@ -26,6 +28,15 @@ def output_of(words: Sequence[str]) -> str:
     if done.returncode == 0:
         return done.stdout
     raise refused(done.stderr, done.returncode)
+
+
+def document_of(*words: str) -> Any:
+    """What the command with these words and `--json` prints.
+
+    Raises:
+        CemsError: as `output_of`.
+    """
+    return json.loads(output_of([*words, "--json"]))
 
 
 def refused(told: str, code: int) -> CemsError:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cems_tui.routing.checkpoints.card import Card
-from cems_tui.routing.evaluation.verdict import refusal, verdict_in_words, verdict_words
-from cems_tui.services.app.own_command import output_of
+from cems_tui.routing.evaluation.rival import Against
+from cems_tui.routing.evaluation.verdict import (
+    refusal,
+    verdict_in_words,
+    verdict_label,
+    verdict_words,
+)
+from cems_tui.services.app.own_command import document_of
 from cems_tui.services.routers import Change, Routers
 
 Point = tuple[float, float]
@@ -26,12 +31,69 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class DialCurve:
+    """Quality over cost: of a router over its dial, of each function always, of an oracle."""
+
+    router: tuple[Point, ...]
+    """Mean cost and quality over the dial, the dearest first; empty without prices or router."""
+
+    singles: Mapping[str, Point]
+    """Each function always."""
+
+    oracle: Point | None
+
+    def at(self, dial: float) -> Point | None:
+        """What the dial comes to at a place, 0 the cheapest … 1 the best; None without a curve.
+
+        The dial is a mean cost between always the cheapest and the router without regard to cost.
+        """
+        if not self.router or not self.singles:
+            return None
+        cheapest = min(cost for cost, _ in self.singles.values())
+        target = cheapest + dial * (self.router[0][0] - cheapest)
+        within = [point for point in self.router if point[0] <= target * (1 + 1e-9)]
+        return max(within, key=lambda point: point[1]) if within else self.router[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """How a router came out beside the one that was in use, and what more would tell."""
+
+    beside: str | None
+    """In a line, after its name; None where it was compared with none."""
+
+    curve: tuple[tuple[int, Estimate], ...]
+    """From so many prompts, what it gains over the one in use at the same cost."""
+
+    more_prompts: int | None
+    """So many prompts more would settle it, about; 0 is settled, None where nothing shows."""
+
+    @classmethod
+    def of(cls, figures: Mapping[str, Any]) -> Learning | None:
+        """What a card's figures say of it; None of one that was learned by itself."""
+        if "against" not in figures and "learning_curve" not in figures:
+            return None
+        beside = figures.get("against")
+        return cls(
+            None if beside is None else Against.from_json(beside).told,
+            tuple(
+                (int(point["prompts"]), Estimate(float(point["quality"]), *point["interval"]))
+                for point in figures.get("learning_curve", ())
+            ),
+            figures.get("more_prompts"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RouterFacts:
     """What a router's card says of it, and how it stands on this machine."""
 
     card: Card
+    verdict_words: str
+    """The card's own: `better pictures`, `saves cost`, `both`, `ties`, `worse`, `not evaluated`."""
+
     verdict: str
-    """In the card's words: `better pictures`, `saves cost`, `both`, `ties`, `worse`."""
+    """As `cems router ls` tells people: `better pictures`, `better, cheaper`, `no gain shown`."""
 
     verdict_sentences: str | None
     """The same with its figures; None where it was not evaluated."""
@@ -52,13 +114,10 @@ class RouterFacts:
     against_single: Estimate | None
     """Mean quality against the best single function, cost no object."""
 
-    curve: tuple[Point, ...]
-    """Mean cost and quality over the dial, the dearest first; empty without prices."""
+    curve: DialCurve
+    """On prompts that it had not seen."""
 
-    singles: Mapping[str, Point]
-    """Each function always."""
-
-    oracle: Point | None
+    learning: Learning | None
 
     @property
     def key(self) -> str:
@@ -68,23 +127,6 @@ class RouterFacts:
     def best_single(self) -> str | None:
         found = self.card.evaluation.get("best_single")
         return None if found is None else str(found)
-
-    def at(self, dial: float) -> Point | None:
-        """What the dial promises at a place, 0 the cheapest … 1 the best; None without a curve.
-
-        The dial is a mean cost between always the cheapest and the router without regard to cost.
-        """
-        return reached(self.curve, self.singles, dial)
-
-
-def reached(curve: Sequence[Point], singles: Mapping[str, Point], dial: float) -> Point | None:
-    """Where a dial stands on a curve, the dearest point first; None without a curve."""
-    if not curve or not singles:
-        return None
-    cheapest = min(cost for cost, _ in singles.values())
-    target = cheapest + dial * (curve[0][0] - cheapest)
-    within = [point for point in curve if point[0] <= target * (1 + 1e-9)]
-    return max(within, key=lambda point: point[1]) if within else curve[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +161,21 @@ class RouterDesk:
         """Ask the one before again; raises as `Routers.rollback`."""
         return self.routers.rollback()
 
-    def retrain(self, name: str) -> str:
-        """Learn from one's own pairs beyond that router, in a process of its own, as the command
-        does; what came of it, in a line.
+    def prospect(self, name: str) -> Mapping[str, Any]:
+        """What `cems router retrain NAME --dry-run --json` tells of what there is to learn from.
 
         Raises:
-            CemsError: it says how many pairs there are and how many are needed.
+            CemsError: as the command says.
         """
-        return str(_told("router", "retrain", name)["summary"])
+        return dict(document_of("router", "retrain", name, "--dry-run"))
+
+    def bench_bill(self, words: Sequence[str]) -> Mapping[str, Any]:
+        """What `cems bench run` with these words would take: its own `--dry-run --json`.
+
+        Raises:
+            CemsError: it cannot be run so, in its words.
+        """
+        return dict(document_of("bench", "run", *words, "--dry-run"))
 
     def benches(self) -> tuple[str, ...]:
         """The benchmarks there are, as `cems bench ls` lists them.
@@ -134,7 +183,7 @@ class RouterDesk:
         Raises:
             CemsError: the database cannot be read.
         """
-        return tuple(str(row["name"]) for row in _told("bench", "ls"))
+        return tuple(str(row["name"]) for row in document_of("bench", "ls"))
 
     def evaluate(self, name: str, bench: str) -> Mapping[str, Any]:
         """What `cems router eval NAME --bench B --json` tells.
@@ -142,7 +191,7 @@ class RouterDesk:
         Raises:
             CemsError: as the command says.
         """
-        return dict(_told("router", "eval", name, "--bench", bench))
+        return dict(document_of("router", "eval", name, "--bench", bench))
 
     def difference(self, a: str, b: str, bench: str) -> Mapping[str, Any]:
         """What `cems router diff A B --bench T --json` tells.
@@ -150,7 +199,7 @@ class RouterDesk:
         Raises:
             CemsError: as the command says.
         """
-        return dict(_told("router", "diff", a, b, "--bench", bench))
+        return dict(document_of("router", "diff", a, b, "--bench", bench))
 
     def calibrate(self, name: str) -> Mapping[str, Any]:
         """What `cems router calibrate NAME --json` tells of the router it made.
@@ -158,7 +207,7 @@ class RouterDesk:
         Raises:
             CemsError: as the command says.
         """
-        return dict(_told("router", "calibrate", name))
+        return dict(document_of("router", "calibrate", name))
 
 
 def facts_of(card: Card, *, asked: bool, shipped: bool, installed: int) -> RouterFacts:
@@ -173,7 +222,8 @@ def facts_of(card: Card, *, asked: bool, shipped: bool, installed: int) -> Route
     curve = [point for one in figures.get("curve", ()) if (point := _point(one)) is not None]
     return RouterFacts(
         card=card,
-        verdict=verdict_words(figures),
+        verdict_words=verdict_words(figures),
+        verdict=verdict_label(figures),
         verdict_sentences=verdict_in_words(figures) if "verdict" in figures else None,
         refusal=refusal(card),
         asked=asked,
@@ -181,9 +231,8 @@ def facts_of(card: Card, *, asked: bool, shipped: bool, installed: int) -> Route
         installed=installed,
         recovered=_estimate(figures.get("area_recovered")),
         against_single=_estimate(figures.get("quality_vs_best_single")),
-        curve=tuple(curve),
-        singles=singles,
-        oracle=_point(strategies.get("oracle")),
+        curve=DialCurve(tuple(curve), singles, _point(strategies.get("oracle"))),
+        learning=Learning.of(figures),
     )
 
 
@@ -198,8 +247,3 @@ def _estimate(one: Mapping[str, Any] | None) -> Estimate | None:
         return None
     low, high = one["ci95"]
     return Estimate(float(one["value"]), float(low), float(high))
-
-
-def _told(*arguments: str) -> Any:
-    """What the command says as JSON; raises as `output_of`."""
-    return json.loads(output_of([*arguments, "--json"]))

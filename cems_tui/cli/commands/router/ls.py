@@ -7,7 +7,7 @@ from cems_tui.cli import output
 from cems_tui.cli.text_layout import Column
 from cems_tui.profile import Profile
 from cems_tui.routing.checkpoints.card import Card
-from cems_tui.routing.evaluation.verdict import verdict_words
+from cems_tui.routing.evaluation.verdict import verdict_label, verdict_words
 
 
 def ls(json: o.Json = False, quiet: o.Quiet = False) -> None:
@@ -24,7 +24,7 @@ def ls(json: o.Json = False, quiet: o.Quiet = False) -> None:
     output.table(
         (Column(""), Column("router"), Column("what it is", words="fold"), Column("worth")),
         [
-            ("*" if one.name == asked else "", one.name, one.summary, verdict_words(one.evaluation))
+            ("*" if one.name == asked else "", one.name, one.summary, verdict_label(one.evaluation))
             for one in cards
         ],
         titles=False,

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from cems_tui.bench.bill import CellEstimate, bill
+from cems_tui.bench.bill import Supply, supply_of
 from cems_tui.cli import options as o
 from cems_tui.cli import output
 from cems_tui.cli.commands.router.train import print_trained
-from cems_tui.domain.bench import CellKey, Task
 from cems_tui.errors import UsageError
 from cems_tui.profile import Profile
-from cems_tui.services.router_trainer import NotEnoughPairs
+from cems_tui.routing.checkpoints.card import Card
+from cems_tui.routing.training.own_pairs import NEEDED
+from cems_tui.services.router_trainer import NotEnoughPairs, Prospect
 from cems_tui.store.votes import METRIC as VOTE
 from cems_tui.text import counted
+from cems_tui.views.bill import supply_words
 
 
 def retrain(
@@ -28,6 +30,12 @@ def retrain(
         list[str] | None,
         typer.Option("--from", metavar="B", help="An imported table that counts as one's own."),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Only say what there is to learn from, and what is missing."
+        ),
+    ] = False,
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> None:
@@ -38,12 +46,63 @@ def retrain(
     prompts bear out, and is compared with it. Readings of one instrument are learned from.
     """
     profile = Profile.current()
+    also = tuple(tables or ())
+    if dry_run:
+        _tell(profile, profile.trainer.prospect(name, metric, output.note, also), json=json)
+        return
     try:
-        card = profile.trainer.retrain(name, metric, output.note, tuple(tables or ()))
+        card = profile.trainer.retrain(name, metric, output.note, also)
     except NotEnoughPairs as error:
         hint = _votes(error) if metric == VOTE else _supply(profile, error)
         raise UsageError(str(error), hint) from error
-    print_trained(card, json=json, quiet=quiet)
+    supply = _outlook(profile, card)
+    more: dict[str, Any] = {"supply": None if supply is None else supply.to_json()}
+    print_trained(card, json=json, quiet=quiet, more=more)
+    if supply is not None and not (json or quiet):
+        output.line(
+            f"`cems bench run --prompts history --name own` draws them: {_words(profile, supply)}"
+        )
+
+
+def _tell(profile: Profile, found: Prospect, *, json: bool) -> None:
+    """What a retraining would start from and learn from."""
+    supply = None
+    if found.missing:
+        with profile.planner() as planner:
+            supply = supply_of(planner, found.functions, found.missing)
+    if json:
+        output.json_document(
+            {
+                "router": None if found.base is None else found.base.name,
+                "metric": found.metric,
+                "functions": list(found.functions),
+                "pairs": found.found,
+                "needed": NEEDED,
+                "missing": found.missing,
+                "singles": found.singles,
+                "seen": found.seen,
+                "enough": found.enough,
+                "supply": None if supply is None else supply.to_json(),
+            }
+        )
+        return
+    start = "a router by itself" if found.base is None else f"beyond {found.base.name}"
+    output.line(f"{counted(found.found, 'pair')} of about {NEEDED} to learn {start} from")
+    if supply is not None:
+        output.line(f"missing: {_words(profile, supply)}")
+
+
+def _outlook(profile: Profile, card: Card) -> Supply | None:
+    """What the prompts would take that a router lacks to be told apart from the one in use."""
+    more = card.evaluation.get("more_prompts")
+    if not more:
+        return None
+    with profile.planner() as planner:
+        return supply_of(planner, card.functions, more)
+
+
+def _words(profile: Profile, supply: Supply) -> str:
+    return supply_words(supply.to_json(), output.money_of(profile.settings))
 
 
 def _votes(error: NotEnoughPairs) -> str:
@@ -57,30 +116,13 @@ def _votes(error: NotEnoughPairs) -> str:
 def _supply(profile: Profile, error: NotEnoughPairs) -> str:
     """What to run for the pairs that are missing, how long it takes and what it costs."""
     with profile.planner() as planner:
-        installed = [one.name for one in planner.catalog.installed()]
-        functions = [name for name in error.functions if name in installed]
-        if len(functions) < 2:
-            return (
-                "Fewer than two of its functions are installed: import scores of them, "
-                "`cems bench import TABLE --name B`, then `cems router retrain --from B`."
-            )
-
-        def estimate(function: str) -> CellEstimate:
-            known = planner.function(function)
-            expected = planner.expected(known, known.width, known.height)
-            priced = planner.pricing.of(expected)
-            return CellEstimate(expected.seconds, priced.usd, expected.load_seconds)
-
-        cells = [
-            Task(CellKey(str(number), function, 0))
-            for function in functions
-            for number in range(error.missing)
-        ]
-        told = bill(cells, estimate)
-    time = f"~{told.seconds / 60:.0f} minutes" if not told.untimed else "of unknown time"
-    price = f"~${told.cost_usd:.4f}" if not told.unpriced else "of unknown price"
+        supply = supply_of(planner, error.functions, error.missing)
+    if supply.bill is None:
+        return (
+            "Fewer than two of its functions are installed: import scores of them, "
+            "`cems bench import TABLE --name B`, then `cems router retrain --from B`."
+        )
     return (
-        f"`cems bench run --prompts history --name own` supplies them ({error.missing} prompts "
-        f"more with {counted(len(functions), 'function')}: {time}, {price}); "
+        f"`cems bench run --prompts history --name own` supplies them ({_words(profile, supply)}); "
         f"`cems shadow run --pictures {error.missing}` draws pairs of what was drawn before."
     )

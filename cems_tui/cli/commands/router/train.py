@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -119,10 +120,17 @@ def tell_outlook(card: Card) -> None:
         output.line(f"about {more:,} prompts more until it can win, if they go on like these")
 
 
-def print_trained(card: Card, *, json: bool, quiet: bool) -> None:
-    """A fresh router on stdout."""
+def print_trained(
+    card: Card, *, json: bool, quiet: bool, more: Mapping[str, Any] | None = None
+) -> None:
+    """A fresh router on stdout.
+
+    Args:
+        more: what its JSON says beside its figures.
+    """
     if json:
-        output.json_document({"router": card.name, "metric": card.metric, **card.evaluation})
+        told = {"router": card.name, "metric": card.metric, **card.evaluation, **(more or {})}
+        output.json_document({**told, "summary": card.summary})
     elif quiet:
         output.line(card.name)
     else:

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cems_tui.domain.job import Epoch
 from cems_tui.log import hush
 from cems_tui.routing.estimators.classifier import Head
 from cems_tui.routing.evaluation.classification import classification
@@ -161,7 +162,7 @@ def teach(
         if f1 > notes["best_f1"]:
             notes["best_f1"], notes["best_epoch"], best = f1, epoch, _copy(network)
         notes["epoch"] = epoch
-        tell(f"epoch {epoch} of {recipe.epochs}: loss {loss:.4f}, validation macro F1 {f1:.4f}")
+        tell(Epoch(epoch, recipe.epochs, loss, "validation macro F1", f1).words())
         if epoch < recipe.epochs:
             _keep(network, optimizer, best, notes, kept)
     network.load_state_dict(best)

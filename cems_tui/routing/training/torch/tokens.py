@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cems_tui.domain.job import Epoch
 from cems_tui.routing.estimators.members import Member
 from cems_tui.routing.estimators.transformer import TokenTransformer
 from cems_tui.routing.features.letters import Floats
@@ -124,13 +125,14 @@ class TokenLearner:
     def held_out(self, lesson: Lesson) -> Tried:
         """What it predicts for each fold from the others; finished folds are kept."""
         out = np.empty((1, *lesson.parts.shape), dtype=np.float32)
-        for number, (inside, outside) in enumerate(lesson.sides()):
-            member = self._learned(lesson, inside, f"fold {number + 1}")
+        for number, (inside, outside) in enumerate(lesson.sides(), 1):
+            member = self._learned(lesson, inside, number)
             out[0, outside] = np.stack([member.predict(lesson.views[row]) for row in outside])
         return Tried("transformer", out)
 
     def fit(self, lesson: Lesson, taken: Taken) -> Member:
-        member = self._learned(lesson, np.arange(len(lesson.parts)), "all prompts")
+        """Taught on all prompts, after those of the folds."""
+        member = self._learned(lesson, np.arange(len(lesson.parts)), len(lesson.sides()) + 1)
         self._kept(lesson).forget()
         return member
 
@@ -143,15 +145,19 @@ class TokenLearner:
             "transformer_epochs": self._epochs,
         }
 
-    def _learned(self, lesson: Lesson, rows: NDArray[np.intp], what: str) -> TokenTransformer:
+    def _learned(self, lesson: Lesson, rows: NDArray[np.intp], number: int) -> TokenTransformer:
+        """The network of that number, as they are taught one after the other."""
+        networks = len(lesson.sides()) + 1
         kept, name = self._kept(lesson), hashlib.sha256(rows.tobytes()).hexdigest()[:24]
         found = kept.read(name)
         if found is not None:
-            self._order.tell(f"transformer: {what}, learned before")
+            self._order.tell(f"network {number} of {networks} was taught before")
             return TokenTransformer.of(found, lesson.parts.shape[1] - 1)
 
-        def tell(text: str) -> None:
-            self._order.tell(f"transformer: {what}, {text}")
+        def tell(told: Epoch | str) -> None:
+            if isinstance(told, Epoch):
+                told = replace(told, network=number, networks=networks).words()
+            self._order.tell(told)
 
         with one_thread():
             member = _taught(lesson, rows, self._epochs, self._rate, tell)
@@ -172,7 +178,7 @@ def _taught(
     rows: NDArray[np.intp],
     epochs: int,
     rate: float,
-    tell: Callable[[str], None],
+    tell: Callable[[Epoch | str], None],
 ) -> TokenTransformer:
     """The network of the epoch with the least validation error; the mean alone is epoch 0."""
     random = np.random.default_rng(lesson.seed)
@@ -191,6 +197,7 @@ def _taught(
     best, least, since, before = _weights(network, mean, scale), np.inf, 0, np.inf
     for epoch in range(1, epochs + 1):
         network.train()
+        total = 0.0
         for batch in np.array_split(random.permutation(training), batches):
             loss = _loss(network, examples, batch)
             optimizer.zero_grad(set_to_none=True)
@@ -198,11 +205,12 @@ def _taught(
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
             schedule.step()
+            total += float(loss.detach()) * len(batch)
         error = _error(network, examples, validation)
         since += 1
         if error < least:
             best, before, least, since = _weights(network, mean, scale), least, error, 0
-        tell(f"epoch {epoch}: validation error {error:.4f}")
+        tell(Epoch(epoch, epochs, total / len(training), "validation error", error))
         if since >= PATIENCE:
             break
     constant = float(np.square(examples.targets[validation]).mean())
