@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.gpu import bench_residency
 from tests.gpu.architectures import ARCHITECTURES, COUNTED
 from tests.gpu.measure_families import STEPS, count, main
 
@@ -27,7 +28,37 @@ def test_a_step_measures_its_models_once_and_writes_a_report(
     assert "| sd-turbo | 1, 16 |" in page
     capsys.readouterr()
     assert main(arguments) == 0
-    assert capsys.readouterr().out.count("is there already") == 2
+    assert capsys.readouterr().out.count("is there already") == len(STEPS[0])
+
+
+def test_every_step_about_two_models_on_one_card_runs_and_tells_what_it_could_not_measure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--out", str(tmp_path / "out"), "--models", str(tmp_path / "models")]
+    more = [*where, "--device", "cpu", "--tiny", "--rounds", "1"]
+    for step in bench_residency.MEASUREMENTS:
+        assert bench_residency.main([*more, str(step)]) == 0
+    found = {
+        made["measurement"]: made
+        for made in (json.loads(file.read_text()) for file in (tmp_path / "out").iterdir())
+    }
+    assert {name: made["status"].partition(":")[0] for name, made in found.items()} == {
+        "link": "unmeasured",
+        "swaps": "measured",
+        "alternating": "measured",
+        "capped": "unmeasured",
+        "peaks": "unmeasured",
+        "smaller-cards": "unmeasured",
+        "soak": "measured",
+        "ahead": "unmeasured",
+        "scorers": "measured",
+    }
+    assert {row["way"] for row in found["swaps"]["rows"]} == {"ours", "from_pretrained and to"}
+    [run] = found["soak"]["rows"]
+    assert (run["made"], run["refused_before"], run["failed"]) == (10, 0, 0)
+    capsys.readouterr()
+    assert bench_residency.main([*more, "2"]) == 0
+    assert capsys.readouterr().out.count("is there already") == 5
 
 
 def test_every_model_that_is_measured_belongs_to_one_step() -> None:

@@ -48,7 +48,7 @@ def main() -> int:
         return 0
     if chosen.scorer is not None:
         with tempfile.TemporaryDirectory() as folder:
-            _write_tower(chosen.scorer, Path(folder))
+            write_tower(chosen.scorer, Path(folder))
             _print(_loading("tower-ours", "tower-library", folder))
         return 0
     for name in chosen.rows.split(","):
@@ -230,7 +230,7 @@ def _bytes(network: Any) -> int:
     return sum({t.data_ptr(): t.nbytes for t in tensors}.values())
 
 
-def _write_tower(name: str, folder: Path) -> None:
+def write_tower(name: str, folder: Path) -> None:
     """Small numbers of no meaning, in half precision, without a whole one in memory."""
     import torch
     from open_clip import get_model_config

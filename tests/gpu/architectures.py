@@ -108,6 +108,7 @@ _VEGA_UNET = {
     "transformer_layers_per_block": (1, (1, 1), (2, 2)),
     "reverse_transformer_layers_per_block": ((2, 2, 2), (1, 1, 1), 1),
 }
+_SD_1_UNET = {"sample_size": 64, "cross_attention_dim": 768}
 _SD_2_UNET = {
     "sample_size": 64,
     "cross_attention_dim": 1024,
@@ -193,6 +194,18 @@ ARCHITECTURES = {
         scheduler=("EulerDiscreteScheduler", _SD_SCHEDULE),
         steps=1,
         guidance=0.0,
+        side=512,
+    ),
+    "sd-1.5": Architecture(
+        family="stable-diffusion",
+        networks={
+            "text_encoder": _clip("CLIPTextModel"),
+            "unet": ("diffusers", "UNet2DConditionModel", _SD_1_UNET),
+            "vae": _kl(),
+        },
+        scheduler=("PNDMScheduler", {**_SD_SCHEDULE, "skip_prk_steps": True, "steps_offset": 1}),
+        steps=25,
+        guidance=7.5,
         side=512,
     ),
     "amused-512": Architecture(
@@ -283,7 +296,7 @@ _QWEN_4B = {
 
 COUNTED: Mapping[str, tuple[Network, float, str]] = {
     "SD 1.5 UNet": (
-        ("diffusers", "UNet2DConditionModel", {"sample_size": 64, "cross_attention_dim": 768}),
+        ("diffusers", "UNet2DConditionModel", _SD_1_UNET),
         859_520_964,
         "its weight file",
     ),

@@ -44,7 +44,7 @@ from tests.gpu.networks import architecture_of, build, parameter_count
 from tests.gpu.report import counts_table, report
 from tests.gpu.stages import stage_peaks
 
-STEPS = (("sd-turbo", "amused-512"), ("sdxl", "pixart-sigma"), ("sd3.5-medium",))
+STEPS = (("sd-turbo", "sd-1.5", "amused-512"), ("sdxl", "pixart-sigma"), ("sd3.5-medium",))
 STEP_SECONDS = 480
 PROMPT = "a red cat the blue dog"
 RUNS = 3
@@ -115,7 +115,7 @@ def measure(name: str, scratch: Path, device: str | None, *, tiny: bool) -> dict
     precision = "float32" if kind == "cpu" else "bfloat16"
     counts = build(architecture, scratch / "model", kind, precision)
     build_seconds = time.perf_counter() - began
-    function = _function(name, architecture, scratch / "model")
+    function = generation_function(name, architecture, scratch / "model")
     settings = EngineSettings(device=kind)
     began = time.perf_counter()
     pipeline = load(function, settings)
@@ -161,7 +161,8 @@ def tiny_architecture(name: str, folder: Path) -> Architecture:
     return made
 
 
-def _function(name: str, architecture: Architecture, folder: Path) -> GenerationFunction:
+def generation_function(name: str, architecture: Architecture, folder: Path) -> GenerationFunction:
+    """What draws with a model that was built, at its own steps, guidance and size."""
     model = Model(name, architecture.family, "random weights", "tests", path=folder)
     return GenerationFunction(
         name=f"{name}@{architecture.steps}",
