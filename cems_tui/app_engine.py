@@ -163,7 +163,7 @@ class OpenSession:
     session_name: str | None = None
 
     def __call__(self) -> AppSession:
-        return AppSession(Profile.current(), self.session_name)
+        return AppSession(Profile.forgiving(), self.session_name)
 
 
 class AppSession:

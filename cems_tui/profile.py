@@ -70,16 +70,24 @@ class Profile:
     A part that is imported where it is handed out costs only those who ask for it.
     """
 
-    def __init__(self, here: paths.Paths, chosen: settings.Settings | None = None) -> None:
+    def __init__(
+        self,
+        here: paths.Paths,
+        chosen: settings.Settings | None = None,
+        *,
+        forgiving: bool = False,
+    ) -> None:
         """Read nothing yet.
 
         Args:
             here: where everything lives.
             chosen: the settings; None reads config.toml once, when the first is asked for: what
                 needs none works beside a file that cannot be followed.
+            forgiving: whether defaults hold in the place of what cannot be followed there.
         """
         self.paths = here
         self._chosen = chosen
+        self._forgiving = forgiving
         self.shipped = paths.checkpoints()
         self.pack = self.shipped / "starter"
 
@@ -92,6 +100,22 @@ class Profile:
         """
         return cls(paths.current())
 
+    @classmethod
+    def forgiving(cls) -> Profile:
+        """The same with defaults in the place of what config.toml says that cannot be followed:
+        the app opens beside such a file, and mends it.
+
+        Raises:
+            ConfigError: CEMS_HOME names the home of a user who is not there.
+        """
+        return cls(paths.current(), forgiving=True)
+
+    def _configured(self) -> settings.Settings:
+        """What config.toml says now."""
+        if self._forgiving:
+            return settings.followed(self.paths.config_file)[0]
+        return settings.load(self.paths.config_file)
+
     @cached_property
     def settings(self) -> settings.Settings:
         """What the user configured.
@@ -99,7 +123,12 @@ class Profile:
         Raises:
             ConfigError: config.toml cannot be read, or says something that cannot be followed.
         """
-        return self._chosen or settings.load(self.paths.config_file)
+        return self._chosen or self._configured()
+
+    @property
+    def config_problems(self) -> tuple[str, ...]:
+        """What is wrong in config.toml, one sentence each."""
+        return settings.followed(self.paths.config_file)[1]
 
     @property
     def pictures(self) -> Path:
@@ -332,6 +361,7 @@ class Profile:
         return Routers(
             folders=self._router_folders,
             config_file=self.paths.config_file,
+            configured=self._configured,
             before_file=self.paths.state / "routers-before.json",
             shelf=self.shelf,
             towers=self.towers,
@@ -417,9 +447,10 @@ class Profile:
         from cems_tui.services.planner import Planner
         from cems_tui.starter.prompt_notes import StarterVocabulary
 
+        catalog = self.catalog()
         return Planner(
-            catalog=self.catalog(),
-            cost_model=self.cost_model(store),
+            catalog=catalog,
+            cost_model=self.cost_model(store, catalog),
             pricing=self.pricing,
             shelf=self.shelf(room),
             settings=self.settings,
@@ -427,23 +458,28 @@ class Profile:
             room=self.room,
         )
 
-    def cost_model(self, store: Store) -> CostModel:
-        """What a picture takes here, by the runs in a database."""
+    def cost_model(self, store: Store, catalog: Catalog | None = None) -> CostModel:
+        """What a picture takes here, by the runs in a database.
+
+        Args:
+            catalog: the functions there are; None reads them.
+        """
         from cems_tui.generation.cost_model import CostModel
+        from cems_tui.generation.families import registry
         from cems_tui.generation.machine_speed import load_references_of, references_of
 
-        functions = list(self.catalog().values())
+        functions = list((self.catalog() if catalog is None else catalog).values())
         told, loads = references_of(functions), load_references_of(functions)
-        precisions = {one.model.name: self._precision_of(one) for one in functions}
+        by_model = {one.model.name: one for one in functions}
+        settings = self._engine_settings()
+
+        def precision_of(model: str) -> str | None:
+            function = by_model.get(model)
+            return None if function is None else registry.precision_of(function, settings)
+
         return CostModel(
-            observations(store), self.pricing, told, loads, precisions, self._held_weights
+            observations(store), self.pricing, told, loads, precision_of, self._held_weights
         )
-
-    def _precision_of(self, function: GenerationFunction) -> str | None:
-        """What the weights of an installed model are held in, as the user configured it."""
-        from cems_tui.generation.families import registry
-
-        return registry.precision_of(function, self._engine_settings())
 
     @contextmanager
     def engine(
@@ -555,7 +591,7 @@ class Profile:
         """What draws for lots in an engine's idle time, as config.toml says at that moment."""
         from cems_tui.services.loop.shadow import IdleShadow
 
-        return IdleShadow(lambda: settings.load(self.paths.config_file).shadow)
+        return IdleShadow(lambda: self._configured().shadow)
 
     def warm_up(self) -> None:
         """Import what a first picture needs, without the device: seconds, once in a process.

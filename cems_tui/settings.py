@@ -463,6 +463,24 @@ def load(path: Path) -> Settings:
     return Settings.of(document)
 
 
+def followed(path: Path) -> tuple[Settings, tuple[str, ...]]:
+    """What of a config file can be followed, with the defaults in the place of the rest; and what
+    is wrong with the rest, one sentence each."""
+    try:
+        document = read_document(path)
+    except ConfigError as error:
+        return Settings(), (str(error),)
+    wrong = located_problems(document)
+    for name, _ in wrong:
+        section, _, key = name.partition(".")
+        body = document.get(section)
+        if key and isinstance(body, dict):
+            body.pop(key, None)
+        else:
+            document.pop(section, None)
+    return Settings.of(document), tuple(sentence for _, sentence in wrong)
+
+
 def environment_problems() -> list[str]:
     """What is wrong with the environment variables we read."""
     found = []

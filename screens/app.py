@@ -165,6 +165,7 @@ class CemsApp(App[None], inherit_bindings=False):
     def on_mount(self) -> None:
         self._leave_when_asked_to_end()
         self._rebind()
+        self._tell_problems()
         engine, library = self.services.engine, self.services.library
         engine.start()
         if self.services.queue is not None:
@@ -218,6 +219,16 @@ class CemsApp(App[None], inherit_bindings=False):
         error = self._exception
         text = " ".join(f"{type(error).__name__}: {error}".split())
         self.panic(Text(f"cems: the app failed: {visible(text)}\n{log_traceback(error)}"))
+
+    def _tell_problems(self) -> None:
+        """What config.toml says that cannot be followed, at once."""
+        wrong = self.services.defaults.problems
+        if wrong:
+            more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+            key = commands.key_of(places.SETTINGS.command, self)
+            text = f"The default holds meanwhile. {key} shows the settings and mends it."
+            title = f"config.toml: {visible(wrong[0])}{more}"
+            self.notify(text, title=title, severity="warning", markup=False, timeout=20)
 
     def _rebind(self) -> None:
         """Follows the user's keys if they can be followed; else says why not."""

@@ -30,6 +30,33 @@ def test_what_needs_no_setting_works_beside_a_file_that_cannot_be_followed(tmp_p
         _ = profile.settings
 
 
+def test_a_forgiving_profile_follows_what_can_be_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CEMS_HOME", str(tmp_path))
+    text = "[routing]\ntradeoff = 7\nrouter = 'mine'\n[app]\ntheme = 'light'\ncolour = 3\n[odd]\n"
+    (tmp_path / "config.toml").write_text(text)
+    profile = Profile.forgiving()
+    assert profile.settings.routing.tradeoff == "balanced"
+    assert profile.settings.routing.router == "mine"
+    assert profile.settings.app.theme == "light"
+    assert profile.routers.in_use() == "mine"
+    assert len(profile.config_problems) == 3
+    with pytest.raises(ConfigError, match=r"routing\.tradeoff"):
+        Profile.current().routers.in_use()
+
+
+@pytest.mark.parametrize("text", ["no toml [", "routing = 3\n", "[keys]\n'app.help' = 3\n"])
+def test_whatever_the_file_holds_the_defaults_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("CEMS_HOME", str(tmp_path))
+    (tmp_path / "config.toml").write_text(text)
+    profile = Profile.forgiving()
+    assert profile.settings == Settings()
+    assert len(profile.config_problems) == 1
+
+
 def test_two_profiles_of_one_process_share_nothing(tmp_path: Path) -> None:
     mine, other = Profile(home(tmp_path / "mine")), Profile(home(tmp_path / "other"))
     before = other.catalog_stamp()

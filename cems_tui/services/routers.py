@@ -33,7 +33,7 @@ from cems_tui.routing.evaluation.verdict import refusal
 from cems_tui.routing.features.text_towers import TextTowers
 from cems_tui.routing.training.own_pairs import beside_in_use
 from cems_tui.services.own_scores import OwnScores
-from cems_tui.settings import load, write_setting
+from cems_tui.settings import Settings, write_setting
 
 SETTING = "routing.router"
 REMEMBERED = 50
@@ -60,6 +60,9 @@ class Routers:
     """Where routers lie, one's own first."""
 
     config_file: Path
+    configured: Callable[[], Settings]
+    """What it says now."""
+
     before_file: Path
     """Which routers were in use before, to go back to."""
 
@@ -75,7 +78,7 @@ class Routers:
 
     def in_use(self) -> str | None:
         """The router the user chose; None where the rule chooses."""
-        return load(self.config_file).routing.router or None
+        return self.configured().routing.router or None
 
     def asked_by_default(self) -> str | None:
         """The router that is asked when nobody names one: that in use, else the rule's choice."""

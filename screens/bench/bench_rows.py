@@ -24,6 +24,8 @@ STATUS_WORDS = {"running": "running", "done": "done", "stopped": "stopped", "imp
 MOST_FAILURES = 50
 """Of what failed, the number that is listed."""
 
+GUESS = "a guess: beside other programs every picture takes longer, and its seconds are billed"
+
 NAME_CELLS, GROUP_CELLS, FUNCTION_CELLS = 14, 16, 12
 BAR_CELLS = 11
 
@@ -198,6 +200,7 @@ def bill(told: Mapping[str, Any], money: Money) -> list[Fact]:
         else f"; reading them {duration(scoring)} beside"
     )
     facts.append(Fact("time", time))
+    facts.append(Fact("", GUESS, "$muted"))
     if disk is None:
         facts.append(Fact("disk", "no picture is kept"))
     else:

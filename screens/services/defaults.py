@@ -61,6 +61,9 @@ class Defaults:
     keys: Mapping[str, str] = field(default_factory=dict)
     """Command id → the key the user gave it."""
 
+    problems: tuple[str, ...] = ()
+    """What config.toml says that cannot be followed: the defaults hold in its place."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:

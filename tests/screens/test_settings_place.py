@@ -11,7 +11,8 @@ from cems_tui.profile import Profile
 from cems_tui.services.app.settings_desk import SettingsDesk
 from cems_tui.settings import SETTINGS
 from screens.app import CemsApp
-from screens.services.defaults import Desks
+from screens.dialogs import Question
+from screens.services.defaults import Defaults, Desks
 from screens.settings.screen import SettingsScreen
 from screens.studio.dial import TradeoffDial
 from screens.widgets.keys import KeyWords
@@ -177,3 +178,24 @@ def test_a_value_that_cannot_be_followed_comes_first_with_its_reason(file: Path)
 
 def test_every_setting_says_what_it_can_be() -> None:
     assert all(setting.allowed for setting in SETTINGS)
+
+
+async def test_what_cannot_be_followed_is_told_when_the_app_opens_and_mended_there(
+    file: Path,
+) -> None:
+    file.write_text("[routing]\ntradeoff = 7\n")
+    problems = Profile.forgiving().config_problems
+    app = make_app(
+        defaults=Defaults(problems=problems), desks=Desks(settings=lambda: SettingsDesk(file))
+    )
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app._notifications)
+        told = next(iter(app._notifications))
+        assert told.title == f"config.toml: {problems[0]}"
+        assert "F9" in told.message
+        await opened(pilot, "routing.tradeoff")
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(app.screen, Question))
+        await pilot.press("enter")
+        await until(pilot, lambda: "tradeoff" not in file.read_text())
+    assert Profile.forgiving().config_problems == ()

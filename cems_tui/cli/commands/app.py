@@ -19,7 +19,7 @@ def open_app(terminal: Asked) -> int:
     """Open the app in a terminal that is taken over, and return its exit code.
 
     Raises:
-        UsageError: there is no terminal to draw on, or the configuration cannot be followed.
+        UsageError: there is no terminal to draw on.
     """
     in_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     if not (in_terminal or is_served(os.environ)):
@@ -27,7 +27,7 @@ def open_app(terminal: Asked) -> int:
             "the app needs a terminal, and this is a pipe", "In a script use `cems generate`."
         )
 
-    profile = Profile.current()
+    profile = Profile.forgiving()
     settings = profile.settings
     tradeoff = settings.routing.tradeoff
     return run(
@@ -41,6 +41,7 @@ def open_app(terminal: Asked) -> int:
             money=money_of(settings),
             theme=settings.app.theme,
             keys=settings.keys,
+            problems=profile.config_problems,
         ),
         settings.app.image,
         AppModels(profile),
