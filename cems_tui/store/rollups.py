@@ -143,11 +143,24 @@ class Rollup:
         return self.table.replace("rollup", "folded")
 
     def statements(self) -> Iterator[str]:
-        """What makes a table by the name of the view, and fills it from the pictures there are."""
+        """What makes a table by the name of the view, fills it, and keeps it row by row.
+
+        So it was before pictures were folded.
+        """
         columns = ", ".join(f"{name} NOT NULL" for name in (*self.key, *self.figures))
         yield f"CREATE TABLE {self.table} ({columns}, PRIMARY KEY ({self._keys})) WITHOUT ROWID"
         for session, day in KEPT:
             yield f"INSERT INTO {self.table} {self.select('1', session, day)}"
+        yield f"""
+            CREATE TRIGGER {self.table}_new AFTER INSERT ON generations BEGIN
+                {self._of_one("NEW", "+", self.table)}
+            END
+        """
+        yield f"""
+            CREATE TRIGGER {self.table}_old BEFORE DELETE ON generations BEGIN
+                {self._of_one("OLD", "-", self.table)} {self._emptied(self.table)}
+            END
+        """
 
     def statements_of_folding(self) -> Iterator[str]:
         """What makes of that table the folded sums, with the view over them and what is newer."""
@@ -160,29 +173,39 @@ class Rollup:
             f" UNION ALL {self.select(f'number > {_FOLDED}', *kept)}" for kept in kept_apart
         )
         yield f"CREATE VIEW {self.table} AS SELECT * FROM {self.folded}{newer}"
-        gone = "".join(
-            f"{self._changed('-', 'number = OLD.number', *kept, added_up=False)};" for kept in KEPT
-        )
         yield f"""
             CREATE TRIGGER {self.folded}_old BEFORE DELETE ON generations
             WHEN OLD.number <= {_FOLDED} BEGIN
-                {gone}
-                DELETE FROM {self.folded} WHERE {next(iter(self.figures))} <= 0
-                    AND session IN ('', OLD.session) AND day IN ('', OLD.day);
+                {self._of_one("OLD", "-", self.folded)} {self._emptied(self.folded)}
             END
         """
 
     def folds(self) -> Iterator[str]:
         """What adds the pictures up to a number, the one argument, that are not folded yet."""
         for kept in KEPT:
-            yield self._changed("+", f"number > {_FOLDED} AND number <= ?", *kept)
+            found = self.select(f"number > {_FOLDED} AND number <= ?", *kept)
+            yield self._changed(self.folded, "+", found)
 
-    def _changed(self, sign: str, where: str, *kept: str, added_up: bool = True) -> str:
+    def _of_one(self, row: str, sign: str, table: str) -> str:
+        """What changes a table by the row of a trigger."""
+        return "".join(
+            self._changed(table, sign, self.select(f"number = {row}.number", *kept, added_up=False))
+            + ";"
+            for kept in KEPT
+        )
+
+    def _changed(self, table: str, sign: str, found: str) -> str:
         changed = ", ".join(f"{name} = {name} {sign} excluded.{name}" for name in self.figures)
         return (
-            f"INSERT INTO {self.folded} "
-            f"SELECT * FROM ({self.select(where, *kept, added_up=added_up)}) "
+            f"INSERT INTO {table} SELECT * FROM ({found}) "
             f"WHERE 1 ON CONFLICT ({self._keys}) DO UPDATE SET {changed}"
+        )
+
+    def _emptied(self, table: str) -> str:
+        """What removes the keys of a picture that goes where no picture is left."""
+        return (
+            f"DELETE FROM {table} WHERE {next(iter(self.figures))} <= 0 "
+            "AND session IN ('', OLD.session) AND day IN ('', OLD.day);"
         )
 
     @property
