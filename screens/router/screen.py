@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
@@ -55,6 +56,9 @@ OF_A_ROUTER = frozenset(
 )
 """What is done with the router under the cursor."""
 
+LOW = 16
+"""Lines below which the two plots of a training stand side by side."""
+
 NO_CURVE = "its card has no curve: no prices were known"
 EMPTY = "no router can be read: `cems router train` makes one, `cems starter verify` checks"
 
@@ -84,15 +88,23 @@ class LossPlot(Widget, can_focus=True):
             return Content.styled("no epoch is done yet", "$muted")
         last = self.job.epochs[-1]
         own = [one for one in self.job.epochs if one.network == last.network]
-        width, height = self.content_size.width, max(1, self.content_size.height // 2 - 1)
-        lines = []
-        for name, values in (
-            ("loss", [one.loss for one in own]),
-            (last.measure, [one.held_out for one in own]),
-        ):
-            lines.append(f"{name} {values[-1]:.4f}, epoch {last.number} of {last.of}")
-            lines += drawn_line(values, (width, height))
-        return Content("\n".join(lines))
+        width, height = self.content_size
+        beside = height < LOW
+        size = (width // 2 - 1, height - 1) if beside else (width, height // 2 - 1)
+        plots = [
+            [
+                f"{name} {values[-1]:.4f}, epoch {last.number} of {last.of}",
+                *drawn_line(values, size),
+            ]
+            for name, values in (
+                ("loss", [one.loss for one in own]),
+                (last.measure, [one.held_out for one in own]),
+            )
+        ]
+        if not beside:
+            return Content("\n".join(line for plot in plots for line in plot))
+        rows = zip_longest(*plots, fillvalue="")
+        return Content("\n".join(f"{left:<{size[0] + 2}}{right}" for left, right in rows))
 
 
 class RouterTable(PagedList["RouterFacts"]):
