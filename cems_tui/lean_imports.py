@@ -42,7 +42,7 @@ def lean_imports() -> Iterator[None]:
     For a process's first import of them; where they are imported already it does nothing that
     matters. Another thread must not import what is named here meanwhile.
     """
-    with _uncollected(), absent(*UNUSED):
+    with uncollected(), absent(*UNUSED):
         with absent("scipy"):
             import_module("transformers.modeling_utils")  # its losses: matching of boxes
         for name in POSTPONED:
@@ -65,14 +65,20 @@ def absent(*packages: str) -> Iterator[None]:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
-    """A block without collections of garbage, of which it makes none."""
+def uncollected() -> Iterator[None]:
+    """A block without collections of garbage, of which it makes none: one that imports.
+
+    In a process that has frozen what it began with, what is imported later is frozen too: modules
+    stay, and no collection needs to look at them again.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_enabled:
+            if gc.get_freeze_count():
+                gc.freeze()
             gc.enable()
 
 

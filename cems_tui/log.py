@@ -6,7 +6,6 @@ import logging
 import os
 import sys
 import warnings
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from cems_tui import paths
@@ -26,6 +25,8 @@ def to_file() -> None:
     logger = logging.getLogger("cems")
     if logger.handlers:
         return
+    from logging.handlers import RotatingFileHandler  # sockets and queues, where nothing is logged
+
     logger.propagate = False
     logging.raiseExceptions = False  # a full disk is told once, not again by the log
     handler: logging.Handler

@@ -447,9 +447,10 @@ class Profile:
         from cems_tui.services.planner import Planner
         from cems_tui.starter.prompt_notes import StarterVocabulary
 
+        catalog = self.catalog()
         return Planner(
-            catalog=self.catalog(),
-            cost_model=self.cost_model(store),
+            catalog=catalog,
+            cost_model=self.cost_model(store, catalog),
             pricing=self.pricing,
             shelf=self.shelf(room),
             settings=self.settings,
@@ -457,23 +458,28 @@ class Profile:
             room=self.room,
         )
 
-    def cost_model(self, store: Store) -> CostModel:
-        """What a picture takes here, by the runs in a database."""
+    def cost_model(self, store: Store, catalog: Catalog | None = None) -> CostModel:
+        """What a picture takes here, by the runs in a database.
+
+        Args:
+            catalog: the functions there are; None reads them.
+        """
         from cems_tui.generation.cost_model import CostModel
+        from cems_tui.generation.families import registry
         from cems_tui.generation.machine_speed import load_references_of, references_of
 
-        functions = list(self.catalog().values())
+        functions = list((self.catalog() if catalog is None else catalog).values())
         told, loads = references_of(functions), load_references_of(functions)
-        precisions = {one.model.name: self._precision_of(one) for one in functions}
+        by_model = {one.model.name: one for one in functions}
+        settings = self._engine_settings()
+
+        def precision_of(model: str) -> str | None:
+            function = by_model.get(model)
+            return None if function is None else registry.precision_of(function, settings)
+
         return CostModel(
-            observations(store), self.pricing, told, loads, precisions, self._held_weights
+            observations(store), self.pricing, told, loads, precision_of, self._held_weights
         )
-
-    def _precision_of(self, function: GenerationFunction) -> str | None:
-        """What the weights of an installed model are held in, as the user configured it."""
-        from cems_tui.generation.families import registry
-
-        return registry.precision_of(function, self._engine_settings())
 
     @contextmanager
     def engine(

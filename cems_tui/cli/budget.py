@@ -1,4 +1,4 @@
-"""`--session-budget` of `generate` and `route`: the λ of every picture, and when to stop."""
+"""`--session-budget` and `--session-energy`: the λ of every picture, and when to stop."""
 
 from __future__ import annotations
 
@@ -161,4 +161,47 @@ def check_price(request: Request, engine: CommandEngine, budget_usd: float, spen
             f"the session has cost ${spent:.3g} and {chosen.function} would add "
             f"${price:.3g}, over the budget of ${budget_usd:.3g}",
             "Raise --session-budget, or lower --tradeoff.",
+        )
+
+
+def energy_line(requests: Sequence[Request], planner: Planner, budget_wh: float) -> str:
+    """What the pictures are expected to take of a session's watt-hours, in words."""
+    chosen = [planner.decide(one, frozenset(), installed_only=True).chosen for one in requests]
+    known = [one.energy_wh for one in chosen if one is not None and one.energy_wh is not None]
+    pictures = counted(len(requests), "picture")
+    if len(known) < len(requests):
+        return f"session energy {budget_wh:.4g} Wh: what {pictures} take is not known here"
+    return f"session energy {budget_wh:.4g} Wh: {pictures} expected to take {sum(known):.4g} Wh"
+
+
+def check_energy(request: Request, engine: CommandEngine, budget_wh: float) -> None:
+    """Stop before a picture that would take the session over its watt-hours.
+
+    Raises:
+        BudgetReached: it would, or what it takes, or one before it took, is not known.
+    """
+    stats = engine.store.stats(session=engine.session_id)
+    if stats.unmetered:
+        raise BudgetReached(
+            f"what {counted(stats.unmetered, 'picture')} of this session took of electricity was "
+            "not measured, so it cannot be held to watt-hours",
+            "Nothing here may measure it: `cems history stats` says. Leave --session-energy out, "
+            "or begin another --session.",
+        )
+    decision = engine.planner.decide(request, engine.session.resident(), installed_only=True)
+    chosen = decision.chosen
+    if chosen is None:
+        return
+    if chosen.energy_wh is None:
+        raise BudgetReached(
+            f"what {chosen.function} takes of electricity is not known here",
+            "Draw a picture without --session-energy: its receipt says what it took, where the "
+            "device tells.",
+        )
+    spent = stats.energy_wh or 0.0
+    if spent + chosen.energy_wh > budget_wh:
+        raise BudgetReached(
+            f"the session has taken {spent:.3g} Wh and {chosen.function} would add "
+            f"{chosen.energy_wh:.3g} Wh, over the budget of {budget_wh:.3g} Wh",
+            "Raise --session-energy, or lower --tradeoff.",
         )

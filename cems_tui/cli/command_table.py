@@ -5,20 +5,103 @@ A command is imported when it is called or asked for its own help; `cems --help`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args, get_origin
 
 import typer
 import typer.main
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from cems_tui.cli.help import COMMANDS, CemsCommand, group_lines
+from cems_tui.lean_imports import uncollected
 
 Command = Callable[..., Any]
 Load = Callable[[], Command | typer.Typer]
 
+WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
+NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?(e-?[0-9]{1,2})?", re.ASCII)
 
-class CommandTable(TyperGroup):
+
+def plain(kind: Any, value: Any) -> Any:
+    """A value as the parser has it, in the kind it is to be; None where that takes a closer look.
+
+    Args:
+        kind: what a parameter is declared as.
+    """
+    if get_origin(kind) is list and isinstance(value, tuple | list):
+        items = [plain(get_args(kind)[0], item) for item in value]
+        return None if None in items else items
+    if get_origin(kind) is Literal:
+        return value if value in get_args(kind) else None
+    if isinstance(kind, type) and type(value) is kind:
+        return value
+    if isinstance(value, str) and kind is int and WHOLE_NUMBER.fullmatch(value):
+        return int(value)
+    if isinstance(value, str) and kind is float and NUMBER.fullmatch(value):
+        return float(value)
+    return None
+
+
+class Plain:
+    """A parameter that takes what is plainly right, and nothing, without the parser's checker.
+
+    The checker is pydantic: a fifth of what a short command takes is its import. What is not
+    plainly right is left to it, so that it is refused in its words.
+    """
+
+    def process_value(self: Any, ctx: Any, value: Any) -> Any:
+        """What the command is called with."""
+        several = self.multiple or self.nargs == -1
+        if value is None or (several and not value):
+            taken, is_plain = () if several else None, not self.required
+        else:
+            taken = plain(self.type_descriptor.annotation, value)
+            is_plain = taken is not None and _is_allowed(self.type_descriptor.parameter_info, taken)
+        if not is_plain:
+            return super().process_value(ctx, value)  # type: ignore[misc]
+        return taken if self.callback is None else self.callback(ctx, self, taken)
+
+
+def _is_allowed(declared: Any, value: Any) -> bool:
+    """Whether a value is within the bounds of its parameter, which has no parser of its own."""
+    if declared.parser is not None:
+        return False
+    items = value if isinstance(value, list) else [value]
+    low, high = declared.min, declared.max
+    return all((low is None or low <= item) and (high is None or item <= high) for item in items)
+
+
+class PlainOption(Plain, TyperOption):
+    """An option that takes what is plainly right by itself."""
+
+
+class PlainArgument(Plain, TyperArgument):
+    """An argument that takes what is plainly right by itself."""
+
+
+def plainly(parameter: Any) -> Any:
+    """A parameter as the parser made it, taking what is plainly right by itself."""
+    kind = PlainArgument if isinstance(parameter, TyperArgument) else PlainOption
+    made = kind.__new__(kind)
+    vars(made).update(vars(parameter))
+    return made
+
+
+class PlainHelp:
+    """A command whose `--help` is as plain as its other parameters."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The option that prints the help; None where there is none."""
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        return None if option is None else plainly(option)
+
+
+class PlainCommand(PlainHelp, CemsCommand):
+    """A command that is called without the parser's checker, if all it is given is plain."""
+
+
+class CommandTable(PlainHelp, TyperGroup):
     """A group that knows its commands by name and help, and imports the one that is called."""
 
     table: ClassVar[Mapping[str, tuple[Load, str]]]
@@ -37,12 +120,15 @@ class CommandTable(TyperGroup):
         """The command itself, imported now; None if nothing is called that."""
         if cmd_name not in self.table:
             return None
-        found = self.table[cmd_name][0]()
+        with uncollected():
+            found = self.table[cmd_name][0]()
         if isinstance(found, typer.Typer):
             return typer.main.get_group(found)
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(cmd_name, cls=CemsCommand)(found)
-        return typer.main.get_command(single)
+        single.command(cmd_name, cls=PlainCommand)(found)
+        command = typer.main.get_command(single)
+        command.params = [plainly(parameter) for parameter in command.params]
+        return command
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help of the group, each command with its line; none is imported."""

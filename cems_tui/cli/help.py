@@ -32,6 +32,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "How to run": (
         "--session",
         "--session-budget",
+        "--session-energy",
         "--budget",
         "--dry-run",
         "--order",

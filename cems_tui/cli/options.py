@@ -99,6 +99,14 @@ SessionBudget = Annotated[
         help="US dollars the session may cost; prompts without a policy share what is left.",
     ),
 ]
+SessionEnergy = Annotated[
+    float | None,
+    typer.Option(
+        "--session-energy",
+        metavar="WH",
+        help="Watt-hours the session may take, where the device tells what it takes.",
+    ),
+]
 ShadowBudget = Annotated[
     float | None,
     typer.Option("--budget", metavar="USD", help="US dollars, loading included, at most."),
@@ -314,6 +322,7 @@ def not_negative(name: str, value: float | None) -> None:
 _UNITS = {
     "--budget-per-image": "US dollars a picture",
     "--session-budget": "US dollars",
+    "--session-energy": "watt-hours",
     "--budget": "US dollars",
     "--floor": "in the metric's unit",
     "--tolerance": "in the metric's unit",

@@ -231,7 +231,7 @@ class CostModel:
         pricing: Pricing | None = None,
         references: Mapping[str, Reference] | None = None,
         load_references: Mapping[str, Reference] | None = None,
-        precisions: Mapping[str, str | None] | None = None,
+        precision_of: Callable[[str], str | None] = lambda model: None,
         weights: Callable[[GenerationFunction], Weights | None] = lambda function: None,
     ) -> None:
         """Learn from `observations`, oldest first.
@@ -240,17 +240,19 @@ class CostModel:
             pricing: CEMS's unless given.
             references: what was told of functions on other machines, by name.
             load_references: what was told of loading their models.
-            precisions: what the weights of each model are held in here and now. A run in another
-                precision took other seconds and bytes, and is not learnt from.
+            precision_of: what the weights of a model are held in here and now; asked once a model
+                that was run. A run in another precision took other seconds and bytes, and is not
+                learnt from.
             weights: what the networks of a function's model hold, by content, as the headers of
                 its files say; None where nothing tells. Asked once a model.
         """
         self._weights_of = weights
         self._known_weights: dict[Model, Weights | None] = {}
-        self._load_speed = MachineSpeed(load_references or {})
         self._speed = MachineSpeed(references or {})
+        self._load_speed = MachineSpeed(load_references or {}, beside=self._speed)
         self._pricing = pricing or Pricing()
-        self._precisions = precisions or {}
+        self._precision_of = precision_of
+        self._precisions: dict[str, str | None] = {}
         self._runs: dict[tuple[str, int, int], list[Observation]] = defaultdict(list)
         self._loads: dict[str, list[Observation]] = defaultdict(list)
         self._typical: dict[tuple[str, int, int], _Typical] = {}
@@ -261,7 +263,10 @@ class CostModel:
 
     def learn(self, observation: Observation) -> None:
         """Take one more run into account, unless its model is held in another precision now."""
-        precision = self._precisions.get(observation.model)
+        model = observation.model
+        if model not in self._precisions:
+            self._precisions[model] = self._precision_of(model)
+        precision = self._precisions[model]
         if precision is not None and observation.precision not in (precision, None):
             return
         key = (observation.function, observation.width, observation.height)

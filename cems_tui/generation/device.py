@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -102,7 +101,10 @@ def likely_kind(setting: str | None = None) -> str:
     """The device type that `torch_device` would choose; torch is asked only if imported."""
     if setting is not None:
         return setting
-    return torch_device() if "torch" in sys.modules else probe().kind
+    if "torch" in sys.modules:
+        return torch_device()
+    card = _from_nvml() or _from_rocm() or _from_apple()
+    return "cpu" if card is None else card.kind
 
 
 def free_memory_bytes() -> int:
@@ -207,18 +209,25 @@ def nvml_card() -> Iterator[Any]:
 
 def _from_rocm() -> Device | None:
     """An AMD card, by what its driver says of its memory, where torch is one that draws on it."""
-    try:
-        if "rocm" not in version("torch"):
-            return None
-        cards = sorted(_CARDS.glob("card*/device/mem_info_vram_total"))
-        known = [(_number(one), _number(one.with_name("mem_info_vram_used"))) for one in cards]
-    except PackageNotFoundError:
+    cards = sorted(_CARDS.glob("card*/device/mem_info_vram_total"))
+    if not cards or not _draws_on_rocm():
         return None
+    known = [(_number(one), _number(one.with_name("mem_info_vram_used"))) for one in cards]
     whole = [(total, used) for total, used in known if total is not None and used is not None]
     if not whole:
         return None
     total, used = max(whole)
     return Device("cuda", "AMD GPU", total, max(0, total - used))
+
+
+def _draws_on_rocm() -> bool:
+    """Whether the torch that is installed is built for AMD's cards, by its name alone."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return "rocm" in version("torch")
+    except PackageNotFoundError:
+        return False
 
 
 def _from_apple() -> Device | None:

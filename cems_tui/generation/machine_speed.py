@@ -3,8 +3,9 @@
 A price that was measured here and one that was told elsewhere are not on one scale: a busy hour,
 or the first picture after a load, would make what was drawn look dear beside what was not. So
 every run here teaches one factor for all figures of one origin, and a model departs from it only
-as far as its own runs, drawn with its weights at rest, bear out. A run that had to wait for a
-processor counts without the wait, and the less the longer it waited.
+as far as its own runs, drawn with its weights at rest, bear out. Loading is the same machine at
+other work: it departs from how fast pictures are drawn only as far as loads here bear out. A run
+that had to wait for a processor counts without the wait, and the less the longer it waited.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ RUNS = 60
 """Runs that tell how fast the machine is: the latest ones, as drivers, load and settings change."""
 
 BELIEF_RUNS = 6
-"""Settled runs after which a model's own departure from the factor counts half."""
+"""Settled runs after which a model's own departure from the factor counts half; and loads after
+which the departure of loading from drawing does."""
 
 Z_90 = 1.645
 """Standard deviations on either side of a 90 % interval."""
@@ -159,13 +161,23 @@ class _Ratio:
 class MachineSpeed:
     """The factors of every origin, learnt from runs; oldest first."""
 
-    def __init__(self, references: Mapping[str, Reference]) -> None:
+    def __init__(
+        self, references: Mapping[str, Reference], beside: MachineSpeed | None = None
+    ) -> None:
+        """Learn beside another.
+
+        Args:
+            references: what was told of functions, by name.
+            beside: how fast the machine is at other work, which is believed of this work too until
+                runs bear out that they differ.
+        """
         self._references = references
+        self._beside = beside
         self._runs: dict[str, list[_Ratio]] = defaultdict(list)
         """By origin."""
 
-        self._known: dict[tuple[str, str], Speed] = {}
-        """By origin and model, until one more run is learnt."""
+        self._known: dict[tuple[str, str, float | None], Speed] = {}
+        """By origin, model and what is believed beside, until one more run is learnt."""
 
     def learn(self, run: Run) -> None:
         """Take one more run into account."""
@@ -182,10 +194,16 @@ class MachineSpeed:
         reference = self._references.get(function)
         if reference is None or not self._runs.get(reference.origin):
             return None
-        key = (reference.origin, reference.model)
+        believed = None if self._beside is None else self._beside.settled(reference.origin)
+        key = (reference.origin, reference.model, believed)
         if key not in self._known:
-            self._known[key] = _speed(self._runs[reference.origin], reference.model)
+            self._known[key] = _speed(self._runs[reference.origin], reference.model, believed)
         return self._known[key]
+
+    def settled(self, origin: str) -> float | None:
+        """The factor of an origin by its settled runs; None where there is none."""
+        runs = [run for run in self._runs.get(origin, ()) if run.settled]
+        return _middle(runs) if runs else None
 
     def origins(self) -> list[OriginSpeed]:
         """What is known of every origin, in the order of its first run."""
@@ -210,10 +228,10 @@ def weighted_median(values: Sequence[float], weights: Sequence[float]) -> float:
     return ordered[-1][0]
 
 
-def _speed(runs: Sequence[_Ratio], model: str) -> Speed:
+def _speed(runs: Sequence[_Ratio], model: str, beside: float | None) -> Speed:
     believed = _believed(runs)
     settled = believed[0].settled
-    machine = _middle(believed)
+    machine = _middle(believed) if beside is None else beside * _departure(believed, beside)
     models = {one.model: [run for run in believed if run.model == one.model] for one in believed}
     own = models.get(model, []) if settled else []
     factor = machine * _departure(own, machine)
@@ -234,7 +252,7 @@ def _middle(runs: Sequence[_Ratio]) -> float:
 
 
 def _departure(own: Sequence[_Ratio], machine: float) -> float:
-    """How a model departs from the machine's factor, shrunk to 1 where few runs say so."""
+    """How runs depart from the machine's factor, shrunk to 1 where few say so."""
     if not own:
         return 1.0
     weight = sum(run.weight for run in own)

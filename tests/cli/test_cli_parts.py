@@ -216,4 +216,9 @@ def test_tries_go_by_scores_and_a_budget_of_their_own(
     why: str,
 ) -> None:
     with pytest.raises(UsageError, match=why):
-        check_tries(tries.checked(), choice, drawing, session_budget)
+        check_tries(tries.checked(), choice, drawing, session_budget, None)
+
+
+def test_tries_are_not_held_to_watt_hours() -> None:
+    with pytest.raises(UsageError, match="session-energy"):
+        check_tries(TriesOptions(True), RoutingOptions(), DrawingOptions(), None, 1.0)

@@ -320,6 +320,29 @@ def test_a_session_budget_stops_before_it_is_broken(home: Path) -> None:
     assert len(ran.lines) == rows(home)
 
 
+def test_watt_hours_are_held_to_what_is_measured_and_nothing_else(home: Path) -> None:
+    unknown = draw(home, "--no-score", "--session", "mine", "--session-energy", "1")
+    assert unknown.code == 6
+    assert "takes of electricity is not known here" in unknown.err
+    assert rows(home) == 0
+
+    assert draw(home, "--no-score").code == 0
+    with sqlite3.connect(home / "cems.db") as db:
+        db.execute("UPDATE generations SET energy_wh = 0.5")
+    dear = draw(home, "--no-score", "--session", "mine", "--session-energy", "0.0001")
+    assert dear.code == 6
+    assert "over the budget of 0.0001 Wh" in dear.err
+    bill = draw(home, "--dry-run", "--session-energy", "9")
+    assert "session energy 9 Wh: 1 picture expected to take" in bill.err
+
+    more = draw(home, "-n", "2", "--no-score", "--session", "mine", "--session-energy", "9")
+    with sqlite3.connect(home / "cems.db") as db:
+        [(unmeasured,)] = db.execute("SELECT COUNT(*) FROM generations WHERE energy_wh IS NULL")
+    assert more.code == (6 if unmeasured else 0)
+    assert rows(home) == (2 if unmeasured else 3), "what the first took has to be known"
+    assert ("was not measured" in more.err) == bool(unmeasured)
+
+
 def test_a_benchmark_runs_is_stopped_goes_on_and_is_exported(home: Path) -> None:
     prompts = home.parent / "prompts.txt"
     prompts.write_text("a cat\na red car\n")

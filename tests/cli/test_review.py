@@ -13,15 +13,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import typer.main
+from pydantic import TypeAdapter
 
 from cems_tui import paths, settings
 from cems_tui.bench.prompts import parse_prompts
 from cems_tui.cancel import ENDS
 from cems_tui.cli import main
+from cems_tui.cli.command_table import plain
 from cems_tui.cli.commands.bench.run import run
 from cems_tui.cli.failures import failure_of
 from cems_tui.cli.main import app
@@ -361,6 +363,67 @@ print([name for name in sys.modules if "cems_tui.cli.commands" in name or name =
         [sys.executable, "-c", script], capture_output=True, env=environment(tmp_path), check=True
     )
     assert told.stdout.splitlines()[-1] == b"[]"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["history", "ls", "--limit", "3", "--json"],
+        ["route", "a red car", "--tradeoff", "0.25", "--count", "2", "--load-cost", "on"],
+        ["generate", "a red car", "--dry-run", "--seed", "7", "--order", "family"],
+    ],
+)
+def test_what_is_plainly_right_is_taken_without_the_parsers_checker(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    script = f"""
+import sys
+from cems_tui.cli import main
+assert main({arguments!r}) == 0
+print([name for name in sys.modules if name == "pydantic"])
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, env=environment(tmp_path), check=True
+    )
+    assert told.stdout.splitlines()[-1] == b"[]"
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (str, ["", " a ", "-1", "naïve"]),
+        (int, ["0", "-3", "007", "12", " 12", "1.0", "1_000", "٣", "x", "", "9" * 30]),
+        (float, ["0", "-3", ".5", "5.", "1e-3", "0.25", "1E3", "inf", "nan", "1_0", "٣", "x"]),
+        (Literal["on", "off"], ["on", "off", "ON", ""]),
+        (list[str], [[], ["a"], ["a", "-"]]),
+        (list[int], [["1", "2"], ["1", "x"]]),
+    ],
+)
+def test_what_is_plainly_right_is_what_the_parsers_checker_makes_of_it(
+    kind: Any, values: list[Any]
+) -> None:
+    checker = TypeAdapter(kind)
+    for value in values:
+        taken = plain(kind, value)
+        assert taken is None or taken == checker.validate_python(value), value
+    assert any(plain(kind, value) is not None for value in values)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["history", "ls", "--limit", "0"], "--limit"),
+        (["history", "ls", "--limit", "three"], "--limit"),
+        (["generate", "a red car", "--dry-run", "--order", "backwards"], "--order"),
+        (["route", "a red car", "--tradeoff", "half"], "--tradeoff"),
+        (["history", "show"], "ID"),
+    ],
+)
+def test_what_is_not_plainly_right_is_refused_with_its_name(
+    arguments: list[str], words: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert words in capsys.readouterr().err
 
 
 def test_totals_are_shown_in_the_currency_of_the_settings() -> None:

@@ -238,13 +238,19 @@ def test_runs_in_another_precision_say_nothing_of_the_one_in_force() -> None:
         *[run(denoise=2.0, precision="bfloat16")] * 2,
     ]
     name = function().model.name
-    half = CostModel(runs, precisions={name: "bfloat16"})
-    whole = CostModel(runs, precisions={name: "float32"})
+    half = CostModel(runs, precision_of={name: "bfloat16"}.get)
+    whole = CostModel(runs, precision_of={name: "float32"}.get)
     assert half.certainty(function()).runs == 2
     assert whole.certainty(function()).runs == 3
     assert (half.predict(function()).seconds or 0) < (whole.predict(function()).seconds or 0)
-    unknown = CostModel(runs, precisions={name: "float16"})
+    unknown = CostModel(runs, precision_of={name: "float16"}.get)
     assert unknown.predict(function()) == CATALOG
+
+
+def test_the_precision_of_a_model_is_asked_once_and_only_if_it_was_run() -> None:
+    asked: list[str] = []
+    CostModel([run(), run(), run("other@20")], precision_of=asked.append)
+    assert asked == [function().model.name, "other"]
 
 
 # Two models that share their towers, as SDXL and what was distilled from it do.

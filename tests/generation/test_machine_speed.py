@@ -175,6 +175,29 @@ def test_a_load_here_tells_how_long_the_others_take_to_load_here() -> None:
     assert CostModel().predict(told["turbo@1"]).load_seconds == 0.2
 
 
+def load_factor(drawing: float, loading: float, loads: int) -> float:
+    """What a load is expected to take beside what was told, after so many loads and pictures."""
+    told = {
+        name: replace(one, expected=replace(one.expected, load_seconds=0.2, load_bytes=31_000_000))
+        for name, one in FUNCTIONS.items()
+    }
+    cold = replace(run("base@4", drawing, cold=True), load_seconds=0.2 * loading)
+    model = CostModel(
+        [*[cold] * loads, *[run("base@20", drawing)] * 5],
+        references=references_of(told.values()),
+        load_references=load_references_of(told.values()),
+    )
+    return (model.predict(told["base@4"]).load_seconds or 0.0) / 0.2
+
+
+def test_loading_departs_from_drawing_only_as_far_as_loads_bear_out() -> None:
+    assert load_factor(2.0, 2.0, 1) == pytest.approx(2.0)
+    few, some, many = (load_factor(2.0, 0.8, loads) for loads in (1, 6, 60))
+    assert 2.0 > few > some > many > 0.8
+    assert few > 1.5
+    assert many < 1.0
+
+
 def test_how_fast_the_machine_is_is_told_with_its_spread_and_runs() -> None:
     model = CostModel(
         [run("turbo@1", 1.6, cold=True), run("turbo@1", 1.5), run("base@4", 1.7)],

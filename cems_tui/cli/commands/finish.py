@@ -70,7 +70,7 @@ def finish(
         return 0
     with profile.command_engine(wait_seconds=wait or 0.0) as engine:
         requests = [_finishing(one, function, engine.planner)[0] for one in kept]
-        code = make_all(requests, engine, engine.session.run, None, None, json=json, quiet=quiet)
+        code = make_all(requests, engine, engine.session.run, json=json, quiet=quiet)
         made = [engine.store.generation(one.id) for one in requests if engine.store.has(one.id)]
         if not quiet:
             for line in bill_lines(drafts, [one.cost_usd for one in made], money):

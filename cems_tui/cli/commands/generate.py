@@ -15,7 +15,14 @@ from cems_tui.bench.prompts import PromptLine
 from cems_tui.cancel import Stop, was_interrupted
 from cems_tui.cli import options as o
 from cems_tui.cli import output
-from cems_tui.cli.budget import SharedBudget, loads_count, planned, spent_before
+from cems_tui.cli.budget import (
+    SharedBudget,
+    check_energy,
+    energy_line,
+    loads_count,
+    planned,
+    spent_before,
+)
 from cems_tui.cli.failures import Failure, failure_of, print_failure
 from cems_tui.cli.narrator import Narrator
 from cems_tui.cli.notes import NoteTeller, tell_wait
@@ -102,6 +109,7 @@ def generate(
     drawing: DrawingOptions,
     tries: TriesOptions,
     session_budget: o.SessionBudget = None,
+    session_energy: o.SessionEnergy = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the bill, draw nothing.")
     ] = False,
@@ -123,10 +131,11 @@ def generate(
     """Route, generate, score and record a picture of each prompt."""
     lines = o.prompt_lines(prompts, file, quiet=quiet)
     not_negative("--session-budget", session_budget)
+    not_negative("--session-energy", session_energy)
     not_negative("--wait", wait)
     not_negative("--keep-alive", keep_alive)
     profile = Profile.current()
-    check_tries(tries, choice, drawing, session_budget)
+    check_tries(tries, choice, drawing, session_budget, session_energy)
     if tries.best_of is not None and choice.budget_per_image is not None:
         budget, choice = choice.budget_per_image, replace(choice, budget_per_image=None)
     else:
@@ -141,6 +150,8 @@ def generate(
             if session_budget is not None:
                 spent = spent_before(drawing.session, load_cost=loads_count(requests))
                 requests = planned(requests, planner, session_budget, spent)
+            if session_energy is not None:
+                output.note(energy_line(requests, planner, session_energy))
             return print_bill(requests, planner, json=json, quiet=quiet)
     with profile.command_engine(
         session_name=drawing.session,
@@ -165,16 +176,20 @@ def generate(
         if tries.any:
             plans = Tries(tries.escalate, tries.tries(), budget, engine.planner, engine.store)
             draw = partial(plans.draw, engine.session, only_kept=quiet)
+        make = partial(
+            make_all,
+            json=json,
+            quiet=quiet,
+            session_budget=session_budget,
+            session_energy=session_energy,
+        )
         if len(requests) == 1:
-            return make_all(requests, engine, draw, session_budget, None, json=json, quiet=quiet)
+            return make(requests, engine, draw)
         with profile.queue_runner(engine.store) as runner:
             kept = [replace(one, session=engine.session_id) for one in as_planned]
             numbers = runner.add(jobs_of(kept, told, budget_usd=session_budget))
             try:
-                rows = Rows(runner, numbers)
-                return make_all(
-                    requests, engine, draw, session_budget, rows, json=json, quiet=quiet
-                )
+                return make(requests, engine, draw, rows=Rows(runner, numbers))
             finally:
                 if left := runner.leave():
                     output.note(f"{counted(left, 'picture')} left in the queue: {GO_ON}")
@@ -185,6 +200,7 @@ def check_tries(
     choice: RoutingOptions,
     drawing: DrawingOptions,
     session_budget: float | None,
+    session_energy: float | None,
 ) -> None:
     """Refuse what several tries of a picture cannot go with.
 
@@ -196,9 +212,10 @@ def check_tries(
     name = "--escalate" if tries.escalate else "--best-of"
     if drawing.no_score:
         raise UsageError(f"{name} goes by scores, and --no-score reads none", "Drop one of them.")
-    if session_budget is not None:
+    held_to = "--session-budget" if session_energy is None else "--session-energy"
+    if session_budget is not None or session_energy is not None:
         raise UsageError(
-            f"{name} cannot be held to --session-budget: what follows depends on scores",
+            f"{name} cannot be held to {held_to}: what follows depends on scores",
             "Use `--best-of N --budget-per-image USD`, or drop one of them.",
         )
     if tries.escalate and choice.function != "auto":
@@ -286,17 +303,19 @@ def make_all(
     requests: Sequence[Request],
     engine: CommandEngine,
     draw: Draw,
-    session_budget: float | None,
-    rows: Rows | None,
     *,
     json: bool,
     quiet: bool,
+    session_budget: float | None = None,
+    session_energy: float | None = None,
+    rows: Rows | None = None,
 ) -> int:
     """Draw the requests one after the other; the highest exit code of all.
 
     Args:
         draw: makes one picture; as `Session.run`.
         session_budget: US dollars the session may cost.
+        session_energy: watt-hours it may take.
         rows: their rows of the queue; None where they have none.
 
     Raises:
@@ -317,6 +336,8 @@ def make_all(
         try:
             if budget is not None:
                 request = budget.next(number)
+            if session_energy is not None:
+                check_energy(request, engine, session_energy)
             with drawn as stop:
                 generation = draw(request, narrator, stop)
             made += 1
