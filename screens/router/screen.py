@@ -67,8 +67,8 @@ class LossPlot(Widget, can_focus=True):
     """The training that runs: its loss, and what is read on prompts that are held out."""
 
     HELP = (
-        "A network that learns, epoch by epoch: above its loss on the prompts it learns from, "
-        "below what is read on prompts that are held out, by which the epoch is chosen. Where the "
+        "A network that learns, epoch by epoch: first its loss on the prompts it learns from, then "
+        "what is read on prompts that are held out, by which the epoch is chosen. Where the "
         "second no longer gets better, more epochs only learn by heart. x stops it."
     )
     job: reactive[LongJob | None] = reactive(None)
@@ -81,7 +81,8 @@ class LossPlot(Widget, can_focus=True):
         if self.job is not None and self.job.epochs:
             last = self.job.epochs[-1]
             which = f", network {last.network} of {last.networks}" if last.networks > 1 else ""
-            self.border_title = Content(f"The {visible(self.job.called)}{which}")
+            epoch = f", epoch {last.number} of {last.of}"
+            self.border_title = Content(f"The {visible(self.job.called)}{which}{epoch}")
 
     def render(self) -> Content:
         if self.job is None or not self.job.epochs:
@@ -93,7 +94,7 @@ class LossPlot(Widget, can_focus=True):
         size = (width // 2 - 1, height - 1) if beside else (width, height // 2 - 1)
         plots = [
             [
-                f"{name} {values[-1]:.4f}, epoch {last.number} of {last.of}",
+                f"{name} {values[-1]:.4f}",
                 *drawn_line(values, size),
             ]
             for name, values in (

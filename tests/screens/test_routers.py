@@ -314,9 +314,9 @@ async def test_a_training_shows_its_loss_as_it_learns_and_can_be_stopped(
         await until(pilot, lambda: run.state and len(run.state.epochs) == 3)
         await pilot.pause()
         said = screen_text(pilot)
-        assert "The training of fresh, network 1 of 2" in said
-        assert "loss 0.3333, epoch 3 of 6" in said
-        assert "validation error 0.6667, epoch 3 of 6" in said
+        assert "The training of fresh, network 1 of 2, epoch 3 of 6" in said
+        assert "loss 0.3333" in said
+        assert "validation error 0.6667" in said
         assert said.count("┤") >= 2
         await pilot.press("f3")
         await until(pilot, lambda: "train fresh 25 %" in screen_text(pilot))
