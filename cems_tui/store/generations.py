@@ -25,7 +25,7 @@ from cems_tui.store.rows import (
     score_rows,
     stages_of,
 )
-from cems_tui.store.search import Condition, parsed
+from cems_tui.store.search import UNSPACED, Condition, parsed, piece, unspaced_pairs, unspaced_piece
 
 _QUOTED = re.compile(r'\s+|(".*?")')
 AT_ONCE = 500
@@ -364,15 +364,15 @@ def matching(connection: Connection, search: str) -> list[Condition]:
 def with_words(connection: Connection, search: str) -> Condition:
     """Pictures with all these words, whatever script they are written in.
 
-    Words of a script without spaces stand anywhere in a text; the index knows the others, by
-    their stems.
+    Words of a script without spaces stand anywhere in a text, and are found by their pairs of
+    characters; the index of words knows the others, by their stems.
     """
     typed = [whole or word for whole, word in _WORDS.findall(search)]
-    unspaced = [word.strip('"') for word in typed if _UNSPACED.search(word)]
+    unspaced = [word.strip('"') for word in typed if UNSPACED.search(word)]
     if not unspaced:
         return _matching_spaced(connection, search)
-    rest = " ".join(word for word in typed if not _UNSPACED.search(word))
-    parts = [_piece(_bindable(word)) for word in unspaced]
+    rest = " ".join(word for word in typed if not UNSPACED.search(word))
+    parts = [unspaced_piece(_bindable(word)) for word in unspaced]
     if rest:
         parts.append(_matching_spaced(connection, rest))
     return Condition(
@@ -383,18 +383,6 @@ def with_words(connection: Connection, search: str) -> Condition:
 
 _WORDS = re.compile(r'("[^"]*")|(\S+)')
 """What stands in quotes, as a whole with them, and single words."""
-
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
-    "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
-)
-"""Thai, Lao, Burmese, Khmer, kana, Chinese characters; and Korean, whose words carry endings."""
-
-
-def _piece(text: str) -> Condition:
-    return Condition(
-        "(instr(lower(prompt), lower(?)) OR instr(lower(negative), lower(?)))", (text, text)
-    )
 
 
 def _matching_spaced(connection: Connection, search: str) -> Condition:
@@ -408,7 +396,7 @@ def _matching_spaced(connection: Connection, search: str) -> Condition:
         matching = "FROM generations_fts WHERE generations_fts MATCH ?"
         if connection.rows(f"SELECT 1 {matching} LIMIT 1", (query,)):
             return Condition(f"number IN (SELECT rowid {matching})", (query,))
-    return _piece(typed)
+    return piece(typed)
 
 
 def words_query(typed: str) -> str:
@@ -455,7 +443,12 @@ def add(connection: Connection, generation: Generation, *, session_if_missing: b
             insert(db, "candidates", candidate)
         for score in scores:
             insert(db, "scores", score)
-        fold(db, insert(db, "generations", row))
+        number = insert(db, "generations", row)
+        db.executemany(
+            "INSERT INTO unspaced_pairs VALUES (?, ?)",
+            [(pair, number) for pair in unspaced_pairs(row["prompt"], row["negative"])],
+        )
+        fold(db, number)
 
 
 def add_failure(
@@ -560,5 +553,17 @@ def forget(db: sqlite3.Connection, ids: Sequence[str]) -> None:
             "DELETE FROM jobs WHERE state IN ('done', 'failed', 'cancelled') AND title IN "
             f"(SELECT prompt FROM generations WHERE id IN ({marks}))",
             some,
+        )
+        db.executemany(
+            "DELETE FROM unspaced_pairs WHERE pair = ? AND number = ?",
+            [
+                (pair, number)
+                for number, *texts in db.execute(
+                    f"SELECT number, prompt, negative FROM generations WHERE id IN ({marks}) "
+                    "AND typeof(prompt) = 'text' AND typeof(negative) = 'text'",
+                    some,
+                ).fetchall()
+                for pair in unspaced_pairs(*texts)
+            ],
         )
         db.execute(f"DELETE FROM generations WHERE id IN ({marks})", some)

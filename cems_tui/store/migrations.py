@@ -15,6 +15,7 @@ from cems_tui.domain.savings import Z_90
 from cems_tui.lean_imports import absent
 from cems_tui.store.rollups import FOLDED_PICTURES, ROLLUPS
 from cems_tui.store.rows import local_day, place_column, prompt_id
+from cems_tui.store.search import unspaced_pairs
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -669,6 +670,27 @@ def m027_folded_sums(db: Database) -> None:
             db.execute(statement)
 
 
+def m028_unspaced_pairs(db: Database) -> None:
+    """Where words of scripts without spaces are found: by their pairs of characters."""
+    db.execute(
+        """
+        CREATE TABLE unspaced_pairs (
+            pair TEXT NOT NULL,
+            number INTEGER NOT NULL,
+            PRIMARY KEY (pair, number)
+        ) WITHOUT ROWID
+        """
+    )
+    texts = db.execute(
+        "SELECT number, prompt, negative FROM generations "
+        "WHERE typeof(prompt) = 'text' AND typeof(negative) = 'text'"
+    )
+    db.conn.executemany(
+        "INSERT INTO unspaced_pairs VALUES (?, ?)",
+        ((pair, number) for number, *both in texts for pair in unspaced_pairs(*both)),
+    )
+
+
 STEPS = (
     m001_sessions,
     m002_generations,
@@ -697,4 +719,5 @@ STEPS = (
     m025_shadows,
     m026_bench_memory,
     m027_folded_sums,
+    m028_unspaced_pairs,
 )

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from string import ascii_uppercase
 from typing import Any
 
 from cems_tui.errors import UsageError
@@ -183,3 +184,52 @@ _READERS: Mapping[str, Callable[[str, str, datetime], Condition]] = {
 
 KEYS = tuple(_READERS)
 """What conditions begin with."""
+
+
+UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
+    "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
+)
+"""Thai, Lao, Burmese, Khmer, kana, Chinese characters; and Korean, whose words carry endings."""
+
+
+def unspaced_pairs(*texts: str) -> set[str]:
+    """Each character of a script without spaces, with the one after it: what texts are found by."""
+    return {
+        text[found.start() : found.start() + 2]
+        for text in map(_lower, texts)
+        for found in UNSPACED.finditer(text)
+    }
+
+
+def unspaced_piece(word: str) -> Condition:
+    """Pictures with this piece of text, which has such a character: the same as `piece` finds.
+
+    They are looked for among those that have all its pairs.
+    """
+    pairs = sorted(pair for pair in unspaced_pairs(word) if len(pair) == 2)
+    if pairs:
+        having = " INTERSECT ".join(
+            "SELECT number FROM unspaced_pairs WHERE pair = ?" for _ in pairs
+        )
+        wanted = tuple(pairs)
+    else:
+        having = "SELECT number FROM unspaced_pairs WHERE pair >= ? AND pair <= ?"
+        wanted = (word[-1], word[-1] + chr(0x10FFFF))
+    exact = piece(word)
+    return Condition(f"(number IN ({having}) AND {exact.sql})", wanted + exact.arguments)
+
+
+def piece(text: str) -> Condition:
+    """Pictures with this piece of text."""
+    return Condition(
+        "(instr(lower(prompt), lower(?)) OR instr(lower(negative), lower(?)))", (text, text)
+    )
+
+
+def _lower(text: str) -> str:
+    """As SQLite does it: ASCII alone."""
+    return text.translate(_SMALL)
+
+
+_SMALL = {ord(letter): letter.lower() for letter in ascii_uppercase}

@@ -35,7 +35,7 @@ def run() -> list[dict[str, Any]]:
         fill(small, SMALL)
         fill(large, LARGE)
         with open_store(small) as few, open_store(large) as many:
-            found = [_newest(few, many), _keyset(many), _words(many), _stats(many)]
+            found = [_newest(few, many), _keyset(many), _words(many), _unspaced(many), _stats(many)]
         found += _insert(Path(folder), large)
     return found
 
@@ -44,6 +44,7 @@ def fill(path: Path, count: int) -> None:
     """A history of so many pictures over three years; its sums are made when all are there."""
     from cems_tui.store import rollups
     from cems_tui.store.database import open_store
+    from cems_tui.store.search import unspaced_pairs
 
     open_store(path).close()
     db = sqlite3.connect(path, isolation_level=None)
@@ -77,6 +78,11 @@ def fill(path: Path, count: int) -> None:
             db.execute(f"INSERT INTO {rollup.folded} {rollup.select('1', *kept)}")
     db.execute("UPDATE folded_pictures SET through = (SELECT MAX(number) FROM generations)")
     db.execute("INSERT INTO generations_fts (generations_fts) VALUES ('rebuild')")
+    texts = db.execute("SELECT number, prompt, negative FROM generations")
+    db.executemany(
+        "INSERT INTO unspaced_pairs VALUES (?, ?)",
+        ((pair, number) for number, *both in texts for pair in unspaced_pairs(*both)),
+    )
     for _, sql in triggers:
         db.execute(sql)
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -115,6 +121,8 @@ def _rows(count: int, seconds: float | None = None) -> Iterator[tuple[str, list[
         moment = begin + timedelta(seconds=apart * number)
         generation_id, picked = f"I{number:012}", draw.choices(models, (1, 2, 3, 6))[0]
         words = " ".join(f"word{draw.randrange(WORDS)}" for _ in range(8))
+        if number % 2500 == 1250:
+            words += " 窓辺の四匹の猫"
         measured = draw.gauss(1.3, 0.1)
         parts["generations"].append(
             picked[0]
@@ -178,6 +186,23 @@ def _words(many: Any) -> dict[str, Any]:
         SLOW_REPEATS,
     )
     name = f"pictures with a word, {len(found)} of {LARGE:,}"
+    return _told(name, "LIKE", 0.01, ours, peers, again)
+
+
+def _unspaced(many: Any) -> dict[str, Any]:
+    db, typed = many._connection.db, "四匹の猫"
+    like = (
+        "SELECT * FROM generations WHERE removed IS NULL AND prompt LIKE ? "
+        f"ORDER BY created DESC, id DESC LIMIT {PAGE * 20}"
+    )
+    found = [one["id"] for one in many.page(typed, limit=PAGE * 20)]
+    assert found == [one["id"] for one in db.execute(like, [f"%{typed}%"])]
+    ours, peers, again = _in_turns(
+        lambda: many.page(typed, limit=PAGE),
+        lambda: db.execute(like, [f"%{typed}%"]).fetchall(),
+        SLOW_REPEATS,
+    )
+    name = f"pictures with a word of a script without spaces, {len(found)} of {LARGE:,}"
     return _told(name, "LIKE", 0.01, ours, peers, again)
 
 

@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cems_tui.store.database import Store, open_store
+from cems_tui.store.search import UNSPACED, piece, unspaced_piece
 from tests.store.records import generation
 
+FOLDER = Path("/pictures")
 PROMPTS = (
     "a red car",
     'a red "cat" (1girl:1.2)',
@@ -99,6 +101,44 @@ def test_words_of_a_script_without_spaces_are_found_wherever_they_stand(
             store.add_generation(generation(session, tmp_path, prompt=prompt))
         found = {made.prompt for made in store.generations(search=search)}
     assert found == set(expected)
+
+
+_MIXED = st.text('猫犬車のแ고aA \0\n"', max_size=8)
+
+
+@given(st.lists(_MIXED, min_size=1, max_size=6), _MIXED, st.data())
+@settings(max_examples=60, deadline=None)
+def test_the_index_of_pairs_finds_what_a_look_at_every_prompt_finds(
+    tmp_path_factory: pytest.TempPathFactory, prompts: list[str], other: str, data: st.DataObject
+) -> None:
+    word = data.draw(
+        st.sampled_from(prompts + [prompt[1:4] for prompt in prompts] + [other]).filter(
+            UNSPACED.search
+        )
+        | st.sampled_from("猫犬車の")
+    )
+    with open_store(tmp_path_factory.mktemp("home") / "cems.db") as store:
+        session = store.session()
+        made = [
+            generation(session, FOLDER, prompt=prompt, negative=prompts[0][:2] if at % 2 else "")
+            for at, prompt in enumerate(prompts)
+        ]
+        for one in made:
+            store.add_generation(one)
+        for _ in range(2):
+            for number in range(2):
+                found, scanned = (
+                    store._connection.rows(
+                        f"SELECT id FROM generations WHERE {condition.sql} ORDER BY id",
+                        condition.arguments,
+                    )
+                    for condition in (unspaced_piece(word), piece(word))
+                )
+                assert [row["id"] for row in found] == [row["id"] for row in scanned]
+                word = word[:2] if number == 0 and UNSPACED.search(word[:2]) else word
+            store.forget([made[0].id])
+        store.forget([one.id for one in made])
+        assert not store._connection.rows("SELECT * FROM unspaced_pairs"), "of no prompt a piece"
 
 
 @given(st.text(max_size=40) | st.text('"*^():{}-+ \n\0\tANDORNOT', max_size=40))
