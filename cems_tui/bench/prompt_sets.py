@@ -14,7 +14,7 @@ from typing import Any
 from cems_tui.bench.prompts import MAX_BYTES, PromptLine, read_prompts
 from cems_tui.cancel import Stop, never
 from cems_tui.errors import CemsError, UsageError
-from cems_tui.files import read_bytes, read_json, write_json
+from cems_tui.files import read_bytes, read_json, stays_within, write_json
 from cems_tui.models.hub.client import DATA_SET, Hub
 from cems_tui.models.hub.download import Transfer
 from cems_tui.models.repository import RemoteFile
@@ -260,7 +260,7 @@ def fetched(one: PublicSet, folder: Path) -> Fetched | None:
         said = Fetched(**read_json(place, _RECORD_BYTES))
     except (OSError, TypeError, ValueError) as error:
         raise _damaged(place) from error
-    if not fits(said, Fetched):
+    if not (fits(said, Fetched) and stays_within(said.path)):
         raise _damaged(place)
     return said
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
@@ -55,6 +56,9 @@ OF_A_ROUTER = frozenset(
 )
 """What is done with the router under the cursor."""
 
+LOW = 16
+"""Lines below which the two plots of a training stand side by side."""
+
 NO_CURVE = "its card has no curve: no prices were known"
 EMPTY = "no router can be read: `cems router train` makes one, `cems starter verify` checks"
 
@@ -63,8 +67,8 @@ class LossPlot(Widget, can_focus=True):
     """The training that runs: its loss, and what is read on prompts that are held out."""
 
     HELP = (
-        "A network that learns, epoch by epoch: above its loss on the prompts it learns from, "
-        "below what is read on prompts that are held out, by which the epoch is chosen. Where the "
+        "A network that learns, epoch by epoch: first its loss on the prompts it learns from, then "
+        "what is read on prompts that are held out, by which the epoch is chosen. Where the "
         "second no longer gets better, more epochs only learn by heart. x stops it."
     )
     job: reactive[LongJob | None] = reactive(None)
@@ -77,22 +81,31 @@ class LossPlot(Widget, can_focus=True):
         if self.job is not None and self.job.epochs:
             last = self.job.epochs[-1]
             which = f", network {last.network} of {last.networks}" if last.networks > 1 else ""
-            self.border_title = Content(f"The {visible(self.job.called)}{which}")
+            epoch = f", epoch {last.number} of {last.of}"
+            self.border_title = Content(f"The {visible(self.job.called)}{which}{epoch}")
 
     def render(self) -> Content:
         if self.job is None or not self.job.epochs:
             return Content.styled("no epoch is done yet", "$muted")
         last = self.job.epochs[-1]
         own = [one for one in self.job.epochs if one.network == last.network]
-        width, height = self.content_size.width, max(1, self.content_size.height // 2 - 1)
-        lines = []
-        for name, values in (
-            ("loss", [one.loss for one in own]),
-            (last.measure, [one.held_out for one in own]),
-        ):
-            lines.append(f"{name} {values[-1]:.4f}, epoch {last.number} of {last.of}")
-            lines += drawn_line(values, (width, height))
-        return Content("\n".join(lines))
+        width, height = self.content_size
+        beside = height < LOW
+        size = (width // 2 - 1, height - 1) if beside else (width, height // 2 - 1)
+        plots = [
+            [
+                f"{name} {values[-1]:.4f}",
+                *drawn_line(values, size),
+            ]
+            for name, values in (
+                ("loss", [one.loss for one in own]),
+                (last.measure, [one.held_out for one in own]),
+            )
+        ]
+        if not beside:
+            return Content("\n".join(line for plot in plots for line in plot))
+        rows = zip_longest(*plots, fillvalue="")
+        return Content("\n".join(f"{left:<{size[0] + 2}}{right}" for left, right in rows))
 
 
 class RouterTable(PagedList["RouterFacts"]):

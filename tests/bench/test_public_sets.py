@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -184,7 +185,9 @@ def test_a_set_that_is_altered_on_its_way_or_gone_is_refused(hub: FakeHub, tmp_p
 
 def test_a_damaged_record_is_told(tmp_path: Path) -> None:
     (tmp_path / "coco").mkdir()
-    for text in ("{", "[]", '{"repository": 1}'):
+    names = ("repository", "commit", "path", "sha256", "licence")
+    outside = json.dumps(dict.fromkeys(names, "x") | {"path": "../../precious.csv"})
+    for text in ("{", "[]", '{"repository": 1}', outside):
         (tmp_path / "coco" / "set.json").write_text(text)
         with pytest.raises(UsageError, match="damaged"):
             fetched(PUBLIC["coco"], tmp_path)

@@ -289,9 +289,12 @@ def learns(*, ends: bool) -> str:
     return "\n".join(["import sys, time", *lines, last])
 
 
-async def test_a_training_shows_its_loss_as_it_learns_and_can_be_stopped(desk: FakeDesk) -> None:
+@pytest.mark.parametrize("size", [(80, 24), SIZE], ids=["small", "large"])
+async def test_a_training_shows_its_loss_as_it_learns_and_can_be_stopped(
+    desk: FakeDesk, size: tuple[int, int]
+) -> None:
     app = routers_app(desk)
-    async with app.run_test(size=SIZE) as pilot:
+    async with app.run_test(size=size) as pilot:
         given = runs(app, learns(ends=False))
         screen = await opened(pilot)
         await pilot.press("t")
@@ -311,9 +314,10 @@ async def test_a_training_shows_its_loss_as_it_learns_and_can_be_stopped(desk: F
         await until(pilot, lambda: run.state and len(run.state.epochs) == 3)
         await pilot.pause()
         said = screen_text(pilot)
-        assert "network 1 of 2, epoch 3 of 6" in said
-        assert "loss 0.333" in said
-        assert "validation error 0.6667, epoch 3 of 6" in said
+        assert "The training of fresh, network 1 of 2, epoch 3 of 6" in said
+        assert "loss 0.3333" in said
+        assert "validation error 0.6667" in said
+        assert said.count("┤") >= 2
         await pilot.press("f3")
         await until(pilot, lambda: "train fresh 25 %" in screen_text(pilot))
         await pilot.press("f7", "x")
