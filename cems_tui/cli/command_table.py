@@ -78,10 +78,11 @@ def _refuse_no_number(parameter: Any, ctx: Any, value: str) -> None:
     if kind not in NUMBERS or parameter.type_descriptor.parameter_info.parser is not None:
         return
     try:
-        is_one = kind is float or float(value).is_integer()  # `4.0` is a whole number too
-        float(value)
+        number = float(value)
     except ValueError:
         is_one = False
+    else:
+        is_one = kind is float or number.is_integer()  # `4.0` is a whole number too
     if not is_one:
         raise typer.BadParameter(f"{value!r} is not {NUMBERS[kind]}.", ctx=ctx, param=parameter)
 
