@@ -292,11 +292,14 @@ def _pictures(count: int, begin: str = "N") -> Iterator[list[tuple[str, dict[str
 def _write(db: sqlite3.Connection, rows: list[tuple[str, dict[str, Any]]], *, sums: bool) -> None:
     from cems_tui.store.generations import insert
     from cems_tui.store.rollups import fold
+    from cems_tui.store.search import unspaced_pairs
 
     db.execute("BEGIN IMMEDIATE")
     for table, one in rows:
         number = insert(db, table, one)
     if sums:
+        pairs = unspaced_pairs(one["prompt"], one["negative"])
+        db.executemany("INSERT INTO unspaced_pairs VALUES (?, ?)", [(two, number) for two in pairs])
         fold(db, number)
     db.execute("COMMIT")
 
