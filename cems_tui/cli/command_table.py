@@ -58,9 +58,33 @@ class Plain:
         else:
             taken = plain(self.type_descriptor.annotation, value)
             is_plain = taken is not None and _is_allowed(self.type_descriptor.parameter_info, taken)
+        if taken is None and isinstance(value, str):
+            _refuse_no_number(self, ctx, value)
         if not is_plain:
             return super().process_value(ctx, value)  # type: ignore[misc]
         return taken if self.callback is None else self.callback(ctx, self, taken)
+
+
+NUMBERS = {float: "a number, such as 0.5", int: "a whole number"}
+
+
+def _refuse_no_number(parameter: Any, ctx: Any, value: str) -> None:
+    """Say in words of ours that a text is no number, where one is to be.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    kind = parameter.type_descriptor.annotation
+    if kind not in NUMBERS or parameter.type_descriptor.parameter_info.parser is not None:
+        return
+    try:
+        number = float(value)
+    except ValueError:
+        is_one = False
+    else:
+        is_one = kind is float or number.is_integer()  # `4.0` is a whole number too
+    if not is_one:
+        raise typer.BadParameter(f"{value!r} is not {NUMBERS[kind]}.", ctx=ctx, param=parameter)
 
 
 def _is_allowed(declared: Any, value: Any) -> bool:

@@ -194,16 +194,16 @@ class MachineSpeed:
         reference = self._references.get(function)
         if reference is None or not self._runs.get(reference.origin):
             return None
-        believed = None if self._beside is None else self._beside.settled(reference.origin)
+        believed = None if self._beside is None else self._beside.machine(reference.origin)
         key = (reference.origin, reference.model, believed)
         if key not in self._known:
             self._known[key] = _speed(self._runs[reference.origin], reference.model, believed)
         return self._known[key]
 
-    def settled(self, origin: str) -> float | None:
-        """The factor of an origin by its settled runs; None where there is none."""
-        runs = [run for run in self._runs.get(origin, ()) if run.settled]
-        return _middle(runs) if runs else None
+    def machine(self, origin: str) -> float | None:
+        """The one factor of an origin, whatever the model; None where no run of it was."""
+        runs = self._runs.get(origin)
+        return _middle(_believed(runs)) if runs else None
 
     def origins(self) -> list[OriginSpeed]:
         """What is known of every origin, in the order of its first run."""

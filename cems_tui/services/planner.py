@@ -19,7 +19,7 @@ from cems_tui.domain.function import Catalog, Expected, GenerationFunction
 from cems_tui.domain.note import Note, one_of_each_kind
 from cems_tui.domain.pricing import Pricing
 from cems_tui.domain.request import Request, new_id
-from cems_tui.errors import ModelMissing, OutOfMemory, UsageError
+from cems_tui.errors import ModelMissing, OutOfMemory, UnknownName, UsageError
 from cems_tui.generation.cost_model import Observation
 from cems_tui.routing.checkpoints.checkpoint import Checkpoint
 from cems_tui.routing.checkpoints.shelf import RouterShelf
@@ -34,6 +34,10 @@ _FITS: dict[Verdict, bool | None] = {
     "does not fit": False,
     "unknown": None,
 }
+ANOTHER_ROUTER = (
+    "`cems router ls` shows those there are, `cems router use NAME` asks another, and "
+    '`cems config set routing.router ""` leaves the choice to the program.'
+)
 _LEAST_BYTES = 2
 """Of a number while drawing: no precision that runs holds it in fewer."""
 
@@ -316,8 +320,16 @@ class Planner:
         return [Note("unverified", text) for name, text in told.items() if name in names]
 
     def _named_or_default(self, name: str | None, functions: Sequence[str]) -> Checkpoint | None:
-        named = name or self.settings.routing.router or None
-        return self.shelf.named(named) if named else self.shelf.default(functions)
+        if name:
+            return self.shelf.named(name)
+        chosen = self.settings.routing.router
+        if not chosen:
+            return self.shelf.default(functions)
+        try:
+            return self.shelf.named(chosen)
+        except UnknownName as error:
+            asked = f"{error}, which the setting routing.router asks for"
+            raise UnknownName(asked, ANOTHER_ROUTER) from error
 
     def _allowed(
         self,

@@ -16,6 +16,7 @@ from cems_tui.domain.generation import Generation, now
 from cems_tui.domain.pricing import GIGABYTE
 from cems_tui.errors import StorageError, UnknownName, UsageError
 from cems_tui.store.connection import Connection
+from cems_tui.store.rollups import fold
 from cems_tui.store.rows import (
     candidate_rows,
     generation_of,
@@ -450,12 +451,11 @@ def add(connection: Connection, generation: Generation, *, session_if_missing: b
         if session_if_missing:
             _recover_session(db, generation)
         require_session(db, generation.session)
-        # its parts first: triggers add a picture up when its row comes
         for candidate in candidates:
             insert(db, "candidates", candidate)
         for score in scores:
             insert(db, "scores", score)
-        insert(db, "generations", row)
+        fold(db, insert(db, "generations", row))
 
 
 def add_failure(

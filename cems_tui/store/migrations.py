@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cems_tui.domain.savings import Z_90
 from cems_tui.lean_imports import absent
-from cems_tui.store.rollups import ROLLUPS
+from cems_tui.store.rollups import FOLDED_PICTURES, ROLLUPS
 from cems_tui.store.rows import local_day, place_column, prompt_id
 
 if TYPE_CHECKING:
@@ -510,7 +510,7 @@ _ACTIVE_SESSIONS = (
 
 
 def m017_rollups(db: Database) -> None:
-    """Sums that triggers keep, and which prompts several functions have drawn."""
+    """Sums that are kept, and which prompts several functions have drawn."""
     for rollup in ROLLUPS:
         for statement in rollup.statements():
             db.execute(statement)
@@ -660,6 +660,15 @@ def m026_bench_memory(db: Database) -> None:
     db.execute("ALTER TABLE bench_cells ADD COLUMN energy_wh REAL")
 
 
+def m027_folded_sums(db: Database) -> None:
+    """Pictures are added to the kept sums some at a time, not one by one by triggers."""
+    for statement in FOLDED_PICTURES:
+        db.execute(statement)
+    for rollup in ROLLUPS:
+        for statement in rollup.statements_of_folding():
+            db.execute(statement)
+
+
 STEPS = (
     m001_sessions,
     m002_generations,
@@ -687,4 +696,5 @@ STEPS = (
     m024_swaps_and_energy,
     m025_shadows,
     m026_bench_memory,
+    m027_folded_sums,
 )

@@ -1,14 +1,15 @@
-"""Sums of the history that triggers keep, so that a million pictures are added up at once.
+"""Sums of the history that are kept, so that a million pictures are added up at once.
 
-One SELECT makes the sums of any pictures: those of a new row (added by a trigger), of a row that
-goes (taken off by another), of all rows (once, by a migration), or of the rows that a search
-finds (read directly). A picture's candidates and scores are written before its row, which is what
-the triggers wait for. Kept are the sums of everything (session and day empty) and of each day of
-each session.
+One SELECT makes the sums of any pictures: those of the newest rows (folded into the kept sums
+some at a time, see `fold`), of a row that goes (taken off by a trigger), of all rows (once,
+by a migration), or of the rows that a search finds (read directly). Kept are the sums of everything
+(session and day empty) and of each day of each session. Who reads a rollup reads a view: the kept
+sums, and beside them those of the few pictures that are not folded yet, made as they are read.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +18,9 @@ from cems_tui.domain.savings import Z_90, Role
 
 PARTS = ("start", "load", "encode", "denoise", "decode", "score", "total")
 """Of the seconds."""
+
+FOLDED_AT = 8
+"""How many pictures are folded together: one by one costs more than to write the picture."""
 
 OF_ROUTER = ("router", "metric", "router_sha256")
 OF_PICTURES = ("session", "day", "function", *OF_ROUTER)
@@ -100,9 +104,11 @@ ALTERNATIVES = tuple(_ALTERNATIVES)
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """One table of kept sums, and the SELECT that makes them of any pictures."""
+    """One kind of kept sums, and the SELECT that makes them of any pictures."""
 
     table: str
+    """Its view."""
+
     key: tuple[str, ...]
     figures: Figures
     source: str
@@ -131,33 +137,113 @@ class Rollup:
         grouped = f"GROUP BY {keys}" if added_up else ""
         return f"SELECT {keys}, {figures} FROM ({source}) {grouped}"
 
+    @property
+    def folded(self) -> str:
+        """The table of the sums of the pictures that were folded."""
+        return self.table.replace("rollup", "folded")
+
     def statements(self) -> Iterator[str]:
-        """What makes the table, fills it from the pictures there are, and keeps it."""
-        key = ", ".join(self.key)
+        """What makes a table by the name of the view, fills it, and keeps it row by row.
+
+        So it was before pictures were folded.
+        """
         columns = ", ".join(f"{name} NOT NULL" for name in (*self.key, *self.figures))
-        yield f"CREATE TABLE {self.table} ({columns}, PRIMARY KEY ({key})) WITHOUT ROWID"
+        yield f"CREATE TABLE {self.table} ({columns}, PRIMARY KEY ({self._keys})) WITHOUT ROWID"
         for session, day in KEPT:
             yield f"INSERT INTO {self.table} {self.select('1', session, day)}"
-        for when, row, sign in (("AFTER INSERT", "NEW", "+"), ("BEFORE DELETE", "OLD", "-")):
-            changed = ", ".join(f"{name} = {name} {sign} excluded.{name}" for name in self.figures)
-            changes = "".join(
-                f"""
-                INSERT INTO {self.table}
-                SELECT * FROM ({self.select(f"number = {row}.number", *kept, added_up=False)})
-                WHERE 1 ON CONFLICT ({key}) DO UPDATE SET {changed};
-                """
-                for kept in KEPT
-            )
-            if row == "OLD":
-                changes += f"""
-                DELETE FROM {self.table} WHERE {next(iter(self.figures))} <= 0
-                    AND session IN ('', OLD.session) AND day IN ('', OLD.day);
-                """
-            yield f"""
-                CREATE TRIGGER {self.table}_{row.lower()} {when} ON generations BEGIN
-                    {changes}
-                END
-            """
+        yield f"""
+            CREATE TRIGGER {self.table}_new AFTER INSERT ON generations BEGIN
+                {self._of_one("NEW", "+", self.table)}
+            END
+        """
+        yield f"""
+            CREATE TRIGGER {self.table}_old BEFORE DELETE ON generations BEGIN
+                {self._of_one("OLD", "-", self.table)} {self._emptied(self.table)}
+            END
+        """
+
+    def statements_of_folding(self) -> Iterator[str]:
+        """What makes of that table the folded sums, with the view over them and what is newer."""
+        yield f"DROP TRIGGER IF EXISTS {self.table}_new"
+        yield f"DROP TRIGGER IF EXISTS {self.table}_old"
+        yield f"ALTER TABLE {self.table} RENAME TO {self.folded}"
+        # the plus keeps the index of sessions out of it: the newest pictures are found by number
+        kept_apart = (("''", "''"), ("+session", "+day"))
+        newer = "".join(
+            f" UNION ALL {self.select(f'number > {_FOLDED}', *kept)}" for kept in kept_apart
+        )
+        yield f"CREATE VIEW {self.table} AS SELECT * FROM {self.folded}{newer}"
+        yield f"""
+            CREATE TRIGGER {self.folded}_old BEFORE DELETE ON generations
+            WHEN OLD.number <= {_FOLDED} BEGIN
+                {self._of_one("OLD", "-", self.folded)} {self._emptied(self.folded)}
+            END
+        """
+
+    def folds(self) -> Iterator[str]:
+        """What adds the pictures up to a number, the one argument, that are not folded yet."""
+        for kept in KEPT:
+            found = self.select(f"number > {_FOLDED} AND number <= ?", *kept)
+            yield self._changed(self.folded, "+", found)
+
+    def _of_one(self, row: str, sign: str, table: str) -> str:
+        """What changes a table by the row of a trigger."""
+        return "".join(
+            self._changed(table, sign, self.select(f"number = {row}.number", *kept, added_up=False))
+            + ";"
+            for kept in KEPT
+        )
+
+    def _changed(self, table: str, sign: str, found: str) -> str:
+        changed = ", ".join(f"{name} = {name} {sign} excluded.{name}" for name in self.figures)
+        return (
+            f"INSERT INTO {table} SELECT * FROM ({found}) "
+            f"WHERE 1 ON CONFLICT ({self._keys}) DO UPDATE SET {changed}"
+        )
+
+    def _emptied(self, table: str) -> str:
+        """What removes the keys of a picture that goes where no picture is left."""
+        return (
+            f"DELETE FROM {table} WHERE {next(iter(self.figures))} <= 0 "
+            "AND session IN ('', OLD.session) AND day IN ('', OLD.day);"
+        )
+
+    @property
+    def _keys(self) -> str:
+        return ", ".join(self.key)
+
+
+_FOLDED = "(SELECT through FROM folded_pictures)"
+
+FOLDED_PICTURES = (
+    "CREATE TABLE folded_pictures (through INTEGER NOT NULL)",
+    "INSERT INTO folded_pictures SELECT coalesce(MAX(number), 0) FROM generations",
+    # the number of the newest picture comes again when that picture goes
+    """
+    CREATE TRIGGER folded_pictures_old AFTER DELETE ON generations BEGIN
+        UPDATE folded_pictures SET through = min(
+            through, (SELECT coalesce(MAX(number), 0) FROM generations));
+    END
+    """,
+)
+"""Up to which number pictures are in the kept sums."""
+
+
+def fold(db: sqlite3.Connection, newest: int, *, at: int = FOLDED_AT) -> None:
+    """Add the newest pictures to the kept sums when there are enough of them.
+
+    It belongs into the transaction of the newest picture: all is kept, or nothing.
+
+    Args:
+        newest: the number of the newest picture.
+        at: how many are enough.
+    """
+    [through] = db.execute("SELECT through FROM folded_pictures").fetchone()
+    if newest - through < at:
+        return
+    for statement in _FOLDS:
+        db.execute(statement, [newest])
+    db.execute("UPDATE folded_pictures SET through = ?", [newest])
 
 
 def _figure(kind: Literal["count", "sum"], sql: str, *, added_up: bool) -> str:
@@ -207,3 +293,5 @@ ROLLUPS = (
         """,
     ),
 )
+
+_FOLDS = tuple(statement for rollup in ROLLUPS for statement in rollup.folds())

@@ -19,7 +19,9 @@ SMALL, LARGE = 10_000, int(os.environ.get("CEMS_BENCHMARK_PICTURES", "1000000"))
 PAGE = 50
 REPEATS = 31
 SLOW_REPEATS = 5
-INSERTS = 400
+INSERTS = 64
+"""Times as many pictures as are folded into the sums together."""
+
 WORDS = 20_000
 """Different words; every prompt has eight of them, so that one stands in 1 of 2,500 prompts."""
 
@@ -34,7 +36,7 @@ def run() -> list[dict[str, Any]]:
         fill(large, LARGE)
         with open_store(small) as few, open_store(large) as many:
             found = [_newest(few, many), _keyset(many), _words(many), _stats(many)]
-        found += _insert(Path(folder), small)
+        found += _insert(Path(folder), large)
     return found
 
 
@@ -72,7 +74,8 @@ def fill(path: Path, count: int) -> None:
     db.execute("INSERT INTO active_sessions SELECT DISTINCT session FROM generations")
     for rollup in rollups.ROLLUPS:
         for kept in rollups.KEPT:
-            db.execute(f"INSERT INTO {rollup.table} {rollup.select('1', *kept)}")
+            db.execute(f"INSERT INTO {rollup.folded} {rollup.select('1', *kept)}")
+    db.execute("UPDATE folded_pictures SET through = (SELECT MAX(number) FROM generations)")
     db.execute("INSERT INTO generations_fts (generations_fts) VALUES ('rebuild')")
     for _, sql in triggers:
         db.execute(sql)
@@ -80,8 +83,12 @@ def fill(path: Path, count: int) -> None:
     db.close()
 
 
-def _rows(count: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """The rows of every table, some thousand pictures at a time."""
+def _rows(count: int, seconds: float | None = None) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The rows of every table, some thousand pictures at a time.
+
+    Args:
+        seconds: between two pictures; None spreads them over three years.
+    """
     from cems_tui.domain.score import Score
     from cems_tui.store.rows import candidate_rows, generation_row, prompt_id, score_rows
     from tests.store.records import candidate, decision, generation
@@ -102,9 +109,10 @@ def _rows(count: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         )
         models.append((generation_row(made, home), candidate_rows(made), score_rows(made)))
     begin = datetime(2023, 1, 1, tzinfo=UTC)
+    apart = 90 * 1_000_000 / max(count, 1) if seconds is None else seconds
     parts: dict[str, list[dict[str, Any]]] = {"generations": [], "candidates": [], "scores": []}
     for number in range(count):
-        moment = begin + timedelta(seconds=90 * number * (1_000_000 / max(count, 1)))
+        moment = begin + timedelta(seconds=apart * number)
         generation_id, picked = f"I{number:012}", draw.choices(models, (1, 2, 3, 6))[0]
         words = " ".join(f"word{draw.randrange(WORDS)}" for _ in range(8))
         measured = draw.gauss(1.3, 0.1)
@@ -174,6 +182,8 @@ def _words(many: Any) -> dict[str, Any]:
 
 
 def _stats(many: Any) -> dict[str, Any]:
+    from cems_tui.store import rollups
+
     db = many._connection.db
     scan = """
         SELECT executed, COUNT(*), SUM(cost_usd), AVG(cost_usd), SUM(seconds_load),
@@ -181,16 +191,23 @@ def _stats(many: Any) -> dict[str, Any]:
             SUM(seconds_total), SUM(energy_wh), AVG(predicted_quality), AVG(measured_quality)
         FROM generations GROUP BY executed
     """
-    assert many.stats().pictures == LARGE
+    for one in _pictures(rollups.FOLDED_AT - 1, "L"):
+        _write(db, one, sums=False)  # as many as ever are read beside the kept sums
+    assert many.stats().pictures == LARGE + rollups.FOLDED_AT - 1
     ours, peers, again = _in_turns(many.stats, lambda: db.execute(scan).fetchall(), SLOW_REPEATS)
     return _told("history stats", "one GROUP BY scan", 0.001, ours, peers, again)
 
 
-def _insert(folder: Path, small: Path) -> list[dict[str, Any]]:
-    """The rows of a picture in one transaction: all kept up to date, without that, tables alone."""
-    paths = [small, folder / "indexed.db", folder / "plain.db"]
+def _insert(folder: Path, large: Path) -> list[dict[str, Any]]:
+    """The rows of a picture in one transaction: all kept up to date, without that, tables alone.
+
+    Sums are made of many pictures at once: a batch's mean counts that with its pictures.
+    """
+    from cems_tui.store import rollups
+
+    paths = [large, folder / "indexed.db", folder / "plain.db"]
     for copy in paths[1:]:
-        with sqlite3.connect(small) as source, sqlite3.connect(copy) as target:
+        with sqlite3.connect(large) as source, sqlite3.connect(copy) as target:
             source.backup(target)
     kept, indexed, plain = (sqlite3.connect(path, isolation_level=None) for path in paths)
     for db, kinds in ((indexed, ("trigger",)), (plain, ("trigger", "index"))):
@@ -202,14 +219,22 @@ def _insert(folder: Path, small: Path) -> list[dict[str, Any]]:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA foreign_keys = ON")
+    [newest] = kept.execute("SELECT MAX(number) FROM generations").fetchone()
+    rollups.fold(kept, newest, at=1)
     taken: list[list[float]] = [[], [], []]
-    for one in _pictures(INSERTS):
+    for one in _pictures(INSERTS * rollups.FOLDED_AT):
         for times, db in zip(taken, (kept, indexed, plain), strict=True):
-            times.append(_timed(lambda db=db, one=one: _write(db, one)))
+            sums = db is kept
+            times.append(_timed(lambda db=db, one=one, sums=sums: _write(db, one, sums=sums)))
+    folded = kept.execute("SELECT through = MAX(number) FROM folded_pictures, generations")
+    assert folded.fetchone()[0], "every batch pays for its fold"
     for db in (kept, indexed, plain):
         db.close()
-    ours, without, alone = taken
-    p95 = 1000 * sorted(ours)[int(0.95 * len(ours))]
+    p95 = 1000 * sorted(taken[0])[int(0.95 * len(taken[0]))]
+    ours, without, alone = (
+        [statistics.mean(times[at : at + rollups.FOLDED_AT]) for at in _batches(len(times))]
+        for times in taken
+    )
     return [
         _told(f"insert a picture with words and sums{told}", peer, 3.0, ours, peers, peers)
         | {"control": None, "p95_milliseconds": p95}
@@ -220,11 +245,18 @@ def _insert(folder: Path, small: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _pictures(count: int) -> Iterator[list[tuple[str, dict[str, Any]]]]:
-    """New pictures as the rows they are written as, parts first."""
-    found: dict[str, list[dict[str, Any]]] = dict(_rows(count))
+def _batches(pictures: int) -> range:
+    """Where the batches of pictures begin that are folded into the sums together."""
+    from cems_tui.store import rollups
+
+    return range(0, pictures, rollups.FOLDED_AT)
+
+
+def _pictures(count: int, begin: str = "N") -> Iterator[list[tuple[str, dict[str, Any]]]]:
+    """New pictures as the rows they are written as, parts first: as many a day as before."""
+    found: dict[str, list[dict[str, Any]]] = dict(_rows(count, seconds=90))
     for made in found["generations"]:
-        fresh = "N" + made["id"]
+        fresh = begin + made["id"]
         rows = []
         for table in ("candidates", "scores"):
             mine = [one for one in found[table] if one["generation"] == made["id"]]
@@ -232,12 +264,15 @@ def _pictures(count: int) -> Iterator[list[tuple[str, dict[str, Any]]]]:
         yield [*rows, ("generations", made | {"id": fresh, "session": "S0000000"})]
 
 
-def _write(db: sqlite3.Connection, rows: list[tuple[str, dict[str, Any]]]) -> None:
+def _write(db: sqlite3.Connection, rows: list[tuple[str, dict[str, Any]]], *, sums: bool) -> None:
     from cems_tui.store.generations import insert
+    from cems_tui.store.rollups import fold
 
     db.execute("BEGIN IMMEDIATE")
     for table, one in rows:
-        insert(db, table, one)
+        number = insert(db, table, one)
+    if sums:
+        fold(db, number)
     db.execute("COMMIT")
 
 

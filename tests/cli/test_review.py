@@ -415,7 +415,10 @@ def test_what_is_plainly_right_is_what_the_parsers_checker_makes_of_it(
         (["history", "ls", "--limit", "0"], "--limit"),
         (["history", "ls", "--limit", "three"], "--limit"),
         (["generate", "a red car", "--dry-run", "--order", "backwards"], "--order"),
-        (["route", "a red car", "--tradeoff", "half"], "--tradeoff"),
+        (["route", "a red car", "--tradeoff", "half"], "'--tradeoff': 'half' is not a number"),
+        (["route", "a red car", "--tradeoff", "0,5"], "'0,5' is not a number"),
+        (["route", "a red car", "--budget-per-image", "$1"], "'$1' is not a number"),
+        (["route", "a red car", "--count", "2.5"], "'2.5' is not a whole number"),
         (["history", "show"], "ID"),
     ],
 )
@@ -424,6 +427,19 @@ def test_what_is_not_plainly_right_is_refused_with_its_name(
 ) -> None:
     assert main(arguments) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["route"], ["generate", "--dry-run"], ["generate"]])
+def test_a_router_that_the_settings_ask_for_in_vain_is_told_with_the_setting(
+    command: list[str], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["config", "set", "routing.router", "nonesuch"]) == 0
+    assert main([*command, "a red car"]) == 2
+    told = capsys.readouterr().err
+    assert "no router named 'nonesuch', which the setting routing.router asks for" in told
+    assert "cems router use" in told
+    assert main(["config", "set", "routing.router", ""]) == 0
+    assert main(["route", "a red car", "-q"]) == 0
 
 
 def test_totals_are_shown_in_the_currency_of_the_settings() -> None:

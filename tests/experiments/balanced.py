@@ -2,7 +2,9 @@
 
 `python -m tests.experiments.balanced DATA [--judged JUDGED.csv] [PART…]`, DATA being the folder of
 score tables and JUDGED what `tests.experiments.claim` drew of the pack's functions for prompts that
-the pack's router never saw. Parts: `cems`, `small`, `pack`.
+the pack's router never saw. Parts: `cems`, `small`, `pack`, and `cost`, which needs no pictures:
+what balanced costs beside dial 0.5 on those prompts and on others of the grammar, their seed fixed
+before.
 
 Each row is a mean cost and a mean quality. `knee` is the held-out knee alone, `tolerance` the
 cheapest that is not told apart from the best, `balanced` both. On tables learned in folds each
@@ -40,7 +42,9 @@ from cems_tui.routing.training.prepared_prompts import EncodedPrompts, encode, e
 from cems_tui.routing.training.splits import FOLDS, grouped_folds
 from cems_tui.score_tables.formats import read_table
 from cems_tui.score_tables.mixed import constants_of, with_mixed
+from cems_tui.starter.benchmark_prompts import benchmark_prompts
 from tests.experiments.cems_routers import METRICS, read_prompts
+from tests.experiments.claim import parts
 
 Matrix = NDArray[np.float64]
 Picks = NDArray[np.intp]
@@ -251,10 +255,47 @@ def pack(_: Path, judged: Path | None) -> dict[str, Any]:
     return found
 
 
+MORE_PROMPTS = 200
+MORE_SEED = "balanced, a second sample, 2026-11-27"
+RESAMPLES = 10_000
+
+
+def cost(_: Path, __: Path | None) -> dict[str, Any]:
+    """What balanced costs of the shipped card beside dial 0.5, on two samples and on both."""
+    first = [case.prompt for case in parts(4, 100)[1].asked]
+    drawn = [prompt for prompt, _ in benchmark_prompts(2 * MORE_PROMPTS, MORE_SEED)]
+    second = [prompt for prompt in drawn if prompt not in first][:MORE_PROMPTS]
+    samples = {"first": first, "second": second, "both": first + second}
+    return {name: _cost_beside_half(prompts) for name, prompts in samples.items()}
+
+
+def _cost_beside_half(prompts: Sequence[str]) -> dict[str, Any]:
+    router = load_checkpoint(checkpoints() / "starter" / "router", "starter")
+    card = router.card
+    assert card.differences is not None
+    assert card.balanced is not None
+    prices = dict(card.prices)
+    costs = np.array([prices[name] for name in card.functions], dtype=np.float64)
+    answers = [router.estimate(prompt).estimates for prompt in prompts]
+    said = np.array([[one[name].quality for name in card.functions] for one in answers], np.float64)
+    value = router.lambda_at(card.balanced.dial, prices)
+    balanced = costs[balanced_choices(said, costs, value, card.differences.least)]
+    half = costs[choices(said, costs, router.lambda_at(0.5, prices))]
+    rows = np.random.default_rng(0).integers(0, len(prompts), (RESAMPLES, len(prompts)))
+    ratios = balanced[rows].mean(axis=1) / half[rows].mean(axis=1)
+    return {
+        "prompts": len(prompts),
+        "usd_per_thousand": float(balanced.mean()) * 1000,
+        "of_dial_half": float(balanced.mean() / half.mean()),
+        "of_dial_half_ci95": [float(one) for one in np.quantile(ratios, [0.025, 0.975])],
+    }
+
+
 PARTS: Mapping[str, Callable[[Path, Path | None], dict[str, Any]]] = {
     "pack": pack,
     "cems": cems,
     "small": small,
+    "cost": cost,
 }
 
 

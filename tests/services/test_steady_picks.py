@@ -71,15 +71,16 @@ def drawn(
     return runs
 
 
+@pytest.mark.parametrize("pictures", [1, DRAWN])
 @pytest.mark.parametrize(("drawing", "loading"), [(1.4, 0.8), (2.0, 0.8), (2.0, 1.25)])
 def test_a_busy_hour_that_slows_drawing_more_than_loading_changes_hardly_a_pick(
-    drawing: float, loading: float
+    drawing: float, loading: float, pictures: int
 ) -> None:
     with Profile.current().planner() as planner:
         planner.relearn(after(planner.catalog, []))
         fresh = picks(planner)
         planner.relearn(
-            after(planner.catalog, drawn(planner.catalog, fresh[:DRAWN], drawing, loading))
+            after(planner.catalog, drawn(planner.catalog, fresh[:pictures], drawing, loading))
         )
         busy = picks(planner)
     assert len(set(fresh)) > 2

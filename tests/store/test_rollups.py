@@ -1,4 +1,4 @@
-"""Sums that triggers keep are those of the pictures there are, whatever came and went."""
+"""Sums that are kept are those of the pictures there are, whatever came and went."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cems_tui.domain.decision import Policy
 from cems_tui.domain.generation import Generation, Seconds
 from cems_tui.domain.savings import routed_picture, savings_of
 from cems_tui.domain.score import Score
-from cems_tui.store import rollups
+from cems_tui.store import generations, rollups
 from cems_tui.store.database import Store, open_store
 from tests.store.records import candidate, decision, generation
 from tests.store.test_statistics import alike
@@ -71,8 +71,12 @@ def pictures(store: Store, count: int, seed: int) -> list[Generation]:
     return made
 
 
-def kept_sums(db: sqlite3.Connection, table: str) -> list[object]:
-    return sorted((alike(tuple(row)) for row in db.execute(f"SELECT * FROM {table}")), key=repr)
+def kept_sums(db: sqlite3.Connection, rollup: rollups.Rollup) -> list[object]:
+    """A rollup as it is read: what is folded and what is newer, added up."""
+    keys = ", ".join(rollup.key)
+    figures = ", ".join(f"SUM({name})" for name in rollup.figures)
+    found = db.execute(f"SELECT {keys}, {figures} FROM {rollup.table} GROUP BY {keys}")
+    return sorted((alike(tuple(row)) for row in found), key=repr)
 
 
 def assert_kept_sums_are_true(store: Store) -> None:
@@ -81,7 +85,77 @@ def assert_kept_sums_are_true(store: Store) -> None:
         made = [
             tuple(row) for kept in rollups.KEPT for row in db.execute(rollup.select("1", *kept))
         ]
-        assert kept_sums(db, rollup.table) == sorted(map(alike, made), key=repr)
+        assert kept_sums(db, rollup) == sorted(map(alike, made), key=repr)
+
+
+def not_folded(store: Store) -> int:
+    """How many pictures are not in the folded sums yet."""
+    found = store._connection.rows(
+        "SELECT COUNT(*) FROM generations WHERE number > (SELECT through FROM folded_pictures)"
+    )
+    return int(found[0][0])
+
+
+class Killed(BaseException):
+    """A process that ended there."""
+
+
+@given(
+    st.integers(1, 5),
+    st.lists(
+        st.sampled_from(["draw", "rm", "restore", "forget", "forget newest", "kill"]), max_size=24
+    ),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=40, deadline=None)
+def test_they_are_true_after_any_mix_of_pictures_that_come_and_go_and_of_kills(
+    tmp_path_factory: pytest.TempPathFactory, at: int, steps: list[str], draw: random.Random
+) -> None:
+    path = tmp_path_factory.mktemp("home") / "cems.db"
+    store = open_store(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rollups.fold, "__kwdefaults__", {"at": at})
+        for step in ["draw", *steps]:
+            there = [row["id"] for row in store._connection.rows("SELECT id FROM generations")]
+            if step == "draw":
+                pictures(store, draw.randint(1, 4), draw.randrange(1000))
+            elif step == "kill":
+                with patch.context() as dying:
+                    dying.setattr(generations, "fold", folded_and_killed)
+                    with pytest.raises(Killed):
+                        pictures(store, 1, draw.randrange(1000))
+                store.close()
+                store = open_store(path)
+                assert len(there) == store.stats().pictures
+            elif step == "forget newest":
+                store.forget(there[-2:])
+            elif there:
+                one = draw.choice(there)
+                if step == "forget":
+                    store.forget([one])
+                else:
+                    store.rate(one, draw.choice((None, 3)))
+                    store.hide(one, step == "rm")
+            assert_kept_sums_are_true(store)
+            assert not_folded(store) < at
+    store.close()
+
+
+def folded_and_killed(db: sqlite3.Connection, newest: int) -> None:
+    rollups.fold(db, newest, at=1)
+    raise Killed
+
+
+def test_pictures_are_folded_some_at_a_time_and_counted_at_once(tmp_path: Path) -> None:
+    with open_store(tmp_path / "cems.db") as store:
+        pictures(store, rollups.FOLDED_AT - 1, seed=1)
+        assert not_folded(store) == store.stats().pictures == rollups.FOLDED_AT - 1
+        assert_kept_sums_are_true(store)
+        pictures(store, 1, seed=2)
+        assert not_folded(store) == 0
+        assert store.stats().pictures == rollups.FOLDED_AT
+        assert sum(one.pictures for one in store.uses().values()) == rollups.FOLDED_AT
+        assert_kept_sums_are_true(store)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 12), st.data())
