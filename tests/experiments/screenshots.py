@@ -175,6 +175,26 @@ def drawn_by_the_pack(home: Path) -> list[Drawn]:
     ]
 
 
+def measured_by_the_pack(home: Path) -> None:
+    """A benchmark of some of the prompts that the app can show."""
+    asked = home.parent / "benchmark.jsonl"
+    lines = [json.dumps({"prompt": prompt, "group": _group(prompt)}) for prompt in PROMPTS]
+    asked.write_text("\n".join(lines))
+    functions = "starter-turbo@1,starter-small@8,starter-base@8,starter-base@20"
+    ran = cems(
+        *("bench", "run", "--prompts", str(asked), "--functions", functions),
+        *("--seeds", "2", "--name", "objects"),
+        home=home,
+    )
+    assert ran.code == 0, ran.err
+
+
+def _group(prompt: str) -> str:
+    if any(word in prompt for word in (" of ", "above", "below")):
+        return "relation"
+    return "counting" if prompt.startswith(("two", "three")) else "scene"
+
+
 def photographed(home: Path, keep: Callable[[str, Image.Image], None]) -> None:
     """Every place of the app, as it stands after its keys."""
     with Tmux(home.parent, SIZE, environment(home)) as window:
@@ -207,6 +227,12 @@ def photographed(home: Path, keep: Callable[[str, Image.Image], None]) -> None:
         window.press("F7")
         window.wait_for("◆ you")
         take("router")
+        window.press("F8")
+        window.wait_for("an oracle gains")
+        take("bench")
+        window.press("F9")
+        window.wait_for("routing.tradeoff")
+        take("settings")
         window.press("F4")
         window.wait_for("sdxl-turbo")
         window.press("g", *["j"] * 4)
@@ -231,6 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         keep("sheet", sheet(drawn_by_the_pack(home)))
+        measured_by_the_pack(home)
         photographed(home, keep)
 
 
