@@ -242,7 +242,7 @@ def parsed_size(value: object) -> tuple[int | None, int | None]:
     if value is None:
         return None, None
     found = (
-        re.fullmatch(r"([0-9]{1,5})[xX×]([0-9]{1,5})", value.strip())
+        re.fullmatch(r"([0-9]{1,5}) *[xX×] *([0-9]{1,5})", value.strip())
         if isinstance(value, str)
         else None
     )

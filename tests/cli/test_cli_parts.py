@@ -47,7 +47,7 @@ def test_a_size_that_cannot_be_drawn_is_refused(size: str) -> None:
 
 
 def test_a_size_is_width_by_height() -> None:
-    assert parsed_size("64x32") == (64, 32)
+    assert parsed_size("64x32") == parsed_size("64 × 32") == (64, 32)
     assert parsed_size(None) == (None, None)
 
 

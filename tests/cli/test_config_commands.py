@@ -47,7 +47,8 @@ def test_a_setting_that_is_set_is_got_and_comments_stay(inside: Inside, config: 
         ("device.leave_gb", "2", "2"),
         ("quality.metrics", "nima,clip", "nima,clip"),
         ("generation.pictures", "~/my pictures", "~/my pictures"),
-        ("routing.router", "0.5", "0.5"),
+        ("generation.pictures", "0.5", "0.5"),
+        ("routing.router", "starter", "starter"),
     ],
 )
 def test_each_kind_of_value_is_written_as_what_it_is(
@@ -56,6 +57,14 @@ def test_each_kind_of_value_is_written_as_what_it_is(
     assert inside("config", "set", name, value).code == 0
     assert inside("config", "get", name).out == f"{printed}\n"
     assert inside("config", "validate").code == 0
+
+
+def test_a_router_there_is_none_of_is_not_asked_for(inside: Inside, config: Path) -> None:
+    before = config.read_bytes()
+    ran = inside("config", "set", "routing.router", "nonesuch")
+    assert ran.code == 2
+    assert "no router named 'nonesuch'" in ran.err
+    assert config.read_bytes() == before
 
 
 def test_the_default_holds_again_when_it_is_asked_for(inside: Inside, config: Path) -> None:

@@ -433,7 +433,8 @@ def test_what_is_not_plainly_right_is_refused_with_its_name(
 def test_a_router_that_the_settings_ask_for_in_vain_is_told_with_the_setting(
     command: list[str], home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["config", "set", "routing.router", "nonesuch"]) == 0
+    home.mkdir(exist_ok=True)
+    (home / "config.toml").write_text('[routing]\nrouter = "nonesuch"\n')
     assert main([*command, "a red car"]) == 2
     told = capsys.readouterr().err
     assert "no router named 'nonesuch', which the setting routing.router asks for" in told

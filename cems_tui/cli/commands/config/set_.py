@@ -9,6 +9,8 @@ import typer
 from cems_tui import paths
 from cems_tui.cli import output
 from cems_tui.errors import ConfigError, UsageError
+from cems_tui.profile import Profile
+from cems_tui.services.routers import SETTING
 from cems_tui.settings import read_document, setting_named, stands, toml_value, write_setting
 from screens.keymap import problems as key_problems
 
@@ -39,6 +41,8 @@ def set_(
     else:
         setting = setting_named(name)
         written = None if value is None else setting.parsed(value)
+        if name == SETTING and written:
+            Profile.current().shelf().named(str(written))  # raises where there is none
     section = document.get(name.split(".")[0], {})
     if written is not None and not isinstance(section, dict):
         raise ConfigError(f"{file}: {name.split('.')[0]} is no section there")
