@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -15,6 +16,12 @@ settings.register_profile(
 )
 settings.load_profile("any machine")
 """A property holds or not, whatever else the machine does while it is tested."""
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: closing a model collects garbage, and need not look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -377,7 +377,7 @@ def soak(order: Order) -> list[Row]:
 
     Without a card there is no other process, which the row says.
     """
-    way = Ours(order.scene, order.room_for_one(*MODELS), probe)
+    way = Ours(order.scene, order.room_for_one(*MODELS), shared=True)
     if not order.on_card:
         return [{"beside": None, **_long_run(order, way, 10 * order.rounds)}]
     spawned = multiprocessing.get_context("spawn")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from cems_tui.cancel import never
 from cems_tui.domain.function import GenerationFunction
+from cems_tui.generation.device import probe
 from cems_tui.generation.families.registry import EngineSettings, expected_weights, load
 from cems_tui.generation.networks import Shelf
 from cems_tui.generation.pipeline import Job
@@ -67,9 +68,10 @@ class Way(Protocol):
 
 
 class Ours:
-    """The device as the program keeps it; weights hold at most so many bytes."""
+    """The device as the program keeps it; weights hold at most so many bytes, and, where others
+    use it too, what is free of it besides."""
 
-    def __init__(self, scene: Scene, cap_bytes: int | None, room: Callable[[], Any] | None = None):
+    def __init__(self, scene: Scene, cap_bytes: int | None, *, shared: bool = False) -> None:
         self._scene = scene
         settings = EngineSettings(device=scene.kind, precision=scene.precision)  # type: ignore[arg-type]
         shelf = Shelf()
@@ -78,7 +80,8 @@ class Ours:
             lambda function: load(function, settings, shelf),
             lambda function: expected_weights(function, settings, shelf),
             hold=shelf.hold,
-            room=room,
+            reclaim=shelf.arenas.release,
+            room=(lambda: probe(scene.kind).less(-shelf.arenas.idle_bytes)) if shared else None,
         )
 
     def draw(self, name: str) -> Drawn:

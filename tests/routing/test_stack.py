@@ -228,7 +228,7 @@ def test_instant_kinds_are_asked_without_torch(stacks: Stacks, tmp_path: Path) -
 
 def test_a_stopped_transformer_goes_on_from_its_finished_folds(tmp_path: Path) -> None:
     def stop(text: str) -> None:
-        if text.startswith("transformer: fold 3"):
+        if text.startswith("network 3 of"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -237,7 +237,7 @@ def test_a_stopped_transformer_goes_on_from_its_finished_folds(tmp_path: Path) -
     again = learned(
         "transformer", "instant", NOISE, workspace=tmp_path, tell=heard.append, settings=SHORT
     )
-    assert sum("learned before" in text for text in heard) == 2
+    assert sum("was taught before" in text for text in heard) == 2
     whole = learned("transformer", "instant", NOISE, settings=SHORT)
     assert again.card.evaluation == whole.card.evaluation
     assert not list(tmp_path.rglob("*.safetensors"))
