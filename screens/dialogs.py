@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Input, Label, Static
 
 from cems_tui.text import counted, one_line, visible
 from screens.commands import Command, key_of
@@ -39,6 +39,32 @@ class Dialog(ModalScreen[T]):
     def on_click(self, event: events.Click) -> None:
         if event.widget is self:
             self.app.simulate_key("escape")
+
+
+class FormDialog(Dialog[T]):
+    """Fields to fill in, walked by ↑ and ↓; enter anywhere is its action `take`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "No", show=False),
+        Binding("down", "app.focus_next", "Next", show=False),
+        Binding("up", "app.focus_previous", "Previous", show=False),
+        Binding("enter", "take", "Take", show=False),
+    ]
+
+    def fields(self, prefix: str, rows: Iterable[tuple[str, str, str]]) -> ComposeResult:
+        """A labelled field a row: its name (after the prefix, its id), its label, its text."""
+        for name, label, text in rows:
+            yield Label(label, classes="form-label")
+            yield Input(text, id=f"{prefix}-{name}", compact=True)
+
+    def written(self, prefix: str, names: Iterable[str]) -> list[str]:
+        """What stands in those fields, without blanks around it."""
+        return [self.query_one(f"#{prefix}-{name}", Input).value.strip() for name in names]
+
+    @on(Input.Submitted)
+    async def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        await self.run_action("take")
 
 
 class TextDialog(Dialog[None]):

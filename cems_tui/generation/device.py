@@ -49,7 +49,7 @@ def probe(setting: str | None = None) -> Device:
     """
     if setting == "cpu":
         return _from_memory()
-    return _from_torch() or _from_nvml() or _from_rocm() or _from_apple() or _from_memory()
+    return _from_torch() or _card() or _from_memory()
 
 
 def weight_budget_bytes(device: Device, setting_mb: float = 0, leave_bytes: int = 0) -> int:
@@ -103,7 +103,7 @@ def likely_kind(setting: str | None = None) -> str:
         return setting
     if "torch" in sys.modules:
         return torch_device()
-    card = _from_nvml() or _from_rocm() or _from_apple()
+    card = _card()
     return "cpu" if card is None else card.kind
 
 
@@ -162,6 +162,11 @@ def _from_torch() -> Device | None:
     free += torch.accelerator.memory_reserved() - torch.accelerator.memory_allocated()
     name = torch.cuda.get_device_name() if kind == "cuda" else "Intel GPU"
     return Device(kind, name, total, free)
+
+
+def _card() -> Device | None:
+    """The device that is no CPU, without torch."""
+    return _from_nvml() or _from_rocm() or _from_apple()
 
 
 def _from_nvml() -> Device | None:

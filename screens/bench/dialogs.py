@@ -11,10 +11,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Input, Label
+from textual.widgets import Input
 
 from cems_tui.text import one_line, visible
-from screens.dialogs import CLOSES, Dialog
+from screens.dialogs import CLOSES, Dialog, FormDialog
 from screens.services.long_run import Promise
 from screens.widgets.facts import Fact, FactSheet
 from screens.widgets.keys import KeyWords
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 THUMB_COLUMNS, THUMB_LINES = 12, 6
 ASK = "enter tells the bill · esc closes"
 START = "enter starts it · esc closes"
+FIELDS = (
+    ("name", "Its name"),
+    ("prompts", "Prompts: a set or a file"),
+    ("functions", "Functions, with commas"),
+    ("seeds", "Pictures of each (seeds)"),
+)
 SETS = (
     "starter: 300 prompts its models can draw; spectrum: 311 from easy to hard; history: your own; "
     "bench:NAME; or a file, one prompt a line"
@@ -51,15 +57,8 @@ class Asked:
         return ["--prompts", self.prompts, *functions, "--seeds", self.seeds]
 
 
-class NewBench(Dialog[Asked | None]):
+class NewBench(FormDialog[Asked | None]):
     """A form; the first enter tells the bill of what stands there, the second starts it."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "No", show=False),
-        Binding("down", "app.focus_next", "Next", show=False),
-        Binding("up", "app.focus_previous", "Previous", show=False),
-        Binding("enter", "take", "Take", show=False),
-    ]
 
     def __init__(self, first: Asked, ask: Callable[[Asked, NewBench], None]) -> None:
         """`ask` has the bill reckoned and told to `tell_bill`."""
@@ -73,24 +72,15 @@ class NewBench(Dialog[Asked | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
             box.border_title = "A new benchmark"
-            for name, label, text in (
-                ("name", "Its name", self._first.name),
-                ("prompts", "Prompts: a set or a file", self._first.prompts),
-                ("functions", "Functions, with commas", self._first.functions),
-                ("seeds", "Pictures of each (seeds)", self._first.seeds),
-            ):
-                yield Label(label, classes="form-label")
-                yield Input(text, id=f"new-{name}", compact=True)
+            rows = ((name, label, getattr(self._first, name)) for name, label in FIELDS)
+            yield from self.fields("new", rows)
             with VerticalScroll():
                 yield self._sheet
             yield self._keys
 
     def asked(self) -> Asked:
         """What stands in the form."""
-        name, prompts, functions, seeds = (
-            self.query_one(f"#new-{one}", Input).value.strip()
-            for one in ("name", "prompts", "functions", "seeds")
-        )
+        name, prompts, functions, seeds = self.written("new", (field for field, _ in FIELDS))
         return Asked(name, prompts, functions, seeds)
 
     def tell_bill(self, asked: Asked, facts: Sequence[Fact], promise: Promise | None) -> None:
@@ -109,11 +99,6 @@ class NewBench(Dialog[Asked | None]):
         if self._billed is not None and self._billed != self.asked():
             self._billed = None
             self._keys.tell(ASK)
-
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.action_take()
 
     def action_take(self) -> None:
         """The bill first; what has its bill is started."""

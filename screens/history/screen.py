@@ -201,6 +201,7 @@ class HistoryScreen(Screen[None]):
         self._tell_totals(self._services.engine.state)
         self._show_view("pictures")
         self._find("")
+        self._read_scale()
         self._ask(lambda gallery: gallery.names(), self._offer)
 
     def on_resize(self) -> None:
@@ -215,6 +216,7 @@ class HistoryScreen(Screen[None]):
     @on(PlaceEntered)
     def _read_again(self) -> None:
         """Other processes may have drawn meanwhile."""
+        self._read_scale()
         self._list.reload()
 
     def _tell_totals(self, state: EngineState) -> None:
@@ -222,6 +224,7 @@ class HistoryScreen(Screen[None]):
 
     def _engine_told(self, event: Event) -> None:
         if isinstance(event, Generated):
+            self._read_scale()
             self._list.reload()
 
     # --- the three views -----------------------------------------------------------------------
@@ -333,10 +336,14 @@ class HistoryScreen(Screen[None]):
 
         self._ask(lambda gallery: gallery.pictures(self._search or None), found, told=True)
 
-    def _scale(self, rows: Sequence[PictureRow]) -> None:
-        """One scale for all rows, whichever of them are in sight."""
-        self._lines.scales = quality_scales(rows)
-        self._list.redraw()
+    def _read_scale(self) -> None:
+        """One scale for all rows, whichever of them are in sight or found."""
+
+        def read(rows: Sequence[PictureRow]) -> None:
+            self._lines.scales = quality_scales(rows)
+            self._list.redraw()
+
+        self._ask(lambda gallery: gallery.newest(SCALED), read)
 
     def _offer(self, names: dict[str, tuple[str, ...]]) -> None:
         self.query_one(SearchLine).words.values = names
@@ -344,7 +351,6 @@ class HistoryScreen(Screen[None]):
     @on(PagedList.Counted, "#pictures")
     def _counted(self, message: PagedList.Counted) -> None:
         self._choose_rows()
-        self._ask(lambda gallery: gallery.newest(SCALED), self._scale)
         found = "found" if self._search else "newest first"
         self._list.border_title = f"Pictures · {message.count:,} {found}"
 

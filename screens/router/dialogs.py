@@ -6,17 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Input, Label
 
 from cems_tui.text import counted, visible
 from cems_tui.views.bill import duration, supply_words
 from cems_tui.views.figures import UNKNOWN, Money
-from screens.dialogs import Dialog
+from screens.dialogs import Dialog, FormDialog
 from screens.widgets.facts import Fact, FactSheet
 from screens.widgets.keys import KeyWords
 
@@ -54,18 +52,12 @@ class Ordered:
         return [*words, "--epochs", self.epochs] if self.epochs else words
 
 
-class TrainForm(Dialog[Ordered | None]):
+class TrainForm(FormDialog[Ordered | None]):
     """A form; enter starts it, once it is one that can be ordered."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "No", show=False),
-        Binding("down", "app.focus_next", "Next", show=False),
-        Binding("up", "app.focus_previous", "Previous", show=False),
-        Binding("enter", "take", "Take", show=False),
-    ]
-
     def __init__(self, first: Ordered, benches: Sequence[str], taken: Sequence[str]) -> None:
-        """
+        """A form that says this at first.
+
         Args:
             benches: those there are to learn from.
             taken: names of routers that there are already.
@@ -81,22 +73,14 @@ class TrainForm(Dialog[Ordered | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
             box.border_title = "Train a router"
-            for name, label in FIELDS:
-                yield Label(label, classes="form-label")
-                yield Input(getattr(self._first, name), id=f"train-{name}", compact=True)
+            rows = ((name, label, getattr(self._first, name)) for name, label in FIELDS)
+            yield from self.fields("train", rows)
             with VerticalScroll():
                 yield self._sheet
             yield KeyWords("enter trains it · esc closes")
 
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.action_take()
-
     def action_take(self) -> None:
-        ordered = Ordered(
-            *(self.query_one(f"#train-{name}", Input).value.strip() for name, _ in FIELDS)
-        )
+        ordered = Ordered(*self.written("train", (name for name, _ in FIELDS)))
         wrong = self._wrong(ordered)
         if wrong:
             self._sheet.tell([Fact("", f"! {wrong}", "$warning"), *self._about])

@@ -7,9 +7,10 @@
 The first step writes SD-Turbo, Stable Diffusion 1.5 and SDXL with random weights into `models`
 (13 GB), and measures the way to the card; the second the swaps, the memory of each stage and
 capped cards; the third a long run beside a process that takes and frees memory, and scorers. Each
-takes at most 8 minutes on a data centre's card. A measurement is one small JSON file in `results`,
-and is not made again where that is; a step that was cut short is simply repeated. What could not
-be measured says so, with the reason. Wheels: as for `tests.gpu.measure_families`.
+is meant to take at most 8 minutes on a data centre's card; `--rounds 8` shortens a slow one. A
+measurement is one small JSON file in `results`, and is not made again where that is; a step that
+was cut short is simply repeated. What could not be measured says so, with the reason. Wheels: as
+for `tests.gpu.measure_families`, and `open_clip_torch`, `ftfy` and `regex` for the last one.
 
 `--tiny` runs the same path with models of a few thousand weights, on any machine, to test this
 script; its figures mean nothing.
@@ -122,7 +123,7 @@ def _measured_once(
     try:
         rows = measure(order)
         status = "measured"
-    except Unmeasured as reason:
+    except (Unmeasured, ImportError) as reason:
         status = f"unmeasured: {reason}"
     except (CemsError, RuntimeError, OSError, ValueError, TypeError) as error:
         status = f"failed: {type(error).__name__}: {error}"[:500]
@@ -245,7 +246,8 @@ def swaps(order: Order) -> list[Row]:
 
 def alternating(order: Order) -> list[Row]:
     """Pictures of two models in turn that fit together, beside `enable_model_cpu_offload`."""
-    return _in_turn(order, {"ours": lambda: Ours(order.scene, None), "offload": _offloaded(order)})
+    ways = {"ours": lambda: Ours(order.scene, None), "offload": _offloaded(order)}
+    return _in_turn(order, ways, ("sd-1.5", "sdxl"))
 
 
 def capped(order: Order) -> list[Row]:
@@ -257,6 +259,7 @@ def capped(order: Order) -> list[Row]:
         return _in_turn(
             order,
             {"ours": lambda: Ours(order.scene, room), "manager": lambda: Managed(order.scene)},
+            MODELS,
         )
 
 
@@ -266,15 +269,15 @@ def _offloaded(order: Order) -> Callable[[], Way]:
     return lambda: Offloaded(order.scene)
 
 
-def _in_turn(order: Order, ways: dict[str, Callable[[], Way]]) -> list[Row]:
+def _in_turn(order: Order, ways: dict[str, Callable[[], Way]], models: Sequence[str]) -> list[Row]:
     rows = []
     for told, opened in ways.items():
         way = opened()
-        for name in MODELS:
+        for name in models:
             way.draw(name)
         with Moved() as moved:
             began = order.scene.waited()
-            for name in islice(cycle(MODELS), order.rounds):
+            for name in islice(cycle(models), order.rounds):
                 way.draw(name)
             seconds = order.scene.waited() - began
         way.close()
@@ -332,6 +335,7 @@ def _peaks_of(order: Order, name: str, precision: str) -> list[Row]:
                     "side": side,
                     "weight_bytes": pipeline.weight_bytes,
                     "stage_peak_bytes": stage_peaks(pipeline, job, order.scene.kind),
+                    "tiled_peak_bytes": _tiled_peaks(pipeline, job, order.scene.kind),
                     "extra_bytes": picture.extra_bytes,
                     "foretold_bytes": foretold,
                 }
@@ -340,6 +344,16 @@ def _peaks_of(order: Order, name: str, precision: str) -> list[Row]:
         pipeline.close()
         order.scene.emptied()
     return rows
+
+
+def _tiled_peaks(pipeline: Any, job: Job, kind: str) -> dict[str, int] | None:
+    """The same where the decoder goes over the latents in tiles."""
+    decoder = pipeline._decoder
+    decoder.enable_tiling()
+    try:
+        return stage_peaks(pipeline, job, kind)
+    finally:
+        decoder.disable_tiling()
 
 
 def smaller_cards(order: Order) -> list[Row]:
@@ -379,7 +393,9 @@ def soak(order: Order) -> list[Row]:
     """
     way = Ours(order.scene, order.room_for_one(*MODELS), shared=True)
     if not order.on_card:
-        return [{"beside": None, **_long_run(order, way, 10 * order.rounds)}]
+        run = _long_run(order, way, 10 * order.rounds)
+        way.close()
+        return [{"beside": None, **run}]
     spawned = multiprocessing.get_context("spawn")
     ended = spawned.Event()
     most = 8 * GIGABYTE

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from textual.pilot import Pilot
@@ -300,3 +301,17 @@ def app_for(state: str, **options: object) -> CemsApp:
     if state == "strange":
         return make_app(planner=FakePlanner(strange), **options)
     return make_app(**options)
+
+
+def runs(app: CemsApp, program: str) -> list[list[str]]:
+    """What the command is, in the place of `cems`; the words it gets."""
+    given: list[list[str]] = []
+
+    def command(words: Sequence[str]) -> list[str]:
+        given.append(list(words))
+        return [sys.executable, "-c", program]
+
+    run = app.services.long_run
+    assert run is not None
+    run._command = command
+    return given

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +27,7 @@ from screens.services.long_run import LongJob
 from screens.studio.dial import TradeoffDial
 from screens.widgets.dial_curve import CurvePlot
 from screens.widgets.facts import FactSheet
-from tests.screens.fakes_screens import FakeEngine, make_app, screen_text, studio, until
+from tests.screens.fakes_screens import FakeEngine, make_app, runs, screen_text, studio, until
 from tests.screens.test_routers import toasts
 
 SIZE = (160, 48)
@@ -105,20 +104,6 @@ LINE = '{{"number": {0}, "total": 3, "cost_usd": 0.001, "error": null, "read_onl
 DRAWS = "\n".join(f"print({LINE.format(number)!r}, flush=True)" for number in (1, 2, 3))
 WAITS = f"import time\nprint({LINE.format(1)!r}, flush=True)\ntime.sleep(60)"
 FAILS = "import sys\nsys.exit('error: the disk is full\\n hint: Free some space.')"
-
-
-def runs(app: CemsApp, program: str) -> list[list[str]]:
-    """What the command is, in the place of `cems`; the words it gets."""
-    given: list[list[str]] = []
-
-    def command(words: Sequence[str]) -> list[str]:
-        given.append(list(words))
-        return [sys.executable, "-c", program]
-
-    run = app.services.long_run
-    assert run is not None
-    run._command = command
-    return given
 
 
 async def opened(pilot: Pilot[None]) -> BenchScreen:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +25,7 @@ from screens.services.defaults import Desks
 from screens.studio.dial import TradeoffDial
 from screens.widgets.dial_curve import CurvePlot
 from screens.widgets.facts import FactSheet
-from tests.screens.fakes_screens import make_app, screen_text, until
+from tests.screens.fakes_screens import make_app, runs, screen_text, until
 
 SIZE = (160, 48)
 
@@ -260,20 +259,6 @@ async def test_the_mouse_points_and_opens(desk: FakeDesk) -> None:
         row = screen._list.row
         assert row is not None
         assert screen.query_one(CurvePlot).of == row.key
-
-
-def runs(app: CemsApp, program: str) -> list[list[str]]:
-    """What the command is, in the place of `cems`; the words it gets."""
-    given: list[list[str]] = []
-
-    def command(words: Sequence[str]) -> list[str]:
-        given.append(list(words))
-        return [sys.executable, "-c", program]
-
-    run = app.services.long_run
-    assert run is not None
-    run._command = command
-    return given
 
 
 def learns(*, ends: bool) -> str:

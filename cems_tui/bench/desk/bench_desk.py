@@ -24,7 +24,7 @@ from cems_tui.routing.checkpoints.checkpoint import Checkpoint
 from cems_tui.routing.checkpoints.shelf import RouterShelf
 from cems_tui.score_tables.formats import parse_columns
 from cems_tui.score_tables.table import Texts
-from cems_tui.services.app.own_command import document_of
+from cems_tui.services.app.own_command import bench_bill
 from cems_tui.services.app.router_desk import DialCurve
 from cems_tui.services.device_access import DeviceAccess
 from cems_tui.store.benches import Benches, BenchSummary
@@ -216,13 +216,8 @@ class BenchDesk:
         )
 
     def bill(self, words: Sequence[str]) -> dict[str, Any]:
-        """What `cems bench run` with these words would take: its own `--dry-run --json`.
-
-        Raises:
-            CemsError: it cannot be run so, in its words.
-        """
-        told: dict[str, Any] = document_of("bench", "run", *words, "--dry-run")
-        return told
+        """As `own_command.bench_bill`."""
+        return bench_bill(words)
 
     def free_device(self) -> None:
         """Ask whoever keeps idle models on the device to free them: a benchmark waits for it.

@@ -39,6 +39,15 @@ def document_of(*words: str) -> Any:
     return json.loads(output_of([*words, "--json"]))
 
 
+def bench_bill(words: Sequence[str]) -> dict[str, Any]:
+    """What `cems bench run` with these words would take: its own `--dry-run --json`.
+
+    Raises:
+        CemsError: it cannot be run so, in its words.
+    """
+    return dict(document_of("bench", "run", *words, "--dry-run"))
+
+
 def refused(told: str, code: int) -> CemsError:
     """What the command said on stderr: its error, and the hint below it."""
     lines = [line.strip() for line in told.splitlines() if line.strip()]

@@ -14,7 +14,7 @@ from cems_tui.routing.evaluation.verdict import (
     verdict_label,
     verdict_words,
 )
-from cems_tui.services.app.own_command import document_of
+from cems_tui.services.app.own_command import bench_bill, document_of
 from cems_tui.services.routers import Change, Routers
 
 Point = tuple[float, float]
@@ -170,12 +170,8 @@ class RouterDesk:
         return dict(document_of("router", "retrain", name, "--dry-run"))
 
     def bench_bill(self, words: Sequence[str]) -> Mapping[str, Any]:
-        """What `cems bench run` with these words would take: its own `--dry-run --json`.
-
-        Raises:
-            CemsError: it cannot be run so, in its words.
-        """
-        return dict(document_of("bench", "run", *words, "--dry-run"))
+        """As `own_command.bench_bill`."""
+        return bench_bill(words)
 
     def benches(self) -> tuple[str, ...]:
         """The benchmarks there are, as `cems bench ls` lists them.
