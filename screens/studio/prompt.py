@@ -96,18 +96,18 @@ class PromptBox(TextArea, inherit_bindings=False):
         """Letters that come at once are written at once: each wraps the whole line. An editing
         key is followed in its turn: bubbling up, it would come after what was typed behind it.
         """
-        letter = "\n" if event.key == "enter" else event.character if event.is_printable else None
-        if letter is not None:
+        bound = self._bindings.key_to_bindings.get(event.key, ())[:1]
+        letter = None if bound else _letter(event)
+        if letter is None:
+            self.write_typed()
+        elif not self._typed:
+            self.call_later(self.write_typed)  # after the keys that wait already
+        self._typed += letter or ""
+        if bound or event.is_printable or letter is not None:
+            event.prevent_default()  # the text area would write the q of alt+q
+        if bound or letter is not None:
             event.stop()
-            event.prevent_default()
-            if not self._typed:
-                self.call_later(self.write_typed)  # after the keys that wait already
-            self._typed += letter
-            return
-        self.write_typed()
-        for binding in self._bindings.key_to_bindings.get(event.key, ())[:1]:
-            event.stop()
-            event.prevent_default()
+        for binding in bound:
             await self.run_action(binding.action)
 
     def write_typed(self) -> None:
@@ -217,6 +217,13 @@ class PromptBox(TextArea, inherit_bindings=False):
             parts.append((text, "" if known else "$warning"))
         pieces = [Content.styled(text, style) for text, style in parts]
         self.border_subtitle = Content(" · ").join(pieces) if pieces else None
+
+
+def _letter(event: events.Key) -> str | None:
+    """What a key writes; None of one that writes nothing, such as `alt+q`, which has a letter."""
+    if event.key == "enter":
+        return "\n"
+    return event.character if event.is_printable and not event.key.startswith("alt+") else None
 
 
 def _one_cell(letter: str) -> str:

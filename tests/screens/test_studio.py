@@ -645,6 +645,19 @@ async def test_several_lines_are_pasted_as_they_are() -> None:
         assert request.prompt == "a cat\nand a dog"
 
 
+async def test_a_chord_with_alt_is_no_letter_though_a_terminal_sends_it_with_one() -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        box = app.screen.query_one(PromptBox)
+        await pilot.press(*"cat")
+        app.post_message(events.Paste(" and dog"))
+        await until(pilot, lambda: box.text == "cat and dog")
+        for key in ("alt+z", "alt+q"):  # taking back, and one that means nothing
+            app.post_message(events.Key(key, key[-1]))
+        await pilot.press("s")
+        await until(pilot, lambda: box.text == "cats")
+
+
 async def test_a_paste_of_many_lines_is_taken_back_and_put_there_again() -> None:
     app = make_app()
     lines = "a red cat and a blue dog\n" * 40
